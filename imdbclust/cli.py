@@ -1,0 +1,169 @@
+"""The command line: ``imdbclust run``, ``fetch``, ``sample``.
+
+Exit codes: 0 done; 1 something failed, and it says what; 2 the call or the input is wrong, and
+nothing was started; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from imdbclust import __version__
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+class _RunParser(argparse.ArgumentParser):
+    """The parser of ``run``: its help lists the notebooks' parameters, read only when asked for."""
+
+    def format_help(self) -> str:
+        from imdbclust.running.parameters import FROM_RUN, declared, presets
+
+        skipped = (FROM_RUN, "dataset")
+        lines = ["parameters (-p NAME VALUE):"]
+        for name, parameter in declared().items():
+            if name not in skipped:
+                lines += [f"  {line}" for line in parameter.describe().splitlines()]
+        lines.append(f"presets: {', '.join(presets())} (notebooks/presets.yml)")
+        return super().format_help() + "\n" + "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Carry out a command and return its exit code."""
+    call = _parser().parse_args(arguments)
+    call.command_line = shlex.join(
+        ["imdbclust", *(sys.argv[1:] if arguments is None else arguments)]
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return call.carry_out(call)
+    except KeyboardInterrupt:
+        _say("interrupted; finished stages are kept, the same command goes on from there")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="imdbclust",
+        description="Groups of movies by who plays in them, and what they tell.",
+        epilog="exit codes: 0 done, 1 something failed, 2 the call or the input is wrong",
+    )
+    parser.add_argument("--version", action="version", version=f"imdbclust {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_fetch(commands)
+    _add_sample(commands)
+    return parser
+
+
+def _add_run(commands) -> None:
+    text = "execute the five notebooks and render their reports"
+    commands._parser_class, usual = _RunParser, commands._parser_class
+    parser = commands.add_parser("run", help=text, description=text + ".")
+    commands._parser_class = usual
+    parser.add_argument(
+        "--dataset",
+        default="auto",
+        metavar="NAME|PATH",
+        help="imdb, wikipedia, sample, a .json/.jsonl file (also .gz), or auto (default): the "
+        "first of imdb and wikipedia that is at hand, else imdb downloaded, else sample",
+    )
+    parser.add_argument("--preset", default="seed", help="named set of parameters (default: seed)")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a parameter of the notebooks, see below; may be given many times",
+    )
+    parser.add_argument("--name", help="name of the run (default: dataset and preset)")
+    parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
+    parser.add_argument("--force", action="store_true", help="execute also what is there already")
+    parser.set_defaults(carry_out=_run)
+
+
+def _add_fetch(commands) -> None:
+    text = "download a named dataset into data/, verified"
+    parser = commands.add_parser("fetch", help=text, description=text + ".")
+    parser.add_argument("name", metavar="NAME", help="imdb or wikipedia")
+    parser.set_defaults(carry_out=_fetch)
+
+
+def _add_sample(commands) -> None:
+    text = "write made-up films as a corpus file"
+    parser = commands.add_parser("sample", help=text, description=text + ".")
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
+    )
+    parser.add_argument("--movies", type=int, default=20_620, metavar="N", help="(20620)")
+    parser.add_argument("--actors", type=int, default=33_609, metavar="N", help="(33609)")
+    parser.add_argument("--random-state", type=int, default=31337, metavar="S", help="(31337)")
+    parser.set_defaults(carry_out=_sample)
+
+
+def _run(call: argparse.Namespace) -> int:
+    from imdbclust.datasets import DatasetError
+    from imdbclust.load import CorpusError
+    from imdbclust.running.parameters import ParameterError, parse_values
+    from imdbclust.running.run import RunFailed, run
+    from imdbclust.running.stages import MissingNotebook
+
+    try:
+        folder = run(
+            dataset=call.dataset,
+            preset=call.preset,
+            parameters=parse_values(call.parameters),
+            name=call.name,
+            out=call.out,
+            force=call.force,
+            command=call.command_line,
+        )
+    except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
+        return _say(str(error), WRONG)
+    except RunFailed as error:
+        return _say(f"{error}\nthe report of the failed run: {error.folder / 'index.html'}", FAILED)
+    print(f"report: {folder / 'index.html'}")
+    return DONE
+
+
+def _fetch(call: argparse.Namespace) -> int:
+    from imdbclust.datasets import DatasetError, fetch
+
+    try:
+        for path in fetch(call.name):
+            print(path)
+    except DatasetError as error:
+        return _say(str(error), FAILED)
+    return DONE
+
+
+def _sample(call: argparse.Namespace) -> int:
+    from imdbclust.datasets.sample import make_filmography
+    from imdbclust.load import write_corpus
+
+    try:
+        films = make_filmography(call.movies, call.actors, random_state=call.random_state)
+        write_corpus(films.corpus, call.to)
+    except ValueError as error:
+        return _say(str(error), WRONG)
+    except OSError as error:
+        return _say(f"{call.to}: cannot be written: {error.strerror}", FAILED)
+    print(f"{films.corpus.n_movies:,} movies, {films.corpus.n_actors:,} actors: {call.to}")
+    return DONE
+
+
+def _say(text: str, code: int = DONE) -> int:
+    print(f"imdbclust: {text}", file=sys.stderr)
+    return code
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,342 @@
+"""Groups of movies: k-means in the reduced space, and what each group is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from imdbclust.load import Corpus
+from imdbclust.reduction import Embedding
+
+MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Every movie's cluster.
+
+    Attributes
+    ----------
+    labels : ndarray of int32, shape (n_movies,)
+        The movies' clusters, 0 to ``n_clusters - 1``, in the embedding's order.
+    centers : ndarray of float64, shape (n_clusters, n_components)
+        The clusters' centers in the reduced space.
+    inertia : float
+        Sum of the squared distances of the movies to the center of their cluster.
+    movie_ids : Index
+        Names of the entries of `labels`.
+    """
+
+    labels: np.ndarray
+    centers: np.ndarray
+    inertia: float
+    movie_ids: pd.Index
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters asked for; some may be empty."""
+        return len(self.centers)
+
+    def sizes(self) -> pd.Series:
+        """Return the number of movies of each cluster, indexed by cluster."""
+        counts = np.bincount(self.labels, minlength=self.n_clusters)
+        return pd.Series(
+            counts, index=pd.RangeIndex(self.n_clusters, name="cluster"), name="movies"
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return ``movie_id`` and ``cluster``, in the corpus' order."""
+        return pd.DataFrame({"movie_id": self.movie_ids, "cluster": self.labels})
+
+    def save(self, folder: Path) -> None:
+        """Write ``movie_to_cluster.csv`` and the centers into an existing folder."""
+        write_movie_to_cluster(self.to_frame(), folder / MOVIE_TO_CLUSTER)
+        np.savez(
+            folder / "clustering.npz",
+            allow_pickle=False,
+            labels=self.labels,
+            centers=self.centers,
+            inertia=self.inertia,
+        )
+        pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Clustering:
+        """Read what :meth:`save` wrote."""
+        with np.load(folder / "clustering.npz", allow_pickle=False) as arrays:
+            return cls(
+                labels=arrays["labels"],
+                centers=arrays["centers"],
+                inertia=float(arrays["inertia"]),
+                movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
+            )
+
+
+def check_n_clusters(n_clusters: int, n_movies: int) -> None:
+    """Raise ValueError if there are fewer movies than clusters."""
+    if not 1 <= n_clusters <= n_movies:
+        raise ValueError(
+            f"n_clusters = {n_clusters:,} is impossible: there are {n_movies:,} movies to cluster"
+        )
+
+
+def cluster_movies(
+    embedding: Embedding,
+    *,
+    n_clusters: int,
+    n_init: int,
+    max_iter: int,
+    tol: float,
+    reassignment_ratio: float,
+    random_state: int,
+) -> Clustering:
+    """Cluster the movies by mini-batch k-means on their scores.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        The movies in the reduced space.
+    n_clusters, n_init, max_iter, tol, reassignment_ratio, random_state
+        As in ``sklearn.cluster.MiniBatchKMeans``.
+
+    Returns
+    -------
+    Clustering
+        Clusters are numbered as scikit-learn numbers them, so that the labels can be compared
+        with those of another program that runs the same recipe.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer movies than clusters.
+
+    References
+    ----------
+    Sculley (2010), "Web-scale k-means clustering", WWW.
+    """
+    from sklearn.cluster import MiniBatchKMeans
+
+    check_n_clusters(n_clusters, len(embedding.scores))
+    model = MiniBatchKMeans(
+        n_clusters=n_clusters,
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        reassignment_ratio=reassignment_ratio,
+        random_state=random_state,
+    ).fit(embedding.scores)
+    return Clustering(
+        labels=model.labels_,
+        centers=model.cluster_centers_,
+        inertia=float(model.inertia_),
+        movie_ids=embedding.movie_ids,
+    )
+
+
+def write_movie_to_cluster(table: pd.DataFrame, path: str | Path) -> None:
+    """Write the columns ``movie_id`` and ``cluster`` as CSV."""
+    table[["movie_id", "cluster"]].to_csv(path, index=False, lineterminator="\n")
+
+
+def read_movie_to_cluster(path: str | Path) -> pd.DataFrame:
+    """Read ``movie_id,cluster``; every id stays the text it is, also ``NA`` and ``007``.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a movie stands twice, or a cluster is no whole number.
+    """
+    name = Path(path).name
+    table = pd.read_csv(path, dtype={"movie_id": "str"}, keep_default_na=False)
+    missing = {"movie_id", "cluster"} - set(table.columns)
+    if missing:
+        raise ValueError(f"{name}: the column {sorted(missing)[0]} is missing")
+    if not pd.api.types.is_integer_dtype(table["cluster"]) and len(table):
+        raise ValueError(f"{name}: every cluster has to be a whole number")
+    if table["movie_id"].duplicated().any():
+        twice = table.loc[table["movie_id"].duplicated(), "movie_id"].iloc[0]
+        raise ValueError(f"{name}: the movie {twice!r} stands there twice")
+    return table[["movie_id", "cluster"]]
+
+
+def membership(labels: np.ndarray, n_clusters: int) -> sp.csr_array:
+    """Return the clusters x movies matrix with 1 where the movie is in the cluster.
+
+    Its product with a movies x anything matrix counts that thing by cluster.
+    """
+    movies = np.arange(len(labels))
+    return sp.csr_array((np.ones(len(labels)), (labels, movies)), shape=(n_clusters, len(labels)))
+
+
+def standouts(
+    counts: sp.csr_array, sizes: pd.Series, totals: np.ndarray, names: pd.Index, *, n: int = 5
+) -> pd.DataFrame:
+    """Return the `n` things by which each cluster stands out against all movies.
+
+    Parameters
+    ----------
+    counts : csr_array, shape (n_clusters, n_things)
+        Movies of the cluster that have the thing (an actor, a genre).
+    sizes : Series, length n_clusters
+        Movies of the cluster.
+    totals : ndarray, shape (n_things,)
+        Movies that have the thing.
+    names : Index, length n_things
+        What the things are called.
+    n : int
+        At most so many a cluster.
+
+    Returns
+    -------
+    DataFrame
+        ``cluster``, ``rank`` (from 1), ``name``, ``n_in_cluster``, ``n_in_all``, ``lift``:
+        the share within the cluster over the share in all movies. Only lifts above 1, ordered
+        by the bits of evidence ``n_in_cluster * log2(lift)``: lift alone would put things
+        seen once on top, counts alone the same big names everywhere.
+    """
+    pairs = sp.coo_array(counts)
+    n_movies = sizes.sum()
+    lift = pairs.data * n_movies / (sizes.to_numpy()[pairs.row] * totals[pairs.col])
+    table = pd.DataFrame(
+        {
+            "cluster": pairs.row,
+            "name": names.to_numpy()[pairs.col],
+            "n_in_cluster": pairs.data.astype(int),
+            "n_in_all": totals[pairs.col].astype(int),
+            "lift": lift,
+            "bits": pairs.data * np.log2(lift),
+            "thing": pairs.col,
+        }
+    )
+    table = table[table["lift"] > 1].sort_values(
+        ["cluster", "bits", "thing"], ascending=[True, False, True]
+    )
+    table.insert(1, "rank", table.groupby("cluster").cumcount() + 1)
+    return table[table["rank"] <= n].drop(columns=["bits", "thing"]).reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """What the clusters are made of.
+
+    Attributes
+    ----------
+    summary : DataFrame
+        One row a cluster: ``cluster``, ``name`` (short, made of what stands out), ``movies``,
+        ``actors``, ``genres`` (the foremost standouts), ``years`` (middle half) and ``titles``
+        (a seeded sample).
+    actors, genres : DataFrame
+        Standouts with counts and lift, as :func:`standouts`.
+    decades : DataFrame
+        ``cluster``, ``decade``, ``movies``; movies without a year are not in it.
+    """
+
+    summary: pd.DataFrame
+    actors: pd.DataFrame
+    genres: pd.DataFrame
+    decades: pd.DataFrame
+
+
+def profile_clusters(
+    corpus: Corpus, clustering: Clustering, *, n_titles: int = 5, random_state: int
+) -> Profiles:
+    """Describe every cluster by its actors, genres, decades and some of its titles.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The movies that were clustered, in the same order.
+    clustering : Clustering
+        Their clusters.
+    n_titles : int
+        Titles to draw from each cluster.
+    random_state : int
+        Seed of that draw.
+
+    Raises
+    ------
+    ValueError
+        If the clustering is of other movies.
+    """
+    check_same_movies(corpus, clustering)
+    sizes = clustering.sizes()
+    member = membership(clustering.labels, clustering.n_clusters)
+    casts = sp.csr_array(
+        (np.ones(corpus.n_credits), (corpus.credits["movie"], corpus.credits["actor"])),
+        shape=(corpus.n_movies, corpus.n_actors),
+    )
+    genre_matrix, genre_names = corpus.genre_matrix()
+    actor_names = pd.Index(corpus.actors["name"])
+    actors = standouts(member @ casts, sizes, corpus.movies_per_actor(), actor_names)
+    genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
+    years = [_middle_years(corpus, clustering, cluster) for cluster in sizes.index]
+    summary = pd.DataFrame({"cluster": sizes.index, "movies": sizes.to_numpy()})
+    summary["actors"] = summary["cluster"].map(_joined(actors)).fillna("")
+    summary["genres"] = summary["cluster"].map(_joined(genres)).fillna("")
+    summary["years"] = [f"{span[0]} to {span[1]}" if span else "" for span in years]
+    summary["titles"] = _sample_titles(corpus, clustering, n_titles, random_state)
+    names = [
+        _name_of(
+            actors.loc[actors["cluster"] == cluster, "name"].tolist(),
+            genres.loc[genres["cluster"] == cluster, "name"].tolist(),
+            years[cluster],
+        )
+        for cluster in sizes.index
+    ]
+    summary.insert(1, "name", names)
+    return Profiles(summary, actors, genres, _decades(corpus, clustering))
+
+
+def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:
+    """Raise ValueError unless the clustering is of the corpus' movies, in the same order."""
+    if not clustering.movie_ids.equals(pd.Index(corpus.movies["movie_id"])):
+        raise ValueError("the clustering is of other movies than the corpus, or of another order")
+
+
+def _joined(table: pd.DataFrame, n: int = 3) -> pd.Series:
+    first = table[table["rank"] <= n]
+    return first.groupby("cluster")["name"].agg(", ".join)
+
+
+def _name_of(actors: list[str], genres: list[str], years: tuple[int, int] | None) -> str:
+    """Return e.g. ``John Wayne, Gabby Hayes: Western, 1930s to 1940s``."""
+    who = ", ".join(actors[:2]) or "no actor stands out"
+    about = [", ".join(genres[:1]) or "no genre stands out"]
+    if years:
+        first, last = (year // 10 * 10 for year in years)
+        about.append(f"{first}s" if first == last else f"{first}s to {last}s")
+    return f"{who}: {', '.join(about)}"
+
+
+def _middle_years(corpus: Corpus, clustering: Clustering, cluster: int) -> tuple[int, int] | None:
+    """Return the first and last year of the middle half of a cluster's movies."""
+    years = corpus.movies["year"][clustering.labels == cluster].dropna()
+    if not len(years):
+        return None
+    first, last = np.quantile(years, [0.25, 0.75])
+    return round(first), round(last)
+
+
+def _sample_titles(
+    corpus: Corpus, clustering: Clustering, n_titles: int, random_state: int
+) -> list[str]:
+    rng = np.random.default_rng(random_state)
+    titles = corpus.movies["title"].to_numpy()
+    drawn = []
+    for cluster in range(clustering.n_clusters):
+        movies = np.flatnonzero(clustering.labels == cluster)
+        some = rng.choice(movies, size=min(n_titles, len(movies)), replace=False)
+        drawn.append("; ".join(titles[np.sort(some)]))
+    return drawn
+
+
+def _decades(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {"cluster": clustering.labels, "decade": corpus.movies["year"] // 10 * 10}
+    ).dropna()
+    counts = table.value_counts(["cluster", "decade"]).rename("movies").reset_index()
+    return counts.sort_values(["cluster", "decade"]).reset_index(drop=True)

@@ -1,0 +1,234 @@
+"""Where films come from: named datasets, files of one's own, and the generated sample.
+
+A dataset is looked for in ``data/`` and in the folder that the environment variable
+``IMDBCLUST_DATA`` names, and is downloaded only where it is in neither. Whatever the place, a
+file counts only when its hash is the registered one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imdbclust.datasets.registry import IMDB, WIKIPEDIA, Source
+from imdbclust.paths import DATA
+
+if TYPE_CHECKING:
+    from imdbclust.load import Corpus
+
+NAMES = ("auto", "imdb", "wikipedia", "sample")
+
+
+class DatasetError(ValueError):
+    """The dataset cannot be had; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Films that are at hand and can be read.
+
+    Attributes
+    ----------
+    name : str
+        Registered name, or the file's name.
+    title : str
+        What the films are, for readers.
+    licence, url : str
+        Terms of use and address; empty where unknown.
+    files : tuple of Path
+        The files to read; none for the generated sample.
+    synthetic : bool
+        Whether the films are made up.
+    why : str
+        Why this dataset was taken, where ``auto`` chose it.
+    """
+
+    name: str
+    title: str
+    read_files: Callable[..., Corpus]
+    licence: str = ""
+    url: str = ""
+    files: tuple[Path, ...] = ()
+    synthetic: bool = False
+    why: str = ""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the films: of the one file, of the files' hashes, or of the generator's name."""
+        hashes = [file_sha256(path) for path in self.files]
+        if len(hashes) == 1:
+            return hashes[0]
+        return hashlib.sha256("\n".join(hashes or [self.name]).encode()).hexdigest()
+
+    def read(self, *, on_problem: str = "stop") -> Corpus:
+        """Return the corpus, with ``source`` saying where it comes from.
+
+        Raises
+        ------
+        imdbclust.load.CorpusError
+            As :func:`imdbclust.load.read_corpus`.
+        """
+        from dataclasses import replace
+
+        return replace(self.read_files(on_problem=on_problem), source=self.describe())
+
+    def describe(self) -> dict:
+        """Return name, title, licence, address, hash and whether the films are made up."""
+        described = ("name", "title", "licence", "url", "synthetic", "why", "sha256")
+        return {key: getattr(self, key) for key in described}
+
+
+def find(name: str = "auto", *, download: bool = True) -> Dataset:
+    """Return the dataset of that name, or the corpus file at that path.
+
+    Parameters
+    ----------
+    name : str
+        ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
+        ``.gz``), or ``auto``: ``imdb`` if it is at hand, else ``wikipedia`` if it is, else
+        ``imdb`` downloaded, else ``sample``.
+    download : bool
+        Whether what is not at hand may be downloaded.
+
+    Raises
+    ------
+    DatasetError
+        An unknown name, a missing file, a file with another hash than the registered one, or
+        a download that did not succeed.
+    """
+    if name == "auto":
+        return _find_auto(download=download)
+    if name == "sample":
+        return sample()
+    if name in ("imdb", "wikipedia"):
+        source = IMDB if name == "imdb" else WIKIPEDIA
+        return _at_hand(source) or _fetched(source, download=download)
+    return _own_file(name)
+
+
+def fetch(name: str, *, to: Path = DATA) -> list[Path]:
+    """Put the files of a named dataset into a folder: copied from a mirror, else downloaded.
+
+    Every file is verified before it gets its name; files that are there already are kept.
+
+    Raises
+    ------
+    DatasetError
+        An unknown name, or a file that cannot be had or has another hash.
+    """
+    from imdbclust.datasets.download import fetch_files
+
+    sources = {source.name: source for source in (IMDB, WIKIPEDIA)}
+    if name not in sources:
+        raise DatasetError(f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}")
+    return fetch_files(sources[name], to=to, mirror=mirror())
+
+
+def mirror() -> Path | None:
+    """Return the folder that ``IMDBCLUST_DATA`` names, if it names one."""
+    folder = os.environ.get("IMDBCLUST_DATA")
+    return Path(folder).expanduser() if folder else None
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sample(why: str = "") -> Dataset:
+    """Return the made-up films of the size of the course's file."""
+
+    def generate(*, on_problem: str) -> Corpus:
+        from imdbclust.datasets.sample import make_filmography
+
+        return make_filmography().corpus
+
+    title = "made-up films, of the size and shape of the course's file"
+    return Dataset("sample", title, generate, licence="none needed", synthetic=True, why=why)
+
+
+def _find_auto(*, download: bool) -> Dataset:
+    found = _at_hand(IMDB) or _at_hand(WIKIPEDIA)
+    if found:
+        return found
+    try:
+        return _fetched(IMDB, download=download)
+    except DatasetError as error:
+        return sample(why=f"No real films are at hand: {error}")
+
+
+def _at_hand(source: Source) -> Dataset | None:
+    """Return a source whose files are all there, verified; None where some are missing."""
+    for folder in filter(None, (DATA, mirror())):
+        paths = source.paths_in(folder)
+        if all(path.is_file() for path in paths):
+            for path, entry in zip(paths, source.entries, strict=True):
+                if not entry.verify(path):
+                    raise DatasetError(
+                        f"{path}: not the registered file of the dataset {source.name} "
+                        f"(its {entry.algorithm} is not {entry.digest}); remove or replace it"
+                    )
+            return _dataset(source, paths)
+    return None
+
+
+def _fetched(source: Source, *, download: bool) -> Dataset:
+    if not download:
+        raise DatasetError(f"the dataset {source.name} is not at hand; {_advice(source)}")
+    try:
+        return _dataset(source, fetch(source.name))
+    except DatasetError as error:
+        raise DatasetError(f"{error}; {_advice(source)}") from None
+
+
+def _advice(source: Source) -> str:
+    where = source.entries[0].path
+    return f"put {where} into data/ or into a folder that IMDBCLUST_DATA names"
+
+
+def _dataset(source: Source, paths: list[Path]) -> Dataset:
+    def read(*, on_problem: str) -> Corpus:
+        if source is IMDB:
+            from imdbclust.load import read_corpus
+
+            return read_corpus(paths[0], on_problem=on_problem)
+        from imdbclust.datasets.wikipedia import read_wikipedia
+
+        return read_wikipedia(paths, on_problem=on_problem)
+
+    about = {"licence": source.licence, "url": source.url}
+    return Dataset(source.name, source.title, read, files=tuple(paths), **about)
+
+
+def _own_file(name: str) -> Dataset:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        known = ", ".join(NAMES)
+        raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
+    kinds = (".json", ".jsonl", ".ndjson")
+    if Path(path.name.removesuffix(".gz")).suffix not in kinds:
+        raise DatasetError(f"{path.name}: a corpus file ends in {', '.join(kinds)} or these + .gz")
+
+    def read(*, on_problem: str) -> Corpus:
+        from imdbclust.load import read_corpus
+
+        return read_corpus(path, on_problem=on_problem)
+
+    about = _licence_beside(path)
+    return Dataset(path.name, f"films of the file {path.name}", read, files=(path,), **about)
+
+
+def _licence_beside(path: Path) -> dict[str, str]:
+    """Return licence and address from ``<file>.source.json``, which importers write."""
+    beside = path.with_name(path.name + ".source.json")
+    if not beside.is_file():
+        return {}
+    about = json.loads(beside.read_text(encoding="utf-8"))
+    return {key: str(about[key]) for key in ("licence", "url") if key in about}

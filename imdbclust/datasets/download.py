@@ -1,0 +1,127 @@
+"""Get registered files: from a local mirror if it has them, else over https, always verified."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from tqdm import tqdm
+
+from imdbclust.datasets import DatasetError
+from imdbclust.datasets.registry import Entry, Source
+
+PATIENCE = 5.0
+"""Seconds to wait for the first answer of a host, and between two pieces of a file."""
+
+MAX_BYTES = 2**30
+"""No registered file is larger; a longer answer is not the file."""
+
+
+def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list[Path]:
+    """Put all files of a source into a folder and return their paths, in order.
+
+    Raises
+    ------
+    DatasetError
+        A file that cannot be had or is not the registered one; nothing unverified stays.
+    """
+    targets = source.paths_in(to)
+    for entry, target in zip(source.entries, targets, strict=True):
+        if target.is_file() and entry.verify(target):
+            continue
+        copy = mirror / entry.path if mirror else None
+        with _verified(entry, target) as part:
+            if copy and copy.is_file():
+                shutil.copyfile(copy, part)
+            else:
+                download(entry.url, part)
+    return targets
+
+
+def download(url: str, path: Path, *, patience: float = PATIENCE) -> None:
+    """Write what lies at an https address into a file, with a progress bar on a terminal.
+
+    Raises
+    ------
+    DatasetError
+        No connection within `patience` seconds, an answer other than 200, a file that breaks
+        off or is too large.
+    """
+    try:
+        with (
+            _open(url, patience) as answer,
+            path.open("wb") as file,
+            tqdm(
+                desc=Path(url).name,
+                total=int(answer.headers.get("Content-Length", 0)) or None,
+                unit="B",
+                unit_scale=True,
+                disable=not sys.stderr.isatty(),
+            ) as bar,
+        ):
+            answer.raise_for_status()
+            if not answer.url.startswith(url.split("//")[0] + "//"):
+                raise DatasetError(f"{url} leads to another kind of address, {answer.url}")
+            for block in answer.iter_content(2**16):
+                bar.update(file.write(block))
+                if file.tell() > MAX_BYTES:
+                    raise DatasetError(f"{url} is larger than any registered file")
+    except requests.RequestException as error:
+        raise DatasetError(f"{url} cannot be downloaded ({_reason(error)})") from None
+
+
+def _open(url: str, patience: float) -> requests.Response:
+    """Ask for an address; give up in time even where looking the host up takes forever."""
+    answers: queue.Queue = queue.Queue()
+
+    def ask() -> None:
+        try:
+            answers.put(requests.get(url, stream=True, timeout=patience))
+        except requests.RequestException as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=patience)
+    except queue.Empty:
+        raise requests.ConnectTimeout(f"no answer within {patience:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Say in a few words why: the errors of requests repeat address and objects at length."""
+    if isinstance(error, requests.HTTPError):
+        return f"the server says {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    return "no connection"
+
+
+@contextmanager
+def _verified(entry: Entry, target: Path) -> Iterator[Path]:
+    """Give a temporary path; what was written there gets its name only if the hash is right."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        if not entry.verify(part):
+            raise DatasetError(
+                f"{target.name}: what was received is not the registered file "
+                f"(its {entry.algorithm} is not {entry.digest}); it was not kept"
+            )
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

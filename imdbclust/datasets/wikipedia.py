@@ -1,0 +1,86 @@
+"""Read the decade files of US films that were collected from Wikipedia.
+
+Each file is one JSON array of films with ``title``, ``year``, ``cast`` (names), ``genres`` and
+``href`` (the film's page). Entries of one page are one film, listed again for a re-release or
+in two years; the first is kept, the others are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote
+
+import msgspec
+
+from imdbclust.load import Corpus, CorpusBuilder, CorpusError, Problem
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Film(msgspec.Struct):
+    title: _Text
+    year: Annotated[int, msgspec.Meta(ge=1, le=9999)]
+    cast: list[_Text]
+    genres: list[str]
+    href: str | None = None
+
+
+def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus:
+    """Read the decade files, in the order given.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        The files.
+    on_problem : {"stop", "skip"}
+        As :func:`imdbclust.load.read_corpus`; ``line`` of a problem is the entry's number.
+
+    Returns
+    -------
+    Corpus
+        A movie's id is its page, or its title and year where it has none; an actor's id is
+        the name, so that two people of one name count as one. Entries that were taken for
+        repetitions are counted in ``notes["repeated_movies"]``.
+
+    Raises
+    ------
+    CorpusError
+        A file that is no JSON array, or a bad entry with ``on_problem="stop"``.
+    """
+    builder, problems, n_records, n_repeated = CorpusBuilder(), [], 0, 0
+    for path in paths:
+        for number, entry in enumerate(_entries(path), start=1):
+            n_records += 1
+            try:
+                film = msgspec.convert(entry, _Film)
+            except msgspec.ValidationError as error:
+                problems.append(Problem(path.name, number, "", str(error)))
+                continue
+            movie_id = movie_id_of(film.title, film.year, film.href)
+            if movie_id in builder:
+                n_repeated += 1
+            else:
+                actors = [(name, name) for name in film.cast]
+                builder.add(movie_id, film.title, film.genres, actors, year=film.year)
+    if problems and on_problem == "stop":
+        raise CorpusError.listing(problems)
+    if n_records == len(problems):
+        raise CorpusError("no film in these files")
+    return builder.build(problems=problems, records=n_records, repeated_movies=n_repeated)
+
+
+def movie_id_of(title: str, year: int, href: str | None) -> str:
+    """Return a film's id: its page where it has one, else its title and year."""
+    return unquote(href) if href else f"{title.replace(' ', '_')}_({year}, no page)"
+
+
+def _entries(path: Path) -> list:
+    try:
+        entries = msgspec.json.decode(path.read_bytes())
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path.name}: not JSON: {error}") from None
+    if not isinstance(entries, list):
+        raise CorpusError(f"{path.name}: one JSON array of films is expected")
+    return entries

@@ -1,0 +1,161 @@
+"""The incidence matrix of movies and actors, which never travels without its ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from imdbclust.load import Corpus
+
+
+@dataclass(frozen=True, eq=False)
+class Incidence:
+    """Which actor plays in which movie.
+
+    Attributes
+    ----------
+    matrix : csr_array of float64, shape (n_movies, n_actors)
+        1 where the actor plays in the movie; columns sorted within a row, nothing stored else.
+    movie_ids : Index, length n_movies
+        The rows' names, in the corpus' order.
+    actor_ids : Index, length n_actors
+        The columns' names, in the corpus' order.
+    """
+
+    matrix: sp.csr_array
+    movie_ids: pd.Index
+    actor_ids: pd.Index
+
+    def __post_init__(self):
+        if self.matrix.shape != (len(self.movie_ids), len(self.actor_ids)):
+            raise ValueError(
+                f"a matrix of shape {self.matrix.shape} does not go with "
+                f"{len(self.movie_ids)} movie ids and {len(self.actor_ids)} actor ids"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of movies, number of actors."""
+        return self.matrix.shape
+
+    @property
+    def density(self) -> float:
+        """Share of the cells that are 1; 0 for a matrix without cells."""
+        cells = self.shape[0] * self.shape[1]
+        return self.matrix.nnz / cells if cells else 0.0
+
+    def cast_sizes(self) -> np.ndarray:
+        """Return the number of actors of each movie, shape (n_movies,)."""
+        return np.diff(self.matrix.indptr)
+
+    def movies_per_actor(self) -> np.ndarray:
+        """Return the number of movies of each actor, shape (n_actors,)."""
+        return np.bincount(self.matrix.indices, minlength=self.shape[1])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the whole matrix as a sparse DataFrame, ids as labels.
+
+        pandas keeps one object a column: at 30,000 actors this takes seconds, at a million
+        minutes. :meth:`preview` shows the same corners at any size.
+        """
+        return pd.DataFrame.sparse.from_spmatrix(
+            self.matrix, index=self.movie_ids, columns=self.actor_ids
+        )
+
+    def preview(self, n: int = 5) -> pd.DataFrame:
+        """Return the first and last `n` rows and columns, with a row and a column of dots."""
+        rows, row_names = _ends(self.movie_ids, n)
+        columns, column_names = _ends(self.actor_ids, n)
+        corner = self.matrix[rows][:, columns].toarray().astype(int).astype(object)
+        if len(row_names) > len(rows):
+            corner = np.insert(corner, n, "…", axis=0)
+        if len(column_names) > len(columns):
+            corner = np.insert(corner, n, "…", axis=1)
+        return pd.DataFrame(corner, index=row_names, columns=column_names)
+
+    def save(self, folder: Path) -> None:
+        """Write matrix and ids into an existing folder."""
+        sp.save_npz(folder / "incidence.npz", self.matrix, compressed=False)
+        pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
+        pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Incidence:
+        """Read what :meth:`save` wrote."""
+        return cls(
+            matrix=sp.load_npz(folder / "incidence.npz"),
+            movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
+            actor_ids=pd.Index(pd.read_parquet(folder / "actor_ids.parquet")["actor_id"]),
+        )
+
+
+def build_incidence(corpus: Corpus) -> Incidence:
+    """Build the movies x actors matrix of a corpus, a movie without actors being a zero row."""
+    starts = np.concatenate([[0], np.cumsum(corpus.cast_sizes())])
+    actors = corpus.credits["actor"].to_numpy()
+    matrix = sp.csr_array(
+        (np.ones(corpus.n_credits), actors, starts), shape=(corpus.n_movies, corpus.n_actors)
+    )
+    matrix.sort_indices()
+    return Incidence(
+        matrix=matrix,
+        movie_ids=pd.Index(corpus.movies["movie_id"]),
+        actor_ids=pd.Index(corpus.actors["actor_id"]),
+    )
+
+
+@dataclass(frozen=True)
+class Components:
+    """How the movies hang together by shared actors.
+
+    Attributes
+    ----------
+    sizes : Series
+        Number of movies of each connected component that has any, largest first.
+    n_largest : int
+        Movies in the largest component.
+    n_isolated : int
+        Movies that have actors, but share none of them with any other movie.
+    n_castless : int
+        Movies without any actor.
+    """
+
+    sizes: pd.Series
+    n_largest: int
+    n_isolated: int
+    n_castless: int
+
+
+def find_components(incidence: Incidence) -> Components:
+    """Find the groups of movies that are connected through shared actors.
+
+    Two movies are in one component if a chain of movies leads from one to the other, each
+    sharing an actor with the next: the connected components of the bipartite graph.
+    """
+    n_movies, n_actors = incidence.shape
+    shape = (n_movies + n_actors, n_movies + n_actors)
+    pairs = incidence.matrix.tocoo()
+    graph = sp.csr_array((pairs.data, (pairs.row, pairs.col + n_movies)), shape=shape)
+    _, component = connected_components(graph, directed=False)
+    sizes = pd.Series(component[:n_movies]).value_counts().reset_index(drop=True)
+    castless = incidence.cast_sizes() == 0
+    alone = pd.Series(component[:n_movies]).map(pd.Series(component[:n_movies]).value_counts()) == 1
+    return Components(
+        sizes=sizes.rename("n_movies"),
+        n_largest=int(sizes.iloc[0]),
+        n_isolated=int((alone.to_numpy() & ~castless).sum()),
+        n_castless=int(castless.sum()),
+    )
+
+
+def _ends(names: pd.Index, n: int) -> tuple[np.ndarray, list]:
+    """Return the positions of the first and last `n` names, and these with dots between."""
+    if len(names) <= 2 * n:
+        return np.arange(len(names)), list(names)
+    positions = np.r_[:n, len(names) - n : len(names)]
+    return positions, [*names[:n], "…", *names[-n:]]

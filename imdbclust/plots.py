@@ -1,0 +1,226 @@
+"""Figures: a tidy frame in, Axes out; nothing is computed here and nothing is saved.
+
+Every function takes the axes to draw on, or makes a new figure, and labels its axes with units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
+
+STYLE = {
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": "#8a94a0",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6eaee",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "text.parse_math": False,  # a title with two dollar signs is no formula
+    "svg.fonttype": "path",
+}
+
+# 16 colours that stay apart for colour-blind readers in neighbouring clusters; repeated beyond
+PALETTE = (
+    "#1f77b4", "#ff9f40", "#2a9d5c", "#d1495b", "#8661c1", "#7f5539", "#e07be0", "#5c677d",
+    "#b5bd00", "#17becf", "#0b3954", "#f4b6c2", "#6a994e", "#9d0208", "#cdb4db", "#a68a64",
+)  # fmt: skip
+
+
+def set_style() -> None:
+    """Make the figures of this session look like one another."""
+    mpl.rcParams.update(STYLE)
+
+
+def cluster_colors(n_clusters: int) -> list[str]:
+    """Return a colour for each cluster, the same for the same cluster in every figure."""
+    return [PALETTE[cluster % len(PALETTE)] for cluster in range(n_clusters)]
+
+
+def plot_movies_per_year(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw ``movies`` by ``year``."""
+    ax = ax or _new(8, 3)
+    ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=False, axis="x")
+    ax.set(xlabel="year", ylabel="movies")
+    return ax
+
+
+def plot_counts(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
+    """Draw the counts `y` over the whole numbers `x` as bars, the counts on a log axis."""
+    ax = ax or _new(8, 3)
+    ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=False, axis="x")
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
+    return ax
+
+
+def plot_bars(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    value: str,
+    xlabel: str,
+    colors: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw `value` of each `label` as horizontal bars with the number beside, first row on top."""
+    ax = ax or _new(8, 0.6 + 0.28 * len(frame))
+    rows = np.arange(len(frame))
+    bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
+    whole = frame[value].dtype.kind in "iu"
+    ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
+    ax.set_yticks(rows, [_short(text) for text in frame[label]])
+    ax.invert_yaxis()
+    ax.margins(x=0.1)
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(xlabel)
+    return ax
+
+
+def plot_rank_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
+    ax = ax or _new(6, 4)
+    ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2, rasterized=True)
+    ax.grid(visible=True, which="both")
+    ax.set(xlabel="rank of the actor", ylabel="movies of the actor")
+    return ax
+
+
+def plot_scree(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw ``singular_value`` by ``component``, and ``cumulative_share`` in a second panel."""
+    if ax is None:
+        _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+        second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
+        second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
+    ax.plot(frame["component"], frame["singular_value"], color=ACCENT, marker=".")
+    ax.set(xlabel="component", ylabel="singular value", ylim=(0, None))
+    return ax
+
+
+def plot_map(
+    frame: pd.DataFrame, *, group: str, colors: Sequence[str], ax: Axes | None = None
+) -> Axes:
+    """Draw movies at ``x`` and ``y``, coloured by the whole-numbered column `group`.
+
+    The points are an image within the figure; the groups' numbers stand at their medians.
+    """
+    ax = ax or _new(8, 7)
+    shades = [colors[code] for code in frame[group]]
+    ax.scatter(frame["x"], frame["y"], c=shades, s=5, alpha=0.8, linewidths=0, rasterized=True)
+    for code, points in frame.groupby(group):
+        if len(points) >= 5:
+            place = points["x"].median(), points["y"].median()
+            box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85}
+            box["edgecolor"] = colors[code]
+            ax.text(*place, str(code), ha="center", va="center", fontsize=9, bbox=box)
+    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
+    return ax
+
+
+def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str], ax: Axes | None = None) -> Axes:
+    """Draw movies at ``x`` and ``y``; those with a ``genre`` of the list in its colour."""
+    ax = ax or _new(8, 7)
+    others = frame[~frame["genre"].isin(genres)]
+    points = {"s": 5, "linewidths": 0, "rasterized": True}
+    ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
+    for genre, color in zip(genres, PALETTE, strict=False):
+        some = frame[frame["genre"] == genre]
+        ax.scatter(some["x"], some["y"], color=color, alpha=0.8, label=genre, **points)
+    ax.legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
+    return ax
+
+
+def plot_lift(frame: pd.DataFrame, counts: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw a heat map of lifts (rows x columns) with the counts written into the cells.
+
+    The colour is log2 of the lift, capped at 8 times; white is no relation or nothing known.
+    """
+    import seaborn as sns
+
+    ax = ax or _new(1.5 + 0.55 * frame.shape[1], 1.5 + 0.3 * frame.shape[0])
+    with np.errstate(divide="ignore"):
+        shade = np.log2(frame).clip(-3, 3)
+    sns.heatmap(
+        shade,
+        annot=counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"),
+        fmt="",
+        cmap="RdBu_r",
+        vmin=-3,
+        vmax=3,
+        linewidths=0.5,
+        annot_kws={"fontsize": 7},
+        cbar_kws={"label": "lift", "ticks": range(-3, 4)},
+        ax=ax,
+    )
+    ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
+    ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
+    ax.tick_params(axis="y", rotation=0)
+    return ax
+
+
+def plot_bayes(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw ``prior`` and ``posterior`` of each ``cluster`` side by side."""
+    ax = ax or _new(8, 3.4)
+    places = np.arange(len(frame))
+    ax.bar(places - 0.2, frame["prior"], width=0.4, color=QUIET, label="prior: Pr[cluster]")
+    ax.bar(
+        places + 0.2,
+        frame["posterior"],
+        width=0.4,
+        color=ACCENT,
+        label="posterior: Pr[cluster | evidence]",
+    )
+    ax.set_xticks(places, frame["cluster"].astype(str))
+    ax.grid(visible=False, axis="x")
+    ax.legend(frameon=False)
+    ax.set(xlabel="cluster", ylabel="probability")
+    return ax
+
+
+def plot_ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the distribution of ``rating`` of the movies of each ``cluster`` as box plots."""
+    ax = ax or _new(8, 3.6)
+    by_cluster = frame.groupby("cluster")["rating"]
+    clusters = list(by_cluster.groups)
+    ax.boxplot(
+        [values.to_numpy() for _, values in by_cluster],
+        tick_labels=[str(cluster) for cluster in clusters],
+        showfliers=False,
+        medianprops={"color": SECOND},
+        patch_artist=True,
+        boxprops={"facecolor": "#dfeaf0", "edgecolor": ACCENT},
+    )
+    ax.yaxis.set_major_formatter(EngFormatter())
+    ax.grid(visible=False, axis="x")
+    ax.set(xlabel="cluster", ylabel="rating (0 to 10)")
+    return ax
+
+
+def _new(width: float, height: float) -> Axes:
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def _short(text: object, length: int = 60) -> str:
+    text = str(text)
+    return text if len(text) <= length else text[: length - 1] + "…"

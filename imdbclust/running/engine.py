@@ -1,0 +1,133 @@
+"""How a notebook is executed: papermill, with statuses that tell the truth and a private kernel.
+
+Stock papermill marks every cell completed, also those never run, when the kernel dies, a cell
+takes too long or the process is interrupted. Here the cell at which it happened is marked
+failed, and those after it stay pending.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellExecutionError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine
+from papermill.log import logger
+from traitlets import Any
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class PrivateKernelManager(AsyncKernelManager):
+    """A kernel of this very interpreter, spoken to through sockets in a private folder.
+
+    Whatever kernels are installed under the name ``python3``, it is this environment's; and
+    sockets in a folder of one's own need no ports, for which parallel kernels would race.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
+        self.connection_file = str(self.private / "kernel.json")
+        if os.name == "posix":
+            self.transport = "ipc"
+            self.ip = str(self.private / "s")
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel to start: ipykernel under the interpreter that runs this."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    def cleanup_resources(self, restart: bool = False) -> None:
+        """Remove the sockets as well, once the kernel is gone for good."""
+        super().cleanup_resources(restart=restart)
+        if not restart:
+            shutil.rmtree(self.private, ignore_errors=True)
+
+
+class TruthfulClient(PapermillNotebookClient):
+    """Papermill's client; a cell that did not end well is never recorded as completed."""
+
+    on_cell = Any(None, allow_none=True)
+
+    def create_kernel_manager(self) -> PrivateKernelManager:
+        """Return a manager for a kernel of this interpreter."""
+        self.km = PrivateKernelManager(config=self.config)
+        return self.km
+
+    def papermill_execute_cells(self) -> None:
+        """Execute the cells in order, up to the first that fails."""
+        for index, cell in enumerate(self.nb.cells):
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                self.nb_man.cell_complete(cell, cell_index=index)
+                break
+            except BaseException as error:
+                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+                self.nb_man.cell_complete(cell, cell_index=index)
+                raise
+            self.nb_man.cell_complete(cell, cell_index=index)
+            if self.on_cell:
+                self.on_cell()
+
+
+class TruthfulEngine(NBClientEngine):
+    """Papermill engine ``imdbclust``: :class:`TruthfulClient` instead of papermill's own."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man,
+        kernel_name,
+        *,
+        log_output: bool = False,
+        stdout_file=None,
+        stderr_file=None,
+        start_timeout: int = 60,
+        execution_timeout: int | None = None,
+        kernel_env: dict[str, str] | None = None,
+        kernel_cwd: str | None = None,
+        on_cell: Callable[[], None] | None = None,
+        **_,
+    ):
+        """Execute the notebook that `nb_man` holds.
+
+        Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
+        `kernel_cwd` its working directory, `on_cell` is called after each cell.
+        """
+        client = TruthfulClient(
+            nb_man,
+            timeout=execution_timeout,
+            startup_timeout=start_timeout,
+            kernel_name=kernel_name,
+            log=logger,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+            on_cell=on_cell,
+        )
+        options = {"env": kernel_env, "cwd": kernel_cwd}
+        return client.execute(**{key: value for key, value in options.items() if value})
+
+
+def kernel_environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a kernel: nothing of the user's set-up, one thread, fixed hashes.
+
+    One thread a kernel gives the same bytes on every machine with as many cores as it likes,
+    and lets kernels run side by side. Who wants more sets the variables of `THREAD_VARIABLES`.
+    """
+    environment = dict(os.environ)
+    for name in THREAD_VARIABLES:
+        environment.setdefault(name, "1")
+    return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}

@@ -1,0 +1,181 @@
+"""Execute one stage: its notebook under papermill, checked, and published only if it finished."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from imdbclust.datasets import Dataset
+from imdbclust.running.notebook import CONTEXT, DONE
+from imdbclust.running.stages import PlannedStage, notebook_of
+from imdbclust.running.store import NOTEBOOK, Store, write_json
+
+
+class StageFailed(RuntimeError):
+    """A notebook did not come to its end.
+
+    Attributes
+    ----------
+    error : dict
+        ``stage``, ``type``, ``message`` and ``cell`` (id of the cell, or None).
+    notebook : str
+        The executed notebook as far as it came, as JSON; empty if there is none.
+    seconds : float
+        Time that it took.
+    """
+
+    def __init__(self, error: dict, notebook: str, seconds: float):
+        super().__init__(f"{error['stage']}: {error['type']}: {error['message']}")
+        self.error, self.notebook, self.seconds = error, notebook, seconds
+
+
+def execute_stage(
+    planned: PlannedStage,
+    *,
+    store: Store,
+    inputs: dict[str, Path],
+    dataset: Dataset,
+    on_cell: Callable[[], None] | None = None,
+) -> dict:
+    """Execute a stage's notebook and publish what it leaves.
+
+    Parameters
+    ----------
+    planned : PlannedStage
+        What to execute.
+    store : Store
+        Where to publish.
+    inputs : dict of Path
+        Folders of the stages to read.
+    dataset : Dataset
+        The films, for the stage that loads them.
+    on_cell : callable, optional
+        Called after every cell.
+
+    Returns
+    -------
+    dict
+        The record of the execution.
+
+    Raises
+    ------
+    StageFailed
+        A cell failed, the kernel died, or the notebook ended without finishing. Nothing is
+        published.
+    """
+    started = time.monotonic()
+    with store.attempt(planned) as attempt:
+        context = {
+            "token": uuid.uuid4().hex,
+            "folder": str(attempt),
+            "inputs": {stage: str(folder) for stage, folder in inputs.items()},
+            "dataset": {"find": str(dataset.files[0]) if _is_own_file(dataset) else dataset.name},
+        }
+        scratch = attempt / "scratch"
+        scratch.mkdir()
+        write_json(scratch / "context.json", context)
+        try:
+            _run_papermill(planned, attempt, scratch, on_cell)
+            done = _done(attempt, planned, context["token"])
+        except Exception as error:
+            raise _failure(error, planned, attempt, time.monotonic() - started) from error
+        shutil.rmtree(scratch)
+        (attempt / DONE).unlink()
+        _forget_places(attempt / NOTEBOOK, planned)
+        del done["token"]
+        record = {
+            "stage": planned.name,
+            **done,
+            "inputs": planned.inputs,
+            "seconds": round(time.monotonic() - started, 2),
+        }
+        return store.publish(attempt, planned, record)
+
+
+def _is_own_file(dataset: Dataset) -> bool:
+    return dataset.name not in ("imdb", "wikipedia", "sample")
+
+
+def _run_papermill(
+    planned: PlannedStage, attempt: Path, scratch: Path, on_cell: Callable[[], None] | None
+) -> None:
+    from papermill import execute_notebook
+    from papermill.engines import papermill_engines
+
+    from imdbclust.running.engine import TruthfulEngine, kernel_environment
+
+    papermill_engines.register("imdbclust", TruthfulEngine)
+    environment = kernel_environment(
+        **{CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
+    )
+    # papermill fills {} in paths from the parameters; braces in our own paths are not meant
+    execute_notebook(
+        _no_template(notebook_of(planned.stage)),
+        _no_template(attempt / NOTEBOOK),
+        parameters=planned.parameters,
+        engine_name="imdbclust",
+        kernel_name="python3",
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        kernel_env=environment,
+        kernel_cwd=str(scratch),
+        on_cell=on_cell,
+    )
+
+
+def _no_template(path: Path) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
+    """Return what the notebook wrote last, if it really did and with the values asked for."""
+    try:
+        done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RuntimeError("the notebook ended without finishing; did a cell exit?") from None
+    cells = json.loads((attempt / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
+    skipped = [
+        cell for cell in cells if cell["cell_type"] == "code" and not cell["execution_count"]
+    ]
+    if done["token"] != token or skipped:
+        raise RuntimeError("the notebook finished without running all of its cells")
+    for name, value in planned.parameters.items():
+        if done["parameters"][name] != value:
+            got = done["parameters"][name]
+            raise RuntimeError(f"{name} was to be {value!r}, but the notebook ran with {got!r}")
+    return done
+
+
+def _failure(error: Exception, planned: PlannedStage, attempt: Path, seconds: float) -> StageFailed:
+    notebook = attempt / NOTEBOOK
+    text = notebook.read_text(encoding="utf-8") if notebook.is_file() else ""
+    if text:
+        _forget_places(notebook, planned)
+        text = notebook.read_text(encoding="utf-8")
+    kind, message = (
+        getattr(error, "ename", type(error).__name__),
+        getattr(error, "evalue", str(error)),
+    )
+    about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
+    return StageFailed(about, text, seconds)
+
+
+def _failed_cell(notebook: str) -> str | None:
+    cells = json.loads(notebook)["cells"] if notebook else []
+    for cell in cells:
+        if cell["metadata"].get("papermill", {}).get("status") == "failed":
+            return cell.get("id")
+    return None
+
+
+def _forget_places(notebook: Path, planned: PlannedStage) -> None:
+    """Take the paths of this machine, which papermill writes down, out of the notebook."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
+    content["metadata"]["papermill"]["output_path"] = NOTEBOOK
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    notebook.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -1,0 +1,420 @@
+"""Executed notebooks and the manifest of a run, as pages for people.
+
+The pages live in ``templates/report``, a template of nbconvert's own kind. This module prepares
+what the templates show (headings, links, the place of an error), formats numbers for readers,
+and holds the gate every page passes: nothing is fetched, nothing runs, every picture says what
+it shows. Autoescape is on for all of it, so text from data stays text; only the ``text/html``
+that our own kernel made is passed through.
+"""
+
+import base64
+import functools
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote
+
+import nbformat
+from markupsafe import Markup
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAX_BYTES = 2_000_000
+# What cannot be shown as text or as a described picture (scripts, widgets, TeX) is left out.
+SHOWN_TYPES = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+OVERVIEW_HEADINGS = {
+    "warnings": "Read this first",
+    "found": "What was found",
+    "parameters": "Parameters",
+    "files": "Tables and files",
+    "cost": "Time and memory",
+    "provenance": "Where this comes from",
+}
+
+
+class RenderError(RuntimeError):
+    """Pages are not fit to be read; the message names every page and problem.
+
+    Attributes
+    ----------
+    problems : list of str
+        One ``page: problem`` line each.
+    """
+
+    def __init__(self, problems):
+        self.problems = list(problems)
+        super().__init__("the report has problems:\n  " + "\n  ".join(self.problems))
+
+
+def render_run(folder: Path, manifest: dict) -> list[Path]:
+    """Write a page for every executed notebook of a run, and the index.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder, with ``notebooks/*.ipynb``, ``tables/*.csv`` and the like in it.
+    manifest : dict
+        The run's record. What it does not say is left out of the pages.
+
+    Returns
+    -------
+    list of Path
+        The pages written, in the order of the stages, the index last.
+
+    Raises
+    ------
+    RenderError
+        If a notebook cannot be read, or a page does not pass `check_page`. The pages are on
+        disk all the same, so that the problem can be looked at.
+    """
+    folder = Path(folder)
+    pages = _pages(folder, manifest)
+    written, problems = [], []
+    for page in [*(one for one in pages if one["href"]), None]:
+        href = page["href"] if page else "index.html"
+        try:
+            text = (
+                _stage_page(folder, manifest, pages, page)
+                if page
+                else _index_page(folder, manifest, pages)
+            )
+        except (OSError, ValueError, nbformat.ValidationError) as error:
+            problems.append(f"{href}: cannot be made: {error}")
+            continue
+        problems += check_page(text, page=href)
+        # A lone surrogate in somebody's title must not cost the whole report.
+        data = text.encode("utf-8", errors="replace")
+        (folder / href).write_bytes(data)
+        written.append(folder / href)
+    if problems:
+        raise RenderError(problems)
+    return written
+
+
+def _pages(folder, manifest):
+    """List the stages in order; those without an executed notebook have no ``href``."""
+    pages = []
+    for number, record in enumerate(manifest.get("stages", []), start=1):
+        stage = record["stage"]
+        executed = (folder / "notebooks" / f"{stage}.ipynb").is_file()
+        pages.append(
+            {
+                "stage": stage,
+                "number": number,
+                "label": stage_label(stage),
+                "title": record.get("title") or stage_label(stage),
+                "href": f"{stage}.html" if executed else None,
+                "record": record,
+            }
+        )
+    return pages
+
+
+def _stage_page(folder, manifest, pages, page):
+    """Render one executed notebook."""
+    notebook = nbformat.read(folder / "notebooks" / f"{page['stage']}.ipynb", as_version=4)
+    outline = _Outline()
+    failed_cell = _prepare(notebook, outline)
+    linked = [one for one in pages if one["href"]]
+    at = linked.index(page)
+    title = outline.title or Markup.escape(page["title"])
+    error = manifest.get("error") or {}
+    error = error if error.get("stage") == page["stage"] else {}
+    failed = failed_cell or page["record"].get("status") == "failed"
+    context = {
+        "run": manifest,
+        "pages": pages,
+        "here": page,
+        "title": title,
+        "title_text": title.striptags(),
+        "toc": outline.entries,
+        "error": failed and {**error, "in_cell": failed_cell},
+        "previous": linked[at - 1] if at else None,
+        "next": linked[at + 1] if at + 1 < len(linked) else None,
+    }
+    return _exporter().from_notebook_node(notebook, resources={"page": context})[0]
+
+
+def _prepare(notebook, outline):
+    """Render the Markdown of a notebook in place; tell whether a cell holds its error."""
+    ours = MarkdownWithMath(_Renderer(outline, escape=False))
+    theirs = MarkdownWithMath(_Renderer(outline, escape=True))  # made of data by some cell
+    failed = False
+    # papermill's own markers of an error repeat, in big red letters, what the error box says
+    notebook.cells = [
+        cell
+        for cell in notebook.cells
+        if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+    ]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            ours.renderer.attachments = cell.get("attachments", {})
+            cell.metadata["rendered"] = Markup(ours.render(cell.source))  # noqa: S704
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                cell.metadata["failed"] = True
+                output["anchor"] = "" if failed else "error"
+                failed = True
+            elif "text/markdown" in output.get("data", {}):
+                output.data.setdefault("text/html", theirs.render(output.data["text/markdown"]))
+    return failed
+
+
+class _Outline:
+    """The headings of a page: one title, the sections, an id for each."""
+
+    def __init__(self):
+        self.title = None
+        self.entries = []
+        self._used = {"main", "error"}
+
+    def add(self, text, level):
+        """Take in a heading whose inline Markdown is rendered; return its HTML."""
+        text = Markup(text)  # noqa: S704
+        if level == 1 and self.title is None:
+            self.title = text  # the page's template shows it
+            return ""
+        level = max(level, 2)  # a page has one h1
+        slug = re.sub(r"[^a-z0-9]+", "-", text.striptags().lower()).strip("-") or "section"
+        numbered = (f"{slug}-{i}" for i in range(2, 10_000))
+        anchor = slug if slug not in self._used else next(s for s in numbered if s not in self._used)
+        self._used.add(anchor)
+        if level == 2:
+            self.entries.append((anchor, text.striptags()))
+        return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+
+class _Renderer(IPythonRenderer):
+    """nbconvert's Markdown, with the headings handed to an outline."""
+
+    def __init__(self, outline, *, escape):
+        super().__init__(escape=escape, allow_harmful_protocols=False, exclude_anchor_links=True)
+        self.outline = outline
+
+    def heading(self, text, level, **attrs):
+        return self.outline.add(text, level)
+
+
+def _index_page(folder, manifest, pages):
+    """Render the overview of a run."""
+    dataset = manifest.get("dataset") or {}
+    parameters = manifest.get("parameters") or {}
+    warned = (
+        manifest.get("status") == "failed"
+        or dataset.get("synthetic")
+        or any(page["record"].get("warnings") for page in pages)
+    )
+    unused = {"warnings"} if not warned else set()
+    unused |= {"parameters"} if not parameters else set()
+    failed_stage = (manifest.get("error") or {}).get("stage")
+    counts = (pages[0]["record"].get("metrics") or {}).items() if pages else ()
+    context = {
+        "run": manifest,
+        "pages": pages,
+        "headings": OVERVIEW_HEADINGS,
+        "toc": [entry for entry in OVERVIEW_HEADINGS.items() if entry[0] not in unused],
+        "title": f"{manifest.get('name')}: {dataset.get('title')}",
+        "warned": warned,
+        "failed_page": next((page for page in pages if page["stage"] == failed_stage), None),
+        "changed": [k for k, one in parameters.items() if one.get("value") != one.get("default")],
+        "records": ", ".join(f"{number(v)} {words(k)}" for k, v in counts if k.startswith("n_")),
+        "tables": [
+            {**table, "page": page, "href": _link(folder, f"tables/{table['name']}.csv")}
+            for page in pages
+            for table in page["record"].get("tables") or []
+        ],
+        "files": _files(folder, pages),
+    }
+    return _exporter().environment.get_template("run.html.j2").render(context)
+
+
+def _files(folder, pages):
+    """List what else a reader may open: address, name and description of each file there is."""
+    files = [("movie_to_cluster.csv", "the cluster of every movie")]
+    files += [
+        (f"notebooks/{page['stage']}.ipynb", f"{page['label']}, the notebook as it ran")
+        for page in pages
+    ]
+    linked = [(_link(folder, name), name, text) for name, text in files]
+    return [one for one in linked if one[0]]
+
+
+def _link(folder, name):
+    """Return the address of a file of the run, or None if it is not there."""
+    return quote(name) if (folder / name).is_file() else None
+
+
+@functools.cache
+def _exporter():
+    """Build the one exporter; its environment also renders the index."""
+    exporter = TemplateExporter(
+        template_name="report",
+        extra_template_basedirs=[str(TEMPLATES)],
+        file_extension=".html",
+        filters=FILTERS,
+    )
+    environment = exporter.environment
+    environment.autoescape = True
+    environment.trim_blocks = environment.lstrip_blocks = True
+    environment.tests["web"] = lambda url: str(url).startswith(("https://", "http://"))
+    return exporter
+
+
+def number(value):
+    """Write a measured value for a reader: ``35,253``, ``0.1235``, ``yes``."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def seconds(value):
+    """Write a duration: ``3.2 s``, ``31 s``, ``2 min 5 s``, ``1 h 3 min``."""
+    if value < 9.95:
+        return "under 0.1 s" if value < 0.1 else f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {left} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def memory(megabytes):
+    """Write an amount of memory: ``211 MB``, ``1.4 GB``."""
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"
+
+
+def when(stamp):
+    """Write a time of the manifest for a reader: ``24 November 2025, 00:13 UTC``."""
+    try:
+        moment = datetime.fromisoformat(str(stamp))
+    except ValueError:
+        return str(stamp)
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def words(name):
+    """Turn the name of a number into words: ``n_movies`` into ``movies``."""
+    return name.removeprefix("n_").replace("_", " ")
+
+
+def stage_label(stage):
+    """Turn the name of a stage into a word: ``04_clustering`` into ``Clustering``."""
+    return re.sub(r"^\d+_", "", stage).replace("_", " ").capitalize()
+
+
+def plain(text):
+    """Keep only what a reader can read: no colours, no control characters, no redrawn lines."""
+    text = "" if text is None else str(text)
+    text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)", "", text)
+    text = re.sub(r"[^\n]*\r(?=[^\r\n])", "", text.replace("\r\n", "\n"))  # a progress bar
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+
+
+def _highlight(code):
+    """Mark up Python; the colours are in the style sheet."""
+    return Markup(highlight(plain(code), PythonLexer(), HtmlFormatter(nowrap=True)))  # noqa: S704
+
+
+FILTERS = {
+    "number": number,
+    "seconds": seconds,
+    "memory": memory,
+    "when": when,
+    "words": words,
+    "stage_label": stage_label,
+    "plain": plain,
+    "literal": repr,
+    "highlight": _highlight,
+    "base64": lambda text: base64.b64encode(text.encode()).decode("ascii"),
+    "filter_data_type": lambda data: [kind for kind in SHOWN_TYPES if kind in data][:1],
+}
+
+
+def check_page(html: str, *, page: str) -> list[str]:
+    """Say what keeps a page from being read anywhere, by anyone.
+
+    Parameters
+    ----------
+    html : str
+        The page.
+    page : str
+        Its name, put before every problem.
+
+    Returns
+    -------
+    list of str
+        Every problem once; empty for a good page.
+    """
+    gate = _Gate()
+    gate.feed(html)
+    gate.close()
+    if gate.headings != 1:
+        gate.problems.append(f"{gate.headings} h1 headings instead of one")
+    if (size := len(html.encode("utf-8", errors="replace"))) > MAX_BYTES:
+        gate.problems.append(f"{size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:.0f} MB")
+    return [f"{page}: {problem}" for problem in dict.fromkeys(gate.problems)]
+
+
+class _Gate(HTMLParser):
+    """Collects the problems of a page while reading it."""
+
+    LOADING = frozenset({"src", "srcset", "poster", "background", "data", "ping", "xlink:href"})
+    LIVE = frozenset({"script", "iframe", "frame", "object", "embed", "applet", "base", "form"})
+    # nbconvert's and others' stand-ins for a description
+    EMPTY_ALTS = frozenset(
+        {"", "no description has been provided for this image", "image", "figure", "plot"}
+    )
+    FETCHING_CSS = re.compile(r"@import|url\(\s*[\"']?(?!data:|#)[^\s\"')]+", re.IGNORECASE)
+
+    def __init__(self):
+        super().__init__()
+        self.problems, self.headings = [], 0
+        self._ids, self._in_style = set(), False
+
+    def handle_starttag(self, tag, attrs):
+        values = {name: value or "" for name, value in attrs}
+        self._in_style = tag == "style"
+        self.headings += tag == "h1"
+        if tag in self.LIVE:
+            self.problems.append(f"a {tag} element")
+        if tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
+            self.problems.append("sends the reader elsewhere (meta refresh)")
+        if tag == "img" and values.get("alt", "").strip().lower() in self.EMPTY_ALTS:
+            self.problems.append(f"a picture without a description: {values.get('src', '')[:60]!r}")
+        if "id" in values and values["id"] in self._ids:
+            self.problems.append(f"the id {values['id']!r} twice")
+        self._ids.add(values.get("id"))
+        for name, value in values.items():
+            self._check_attribute(tag, name, value)
+
+    def _check_attribute(self, tag, name, value):
+        """Refuse what fetches or runs."""
+        address = re.sub(r"\s", "", value).lower()
+        loads = name in self.LOADING or (name == "href" and tag not in ("a", "area"))
+        if loads and not address.startswith(("data:", "#")):
+            self.problems.append(f"{tag} loads {value[:80]!r}")
+        if name == "href" and address.startswith(("javascript:", "vbscript:")):
+            self.problems.append(f"{tag} runs {value[:80]!r}")
+        if name.startswith("on"):
+            self.problems.append(f"{tag} has the handler {name}")
+        if name == "style" and self.FETCHING_CSS.search(value):
+            self.problems.append(f"the style of {tag} loads {value[:80]!r}")
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+    def handle_data(self, data):
+        if self._in_style and (found := self.FETCHING_CSS.search(data)):
+            self.problems.append(f"a style sheet loads {found.group()[:80]!r}")

@@ -1,0 +1,225 @@
+"""The one helper of a notebook: where to read, where to write, how to show, when it is finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imdbclust import datasets
+from imdbclust.paths import reports
+from imdbclust.running import show
+from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
+from imdbclust.running.stages import READS, notebook_of
+from imdbclust.running.store import ARTIFACT, RECORD, TABLES, discard, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+CONTEXT = "IMDBCLUST_STAGE"
+"""Environment variable with the path of the context that the runner gives a kernel."""
+
+DONE = "done.json"
+"""What a notebook writes last, so that the runner knows that it came to its end."""
+
+FLOAT_FORMAT = "%.12g"
+"""Digits of a number in a CSV: enough for any use, few enough to be the same on any machine."""
+
+
+@dataclass(eq=False)
+class Stage:
+    """A stage being executed, by the runner or by a person in JupyterLab.
+
+    Attributes
+    ----------
+    name : str
+        The stage's word.
+    parameters : dict
+        The values of the notebook's parameters, checked.
+    folder : Path
+        Where the stage writes.
+    inputs : dict of Path
+        Folders of the stages that it reads.
+    """
+
+    name: str
+    parameters: dict[str, Value]
+    folder: Path
+    inputs: dict[str, Path]
+    context: dict = field(default_factory=dict)
+    told: dict = field(
+        default_factory=lambda: {
+            "findings": [],
+            "warnings": [],
+            "checks": [],
+            "metrics": {},
+            "tables": [],
+        }
+    )
+
+    @classmethod
+    def open(cls, name: str, namespace: dict) -> Stage:
+        """Begin a stage; see :func:`imdbclust.running.open_stage`.
+
+        Under the runner the inputs are given. In a notebook opened alone they are those of the
+        run that the parameter ``from_run`` names, or else of the default settings, made now if
+        they are not there yet.
+        """
+        declared = declared_in(notebook_of(name))
+        missing = [parameter for parameter in declared if parameter not in namespace]
+        if missing:
+            raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
+        parameters = {key: declared[key].check(namespace[key]) for key in declared}
+        if CONTEXT in os.environ:
+            context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
+            inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
+            return cls(name, parameters, Path(context["folder"]), inputs, context)
+        inputs = _inputs_of_run(name, parameters) or _default_inputs(name, parameters)
+        folder = reports() / "interactive" / notebook_of(name).stem
+        discard(folder)
+        for part in (ARTIFACT, TABLES):
+            (folder / part).mkdir(parents=True)
+        return cls(name, parameters, folder, inputs)
+
+    @property
+    def writes(self) -> Path:
+        """The folder for this stage's artifact."""
+        return self.folder / ARTIFACT
+
+    def reads(self, stage: str) -> Path:
+        """Return the folder of the artifact of an earlier stage.
+
+        Raises
+        ------
+        KeyError
+            The graph of the stages does not say that this one reads that one.
+        """
+        if stage not in READS[self.name]:
+            raise KeyError(f"{self.name} reads {', '.join(READS[self.name])}, not {stage}")
+        return self.inputs[stage] / ARTIFACT
+
+    def dataset(self) -> datasets.Dataset:
+        """Return the films to load: those the runner found, or those of ``dataset``."""
+        found = self.context.get("dataset")
+        return datasets.find(found["find"] if found else str(self.parameters["dataset"]))
+
+    def say(self, text: str, *, finding: bool = False) -> None:
+        """Show a sentence; a `finding` is repeated on the index of the run."""
+        if finding:
+            self.told["findings"].append(text)
+        _display(show.sentence_html(text, "finding" if finding else "text"), text)
+
+    def warn(self, text: str) -> None:
+        """Show a warning, which the index repeats on top."""
+        self.told["warnings"].append(text)
+        _display(show.sentence_html(text, "warning"), f"Warning: {text}")
+
+    def check(self, holds: bool, claim: str) -> None:
+        """Fail unless the claim holds; show it where it does.
+
+        Raises
+        ------
+        AssertionError
+            If it does not.
+        """
+        if not holds:
+            raise AssertionError(f"this does not hold: {claim}")
+        self.told["checks"].append(claim)
+        _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+
+    def metric(self, **values: float) -> None:
+        """Record numbers by name, for the manifest and for sweeps."""
+        self.told["metrics"] |= {name: _builtin(value) for name, value in values.items()}
+
+    def table(
+        self, frame: pd.DataFrame, name: str, *, caption: str, head: int | None = None
+    ) -> None:
+        """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
+
+        The index is not part of the table: reset it where it says something.
+        """
+        path = self.folder / TABLES / f"{name}.csv"
+        frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
+        html = show.table_html(frame, caption=caption, name=name, head=head)
+        _display(html, frame.head(head or 10).to_string(index=False))
+
+    def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
+        """Show the figure that the axes belong to, with a caption and a text alternative."""
+        import matplotlib.pyplot as plt
+
+        html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
+        plt.close(axes.figure)
+        _display(html, f"Figure: {caption} {alt}")
+
+    def finish(self) -> None:
+        """Say that the notebook came to its end; only now does what it wrote count."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak_mb = peak / (2**20 if sys.platform == "darwin" else 2**10)
+        done = {
+            "token": self.context.get("token"),
+            "parameters": self.parameters,
+            "peak_memory_mb": round(peak_mb, 1),
+            **self.told,
+        }
+        write_json(self.folder / (DONE if self.context else RECORD), done)
+        where = "" if self.context else f" in {self.folder}"
+        n_tables = len(self.told["tables"])
+        text = f"Finished: {n_tables} tables written, {len(self.told['checks'])} checks hold"
+        _display(show.sentence_html(text + where + ".", "stamp"), text)
+
+
+def _inputs_of_run(name: str, parameters: dict[str, Value]) -> dict[str, Path] | None:
+    """Return the folders of the stages to read, of the run that ``from_run`` names."""
+    run = parameters.get(FROM_RUN)
+    if not run or not READS[name]:
+        return None
+    manifest = reports() / str(run) / "manifest.json"
+    if not manifest.is_file():
+        raise ParameterError(f"{FROM_RUN}: there is no run {run!r} in {reports()}")
+    stages = json.loads(manifest.read_text(encoding="utf-8"))["stages"]
+    folders = {
+        entry["stage"]: reports() / "stages" / f"{entry['stage']}-{entry['key']}"
+        for entry in stages
+    }
+    found = {stage: folders[notebook_of(stage).stem] for stage in READS[name]}
+    gone = [stage for stage, folder in found.items() if not folder.is_dir()]
+    if gone:
+        raise ParameterError(f"{FROM_RUN}: the run {run!r} has no finished stage {gone[0]}")
+    return found
+
+
+def _default_inputs(name: str, parameters: dict[str, Value]) -> dict[str, Path]:
+    """Return the folders of the stages to read, made now if need be.
+
+    Earlier stages take this notebook's value of a parameter that they share with it, such as
+    ``random_state``; all others are the defaults.
+    """
+    if not READS[name]:
+        return {}
+    from imdbclust.running.run import prepare
+
+    shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
+    return prepare(name, shared, tell=lambda text: show_progress(text))
+
+
+def show_progress(text: str) -> None:
+    """Say what is going on while earlier stages are made."""
+    print(text, flush=True)
+
+
+def _display(html: str, text: str) -> None:
+    """Show HTML, with plain text for whoever cannot."""
+    from IPython.display import display
+
+    display({"text/html": html, "text/plain": text}, raw=True)
+
+
+def _builtin(value: float) -> float | int | None:
+    value = value.item() if hasattr(value, "item") else value
+    return None if value != value else value

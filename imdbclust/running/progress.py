@@ -1,0 +1,57 @@
+"""Progress in the terminal: one bar where somebody watches, one line a stage where nobody does."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from imdbclust.running.stages import PlannedStage, notebook_of
+
+
+class Progress:
+    """Tell how far a run is.
+
+    Parameters
+    ----------
+    planned : list of PlannedStage
+        All stages of the run.
+    """
+
+    def __init__(self, planned: list[PlannedStage]):
+        from tqdm import tqdm
+
+        self._cells = {stage.name: _count_cells(stage) for stage in planned}
+        total = sum(self._cells.values())
+        self._watched = sys.stderr.isatty()
+        layout = "{desc:<24} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
+        self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
+
+    def begin(self, planned: PlannedStage) -> None:
+        """A stage begins."""
+        self._bar.set_description_str(planned.name)
+
+    def cell(self) -> None:
+        """A cell is done."""
+        self._bar.update()
+
+    def end(self, planned: PlannedStage, *, seconds: float, reused: bool) -> None:
+        """A stage is done."""
+        if reused:
+            self._bar.update(self._cells[planned.name])
+        how = "there already" if reused else f"{seconds:.1f} s"
+        self.say(f"  {planned.name:<20} {how}")
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        if self._watched:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+def _count_cells(planned: PlannedStage) -> int:
+    return len(json.loads(notebook_of(planned.stage).read_text(encoding="utf-8"))["cells"])

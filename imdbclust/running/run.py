@@ -1,0 +1,342 @@
+"""A run: five stages, each computed once, and a folder that people read."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imdbclust import datasets
+from imdbclust.datasets import Dataset
+from imdbclust.paths import REPOSITORY, reports
+from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.parameters import ParameterError, Value, declared, settings
+from imdbclust.running.progress import Progress
+from imdbclust.running.stages import READS, STAGES, PlannedStage, notebook_of, plan_stages, versions
+from imdbclust.running.store import (
+    ARTIFACT,
+    NOTEBOOK,
+    TABLES,
+    Store,
+    discard,
+    replace_folder,
+    write_json,
+)
+
+DEFAULT_PRESET = "seed"
+
+NOT_NAMES = ("stages", "interactive")
+"""Folders in ``reports/`` that are no runs."""
+
+
+class RunFailed(RuntimeError):
+    """A stage of a run failed; its folder, with the annotated notebook, is there.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's folder.
+    """
+
+    def __init__(self, message: str, folder: Path):
+        super().__init__(message)
+        self.folder = folder
+
+
+def run(
+    *,
+    dataset: str = "auto",
+    preset: str = DEFAULT_PRESET,
+    parameters: dict[str, Value] | None = None,
+    name: str | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    command: str = "",
+) -> Path:
+    """Execute the five notebooks and render their reports.
+
+    Parameters
+    ----------
+    dataset : str
+        As :func:`imdbclust.datasets.find`.
+    preset : str
+        Named set of parameters, from ``notebooks/presets.yml``.
+    parameters : dict, optional
+        Values that differ from the preset's.
+    name : str, optional
+        Name of the folder below `out`; made of dataset and preset if not given. A folder of
+        that name is replaced once the run has ended.
+    out : path, optional
+        The folder for reports.
+    force : bool
+        Execute also what is there already.
+    command : str
+        How the run was called, for the report.
+
+    Returns
+    -------
+    Path
+        The run's folder.
+
+    Raises
+    ------
+    imdbclust.running.parameters.ParameterError, imdbclust.datasets.DatasetError,
+    imdbclust.load.CorpusError
+        Something asked for is wrong; nothing was started.
+    RunFailed
+        A notebook failed. The folder says which, and keeps its annotated copy.
+    """
+    values = settings(preset, parameters or {})
+    found = datasets.find(dataset)
+    name = check_name(name or f"{_plain(found.name)}-{preset}")
+    out = Path(out) if out else reports()
+    planned, store = plan_stages(values, found), Store(out)
+    check_possible(values, found, planned, store)
+    if force:
+        for stage in planned:
+            discard(store.path(stage))
+    manifest = {
+        "format": 1,
+        "name": name,
+        "status": "done",
+        "error": None,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "command": command,
+        "preset": preset,
+        "dataset": found.describe(),
+        "parameters": _described(values),
+        "stages": [_pending(stage) for stage in planned],
+        "versions": versions(),
+        **_commit(),
+    }
+    began = time.monotonic()
+    failure = _execute_all(planned, store, found, manifest["stages"])
+    if failure:
+        manifest |= {"status": "failed", "error": failure.error}
+    manifest["seconds"] = round(time.monotonic() - began, 2)
+    folder = _assemble(out / name, manifest, planned, store, failure)
+    if failure:
+        raise RunFailed(str(failure), folder)
+    return folder
+
+
+def prepare(
+    stage: str, shared: dict[str, Value], *, tell: Callable[[str], None]
+) -> dict[str, Path]:
+    """Make what a notebook opened alone reads, where it is not there yet.
+
+    Parameters
+    ----------
+    stage : str
+        The notebook's stage.
+    shared : dict
+        Its parameters; those that earlier stages declare too apply to them.
+    tell : callable
+        Takes a sentence on what is being made.
+
+    Returns
+    -------
+    dict of Path
+        Folders of the stages that it reads.
+    """
+    before = STAGES[STAGES.index(stage) - 1]
+    found = datasets.find(str(shared.get("dataset", "auto")))
+    planned = plan_stages(settings(DEFAULT_PRESET, shared), found, until=before)
+    needed = _needed(READS[stage])
+    store = Store(reports())
+    for step in planned:
+        if step.stage in needed and store.record(step) is None:
+            tell(f"{step.name} is not there yet; it is made now, from {found.title} …")
+            inputs = _folders(step, planned, store)
+            execute_stage(step, store=store, inputs=inputs, dataset=found)
+    if found.synthetic:
+        tell("The films are made up: no real ones are at hand.")
+    return {step.stage: store.path(step) for step in planned if step.stage in READS[stage]}
+
+
+def check_name(name: str) -> str:
+    """Return a run's name if it can be that of a folder everywhere.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot.
+    """
+    usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) and not name.endswith(".")
+    reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
+    if not usual or reserved or name in NOT_NAMES:
+        raise ParameterError(
+            f"{name!r} cannot be the name of a run: up to 64 letters, digits, dots, - and _, "
+            f"beginning with a letter or digit, and not {' or '.join(NOT_NAMES)}"
+        )
+    return name
+
+
+def check_possible(
+    values: dict[str, Value], dataset: Dataset, planned: list[PlannedStage], store: Store
+) -> None:
+    """Raise if the films do not admit what is asked for, before anything is started.
+
+    Raises
+    ------
+    ParameterError
+        More clusters than movies, more components than the matrix has, an unknown genre, an
+        unknown or ambiguous actor.
+    imdbclust.load.CorpusError
+        Films that cannot be read.
+    """
+    from imdbclust.clustering import check_n_clusters
+    from imdbclust.load import Corpus
+    from imdbclust.probabilities import resolve_actor, resolve_genre
+    from imdbclust.reduction import check_n_components
+
+    load = planned[0]
+    if store.record(load):
+        corpus = Corpus.load(store.path(load) / ARTIFACT)
+    else:
+        corpus = dataset.read(on_problem=str(values["on_problem"]))
+    try:
+        check_n_components(values["n_components"], (corpus.n_movies, corpus.n_actors))
+        check_n_clusters(values["n_clusters"], corpus.n_movies)
+        if values["target_genre"]:
+            resolve_genre(corpus, values["target_genre"])
+        if values["target_actor"]:
+            resolve_actor(corpus, values["target_actor"])
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+
+
+def _execute_all(
+    planned: list[PlannedStage], store: Store, dataset: Dataset, entries: list[dict]
+) -> StageFailed | None:
+    """Execute what is not there yet, noting in the manifest's entries how it went."""
+    progress = Progress(planned)
+    try:
+        for stage, entry in zip(planned, entries, strict=True):
+            progress.begin(stage)
+            record, reused = store.record(stage), True
+            if record is None:
+                reused = False
+                inputs = _folders(stage, planned, store)
+                try:
+                    record = execute_stage(
+                        stage, store=store, inputs=inputs, dataset=dataset, on_cell=progress.cell
+                    )
+                except StageFailed as failure:
+                    entry |= {"status": "failed", "seconds": round(failure.seconds, 2)}
+                    return failure
+            told = {key: record[key] for key in _TOLD}
+            entry |= {"status": "done", "reused": reused, **told}
+            progress.end(stage, seconds=record["seconds"], reused=reused)
+    finally:
+        progress.close()
+    return None
+
+
+_TOLD = ("seconds", "peak_memory_mb", "findings", "warnings", "checks", "metrics", "tables")
+
+
+def _pending(stage: PlannedStage) -> dict:
+    empty = {"findings": [], "warnings": [], "checks": [], "metrics": {}, "tables": []}
+    return {
+        "stage": stage.name,
+        "title": _title(stage),
+        "status": "pending",
+        "key": stage.key,
+        "reused": False,
+        "seconds": None,
+        "peak_memory_mb": None,
+        **empty,
+    }
+
+
+def _title(stage: PlannedStage) -> str:
+    import json
+
+    cells = json.loads(notebook_of(stage.stage).read_text(encoding="utf-8"))["cells"]
+    return "".join(cells[0]["source"]).splitlines()[0].lstrip("# ")
+
+
+def _described(values: dict[str, Value]) -> dict[str, dict]:
+    return {
+        name: {
+            "value": value,
+            "default": declared()[name].default,
+            "help": declared()[name].help,
+            "stages": list(declared()[name].stages),
+        }
+        for name, value in values.items()
+        if name not in ("dataset", "from_run")
+    }
+
+
+def _folders(stage: PlannedStage, planned: list[PlannedStage], store: Store) -> dict[str, Path]:
+    return {step.stage: store.path(step) for step in planned if step.stage in stage.inputs}
+
+
+def _needed(stages: tuple[str, ...]) -> set[str]:
+    """Return these stages and all that they rest on."""
+    return set(stages).union(*(_needed(READS[stage]) for stage in stages))
+
+
+def _assemble(
+    folder: Path,
+    manifest: dict,
+    planned: list[PlannedStage],
+    store: Store,
+    failure: StageFailed | None,
+) -> Path:
+    """Build the run's folder beside its place, render it, and put it there in one step."""
+    from imdbclust.running.html import render_run
+
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (new / "notebooks").mkdir()
+        (new / TABLES).mkdir()
+        for stage, entry in zip(planned, manifest["stages"], strict=True):
+            copy = new / "notebooks" / f"{stage.name}.ipynb"
+            if entry["status"] == "done":
+                there = store.path(stage)
+                shutil.copyfile(there / NOTEBOOK, copy)
+                shutil.copytree(there / TABLES, new / TABLES, dirs_exist_ok=True)
+                for table in (there / ARTIFACT).glob("*.csv"):
+                    shutil.copyfile(table, new / table.name)
+            elif entry["status"] == "failed" and failure and failure.notebook:
+                copy.write_text(failure.notebook, encoding="utf-8", newline="\n")
+        render_run(new, manifest)
+        write_json(new / "manifest.json", manifest)
+        new.chmod(0o755)
+        replace_folder(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def _commit() -> dict:
+    """Return the commit of the repository and whether anything differs from it."""
+    try:
+        head, status = (
+            subprocess.run(
+                ["git", "-C", str(REPOSITORY), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head, "dirty": bool(status)}
+
+
+def _plain(name: str) -> str:
+    """Return a dataset's name as part of a folder's name."""
+    stem = re.sub(r"(\.(json|jsonl|ndjson))?(\.gz)?$", "", name)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:48] or "films"

@@ -1,0 +1,115 @@
+"""Finished stages on disk: they appear by one rename and are believed only if their hashes hold.
+
+``<out>/stages/04_clustering-<key>/`` holds ``notebook.ipynb``, ``tables/``, ``artifact/`` and,
+written last, ``record.json`` with the hash of every other file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imdbclust.datasets import file_sha256
+from imdbclust.running.stages import FORMAT, PlannedStage
+
+RECORD = "record.json"
+NOTEBOOK = "notebook.ipynb"
+ARTIFACT = "artifact"
+TABLES = "tables"
+
+
+class Store:
+    """The stages below one folder for reports.
+
+    Parameters
+    ----------
+    out : path
+        The folder for reports; ``stages`` below it is made when something is published.
+    """
+
+    def __init__(self, out: Path):
+        self.folder = Path(out) / "stages"
+
+    def path(self, planned: PlannedStage) -> Path:
+        """Return where an execution lies, or would."""
+        return self.folder / f"{planned.name}-{planned.key}"
+
+    def record(self, planned: PlannedStage) -> dict | None:
+        """Return the record of a finished execution; None if there is none that is sound."""
+        folder = self.path(planned)
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        same = record.get("format") == FORMAT and record.get("key") == planned.key
+        return record if same and record["files"] == hashes(folder) else None
+
+    @contextmanager
+    def attempt(self, planned: PlannedStage) -> Iterator[Path]:
+        """Give a temporary folder for an execution; it is gone afterwards unless published."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(prefix=f".{planned.name}-{planned.key}-", dir=self.folder)
+        try:
+            for part in (ARTIFACT, TABLES):
+                (Path(folder) / part).mkdir()
+            yield Path(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, attempt: Path, planned: PlannedStage, record: dict) -> dict:
+        """Turn a finished attempt into the execution's folder, and return its full record.
+
+        If another process published the same key meanwhile, its result stays.
+        """
+        record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
+        write_json(attempt / RECORD, record)
+        attempt.chmod(0o755)
+        target = self.path(planned)
+        if target.exists() and self.record(planned) is None:
+            discard(target)  # damaged, or from another version
+        try:
+            attempt.rename(target)
+        except OSError:
+            if (there := self.record(planned)) is not None:
+                return there
+            raise
+        return record
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file below a folder, its record apart, by relative name."""
+    return {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / RECORD
+    }
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder so that at no moment a part of it lies under its name."""
+    if folder.exists():
+        aside = tempfile.mkdtemp(prefix=f".{folder.name}-gone-", dir=folder.parent)
+        folder.rename(Path(aside) / folder.name)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a finished folder in the place of another."""
+    discard(target)
+    new.rename(target)
+
+
+def write_json(path: Path, data: dict) -> None:
+    """Write JSON so that the file is either whole or not there."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8", newline="\n") as file:
+        json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
