@@ -1,4 +1,4 @@
-"""Probabilities that go with a clustering: clusters, genres, actors, and what each tells of the other.
+"""Probabilities that go with a clustering: of clusters, genres and actors.
 
 The experiment is always stated. In most tables it is: **a movie is picked uniformly**. A genre
 or an actor is then an event ("the movie is a Western", "the movie has this actor"), and a movie

@@ -12,6 +12,7 @@ import functools
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote
 
@@ -181,8 +182,8 @@ class _Outline:
             return ""
         level = max(level, 2)  # a page has one h1
         slug = re.sub(r"[^a-z0-9]+", "-", text.striptags().lower()).strip("-") or "section"
-        numbered = (f"{slug}-{i}" for i in range(2, 10_000))
-        anchor = slug if slug not in self._used else next(s for s in numbered if s not in self._used)
+        candidates = chain([slug], (f"{slug}-{again}" for again in count(2)))
+        anchor = next(one for one in candidates if one not in self._used)
         self._used.add(anchor)
         if level == 2:
             self.entries.append((anchor, text.striptags()))

@@ -27,15 +27,15 @@ class Progress:
         self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
 
     def begin(self, planned: PlannedStage) -> None:
-        """A stage begins."""
+        """Say that a stage begins."""
         self._bar.set_description_str(planned.name)
 
     def cell(self) -> None:
-        """A cell is done."""
+        """Say that a cell is done."""
         self._bar.update()
 
     def end(self, planned: PlannedStage, *, seconds: float, reused: bool) -> None:
-        """A stage is done."""
+        """Say that a stage is done, or was there."""
         if reused:
             self._bar.update(self._cells[planned.name])
         how = "there already" if reused else f"{seconds:.1f} s"

@@ -53,12 +53,13 @@ def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None
         f"<tr>{_cells(row, columns, numeric)}</tr>"
         for row in shown.itertuples(index=False, name=None)
     )
+    text, file = escape(caption), escape(name)
     return (
-        f'<figure class="table" id="table-{escape(name)}"><div class="scroll" tabindex="0" '
-        f'role="region" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption>"
+        f'<figure class="table" id="table-{file}"><figcaption>{text}</figcaption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}">'
+        f"<table><caption>{text}</caption>"
         f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
-        f'<a class="csv" href="tables/{escape(name)}.csv">{escape(name)}.csv</a></figure>'
+        f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
     )
 
 
@@ -106,7 +107,7 @@ def format_number(value: float) -> str:
     return f"{value:.{min(decimals, 6)}f}"
 
 
-_CLASS = {True: ' class="number"', False: ""}
+_CLASS = {True: ' class="num"', False: ""}
 
 
 def _cells(row: tuple, columns: list[str], numeric: list[bool]) -> str:

@@ -115,7 +115,7 @@ def notebook_of(stage: str) -> Path:
     if len(found) != 1:
         raise MissingNotebook(
             f"one notebook NN_{stage}.ipynb is expected in {NOTEBOOKS}; "
-            "work in a clone of the repository, where the package is installed with pip install -e ."
+            "work in a clone of the repository, with the package installed by pip install -e ."
         )
     return found[0]
 

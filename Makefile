@@ -1,0 +1,53 @@
+# `make` alone lists what can be made. Everything happens in .venv; nothing else is needed than
+# Python 3.11 or newer (with venv and pip) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# the name changes with what is to be installed, so an up-to-date set-up is skipped
+READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY)  ## build .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=…")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# uv installs many times faster; where it cannot be had or does not reach the packages, pip does it
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-uv.lock \
+	  && $(BIN)/python -m uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-* && touch $@
+
+reports: $(READY)  ## run the five notebooks, render the reports, print where they lie
+	@$(BIN)/imdbclust run --preset seed
+
+test: $(READY)  ## run the test suite
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(READY)  ## run all tests, the slow ones too
+	@$(BIN)/python -m pytest
+
+lab: $(READY)  ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(READY)  ## check style, in the notebooks too
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+lock: $(READY)  ## pin the newest versions that pyproject.toml admits
+	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
+
+clean:  ## remove .venv, caches and rendered reports
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	@find reports -mindepth 1 ! -name README.md -delete
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup reports test test-slow lab lint lock clean
