@@ -29,10 +29,10 @@ reports: $(READY)  ## run the five notebooks, render the reports, print where th
 	@$(BIN)/imdbclust run --preset seed
 
 test: $(READY)  ## run the test suite
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run all tests, the slow ones too
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

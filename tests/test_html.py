@@ -265,6 +265,7 @@ def test_an_error_is_open_and_can_be_linked_to(pages):
     assert text_of(box.find(class_="error-type")) == "ValueError"
     assert box.find(class_="error-message").get_text() == HOSTILE
     assert "----> 1 f()" in box.pre.get_text()
+    assert "What follows was not run." in text_of(box)
     assert box.find_parent(class_="cell").find("details", class_="code").has_attr("open")
     assert page.select_one("main > p.error a")["href"] == "#error"
     hrefs = [a["href"] for a in pages["index.html"].select("#warnings ~ .error a")]
@@ -388,6 +389,7 @@ def test_findings_are_grouped_by_stage(pages):
     assert numbers["movies"] == "35,253"
     assert numbers["share full"] == "0.1235"
     assert text_of(cards[4].find(class_="status")) == "Not run"
+    assert text_of(cards[0].summary) == "3 numbers, 1 check"
 
 
 def test_changed_parameters_are_marked_in_words(pages):

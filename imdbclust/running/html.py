@@ -337,6 +337,7 @@ FILTERS = {
     "stage_label": stage_label,
     "plain": plain,
     "literal": repr,
+    "amount": lambda count, noun: f"{count} {noun}" + "s" * (count != 1),
     "highlight": _highlight,
     "base64": lambda text: base64.b64encode(text.encode()).decode("ascii"),
     "filter_data_type": lambda data: [kind for kind in SHOWN_TYPES if kind in data][:1],

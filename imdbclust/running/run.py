@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imdbclust import datasets
+from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset
 from imdbclust.paths import REPOSITORY, reports
 from imdbclust.running.execute import StageFailed, execute_stage
@@ -112,7 +113,7 @@ def run(
         "dataset": found.describe(),
         "parameters": _described(values),
         "stages": [_pending(stage) for stage in planned],
-        "versions": versions(),
+        "versions": {"imdbclust": __version__, **versions()},
         **_commit(),
     }
     began = time.monotonic()
@@ -121,8 +122,8 @@ def run(
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
     folder = _assemble(out / name, manifest, planned, store, failure)
-    if failure:
-        raise RunFailed(str(failure), folder)
+    if manifest["error"]:
+        raise RunFailed("{stage}: {type}: {message}".format_map(manifest["error"]), folder)
     return folder
 
 
@@ -293,7 +294,7 @@ def _assemble(
     failure: StageFailed | None,
 ) -> Path:
     """Build the run's folder beside its place, render it, and put it there in one step."""
-    from imdbclust.running.html import render_run
+    from imdbclust.running.html import RenderError, render_run
 
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -309,7 +310,13 @@ def _assemble(
                     shutil.copyfile(table, new / table.name)
             elif entry["status"] == "failed" and failure and failure.notebook:
                 copy.write_text(failure.notebook, encoding="utf-8", newline="\n")
-        render_run(new, manifest)
+        try:
+            render_run(new, manifest)
+        except RenderError as error:  # not fit to be read, but nothing of it is thrown away
+            about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
+            manifest |= {"status": "failed", "error": manifest["error"] or about}
+            with suppress(RenderError):
+                render_run(new, manifest)
         write_json(new / "manifest.json", manifest)
         new.chmod(0o755)
         replace_folder(new, folder)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-import numbers
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -43,19 +42,21 @@ def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None
     shown = frame if head is None else frame.head(head)
     if len(shown) < len(frame):
         caption = f"{caption} (first {len(shown)} of {len(frame):,} rows)"
-    columns = [str(column) for column in frame.columns]
-    numeric = [_is_numeric(frame.iloc[:, place]) for place in range(len(columns))]
+    names = [str(column) for column in frame.columns]
+    columns = [_column(shown.iloc[:, place], name) for place, name in enumerate(names)]
     header = "".join(
-        f'<th scope="col"{_CLASS[number]}>{escape(column.replace("_", " "))}</th>'
-        for column, number in zip(columns, numeric, strict=True)
+        f'<th scope="col"{css}>{escape(name.replace("_", " "))}</th>'
+        for name, (css, _) in zip(names, columns, strict=True)
     )
     rows = "".join(
-        f"<tr>{_cells(row, columns, numeric)}</tr>"
-        for row in shown.itertuples(index=False, name=None)
+        f"<tr>{''.join(cells)}</tr>"
+        for cells in zip(
+            *(_cells(column, place) for place, column in enumerate(columns)), strict=True
+        )
     )
     text, file = escape(caption), escape(name)
     return (
-        f'<figure class="table" id="table-{file}"><figcaption>{text}</figcaption>'
+        f'<figure class="table" id="table-{file}">'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text}">'
         f"<table><caption>{text}</caption>"
         f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -81,44 +82,46 @@ def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     )
 
 
-def format_cell(value: object, column: str = "") -> str:
-    """Return a value as a reader wants it; text is not escaped here."""
-    if value is None or value != value or str(value) == "<NA>":
-        return "–"
-    if isinstance(value, (bool, str)):
-        return str(value)
-    if isinstance(value, numbers.Integral):
-        plain = column in PLAIN_INTEGERS
-        return str(value) if plain else f"{value:,}"
-    if isinstance(value, numbers.Real):
-        return format_number(float(value))
-    return str(value)
+def format_column(column: pd.Series, name: str = "") -> list[str]:
+    """Return a column's values as a reader wants them; text is not escaped here.
+
+    Numbers that are not whole have as many decimals as give the column's largest four
+    significant digits, at most six; what would then look like 0 and is not has an exponent.
+    """
+    if column.dtype.kind not in "iuf":
+        return ["–" if _is_missing(value) else str(value) for value in column]
+    whole = column.dtype.kind in "iu"
+    largest = 0.0 if whole or column.isna().all() else float(column.abs().max())
+    decimals = 0
+    if 0 < largest < 1000:
+        decimals = min(6, 3 - math.floor(math.log10(largest)))
+    return [
+        "–" if _is_missing(value) else _number(value, decimals, plain=name in PLAIN_INTEGERS)
+        for value in column
+    ]
 
 
-def format_number(value: float) -> str:
-    """Return a number with four significant digits, without exponents in the usual range."""
-    if math.isinf(value) or value == 0:
-        return f"{value:g}"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if abs(value) < 1e-4:
-        return f"{value:.2e}"
-    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, 6)}f}"
+def _number(value: float, decimals: int, *, plain: bool) -> str:
+    if value == 0 or plain:
+        return f"{value:g}" if value == 0 else f"{value:.0f}"
+    if abs(value) < 0.5 * 10**-decimals:
+        return f"{value:.1e}"
+    return f"{value:,.{decimals}f}"
 
 
-_CLASS = {True: ' class="num"', False: ""}
+def _is_missing(value: object) -> bool:
+    return value is None or (str(value) in ("nan", "<NA>") and not isinstance(value, str))
 
 
-def _cells(row: tuple, columns: list[str], numeric: list[bool]) -> str:
-    cells = []
-    for place, (value, column, number) in enumerate(zip(row, columns, numeric, strict=True)):
-        text = escape(format_cell(value, column))
-        text = text if number else f"<bdi>{text}</bdi>"
-        tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-        cells.append(f"<{tag}{scope}{_CLASS[number]}>{text}</{tag}>")
-    return "".join(cells)
+def _column(column: pd.Series, name: str) -> tuple[str, list[str]]:
+    """Return the class of a column's cells and their contents, escaped."""
+    texts = [escape(text) for text in format_column(column, name)]
+    if column.dtype.kind in "iuf":
+        return ' class="number"', texts
+    return "", [f"<bdi>{text}</bdi>" for text in texts]
 
 
-def _is_numeric(column: pd.Series) -> bool:
-    return column.dtype.kind in "iuf" and column.dtype.name != "category"
+def _cells(column: tuple[str, list[str]], place: int) -> list[str]:
+    css, texts = column
+    tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
+    return [f"<{tag}{scope}{css}>{text}</{tag}>" for text in texts]

@@ -1,0 +1,48 @@
+"""What all tests share: where things go, and one finished run of a small corpus."""
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from imdbclust.datasets.sample import make_filmography
+from imdbclust.load import write_corpus
+
+mpl.use("Agg")
+
+SMALL = {"n_clusters": 6, "n_components": 8, "n_init": 4, "map_max_movies": 60}
+"""Parameters that make a run on a few hundred movies quick."""
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> Path:
+    """A corpus file of 300 made-up movies, some of them without a cast."""
+    path = tmp_path_factory.mktemp("films") / "films.jsonl"
+    write_corpus(make_filmography(300, 240, castless=0.03, random_state=7).corpus, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(films, tmp_path_factory) -> Path:
+    """The folder of a finished run on those films."""
+    from imdbclust.running.run import run
+
+    out = tmp_path_factory.mktemp("reports")
+    return run(dataset=str(films), parameters=SMALL, name="small", out=out, command="imdbclust run")
+
+
+@pytest.fixture(scope="session")
+def real_films() -> str:
+    """Name of the real films, where they are at hand."""
+    if not os.environ.get("IMDBCLUST_DATA"):
+        pytest.skip("no real films: IMDBCLUST_DATA does not name a folder with them")
+    return "wikipedia"

@@ -1,0 +1,95 @@
+"""The shape of the repository: who imports whom, one word a stage, one list of dependencies."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from imdbclust.paths import NOTEBOOKS, REPOSITORY
+from imdbclust.running.stages import READS, STAGES, notebook_of
+
+PACKAGE = REPOSITORY / "imdbclust"
+ORDER = ("load", "matrix", "reduction", "clustering", "probabilities")
+
+
+def imported_by(path):
+    """Return the modules of the package that a file imports anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imdbclust"):
+            parts = node.module.split(".")[1:]
+            found |= {parts[0]} if parts else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+            found |= {name[1] for name in names if name[0] == "imdbclust" and len(name) > 1}
+    return found - {"__version__", "paths"}
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_a_stage_imports_only_the_stages_before_it(stage):
+    assert imported_by(PACKAGE / f"{stage}.py") <= set(ORDER[: ORDER.index(stage)])
+
+
+def test_plots_import_no_stage():
+    assert imported_by(PACKAGE / "plots.py") == set()
+
+
+def test_no_dataset_imports_the_runner_or_a_later_stage():
+    for path in (PACKAGE / "datasets").glob("*.py"):
+        assert imported_by(path) <= {"load", "datasets"}, path.name
+
+
+def test_every_stage_has_a_notebook_a_module_and_a_test():
+    assert STAGES == ORDER
+    for number, stage in enumerate(STAGES, start=1):
+        assert notebook_of(stage).name == f"{number:02}_{stage}.ipynb"
+        assert (PACKAGE / f"{stage}.py").is_file()
+        assert (REPOSITORY / "tests" / f"test_{stage}.py").is_file()
+
+
+def test_every_notebook_is_a_stage():
+    assert {path.stem[3:] for path in NOTEBOOKS.glob("*.ipynb")} == set(STAGES)
+
+
+def test_stages_read_only_what_stands_before_them():
+    for stage, reads in READS.items():
+        assert set(reads) <= set(STAGES[: STAGES.index(stage)])
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, imdbclust, imdbclust.cli;"
+        "heavy = {'pandas', 'numpy', 'sklearn', 'matplotlib', 'papermill'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_environment_names_python_pip_and_this_package_only():
+    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    python, pip, packages = environment["dependencies"]
+    assert re.fullmatch(r"python=3\.\d+\.\d+", python)
+    assert pip == "pip"
+    assert packages == {"pip": ["-e ."]}
+
+
+def test_the_lock_pins_everything_with_hashes_and_names_no_host():
+    lock = (REPOSITORY / "requirements.lock").read_text()
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    for name in (re.match(r"[A-Za-z0-9-]+", requirement)[0] for requirement in wanted):
+        assert re.search(rf"^{name}==", lock, re.MULTILINE), name
+    assert "://" not in lock
+    assert "index" not in lock.replace("python-index", "")
+    pins = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
+    assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
+
+
+def test_the_fallback_installer_is_pinned_like_the_rest():
+    uv = (REPOSITORY / "requirements-uv.lock").read_text()
+    assert uv.split()[0] in (REPOSITORY / "requirements.lock").read_text().split()

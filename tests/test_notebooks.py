@@ -1,0 +1,108 @@
+"""The notebooks as sources, and executed in every way in which people execute them."""
+
+import ast
+import json
+import re
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from imdbclust.paths import NOTEBOOKS
+from imdbclust.running.parameters import declared
+from imdbclust.running.stages import STAGES, notebook_of
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def cells_of(path, kind=None):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if kind in (None, cell["cell_type"])]
+
+
+def source_of(cell):
+    return "".join(cell["source"])
+
+
+@each_notebook
+def test_source_carries_no_outputs_and_a_portable_kernel(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    for cell in cells_of(path, "code"):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+@each_notebook
+def test_exactly_one_cell_of_parameters_each_with_a_help(path):
+    tagged = [cell for cell in cells_of(path) if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1
+    lines = source_of(tagged[0]).splitlines()
+    assert all(re.fullmatch(r"\w+: (int|float|str|bool) = \S+  # .+", line) for line in lines)
+
+
+@each_notebook
+def test_cells_are_short_and_define_nothing(path):
+    lengths = []
+    for cell in cells_of(path, "code"):
+        lengths.append(len([line for line in source_of(cell).splitlines() if line.strip()]))
+        nodes = ast.walk(ast.parse(source_of(cell)))
+        assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in nodes)
+    assert max(lengths) <= 15
+    assert statistics.median(lengths) <= 6
+
+
+@each_notebook
+def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
+    opening = source_of(cells_of(path)[0])
+    assert re.match(r"# .+\?\n", opening)
+    assert opening.count("\n- ") == 3
+    assert "**Writes**" in opening
+    headings = [source_of(cell).splitlines()[0] for cell in cells_of(path, "markdown")]
+    assert headings[-2:] == ["## Checks", "## Limits"]
+    assert source_of(cells_of(path)[-1]).endswith("stage.finish()")
+
+
+def test_every_parameter_says_what_it_is_for():
+    assert all(parameter.help for parameter in declared().values())
+
+
+@pytest.fixture(scope="module")
+def own_reports(tmp_path_factory):
+    """A folder for reports, so that what other tests made is not there."""
+    return tmp_path_factory.mktemp("alone")
+
+
+@pytest.fixture
+def environment(own_reports, monkeypatch):
+    monkeypatch.setenv("IMDBCLUST_REPORTS", str(own_reports))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("stage", STAGES)
+def test_opened_alone_and_run_from_top_to_bottom_as_jupyterlab_does(stage):
+    """A fresh kernel in notebooks/, no run before: what is missing is made and said to be."""
+    notebook = nbformat.read(notebook_of(stage), as_version=4)
+    resources = {"metadata": {"path": str(NOTEBOOKS)}}
+    NotebookClient(notebook, resources=resources, kernel_name="python3", timeout=300).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert "Finished:" in str(notebook.cells[-1].outputs)
+
+
+@pytest.mark.usefixtures("environment")
+def test_stock_papermill_runs_a_notebook_with_a_parameter(own_reports, tmp_path):
+    command = [sys.executable, "-m", "papermill", str(notebook_of("clustering")), "out.ipynb"]
+    command += ["-p", "n_clusters", "8", "--no-progress-bar"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
+    record = json.loads((own_reports / "interactive/04_clustering/record.json").read_text())
+    assert record["parameters"]["n_clusters"] == 8
+    assert record["metrics"]["n_clusters"] == 8

@@ -1,0 +1,418 @@
+"""Runs: what is refused, what is shared, what a failure leaves, the same bytes twice."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from conftest import SMALL
+
+from imdbclust import cli
+from imdbclust.datasets import find
+from imdbclust.load import Corpus
+from imdbclust.running import run as running
+from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.parameters import (
+    ParameterError,
+    declared,
+    declared_in,
+    parse_values,
+    presets,
+    settings,
+)
+from imdbclust.running.stages import STAGES, plan_stages
+from imdbclust.running.store import RECORD, Store, hashes
+
+PAGES = ["01_load", "02_matrix", "03_reduction", "04_clustering", "05_probabilities"]
+
+
+def manifest_of(folder):
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+
+
+def small_arguments():
+    return [word for name, value in SMALL.items() for word in ("-p", name, str(value))]
+
+
+# what a run leaves
+
+
+def test_a_run_leaves_pages_tables_notebooks_and_a_manifest(finished_run):
+    manifest = manifest_of(finished_run)
+    assert manifest["status"] == "done"
+    assert [entry["stage"] for entry in manifest["stages"]] == PAGES
+    for page in PAGES:
+        assert (finished_run / f"{page}.html").stat().st_size > 10_000
+        assert (finished_run / "notebooks" / f"{page}.ipynb").is_file()
+    for entry in manifest["stages"]:
+        for table in entry["tables"]:
+            frame = pd.read_csv(finished_run / "tables" / f"{table['name']}.csv")
+            assert len(frame) == table["rows"]
+
+
+def test_movie_to_cluster_has_every_movie_once(finished_run, films):
+    table = pd.read_csv(finished_run / "movie_to_cluster.csv")
+    assert list(table.columns) == ["movie_id", "cluster"]
+    assert table["movie_id"].tolist() == find(str(films)).read().movies["movie_id"].tolist()
+    assert set(table["cluster"]) <= set(range(SMALL["n_clusters"]))
+
+
+def test_written_probabilities_are_consistent(finished_run):
+    tables = finished_run / "tables"
+    prior = pd.read_csv(tables / "p_cluster.csv").set_index("cluster")["p_cluster"]
+    likelihood = pd.read_csv(tables / "p_genre_given_cluster.csv").set_index("genre")
+    posterior = pd.read_csv(tables / "p_cluster_given_genre.csv").set_index("genre")
+    genre = pd.read_csv(tables / "p_genre.csv").set_index("genre")["p_genre"]
+    likelihood.columns = likelihood.columns.astype(int)
+    total = likelihood.mul(prior, axis=1).sum(axis=1)
+    assert prior.sum() == pytest.approx(1, abs=1e-10)
+    assert (posterior.sum(axis=1) - 1).abs().max() < 1e-10
+    assert (total - genre[total.index]).abs().max() < 1e-10
+
+
+def test_nothing_of_this_machine_is_in_a_run(finished_run, films):
+    for path in finished_run.rglob("*"):
+        if path.is_file() and path.suffix in (".html", ".json", ".ipynb", ".csv"):
+            text = path.read_text(encoding="utf-8")
+            assert str(films.parent) not in text, path
+            assert str(finished_run.parent) not in text, path
+
+
+def test_the_same_run_elsewhere_gives_the_same_csv_bytes(finished_run, films, tmp_path):
+    again = running.run(dataset=str(films), parameters=SMALL, name="again", out=tmp_path)
+    names = sorted(path.relative_to(again) for path in again.rglob("*.csv"))
+    assert len(names) > 30
+    assert names == sorted(path.relative_to(finished_run) for path in finished_run.rglob("*.csv"))
+    for name in names:
+        assert (again / name).read_bytes() == (finished_run / name).read_bytes(), name
+    assert manifest_of(again)["stages"][0]["reused"] is False
+
+
+def test_the_same_run_again_computes_nothing(finished_run, films):
+    out = finished_run.parent
+    again = running.run(dataset=str(films), parameters=SMALL, name="once-more", out=out)
+    assert all(entry["reused"] for entry in manifest_of(again)["stages"])
+    assert not [path for path in out.rglob(".*") if path.name.startswith(".")]
+
+
+def test_another_number_of_clusters_shares_the_stages_before(films):
+    dataset = find(str(films))
+    one = plan_stages(settings("seed", {"n_clusters": 6}), dataset)
+    other = plan_stages(settings("seed", {"n_clusters": 7}), dataset)
+    same = [a.key == b.key for a, b in zip(one, other, strict=True)]
+    assert same == [True, True, True, False, False]
+
+
+def test_keys_follow_the_films_not_their_place(films, tmp_path):
+    copy = tmp_path / films.name
+    shutil.copyfile(films, copy)
+    values = settings("seed", {})
+    assert plan_stages(values, find(str(films))) == plan_stages(values, find(str(copy)))
+    copy.write_bytes(copy.read_bytes() + b"\n")
+    assert (
+        plan_stages(values, find(str(films)))[0].key != plan_stages(values, find(str(copy)))[0].key
+    )
+
+
+# what is kept is believed only while its hashes hold
+
+
+@pytest.fixture
+def stored(finished_run, films, tmp_path):
+    """The store of the finished run, copied, and its plan."""
+    shutil.copytree(finished_run.parent / "stages", tmp_path / "stages")
+    return Store(tmp_path), plan_stages(settings("seed", SMALL), find(str(films)))
+
+
+def test_a_flipped_byte_is_noticed(stored):
+    store, planned = stored
+    victim = store.path(planned[3]) / "artifact" / "movie_to_cluster.csv"
+    content = bytearray(victim.read_bytes())
+    content[-2] ^= 1
+    victim.write_bytes(content)
+    assert store.record(planned[3]) is None
+    assert store.record(planned[2]) is not None
+
+
+@pytest.mark.parametrize("harm", ["truncate", "remove", "add", "no record", "bad record"])
+def test_any_other_harm_is_noticed(stored, harm):
+    store, planned = stored
+    folder = store.path(planned[0])
+    movies = folder / "artifact" / "movies.parquet"
+    if harm == "truncate":
+        movies.write_bytes(movies.read_bytes()[:-1])
+    elif harm == "remove":
+        movies.unlink()
+    elif harm == "add":
+        (folder / "extra").touch()
+    elif harm == "no record":
+        (folder / RECORD).unlink()
+    else:
+        (folder / RECORD).write_text("{")
+    assert store.record(planned[0]) is None
+
+
+def test_a_damaged_stage_is_replaced_when_published(stored):
+    store, planned = stored
+    folder = store.path(planned[0])
+    kept = json.loads((folder / RECORD).read_text())
+    (folder / "notebook.ipynb").unlink()
+    with store.attempt(planned[0]) as attempt:
+        (attempt / "notebook.ipynb").write_text("{}")
+        store.publish(attempt, planned[0], {"stage": kept["stage"]})
+    assert store.record(planned[0])["files"] == hashes(folder)
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted(
+        store.path(stage).name for stage in planned
+    )
+
+
+def test_an_attempt_that_fails_leaves_nothing(stored):
+    store, planned = stored
+    before = sorted(store.folder.iterdir())
+    with pytest.raises(ZeroDivisionError), store.attempt(planned[0]):
+        raise ZeroDivisionError
+    assert sorted(store.folder.iterdir()) == before
+
+
+# parameters
+
+
+def test_parameters_are_read_from_the_notebooks():
+    clusters = declared()["n_clusters"]
+    assert (clusters.type, clusters.default, clusters.low) == (int, 16, 1)
+    assert declared()["random_state"].stages == (
+        "03_reduction",
+        "04_clustering",
+        "05_probabilities",
+    )
+    assert declared()["on_problem"].choices == ("stop", "skip")
+
+
+def test_the_seed_preset_is_the_recipe_of_the_course():
+    values = settings("seed", {})
+    recipe = {
+        "n_components": 32,
+        "n_clusters": 16,
+        "n_init": 128,
+        "max_iter": 2048,
+        "tol": 0.5,
+        "reassignment_ratio": 0.5,
+        "random_state": 31337,
+    }
+    assert {name: values[name] for name in recipe} == recipe
+    assert "seed" in presets()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pattern"),
+    [
+        ("n_cluster", "8", "did you mean n_clusters"),
+        ("from_run", "x", "there is no parameter"),
+        ("n_clusters", "eight", "whole number, not 'eight'"),
+        ("n_clusters", "8.0", "whole number"),
+        ("n_clusters", "1_000", "whole number"),
+        ("n_clusters", "٨", "whole number"),
+        ("n_clusters", "0", "at least 1, not 0"),
+        ("n_clusters", "-3", "at least 1, not -3"),
+        ("tol", "nan", "a number"),
+        ("tol", "inf", "a number"),
+        ("random_state", "4294967296", "0 to "),
+        ("on_problem", "ignore", "one of stop, skip"),
+        ("target_genre", "x" * 5000, "too long"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_sentence(name, text, pattern):
+    with pytest.raises(ParameterError, match=pattern):
+        parse_values([(name, text)])
+
+
+def test_a_parameter_given_twice_is_refused():
+    with pytest.raises(ParameterError, match="twice"):
+        parse_values([("tol", "1"), ("tol", "2")])
+
+
+def test_a_whole_number_will_do_for_a_number_but_not_true_for_one():
+    assert declared()["tol"].check(1) == 1.0
+    with pytest.raises(ParameterError):
+        declared()["n_clusters"].check(True)
+
+
+def test_a_declaration_without_a_type_is_refused(tmp_path):
+    cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "outputs": []}
+    cell |= {"execution_count": None, "source": "k = 3  # number"}
+    kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    notebook = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    path = tmp_path / "01_bad.ipynb"
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(ParameterError, match=r"01_bad.ipynb: k needs one of the types"):
+        declared_in(path)
+
+
+# refused before any kernel starts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["-p", "n_clusters", "301"], "n_clusters = 301 is impossible: there are 300 movies"),
+        (["-p", "n_components", "241"], "n_components = 241 is impossible"),
+        (["-p", "n_clutsers", "3"], "did you mean n_clusters?"),
+        (["-p", "target_genre", "Space Opera"], "no movie has the genre 'Space Opera'"),
+        (["-p", "target_actor", "Nobody Atall"], "no actor has the id or the name"),
+        (["--preset", "best"], "no preset 'best'; there is seed"),
+        (["--name", "../up"], "cannot be the name of a run"),
+        (["--name", "stages"], "cannot be the name of a run"),
+        (["--name", "CON"], "cannot be the name of a run"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_it_starts(
+    arguments, pattern, films, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(running, "execute_stage", None)
+    call = ["run", "--dataset", str(films), "--out", str(tmp_path / "reports"), *arguments]
+    assert cli.main(call) == cli.WRONG
+    message = capsys.readouterr().err
+    assert pattern in message
+    assert len(message.splitlines()) == 1
+    assert not (tmp_path / "reports").exists()
+
+
+def test_films_with_bad_records_are_refused_with_file_line_and_field(films, tmp_path, capsys):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(films.read_bytes() + b'{"imdb_id": "x", "title": 5}\nnot json\n')
+    assert cli.main(["run", "--dataset", str(bad), "--out", str(tmp_path / "r")]) == cli.WRONG
+    message = capsys.readouterr().err
+    assert "bad.jsonl:301: title: expected str, got int" in message
+    assert "bad.jsonl:302: not a JSON object" in message
+
+
+def test_an_unknown_dataset_is_refused(tmp_path, capsys):
+    assert cli.main(["run", "--dataset", "netflix", "--out", str(tmp_path)]) == cli.WRONG
+    assert "datasets are auto, imdb, wikipedia, sample" in capsys.readouterr().err
+
+
+# failure tells the truth
+
+
+@pytest.fixture
+def broken_clustering(monkeypatch, tmp_path):
+    """The clustering notebook with a cell in its midst replaced by some code."""
+    from imdbclust.running import execute, stages
+
+    original = stages.notebook_of
+
+    def put(code):
+        notebook = json.loads(original("clustering").read_text(encoding="utf-8"))
+        victim = next(cell for cell in notebook["cells"] if cell["id"] == "sizes")
+        victim["source"] = code
+        path = tmp_path / "04_clustering.ipynb"
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+
+        def notebook_of(stage):
+            return path if stage == "clustering" else original(stage)
+
+        for module in (stages, execute, running):
+            monkeypatch.setattr(module, "notebook_of", notebook_of)
+        return path
+
+    return put
+
+
+@pytest.fixture
+def out(finished_run, tmp_path):
+    """A folder for reports in which the stages of the finished run are there already."""
+    shutil.copytree(finished_run.parent / "stages", tmp_path / "out" / "stages")
+    return tmp_path / "out"
+
+
+def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
+    broken_clustering, films, out, capsys
+):
+    broken_clustering("1 / 0")
+    call = ["run", "--dataset", str(films), "--out", str(out), "--name", "bad"]
+    assert cli.main([*call, *small_arguments()]) == cli.FAILED
+    assert "04_clustering: ZeroDivisionError: division by zero" in capsys.readouterr().err
+    manifest = manifest_of(out / "bad")
+    assert manifest["status"] == "failed"
+    assert manifest["error"]["cell"] == "sizes"
+    states = [entry["status"] for entry in manifest["stages"]]
+    assert states == ["done", "done", "done", "failed", "pending"]
+    notebook = json.loads((out / "bad" / "notebooks" / "04_clustering.ipynb").read_text())
+    of_cells = {cell.get("id"): cell["metadata"].get("papermill", {}) for cell in notebook["cells"]}
+    assert of_cells["cluster"]["status"] == "completed"
+    assert of_cells["sizes"]["status"] == "failed"
+    assert of_cells["finish"]["status"] == "pending"
+    assert 'id="error"' in (out / "bad" / "04_clustering.html").read_text(encoding="utf-8")
+    assert not (out / "bad" / "05_probabilities.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "pattern"),
+    [
+        ("import os; os._exit(0)", "DeadKernelError"),
+        ("import os; os.kill(os.getpid(), 9)", "DeadKernelError"),
+        ("raise SystemExit(0)", "without finishing"),
+        ("n_clusters = 99; stage.parameters['n_clusters'] = 99; sizes = summary", "."),
+    ],
+    ids=["exit", "kill", "SystemExit", "other parameters"],
+)
+def test_what_papermill_would_call_completed_is_not_published(
+    code, pattern, broken_clustering, films, finished_run, tmp_path
+):
+    broken_clustering(code)
+    dataset = find(str(films))
+    planned = plan_stages(settings("seed", SMALL), dataset)
+    store, there = Store(tmp_path), Store(finished_run.parent)
+    inputs = {stage.stage: there.path(stage) for stage in planned[:3]}
+    with pytest.raises(StageFailed, match=pattern) as failure:
+        execute_stage(planned[3], store=store, inputs=inputs, dataset=dataset)
+    assert failure.value.error["stage"] == "04_clustering"
+    assert list(store.folder.iterdir()) == []
+
+
+def test_interruption_keeps_what_is_finished(films, tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "execute_stage", interrupt)
+    call = ["run", "--dataset", str(films), "--out", str(tmp_path), *small_arguments()]
+    assert cli.main(call) == cli.INTERRUPTED
+    assert "goes on from there" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# the command line
+
+
+def test_help_lists_every_parameter_with_its_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for name, parameter in declared().items():
+        if name not in ("from_run", "dataset"):
+            assert f"{name}: " in text
+            assert parameter.help in " ".join(text.split())
+
+
+def test_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
+    path = tmp_path / "s.jsonl.gz"
+    assert cli.main(["sample", "--to", str(path), "--movies", "50", "--actors", "40"]) == cli.DONE
+    corpus = find(str(path)).read()
+    assert (corpus.n_movies, corpus.n_actors) == (50, 40)
+
+
+def test_sample_refuses_what_cannot_be(tmp_path, capsys):
+    assert cli.main(["sample", "--to", str(tmp_path / "x"), "--movies", "0"]) == cli.WRONG
+    assert cli.main(["sample", "--to", str(tmp_path / "no" / "x.jsonl")]) == cli.FAILED
+
+
+def test_the_real_films_go_through_the_whole_run(real_films, tmp_path):
+    folder = running.run(dataset=real_films, name="wiki", out=tmp_path)
+    manifest = manifest_of(folder)
+    assert manifest["status"] == "done"
+    assert manifest["stages"][0]["metrics"]["n_movies"] == 36_115
+    assert all((folder / f"{page}.html").stat().st_size < 2_000_000 for page in PAGES)
+    corpus = Corpus.load(next((tmp_path / "stages").glob("01_load-*")) / "artifact")
+    assert len(pd.read_csv(folder / "movie_to_cluster.csv")) == corpus.n_movies
+    assert len(STAGES) == len(manifest["stages"])
