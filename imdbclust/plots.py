@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
 
 INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
 
@@ -43,6 +43,10 @@ PALETTE = (
 )  # fmt: skip
 
 
+# a log axis' own labels are formulas, which the style does not draw
+_PLAIN_NUMBERS = StrMethodFormatter("{x:,.0f}")
+
+
 def set_style() -> None:
     """Make the figures of this session look like one another."""
     mpl.rcParams.update(STYLE)
@@ -68,6 +72,8 @@ def plot_counts(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) 
     ax = ax or _new(8, 3)
     ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(_PLAIN_NUMBERS)
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
@@ -101,6 +107,9 @@ def plot_rank_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
     ax = ax or _new(6, 4)
     ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2, rasterized=True)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(_PLAIN_NUMBERS)
+        axis.set_minor_formatter(NullFormatter())
     ax.grid(visible=True, which="both")
     ax.set(xlabel="rank of the actor", ylabel="movies of the actor")
     return ax
@@ -126,7 +135,7 @@ def plot_map(
     """
     ax = ax or _new(8, 7)
     shades = [colors[code] for code in frame[group]]
-    ax.scatter(frame["x"], frame["y"], c=shades, s=5, alpha=0.8, linewidths=0, rasterized=True)
+    ax.scatter(frame["x"], frame["y"], c=shades, s=9, alpha=0.8, linewidths=0, rasterized=True)
     for code, points in frame.groupby(group):
         if len(points) >= 5:
             place = points["x"].median(), points["y"].median()
@@ -141,7 +150,7 @@ def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str], ax: Axes | Non
     """Draw movies at ``x`` and ``y``; those with a ``genre`` of the list in its colour."""
     ax = ax or _new(8, 7)
     others = frame[~frame["genre"].isin(genres)]
-    points = {"s": 5, "linewidths": 0, "rasterized": True}
+    points = {"s": 9, "linewidths": 0, "rasterized": True}
     ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
     for genre, color in zip(genres, PALETTE, strict=False):
         some = frame[frame["genre"] == genre]
