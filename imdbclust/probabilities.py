@@ -101,7 +101,7 @@ def p_cluster_given_genre(counts: Counts) -> pd.DataFrame:
         genre: bayes_table(p_cluster(counts.clusters), likelihood)["posterior"]
         for genre, likelihood in p_genre_given_cluster(counts).iterrows()
     }
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=counts.joint.columns)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=counts.joint.columns, dtype=float)
     table.index.name = "genre"
     return table
 

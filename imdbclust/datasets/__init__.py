@@ -105,7 +105,7 @@ def find(name: str = "auto", *, download: bool = True) -> Dataset:
     if name == "auto":
         return _find_auto(download=download)
     if name == "sample":
-        return sample()
+        return made_up()
     if name in ("imdb", "wikipedia"):
         source = IMDB if name == "imdb" else WIKIPEDIA
         return _at_hand(source) or _fetched(source, download=download)
@@ -142,7 +142,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sample(why: str = "") -> Dataset:
+def made_up(why: str = "") -> Dataset:
     """Return the made-up films of the size of the course's file."""
 
     def generate(*, on_problem: str) -> Corpus:
@@ -161,7 +161,7 @@ def _find_auto(*, download: bool) -> Dataset:
     try:
         return _fetched(IMDB, download=download)
     except DatasetError as error:
-        return sample(why=f"No real films are at hand: {error}")
+        return made_up(why=f"No real films are at hand: {error}")
 
 
 def _at_hand(source: Source) -> Dataset | None:

@@ -1,0 +1,62 @@
+"""Small corpora for the tests: one made by hand, and a hypothesis strategy for any."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import strategies as st
+
+from imdbclust.clustering import Clustering
+from imdbclust.load import Corpus, CorpusBuilder
+
+
+def toy_corpus() -> Corpus:
+    """Eight movies; A and B play together, C and D too; a homonym, a castless movie, and more.
+
+    Clusters of the tests: ``TOY_LABELS``.
+    """
+    builder = CorpusBuilder()
+    a, b, c, d = ("a", "Ada"), ("b", "Bo"), ("c", "Cy"), ("d", "Di")
+    other_ada, alone = ("z", "Ada"), ("x", "Xi")
+    builder.add("m1", "One", ["Drama"], [a, b], year=1931, rating=6.0, votes=10)
+    builder.add("m2", "Two", ["Drama", "War"], [b, a], year=1935, rating=8.0, votes=30)
+    builder.add("m3", "Three", ["War"], [a], year=1940)
+    builder.add("m4", "Four", ["Comedy"], [c, d], year=1999, rating=4.0, votes=20)
+    builder.add("m5", "Five", ["Comedy", "Drama"], [d, c], year=2001)
+    builder.add("m6", "Six", [], [c, other_ada], year=None)
+    builder.add("m7", "Seven", ["Comedy"], [], year=2005, rating=2.0, votes=0)
+    builder.add("m8", "Eight", [], [alone], year=2010)
+    return builder.build()
+
+
+TOY_LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+
+
+def clustering_of(corpus: Corpus, labels, n_clusters: int | None = None) -> Clustering:
+    """Return a clustering with these labels; its centers mean nothing."""
+    labels = np.asarray(labels, dtype=np.int32)
+    n_clusters = n_clusters or int(labels.max()) + 1
+    movie_ids = pd.Index(corpus.movies["movie_id"])
+    return Clustering(labels, np.zeros((n_clusters, 1)), 0.0, movie_ids)
+
+
+@st.composite
+def corpora(draw) -> Corpus:
+    """Any small corpus: castless, genreless and unrated movies, repeated credits and genres."""
+    builder = CorpusBuilder()
+    actors = st.lists(st.sampled_from("abcdefg"), max_size=5)
+    genres = st.lists(st.sampled_from(["Drama", "War", "Comedy", "", "\\N"]), max_size=4)
+    for number in range(draw(st.integers(1, 12))):
+        cast = [(actor, actor.upper()) for actor in draw(actors)]
+        rating = draw(st.none() | st.floats(0, 10))
+        year = draw(st.none() | st.integers(1900, 2030))
+        builder.add(f"m{number}", f"Movie {number}", draw(genres), cast, year=year, rating=rating)
+    return builder.build()
+
+
+@st.composite
+def clustered_corpora(draw) -> tuple[Corpus, Clustering]:
+    """Return any small corpus and any labels for it, with empty clusters too."""
+    corpus = draw(corpora())
+    n_clusters = draw(st.integers(1, 5))
+    label = st.integers(0, n_clusters - 1)
+    labels = draw(st.lists(label, min_size=corpus.n_movies, max_size=corpus.n_movies))
+    return corpus, clustering_of(corpus, labels, n_clusters)

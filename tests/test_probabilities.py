@@ -1,0 +1,208 @@
+"""Probabilities: the published table, hand-solved cases, and what must hold on any corpus."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from corpora import TOY_LABELS, clustered_corpora, clustering_of, toy_corpus
+from hypothesis import given, settings
+from sklearn.metrics import mutual_info_score
+
+from imdbclust import probabilities as pr
+
+EXACT = {"rtol": 0, "atol": 1e-12}
+
+PUBLISHED_SIZES = {
+    6: 4119, 2: 3616, 0: 3507, 13: 1551, 1: 1380, 3: 1252, 8: 1072, 4: 845,
+    14: 750, 7: 638, 10: 553, 9: 483, 5: 318, 12: 295, 11: 194, 15: 47,
+}  # fmt: skip
+PUBLISHED_SHARES = [
+    0.199758, 0.175364, 0.170078, 0.075218, 0.066925, 0.060718, 0.051988, 0.040980,
+    0.036372, 0.030941, 0.026819, 0.023424, 0.015422, 0.014306, 0.009408, 0.002279,
+]  # fmt: skip
+
+
+@pytest.fixture
+def corpus():
+    return toy_corpus()
+
+
+@pytest.fixture
+def clustering(corpus):
+    return clustering_of(corpus, TOY_LABELS)
+
+
+@pytest.fixture
+def counts(corpus, clustering):
+    return pr.count_movies(corpus, clustering)
+
+
+def test_the_published_sizes_give_the_published_table():
+    shares = pr.p_cluster(pd.Series(PUBLISHED_SIZES))
+    assert shares.index.tolist() == list(PUBLISHED_SIZES)
+    assert shares.round(6).tolist() == PUBLISHED_SHARES
+
+
+def test_hand_solved_counts(counts):
+    assert counts.clusters.tolist() == [3, 3, 2]
+    assert counts.genres.to_dict() == {"Comedy": 3, "Drama": 3, "War": 2}
+    assert counts.joint.loc["Drama"].tolist() == [2, 1, 0]
+    assert counts.n_movies == 8
+
+
+def test_hand_solved_bayes(clustering, corpus):
+    table = pr.evidence_table(clustering, pr.evidence(corpus, genre="Drama"))
+    np.testing.assert_allclose(table["prior"], [3 / 8, 3 / 8, 2 / 8], **EXACT)
+    np.testing.assert_allclose(table["likelihood"], [2 / 3, 1 / 3, 0], **EXACT)
+    np.testing.assert_allclose(table["joint"], [2 / 8, 1 / 8, 0], **EXACT)
+    np.testing.assert_allclose(table["posterior"], [2 / 3, 1 / 3, 0], **EXACT)
+    assert table["with_evidence"].tolist() == [2, 1, 0]
+
+
+def test_hand_solved_lift(counts):
+    assert pr.lift(counts).loc["War"].tolist() == pytest.approx([(2 / 3) / (2 / 8), 0, 0])
+
+
+@given(clustered_corpora())
+@settings(max_examples=150, deadline=None)
+def test_on_any_corpus_tables_agree_with_each_other_and_with_counting(case):
+    corpus, clustering = case
+    counts = pr.count_movies(corpus, clustering)
+    prior = pr.p_cluster(counts.clusters)
+    posterior = pr.p_cluster_given_genre(counts)
+    likelihood = pr.p_genre_given_cluster(counts)
+    np.testing.assert_allclose(prior.sum(), 1, **EXACT)
+    np.testing.assert_allclose(posterior.sum(axis=1), 1, **EXACT)
+    for genre in counts.genres.index:
+        has = pr.evidence(corpus, genre=genre)
+        by_hand = [(has & (clustering.labels == c)).sum() / has.sum() for c in prior.index]
+        np.testing.assert_allclose(posterior.loc[genre], by_hand, **EXACT)
+        total = (likelihood.loc[genre].fillna(0) * prior).sum()
+        np.testing.assert_allclose(total, has.mean(), **EXACT)
+        np.testing.assert_allclose(pr.p_joint(counts).loc[genre].sum(), has.mean(), **EXACT)
+    assert len(pr.check_tables(counts)) == 5
+
+
+@given(clustered_corpora())
+@settings(max_examples=80, deadline=None)
+def test_on_any_corpus_genre_and_actor_together_are_counted(case):
+    corpus, clustering = case
+    for actor in corpus.actors["actor_id"]:
+        for genre in corpus.genres["genre"].cat.categories:
+            has = pr.evidence(corpus, genre=genre, actor=actor)
+            table = pr.evidence_table(clustering, has)
+            assert table["with_evidence"].sum() == has.sum()
+            np.testing.assert_allclose(table["joint"].sum(), has.mean(), **EXACT)
+            if has.any():
+                np.testing.assert_allclose(table["posterior"].sum(), 1, **EXACT)
+            else:
+                assert table["posterior"].isna().all()
+
+
+@given(clustered_corpora())
+@settings(max_examples=80, deadline=None)
+def test_the_mention_experiment_is_consistent_in_itself(case):
+    counts = pr.count_movies(*case)
+    if counts.genres.empty:
+        with pytest.raises(ValueError, match="no movie has a genre"):
+            pr.mention_probabilities(counts)
+        return
+    mentions = pr.mention_probabilities(counts)
+    np.testing.assert_allclose(mentions.p_cluster.sum(), 1, **EXACT)
+    np.testing.assert_allclose(mentions.p_genre.sum(), 1, **EXACT)
+    np.testing.assert_allclose(mentions.p_genre_given_cluster.sum().replace(0, 1), 1, **EXACT)
+    np.testing.assert_allclose(mentions.p_cluster_given_genre.sum(axis=1), 1, **EXACT)
+    likelihood = mentions.p_genre_given_cluster.fillna(0)
+    total = (likelihood * mentions.p_cluster).sum(axis=1)
+    np.testing.assert_allclose(total, mentions.p_genre, **EXACT)
+
+
+def test_the_two_experiments_mixed_up_give_no_probabilities(counts):
+    mentions = pr.mention_probabilities(counts)
+    joint = mentions.p_genre_given_cluster.loc["Drama"] * pr.p_cluster(counts.clusters)
+    assert abs(joint.sum() / mentions.p_genre["Drama"] - 1) > 0.05
+
+
+@pytest.mark.parametrize("table", ["p_joint", "p_genre", "p_cluster_given_genre"])
+def test_the_checks_notice_a_table_that_is_off(counts, monkeypatch, table):
+    right = getattr(pr, table)
+    monkeypatch.setattr(pr, table, lambda counts: right(counts) + 1e-9)
+    with pytest.raises(ArithmeticError, match="does not hold"):
+        pr.check_tables(counts)
+
+
+def test_bayes_table_refuses_what_is_no_probability():
+    prior = pd.Series([0.5, 0.5])
+    with pytest.raises(ValueError, match="not to 1"):
+        pr.bayes_table(prior * 0.9, prior)
+    with pytest.raises(ValueError, match="not between 0 and 1"):
+        pr.bayes_table(prior, pd.Series([0.5, 1.5]))
+    with pytest.raises(ValueError, match="different clusters"):
+        pr.bayes_table(prior, pd.Series([0.5, 0.5], index=[1, 2]))
+
+
+def test_evidence_by_actor_id_or_name(corpus):
+    assert pr.evidence(corpus, actor="b").tolist() == [True, True] + [False] * 6
+    assert (pr.evidence(corpus, actor="Bo") == pr.evidence(corpus, actor="b")).all()
+    assert pr.evidence(corpus, genre="War", actor="b").sum() == 1
+
+
+def test_an_ambiguous_name_lists_the_ids(corpus):
+    with pytest.raises(ValueError, match=r"2 actors, give an id: a \(3 movies\), z \(1 movies\)"):
+        pr.resolve_actor(corpus, "Ada")
+
+
+def test_unknown_genre_and_actor_are_named(corpus):
+    with pytest.raises(ValueError, match="genre 'Wr'; the genres are Comedy, Drama, War"):
+        pr.evidence(corpus, genre="Wr")
+    with pytest.raises(ValueError, match="no actor has the id or the name 'Nobody'"):
+        pr.evidence(corpus, actor="Nobody")
+
+
+def test_another_corpus_is_refused(corpus, clustering):
+    movies = corpus.movies.iloc[::-1].reset_index(drop=True)
+    other = type(corpus)(movies, corpus.actors, corpus.credits, corpus.genres)
+    with pytest.raises(ValueError, match="other movies"):
+        pr.count_movies(other, clustering)
+
+
+@given(clustered_corpora())
+@settings(max_examples=60, deadline=None)
+def test_genre_information_is_mutual_information_in_bits(case):
+    corpus, clustering = case
+    table = pr.genre_information(pr.count_movies(corpus, clustering)).set_index("genre")
+    for genre, row in table.iterrows():
+        has = pr.evidence(corpus, genre=genre)
+        expected = mutual_info_score(has, clustering.labels) / np.log(2)
+        assert row["bits"] == pytest.approx(expected, abs=1e-9)
+        assert row["bits"] <= row["entropy"] + 1e-12
+
+
+def test_ratings_are_of_rated_movies_only(corpus, clustering):
+    ratings = pr.ratings_by_cluster(corpus, clustering).set_index("cluster")
+    assert ratings["rated"].tolist() == [2, 1, 1]
+    assert ratings["mean_rating"].tolist() == [7.0, 4.0, 2.0]
+    assert ratings["mean_votes"].tolist() == [20.0, 20.0, 0.0]
+
+
+def test_expected_rating_by_hand(corpus, clustering):
+    expected = pr.expected_rating(corpus, clustering, pr.evidence(corpus, genre="Drama"))
+    assert expected["through_clusters"] == pytest.approx(2 / 3 * 7 + 1 / 3 * 4)
+    assert expected["direct"] == 7.0
+    assert expected["rated"] == 2
+
+
+def test_nothing_rated_gives_no_rating(corpus, clustering):
+    movies = corpus.movies.assign(rating=np.nan)
+    unrated = type(corpus)(movies, corpus.actors, corpus.credits, corpus.genres)
+    expected = pr.expected_rating(unrated, clustering, np.ones(8, dtype=bool))
+    assert np.isnan(expected["through_clusters"])
+    assert np.isnan(expected["direct"])
+
+
+def test_sample_of_movies_is_seeded_and_from_those_marked(corpus):
+    among = TOY_LABELS == 1
+    drawn = pr.sample_movies(corpus, among, n=2, random_state=3)
+    assert len(drawn) == 2
+    assert set(drawn["movie_id"]) <= {"m4", "m5", "m6"}
+    pd.testing.assert_frame_equal(drawn, pr.sample_movies(corpus, among, n=2, random_state=3))
+    assert len(pr.sample_movies(corpus, among, n=9, random_state=3)) == 3
