@@ -112,10 +112,11 @@ def find(name: str = "auto", *, download: bool = True) -> Dataset:
     return _own_file(name)
 
 
-def fetch(name: str, *, to: Path = DATA) -> list[Path]:
-    """Put the files of a named dataset into a folder: copied from a mirror, else downloaded.
+def fetch(name: str, *, to: Path | None = None) -> list[Path]:
+    """Put the files of a named dataset into ``data/``: copied from a mirror, else downloaded.
 
     Every file is verified before it gets its name; files that are there already are kept.
+    `to` is another folder than ``data/``.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def fetch(name: str, *, to: Path = DATA) -> list[Path]:
     sources = {source.name: source for source in (IMDB, WIKIPEDIA)}
     if name not in sources:
         raise DatasetError(f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}")
-    return fetch_files(sources[name], to=to, mirror=mirror())
+    return fetch_files(sources[name], to=to or DATA, mirror=mirror())
 
 
 def mirror() -> Path | None:
