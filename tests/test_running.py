@@ -1,7 +1,13 @@
 """Runs: what is refused, what is shared, what a failure leaves, the same bytes twice."""
 
+import contextlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +18,7 @@ from imdbclust.datasets import find
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
 from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.notebook import CONTEXT
 from imdbclust.running.parameters import (
     ParameterError,
     declared,
@@ -350,11 +357,12 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     ("code", "pattern"),
     [
         ("import os; os._exit(0)", "DeadKernelError"),
-        ("import os; os.kill(os.getpid(), 9)", "DeadKernelError"),
+        ("import os; os.kill(os.getpid(), 9)", "DeadKernelError.*killed, perhaps for want of mem"),
+        ("import os; os.write(2, b'no more\\n'); os._exit(3)", "it last said: no more"),
         ("raise SystemExit(0)", "without finishing"),
         ("n_clusters = 99; stage.parameters['n_clusters'] = 99; sizes = summary", "."),
     ],
-    ids=["exit", "kill", "SystemExit", "other parameters"],
+    ids=["exit", "kill", "last words", "SystemExit", "other parameters"],
 )
 def test_what_papermill_would_call_completed_is_not_published(
     code, pattern, broken_clustering, films, finished_run, tmp_path
@@ -379,6 +387,49 @@ def test_interruption_keeps_what_is_finished(films, tmp_path, monkeypatch, capsy
     assert cli.main(call) == cli.INTERRUPTED
     assert "goes on from there" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_notebook_leaves_no_trace_but_finished_stages(
+    signal_number, films, finished_run, tmp_path
+):
+    out = tmp_path / "out"
+    shutil.copytree(
+        finished_run.parent / "stages", out / "stages", ignore=shutil.ignore_patterns("0[45]_*")
+    )
+    before = sorted(path.name for path in (out / "stages").iterdir())
+    command = [sys.executable, "-m", "imdbclust", "run", "--dataset", str(films)]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), *small_arguments()], stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: kernels_of(out))
+    time.sleep(1.5)
+    process.send_signal(signal_number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == cli.INTERRUPTED
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("imdbclust: interrupted")
+    wait_for(lambda: not kernels_of(out))
+    assert sorted(path.name for path in (out / "stages").iterdir()) == before
+    assert [path.name for path in out.iterdir()] == ["stages"]
+
+
+def kernels_of(out):
+    """Return the processes whose environment names a stage below this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{CONTEXT}={out}".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found
+
+
+def wait_for(happens, seconds=60):
+    until = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
 
 
 # the command line

@@ -101,13 +101,15 @@ class TruthfulEngine(NBClientEngine):
         execution_timeout: int | None = None,
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
+        kernel_log: str | None = None,
         on_cell: Callable[[], None] | None = None,
         **_,
     ):
         """Execute the notebook that `nb_man` holds.
 
         Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
-        `kernel_cwd` its working directory, `on_cell` is called after each cell.
+        `kernel_cwd` its working directory, `kernel_log` a file for what its process prints
+        outside of cells, `on_cell` is called after each cell.
         """
         client = TruthfulClient(
             nb_man,
@@ -121,7 +123,9 @@ class TruthfulEngine(NBClientEngine):
             on_cell=on_cell,
         )
         options = {"env": kernel_env, "cwd": kernel_cwd}
-        return client.execute(**{key: value for key, value in options.items() if value})
+        options = {key: value for key, value in options.items() if value}
+        with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
+            return client.execute(stdout=log, stderr=log, **options)
 
 
 def kernel_environment(**extra: str) -> dict[str, str]:

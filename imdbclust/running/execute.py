@@ -14,6 +14,8 @@ from imdbclust.running.notebook import CONTEXT, DONE
 from imdbclust.running.stages import PlannedStage, notebook_of
 from imdbclust.running.store import NOTEBOOK, Store, write_json
 
+KERNEL_LOG = "kernel.log"
+
 
 class StageFailed(RuntimeError):
     """A notebook did not come to its end.
@@ -123,6 +125,7 @@ def _run_papermill(
         request_save_on_cell_execute=False,
         kernel_env=environment,
         kernel_cwd=str(scratch),
+        kernel_log=str(scratch / KERNEL_LOG),
         on_cell=on_cell,
     )
 
@@ -152,16 +155,23 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
 
 def _failure(error: Exception, planned: PlannedStage, attempt: Path, seconds: float) -> StageFailed:
     notebook = attempt / NOTEBOOK
-    text = notebook.read_text(encoding="utf-8") if notebook.is_file() else ""
-    if text:
+    text = ""
+    if notebook.is_file():
         _forget_places(notebook, planned)
         text = notebook.read_text(encoding="utf-8")
-    kind, message = (
-        getattr(error, "ename", type(error).__name__),
-        getattr(error, "evalue", str(error)),
-    )
+    kind = getattr(error, "ename", type(error).__name__)
+    message = getattr(error, "evalue", str(error)) or "no message"
+    if kind == "DeadKernelError":
+        message += _last_words(attempt / "scratch" / KERNEL_LOG)
     about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
     return StageFailed(about, text, seconds)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line that a dead kernel printed outside of its cells."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
+    said = [line.strip() for line in lines if line.strip()]
+    return f" (it last said: {said[-1][:500]})" if said else " (killed, perhaps for want of memory)"
 
 
 def _failed_cell(notebook: str) -> str | None:
