@@ -293,6 +293,29 @@ def test_films_with_bad_records_are_refused_with_file_line_and_field(films, tmp_
     assert "bad.jsonl:302: not a JSON object" in message
 
 
+def test_films_without_any_genre_are_refused(tmp_path, capsys):
+    path = tmp_path / "plain.jsonl"
+    path.write_text('{"imdb_id": "a", "title": "A", "genres": [""], "actors": [["x", "X"]]}\n')
+    assert cli.main(["run", "--dataset", str(path), "--out", str(tmp_path / "r")]) == cli.WRONG
+    assert "no movie has a genre" in capsys.readouterr().err
+
+
+def test_a_tiny_corpus_without_years_ratings_and_some_casts_goes_through(tmp_path):
+    path = tmp_path / "tiny.jsonl"
+    casts = [["a", "b"], ["a", "b"], ["b", "c"], ["c"], [], ["d"]]
+    records = [
+        {"imdb_id": f"m{n}", "title": "<b>Ca$h $$</b>", "genres": ["War"] * (n % 2)}
+        | {"actors": [[actor, "=1+1"] for actor in cast]}
+        for n, cast in enumerate(casts)
+    ]
+    path.write_text("\n".join(map(json.dumps, records)))
+    few = {"n_clusters": 2, "n_components": 2, "n_init": 2}
+    folder = running.run(dataset=str(path), parameters=few, name="tiny", out=tmp_path)
+    assert manifest_of(folder)["status"] == "done"
+    for page in PAGES:
+        assert "<b>Ca$h" not in (folder / f"{page}.html").read_text(encoding="utf-8")
+
+
 def test_an_unknown_dataset_is_refused(tmp_path, capsys):
     assert cli.main(["run", "--dataset", "netflix", "--out", str(tmp_path)]) == cli.WRONG
     assert "datasets are auto, imdb, wikipedia, sample" in capsys.readouterr().err

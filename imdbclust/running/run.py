@@ -190,10 +190,10 @@ def check_possible(
         More clusters than movies, more components than the matrix has, an unknown genre, an
         unknown or ambiguous actor.
     imdbclust.load.CorpusError
-        Films that cannot be read.
+        Films that cannot be read, or none of which has a genre.
     """
     from imdbclust.clustering import check_n_clusters
-    from imdbclust.load import Corpus
+    from imdbclust.load import Corpus, CorpusError
     from imdbclust.probabilities import resolve_actor, resolve_genre
     from imdbclust.reduction import check_n_components
 
@@ -202,6 +202,8 @@ def check_possible(
         corpus = Corpus.load(store.path(load) / ARTIFACT)
     else:
         corpus = dataset.read(on_problem=str(values["on_problem"]))
+    if corpus.genres.empty:
+        raise CorpusError("no movie has a genre, so there is nothing to say about genres")
     try:
         check_n_components(values["n_components"], (corpus.n_movies, corpus.n_actors))
         check_n_clusters(values["n_clusters"], corpus.n_movies)
