@@ -18,7 +18,6 @@ from imdbclust.datasets import find
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
 from imdbclust.running.execute import StageFailed, execute_stage
-from imdbclust.running.notebook import CONTEXT
 from imdbclust.running.parameters import (
     ParameterError,
     declared,
@@ -27,8 +26,9 @@ from imdbclust.running.parameters import (
     presets,
     settings,
 )
-from imdbclust.running.stages import STAGES, plan_stages
-from imdbclust.running.store import RECORD, Store, hashes
+from imdbclust.running.plan import plan_stages
+from imdbclust.running.stages import STAGES
+from imdbclust.running.store import CONTEXT, RECORD, Store, hashes
 
 PAGES = ["01_load", "02_matrix", "03_reduction", "04_clustering", "05_probabilities"]
 
@@ -223,7 +223,7 @@ def test_the_seed_preset_is_the_recipe_of_the_course():
         ("n_clusters", "-3", "at least 1, not -3"),
         ("tol", "nan", "a number"),
         ("tol", "inf", "a number"),
-        ("random_state", "4294967296", "0 to "),
+        ("random_state", "4294967296", "0 to 4294967295, not"),
         ("on_problem", "ignore", "one of stop, skip"),
         ("target_genre", "x" * 5000, "too long"),
     ],
@@ -327,7 +327,7 @@ def test_an_unknown_dataset_is_refused(tmp_path, capsys):
 @pytest.fixture
 def broken_clustering(monkeypatch, tmp_path):
     """The clustering notebook with a cell in its midst replaced by some code."""
-    from imdbclust.running import execute, stages
+    from imdbclust.running import execute, plan, stages
 
     original = stages.notebook_of
 
@@ -341,7 +341,7 @@ def broken_clustering(monkeypatch, tmp_path):
         def notebook_of(stage):
             return path if stage == "clustering" else original(stage)
 
-        for module in (stages, execute, running):
+        for module in (stages, plan, execute, running):
             monkeypatch.setattr(module, "notebook_of", notebook_of)
         return path
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imdbclust.datasets import Dataset
-from imdbclust.running.notebook import CONTEXT, DONE
-from imdbclust.running.stages import PlannedStage, notebook_of
-from imdbclust.running.store import NOTEBOOK, Store, write_json
+from imdbclust.running.plan import PlannedStage
+from imdbclust.running.stages import notebook_of
+from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
 
 KERNEL_LOG = "kernel.log"
 

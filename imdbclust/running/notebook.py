@@ -15,17 +15,11 @@ from imdbclust.paths import reports
 from imdbclust.running import show
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
-from imdbclust.running.store import ARTIFACT, RECORD, TABLES, discard, write_json
+from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-CONTEXT = "IMDBCLUST_STAGE"
-"""Environment variable with the path of the context that the runner gives a kernel."""
-
-DONE = "done.json"
-"""What a notebook writes last, so that the runner knows that it came to its end."""
 
 FLOAT_FORMAT = "%.12g"
 """Digits of a number in a CSV: enough for any use, few enough to be the same on any machine."""

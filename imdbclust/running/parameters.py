@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from imdbclust.paths import NOTEBOOKS
+from imdbclust.running.stages import STAGES, notebook_of
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -102,7 +103,7 @@ class Parameter:
         return f"{self.name}: {self.type.__name__} = {self.default!r}\n    {about}"
 
     def _range_in_words(self) -> str:
-        low, high = (f"{bound:g}" for bound in (self.low, self.high))
+        low, high = (f"{bound:.15g}" for bound in (self.low, self.high))
         if math.isinf(self.low):
             return "" if math.isinf(self.high) else f"at most {high}"
         return f"at least {low}" if math.isinf(self.high) else f"{low} to {high}"
@@ -152,8 +153,6 @@ def declared() -> Mapping[str, Parameter]:
     ParameterError
         Two notebooks that declare one name differently.
     """
-    from imdbclust.running.stages import STAGES, notebook_of
-
     found: dict[str, Parameter] = {}
     for stage in STAGES:
         for name, parameter in declared_in(notebook_of(stage)).items():

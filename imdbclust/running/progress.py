@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from imdbclust.running.stages import PlannedStage, notebook_of
+from imdbclust.running.plan import PlannedStage
+from imdbclust.running.stages import notebook_of
 
 
 class Progress:

@@ -17,8 +17,9 @@ from imdbclust.datasets import Dataset
 from imdbclust.paths import REPOSITORY, reports
 from imdbclust.running.execute import StageFailed, execute_stage
 from imdbclust.running.parameters import ParameterError, Value, declared, settings
+from imdbclust.running.plan import PlannedStage, plan_stages, versions
 from imdbclust.running.progress import Progress
-from imdbclust.running.stages import READS, STAGES, PlannedStage, notebook_of, plan_stages, versions
+from imdbclust.running.stages import READS, STAGES, notebook_of
 from imdbclust.running.store import (
     ARTIFACT,
     NOTEBOOK,

@@ -15,12 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imdbclust.datasets import file_sha256
-from imdbclust.running.stages import FORMAT, PlannedStage
+from imdbclust.running.plan import FORMAT, PlannedStage
 
 RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
 ARTIFACT = "artifact"
 TABLES = "tables"
+
+CONTEXT = "IMDBCLUST_STAGE"
+"""Environment variable with the path of the context that the runner gives a kernel."""
+
+DONE = "done.json"
+"""What a notebook writes last, so that the runner knows that it came to its end."""
 
 
 class Store:
