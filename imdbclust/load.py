@@ -212,9 +212,9 @@ class Corpus:
     def load(cls, folder: Path) -> Corpus:
         """Read what :meth:`save` wrote."""
         about = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        return cls(
-            **{name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}, **about
-        )
+        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
+        tables["genres"] = tables["genres"].astype({"genre": "category"})  # lost where empty
+        return cls(**tables, **about)
 
 
 _TABLES = ("movies", "actors", "credits", "genres", "problems")
@@ -519,6 +519,11 @@ def _explain(error: Exception, file: str, number: int, line: bytes) -> Problem:
     if not isinstance(error, msgspec.ValidationError):
         what = str(error).replace("JSON is malformed: ", "")
         return Problem(file, number, "", f"not a JSON object: {what}")
+    return explain_mismatch(error, file, number)
+
+
+def explain_mismatch(error: msgspec.ValidationError, file: str, number: int) -> Problem:
+    """Return the problem of a record that is JSON but lacks a field or has another type in it."""
     match = _PLACE.match(str(error))
     what, where = match["what"], match["field"] or ""
     if missing := _MISSING.match(what):

@@ -184,7 +184,7 @@ def _fetched(source: Source, *, download: bool) -> Dataset:
     if not download:
         raise DatasetError(f"the dataset {source.name} is not at hand; {_advice(source)}")
     try:
-        return _dataset(source, fetch(source.name))
+        return _dataset(source, fetch(source.name, to=DATA))
     except DatasetError as error:
         raise DatasetError(f"{error}; {_advice(source)}") from None
 
@@ -231,5 +231,10 @@ def _licence_beside(path: Path) -> dict[str, str]:
     beside = path.with_name(path.name + ".source.json")
     if not beside.is_file():
         return {}
-    about = json.loads(beside.read_text(encoding="utf-8"))
+    try:
+        about = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DatasetError(f"{beside}: not JSON: {error}") from None
+    if not isinstance(about, dict):
+        raise DatasetError(f"{beside}: a JSON object with licence and url is expected")
     return {key: str(about[key]) for key in ("licence", "url") if key in about}

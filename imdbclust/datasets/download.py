@@ -31,18 +31,22 @@ def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list
     Raises
     ------
     DatasetError
-        A file that cannot be had or is not the registered one; nothing unverified stays.
+        A file that cannot be had, is not the registered one or cannot be written; nothing
+        unverified stays.
     """
     targets = source.paths_in(to)
     for entry, target in zip(source.entries, targets, strict=True):
         if target.is_file() and entry.verify(target):
             continue
         copy = mirror / entry.path if mirror else None
-        with _verified(entry, target) as part:
-            if copy and copy.is_file():
-                shutil.copyfile(copy, part)
-            else:
-                download(entry.url, part)
+        try:
+            with _verified(entry, target) as part:
+                if copy and copy.is_file():
+                    shutil.copyfile(copy, part)
+                else:
+                    download(entry.url, part)
+        except OSError as error:
+            raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from None
     return targets
 
 

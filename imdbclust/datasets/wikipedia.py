@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from imdbclust.load import Corpus, CorpusBuilder, CorpusError, Problem
+from imdbclust.load import Corpus, CorpusBuilder, CorpusError, explain_mismatch
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -49,6 +49,8 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
     CorpusError
         A file that is no JSON array, or a bad entry with ``on_problem="stop"``.
     """
+    if on_problem not in ("stop", "skip"):
+        raise ValueError(f'on_problem is "stop" or "skip", not {on_problem!r}')
     builder, problems, n_records, n_repeated = CorpusBuilder(), [], 0, 0
     for path in paths:
         for number, entry in enumerate(_entries(path), start=1):
@@ -56,7 +58,7 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
             try:
                 film = msgspec.convert(entry, _Film)
             except msgspec.ValidationError as error:
-                problems.append(Problem(path.name, number, "", str(error)))
+                problems.append(explain_mismatch(error, path.name, number))
                 continue
             movie_id = movie_id_of(film.title, film.year, film.href)
             if movie_id in builder:
@@ -67,7 +69,7 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
     if problems and on_problem == "stop":
         raise CorpusError.listing(problems)
     if n_records == len(problems):
-        raise CorpusError("no film in these files")
+        raise CorpusError("no film in these files", problems)
     return builder.build(problems=problems, records=n_records, repeated_movies=n_repeated)
 
 
