@@ -188,7 +188,10 @@ def test_the_sample_is_synthetic_and_says_so():
     found = find("sample")
     assert found.synthetic
     assert "made-up" in found.title
-    assert found.describe()["sha256"] == hashlib.sha256(b"sample").hexdigest()
+    corpus = found.read()
+    assert corpus.n_movies == 20_620
+    assert corpus.source == found.describe()
+    assert corpus.source["sha256"] == hashlib.sha256(b"sample").hexdigest()
 
 
 def test_auto_takes_imdb_first(mirror, asked):
@@ -359,8 +362,6 @@ class _Films(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        if self.path == "/moved":
-            self.send_header("X", "y")
         extra = 10 if self.path in ("/broken", "/stalled") else 0
         self.send_header("Content-Length", str(len(CONTENT) + extra))
         self.end_headers()
@@ -389,7 +390,6 @@ def server():
 @pytest.fixture
 def fetch_from(server, tmp_path, monkeypatch):
     """Fetch one file from that server into an empty folder, impatiently."""
-    monkeypatch.setattr("requests.sessions.getproxies", dict, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     real = download.download
     monkeypatch.setattr(download, "download", lambda url, path: real(url, path, patience=0.3))
@@ -452,7 +452,7 @@ def test_a_download_of_just_the_allowed_size_is_kept(fetch_from, monkeypatch):
     assert fetch_from("/good")
 
 
-def test_nobody_listening_is_no_connection(server, tmp_path, monkeypatch):
+def test_nobody_listening_is_no_connection(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(DatasetError, match="no connection"):
         download.download("http://127.0.0.1:1/films.json", tmp_path / "films.json")
@@ -594,6 +594,8 @@ def real_folder():
 
 @needs_real_films
 def test_the_registered_hashes_are_those_of_the_readme_beside_the_films(real_folder):
+    if not (real_folder / "README.md").is_file():
+        pytest.skip("the folder that IMDBCLUST_DATA names has no README.md")
     readme = (real_folder / "README.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\s+([0-9a-f]{64})  (movies-\d{4}s\.json)$", readme, re.MULTILINE))
     registered = {entry.digest: Path(entry.path).name for entry in WIKIPEDIA.entries}
@@ -608,6 +610,7 @@ def test_the_real_films_are_all_there(real_folder):
     corpus = find("wikipedia", download=False).read()
     assert (corpus.n_movies, corpus.n_actors, corpus.n_credits) == (36_115, 28_517, 132_548)
     assert corpus.notes["repeated_movies"] == 158
+    assert (corpus.cast_sizes() > 0).sum() == 35_253
     assert corpus.notes["records"] == 36_115 + 158 == 36_273
     assert len(corpus.problems) == 0
     assert corpus.source["name"] == "wikipedia"
