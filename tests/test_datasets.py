@@ -187,7 +187,7 @@ def test_a_broken_file_beside_is_refused_by_name(tmp_path, about):
 def test_the_sample_is_synthetic_and_says_so():
     found = find("sample")
     assert found.synthetic
-    assert "made-up" in found.title
+    assert "Made-up" in found.title
     corpus = found.read()
     assert corpus.n_movies == 20_620
     assert corpus.source == found.describe()

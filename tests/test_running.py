@@ -14,10 +14,11 @@ import pytest
 from conftest import SMALL
 
 from imdbclust import cli
-from imdbclust.datasets import find
+from imdbclust.datasets import find, made_up
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
 from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.html import render_run
 from imdbclust.running.parameters import (
     ParameterError,
     declared,
@@ -108,6 +109,20 @@ def test_another_number_of_clusters_shares_the_stages_before(films):
     other = plan_stages(settings("seed", {"n_clusters": 7}), dataset)
     same = [a.key == b.key for a, b in zip(one, other, strict=True)]
     assert same == [True, True, True, False, False]
+
+
+def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, capsys):
+    dataset = made_up(why="No real films are at hand: no connection")
+    running._execute_all([], Store(tmp_path), dataset, [])
+    assert "ARE MADE UP. No real films are at hand" in capsys.readouterr().err
+    manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    render_run(folder, manifest)
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "No real films are at hand: no connection" in page
+    values = settings("seed", {})
+    assert plan_stages(values, dataset) == plan_stages(values, find("sample"))
 
 
 def test_keys_follow_the_films_not_their_place(films, tmp_path):

@@ -151,7 +151,7 @@ def made_up(why: str = "") -> Dataset:
 
         return make_filmography().corpus
 
-    title = "made-up films, of the size and shape of the course's file"
+    title = "Made-up films, of the size and shape of the course's file"
     return Dataset("sample", title, generate, licence="none needed", synthetic=True, why=why)
 
 

@@ -80,7 +80,7 @@ def plan_stages(
             "notebook": _sources(notebook),
             "parameters": parameters,
             "inputs": inputs,
-            "films": dataset.describe() if not inputs else None,
+            "films": dataset.describe() | {"why": ""} if not inputs else None,
             "code": code_hash(),
             "versions": versions(),
         }

@@ -222,6 +222,8 @@ def _execute_all(
     """Execute what is not there yet, noting in the manifest's entries how it went."""
     progress = Progress(planned)
     try:
+        if dataset.synthetic:
+            progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {dataset.why}".strip())
         for stage, entry in zip(planned, entries, strict=True):
             progress.begin(stage)
             record, reused = store.record(stage), True
