@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust.load import Corpus
+from imdbclust.matrix import build_incidence
 from imdbclust.reduction import Embedding
 
 MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
@@ -265,10 +266,7 @@ def profile_clusters(
     check_same_movies(corpus, clustering)
     sizes = clustering.sizes()
     member = membership(clustering.labels, clustering.n_clusters)
-    casts = sp.csr_array(
-        (np.ones(corpus.n_credits), (corpus.credits["movie"], corpus.credits["actor"])),
-        shape=(corpus.n_movies, corpus.n_actors),
-    )
+    casts = build_incidence(corpus).matrix
     genre_matrix, genre_names = corpus.genre_matrix()
     actor_names = pd.Index(corpus.actors["name"])
     actors = standouts(member @ casts, sizes, corpus.movies_per_actor(), actor_names)

@@ -356,7 +356,7 @@ def broken_clustering(monkeypatch, tmp_path):
         def notebook_of(stage):
             return path if stage == "clustering" else original(stage)
 
-        for module in (stages, plan, execute, running):
+        for module in (stages, plan, execute):
             monkeypatch.setattr(module, "notebook_of", notebook_of)
         return path
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from imdbclust.running.plan import PlannedStage
-from imdbclust.running.stages import notebook_of
+from imdbclust.running.stages import cells_of
 
 
 class Progress:
@@ -55,4 +54,4 @@ class Progress:
 
 
 def _count_cells(planned: PlannedStage) -> int:
-    return len(json.loads(notebook_of(planned.stage).read_text(encoding="utf-8"))["cells"])
+    return len(cells_of(planned.stage))

@@ -19,7 +19,7 @@ from imdbclust.running.execute import StageFailed, execute_stage
 from imdbclust.running.parameters import ParameterError, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, plan_stages, versions
 from imdbclust.running.progress import Progress
-from imdbclust.running.stages import READS, STAGES, notebook_of
+from imdbclust.running.stages import READS, STAGES, cells_of
 from imdbclust.running.store import (
     ARTIFACT,
     NOTEBOOK,
@@ -263,10 +263,7 @@ def _pending(stage: PlannedStage) -> dict:
 
 
 def _title(stage: PlannedStage) -> str:
-    import json
-
-    cells = json.loads(notebook_of(stage.stage).read_text(encoding="utf-8"))["cells"]
-    return "".join(cells[0]["source"]).splitlines()[0].lstrip("# ")
+    return "".join(cells_of(stage.stage)[0]["source"]).splitlines()[0].lstrip("# ")
 
 
 def _described(values: dict[str, Value]) -> dict[str, dict]:

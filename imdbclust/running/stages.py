@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -39,3 +40,8 @@ def notebook_of(stage: str) -> Path:
             "work in a clone of the repository, with the package installed by pip install -e ."
         )
     return found[0]
+
+
+def cells_of(stage: str) -> list[dict]:
+    """Return the cells of a stage's notebook, as they stand in the file."""
+    return json.loads(notebook_of(stage).read_text(encoding="utf-8"))["cells"]
