@@ -16,7 +16,7 @@ from pathlib import Path
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import run_sync
+from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
@@ -77,12 +77,22 @@ class TruthfulClient(PapermillNotebookClient):
                 self.nb_man.cell_complete(cell, cell_index=index)
                 break
             except BaseException as error:
+                if not isinstance(error, Exception):
+                    _silence_loop()
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 self.nb_man.cell_complete(cell, cell_index=index)
                 raise
             self.nb_man.cell_complete(cell, cell_index=index)
             if self.on_cell:
                 self.on_cell()
+
+
+def _silence_loop() -> None:
+    """Have the event loop say no more: what a signal broke off in it fails once its kernel ends.
+
+    Asyncio would print the traceback of each such task, as an error that nobody looked at.
+    """
+    ensure_event_loop().set_exception_handler(lambda loop, context: None)
 
 
 class TruthfulEngine(NBClientEngine):
