@@ -1,13 +1,19 @@
-"""The incidence matrix: what is in it, its names, its corners, its components."""
+"""The incidence matrix: what is in it, its names, its corners, its components, its shuffles."""
+
+from collections import Counter
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import corpora, toy_corpus
+from corpora import corpora, incidence_of, toy_corpus
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
 
+from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import CorpusBuilder
-from imdbclust.matrix import Incidence, build_incidence, find_components
+from imdbclust.matrix import Incidence, build_incidence, find_components, shuffle_casts
 
 
 @pytest.fixture
@@ -95,3 +101,139 @@ def test_a_corpus_without_credits_has_an_empty_matrix():
     assert incidence.shape == (1, 0)
     assert incidence.density == 0
     assert pd.Series(incidence.cast_sizes()).tolist() == [0]
+
+
+# some of the movies
+
+
+def test_selected_movies_keep_their_rows_and_names_and_all_actors(incidence):
+    part = incidence.select(np.array([5, 0]))
+    assert part.movie_ids.tolist() == ["m6", "m1"]
+    assert part.actor_ids.equals(incidence.actor_ids)
+    assert part.matrix.toarray().tolist() == [[0, 0, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]]
+    assert part.matrix.has_sorted_indices
+    assert incidence.shape == (8, 6)
+
+
+# shuffled casts
+
+
+@pytest.fixture(scope="module")
+def many():
+    return make_filmography(2000, 2200, random_state=1)
+
+
+@st.composite
+def stratified(draw):
+    """Return the matrix of any small corpus, with strata, and a seed."""
+    incidence = build_incidence(draw(corpora().filter(lambda corpus: corpus.n_credits > 0)))
+    n_movies = incidence.shape[0]
+    strata = draw(st.lists(st.integers(-3, 3), min_size=n_movies, max_size=n_movies))
+    return incidence, np.array(strata), draw(st.integers(0, 10_000))
+
+
+@given(stratified())
+@settings(max_examples=60, deadline=None)
+def test_shuffled_casts_have_the_sizes_and_careers_that_they_had(case):
+    incidence, _, seed = case
+    before = incidence.matrix.toarray()
+    shuffled = shuffle_casts(incidence, random_state=seed)
+    dense = shuffled.matrix.toarray()
+    assert (dense.sum(axis=1) == before.sum(axis=1)).all()
+    assert (dense.sum(axis=0) == before.sum(axis=0)).all()
+    assert set(np.unique(dense)) <= {0.0, 1.0}
+    assert set(np.unique(shuffled.matrix.data)) <= {1.0}
+    assert shuffled.matrix.has_sorted_indices
+    assert shuffled.movie_ids.equals(incidence.movie_ids)
+    assert shuffled.actor_ids.equals(incidence.actor_ids)
+    assert (incidence.matrix.toarray() == before).all()
+
+
+@given(stratified())
+@settings(max_examples=60, deadline=None)
+def test_within_strata_every_career_stays_in_its_strata(case):
+    incidence, strata, seed = case
+    before = incidence.matrix.toarray()
+    dense = shuffle_casts(incidence, random_state=seed, strata=strata).matrix.toarray()
+    assert (dense.sum(axis=1) == before.sum(axis=1)).all()
+    assert dense.max(initial=0) <= 1
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        assert (dense[inside].sum(axis=0) == before[inside].sum(axis=0)).all()
+        if inside.sum() == 1:  # nobody to trade with
+            assert (dense[inside] == before[inside]).all()
+
+
+def test_without_credits_there_is_nothing_to_shuffle():
+    shuffled = shuffle_casts(incidence_of(np.zeros((3, 2))), random_state=0)
+    assert shuffled.matrix.toarray().tolist() == [[0, 0]] * 3
+
+
+def test_a_shuffle_leaves_few_credits_where_they_were(many):
+    incidence = build_incidence(many.corpus)
+    before = incidence.matrix.copy()
+    shuffled = shuffle_casts(incidence, random_state=0)
+    kept = shuffled.matrix.multiply(incidence.matrix).sum() / incidence.matrix.nnz
+    # what drawing by cast size and career alone would keep
+    by_chance = (incidence.movies_per_actor() ** 2).sum() / incidence.matrix.nnz**2
+    by_chance *= incidence.cast_sizes().mean()
+    assert kept < by_chance + 0.01
+    assert kept < 0.02
+    assert (incidence.matrix != before).nnz == 0
+
+
+def test_one_round_of_trades_leaves_about_half_where_they_were(many):
+    incidence = build_incidence(many.corpus)
+    shuffled = shuffle_casts(incidence, random_state=0, n_rounds=1)
+    kept = shuffled.matrix.multiply(incidence.matrix).sum() / incidence.matrix.nnz
+    assert kept == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_seed_decides_about_a_shuffle(many):
+    incidence = build_incidence(many.corpus)
+    one, again, other = (shuffle_casts(incidence, random_state=s).matrix for s in (4, 4, 5))
+    assert (one != again).nnz == 0
+    assert (one != other).nnz > incidence.matrix.nnz
+
+
+def test_troupes_are_gone_after_a_shuffle_but_years_stay(many):
+    incidence = build_incidence(many.corpus)
+    years = many.corpus.movies["year"].to_numpy(int)
+    same_troupe = many.movie_troupe[:, None] == many.actor_troupe
+
+    def at_home(matrix):
+        return same_troupe[matrix.nonzero()].mean()
+
+    free = shuffle_casts(incidence, random_state=0).matrix
+    within = shuffle_casts(incidence, random_state=0, strata=years).matrix
+    assert at_home(incidence.matrix) > 0.85
+    assert at_home(free) < 0.12
+    # a year has the movies of some troupes only: more of its credits are at home by chance
+    assert at_home(free) + 0.05 < at_home(within) < 0.6
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, 0], [0, 1]],
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[1, 1, 0], [1, 0, 1], [0, 1, 0]],
+        [[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]],
+    ],
+)
+def test_all_shuffles_of_a_tiny_matrix_are_about_equally_frequent(rows):
+    incidence = incidence_of(rows)
+    n_seeds = 500
+    found = Counter(
+        tuple(shuffle_casts(incidence, random_state=seed).matrix.toarray().astype(int).ravel())
+        for seed in range(n_seeds)
+    )
+    possible = [cells for cells in product((0, 1), repeat=np.size(rows)) if alike(cells, rows)]
+    assert set(found) == set(possible)
+    assert chisquare([found[cells] for cells in possible]).pvalue > 0.001
+
+
+def alike(cells, rows):
+    """Tell whether the cells have the row and column sums of the rows."""
+    one, other = np.reshape(cells, np.shape(rows)), np.array(rows)
+    return all((one.sum(axis=axis) == other.sum(axis=axis)).all() for axis in (0, 1))
