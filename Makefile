@@ -26,13 +26,18 @@ $(READY): requirements.lock pyproject.toml
 	@rm -f $(VENV)/.ready-* && touch $@
 
 reports: $(READY)  ## run the five notebooks, render the reports, print where they lie
-	@$(BIN)/imdbclust run --preset seed
+	@$(BIN)/imdbclust run --preset seed && $(BIN)/imdbclust run --preset recommended
 
 test: $(READY)  ## run the test suite
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY)  ## run all tests, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(READY)  ## compare the recipes with those of other libraries (installs these into .venv)
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[bench]' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
+	@$(BIN)/imdbclust bench quality
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb
@@ -42,7 +47,7 @@ lint: $(READY)  ## check style, in the notebooks too
 	@$(BIN)/ruff format --check .
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml admits
-	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements.lock
+	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
 
 clean:  ## remove .venv, caches and rendered reports
@@ -50,4 +55,4 @@ clean:  ## remove .venv, caches and rendered reports
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow lab lint lock clean
+.PHONY: help setup reports test test-slow bench lab lint lock clean

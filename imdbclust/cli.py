@@ -1,4 +1,4 @@
-"""The command line: ``imdbclust run``, ``fetch``, ``sample``.
+"""The command line: ``imdbclust run``, ``fetch``, ``sample``, ``assign``, ``bench``.
 
 Exit codes: 0 done; 1 something failed, and it says what; 2 the call or the input is wrong, and
 nothing was started; 130 interrupted.
@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_fetch(commands)
     _add_sample(commands)
+    _add_assign(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -109,6 +111,58 @@ def _add_sample(commands) -> None:
     parser.set_defaults(carry_out=_sample)
 
 
+def _add_assign(commands) -> None:
+    text = "say where new movies belong, by the clusters of a run"
+    parser = commands.add_parser(
+        "assign",
+        help=text,
+        description=text + ": by their cast, their genres, or both.",
+        epilog='example: imdbclust assign wikipedia-seed --actor "John Wayne" --genre Western',
+    )
+    parser.add_argument("run", metavar="RUN", help="name of a run, or its folder")
+    parser.add_argument(
+        "--actor",
+        action="append",
+        default=[],
+        metavar="ID|NAME",
+        help="an actor of the movie; may be given many times, unknown ones are named",
+    )
+    parser.add_argument(
+        "--genre", action="append", default=[], metavar="G", help="a genre of the movie; also many"
+    )
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="a corpus of new movies instead: a table, as CSV"
+    )
+    parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
+    parser.set_defaults(carry_out=_assign)
+
+
+def _add_bench(commands) -> None:
+    text = "measure our recipes beside those of other libraries"
+    parser = commands.add_parser("bench", help=text, description=text + ".")
+    parts = parser.add_subparsers(metavar="PART", required=True)
+    text = "compare how stable clusters are, and what they tell of movies not seen"
+    quality = parts.add_parser("quality", help=text, description=text + ".")
+    quality.add_argument(
+        "--dataset", default="auto", metavar="NAME|PATH", help="as of run (default: auto)"
+    )
+    quality.add_argument("--seeds", type=int, metavar="N", help="fits of all movies (3)")
+    quality.add_argument("--subsamples", type=int, metavar="N", help="fits of parts of them (5)")
+    quality.add_argument("--clusters", type=int, default=16, metavar="K", help="(16)")
+    quality.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    quality.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="compare only with those that have this in their name; may be given many times",
+    )
+    quality.add_argument(
+        "--quick", action="store_true", help="two seeds, two subsamples, nothing that is slow"
+    )
+    quality.set_defaults(carry_out=_bench_quality)
+
+
 def _run(call: argparse.Namespace) -> int:
     from imdbclust.datasets import DatasetError
     from imdbclust.load import CorpusError
@@ -157,6 +211,54 @@ def _sample(call: argparse.Namespace) -> int:
     except OSError as error:
         return _say(f"{call.to}: cannot be written: {error.strerror}", FAILED)
     print(f"{films.corpus.n_movies:,} movies, {films.corpus.n_actors:,} actors: {call.to}")
+    return DONE
+
+
+def _assign(call: argparse.Namespace) -> int:
+    from imdbclust.load import CorpusError
+    from imdbclust.running.assign import assign_file, assign_one
+    from imdbclust.running.stages import MissingNotebook
+
+    if bool(call.file) == bool(call.actor or call.genre):
+        return _say("give --actor or --genre (or many of them), or else --file", WRONG)
+    try:
+        if call.file:
+            print(assign_file(call.run, call.file, out=call.out), end="")
+        else:
+            print(assign_one(call.run, call.actor, call.genre, out=call.out))
+    except (ValueError, CorpusError, MissingNotebook) as error:
+        return _say(str(error), WRONG)
+    return DONE
+
+
+def _bench_quality(call: argparse.Namespace) -> int:
+    from imdbclust.bench import BenchFailed, compare_quality
+    from imdbclust.datasets import DatasetError
+    from imdbclust.load import CorpusError
+    from imdbclust.running.html import RenderError
+    from imdbclust.running.parameters import ParameterError
+    from imdbclust.running.stages import MissingNotebook
+
+    try:
+        page = compare_quality(
+            dataset=call.dataset,
+            n_seeds=call.seeds,
+            n_subsamples=call.subsamples,
+            n_clusters=call.clusters,
+            named=call.peer,
+            quick=call.quick,
+            out=call.out,
+            command=call.command_line,
+        )
+    except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
+        return _say(str(error), WRONG)
+    except BenchFailed as error:
+        return _say(f"{error}\nthe page of the others: {error.page}", FAILED)
+    except (RenderError, OSError) as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted; the rows that were finished are in quality.csv", INTERRUPTED)
+    print(f"page: {page}")
     return DONE
 
 

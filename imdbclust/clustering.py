@@ -16,6 +16,12 @@ from imdbclust.reduction import Embedding
 MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
 
 
+UNPLACED = -1
+"""The cluster of a movie whose cast tells nothing about where it belongs."""
+
+ALGORITHMS = ("MiniBatchKMeans", "KMeans")
+
+
 @dataclass(frozen=True, eq=False)
 class Clustering:
     """Every movie's cluster.
@@ -23,11 +29,12 @@ class Clustering:
     Attributes
     ----------
     labels : ndarray of int32, shape (n_movies,)
-        The movies' clusters, 0 to ``n_clusters - 1``, in the embedding's order.
+        The movies' clusters, 0 to ``n_clusters - 1``, in the embedding's order; `UNPLACED` for
+        movies that no cluster was looked for.
     centers : ndarray of float64, shape (n_clusters, n_components)
         The clusters' centers in the reduced space.
     inertia : float
-        Sum of the squared distances of the movies to the center of their cluster.
+        Sum of the squared distances of the placed movies to the center of their cluster.
     movie_ids : Index
         Names of the entries of `labels`.
     """
@@ -42,12 +49,55 @@ class Clustering:
         """Number of clusters asked for; some may be empty."""
         return len(self.centers)
 
+    @property
+    def placed(self) -> np.ndarray:
+        """Tell for each movie whether it is in a cluster, shape (n_movies,)."""
+        return self.labels != UNPLACED
+
+    @property
+    def groups(self) -> pd.Index:
+        """The clusters, and last `UNPLACED` if there are such movies: a partition of all movies."""
+        unplaced = [] if self.placed.all() else [UNPLACED]
+        return pd.Index([*range(self.n_clusters), *unplaced], name="cluster")
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Each movie's position in `groups`, shape (n_movies,)."""
+        return np.where(self.placed, self.labels, self.n_clusters)
+
     def sizes(self) -> pd.Series:
-        """Return the number of movies of each cluster, indexed by cluster."""
-        counts = np.bincount(self.labels, minlength=self.n_clusters)
-        return pd.Series(
-            counts, index=pd.RangeIndex(self.n_clusters, name="cluster"), name="movies"
-        )
+        """Return the number of movies of each group, indexed by cluster."""
+        groups = self.groups
+        return pd.Series(np.bincount(self.codes, minlength=len(groups)), groups, name="movies")
+
+    def membership(self) -> sp.csr_array:
+        """Return the groups x movies matrix with 1 where the movie is in the group.
+
+        Its product with a movies x anything matrix counts that thing by group.
+        """
+        n_movies = len(self.labels)
+        ones, shape = np.ones(n_movies), (len(self.groups), n_movies)
+        return sp.csr_array((ones, (self.codes, np.arange(n_movies))), shape=shape)
+
+    def nearest(self, scores: np.ndarray) -> np.ndarray:
+        """Return the cluster whose center is nearest to each movie.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n_new, n_components)
+            Coordinates in the space that was clustered.
+
+        Returns
+        -------
+        ndarray of int32, shape (n_new,)
+            Zero rows are `UNPLACED` where the clustering leaves such movies unplaced.
+        """
+        from sklearn.metrics import pairwise_distances_argmin
+
+        labels = pairwise_distances_argmin(scores, self.centers).astype(np.int32)
+        if not self.placed.all():
+            labels[~scores.any(axis=1)] = UNPLACED
+        return labels
 
     def to_frame(self) -> pd.DataFrame:
         """Return ``movie_id`` and ``cluster``, in the corpus' order."""
@@ -92,47 +142,73 @@ def cluster_movies(
     n_init: int,
     max_iter: int,
     tol: float,
-    reassignment_ratio: float,
     random_state: int,
+    algorithm: str = "MiniBatchKMeans",
+    reassignment_ratio: float = 0.01,
 ) -> Clustering:
-    """Cluster the movies by mini-batch k-means on their scores.
+    """Cluster the movies by k-means on their scores.
 
     Parameters
     ----------
     embedding : Embedding
         The movies in the reduced space.
-    n_clusters, n_init, max_iter, tol, reassignment_ratio, random_state
-        As in ``sklearn.cluster.MiniBatchKMeans``.
+    n_clusters, n_init, max_iter, tol, random_state
+        As in ``sklearn.cluster``.
+    algorithm : {"MiniBatchKMeans", "KMeans"}
+        ``MiniBatchKMeans`` clusters every movie, also those whose coordinates are all zero, and
+        numbers the clusters as scikit-learn does, so that the labels can be compared with those
+        of another program that runs the same recipe. ``KMeans`` leaves movies with zero
+        coordinates `UNPLACED`, numbers the clusters by falling size, and does not depend on the
+        order of the movies.
+    reassignment_ratio
+        As in ``sklearn.cluster.MiniBatchKMeans``, which alone uses it.
 
     Returns
     -------
     Clustering
-        Clusters are numbered as scikit-learn numbers them, so that the labels can be compared
-        with those of another program that runs the same recipe.
 
     Raises
     ------
     ValueError
-        If there are fewer movies than clusters.
+        If there are fewer movies to cluster than clusters.
 
     References
     ----------
-    Sculley (2010), "Web-scale k-means clustering", WWW.
+    Sculley (2010), "Web-scale k-means clustering", WWW (``MiniBatchKMeans``); Lloyd (1982),
+    "Least squares quantization in PCM", IEEE Transactions on Information Theory 28 (``KMeans``).
     """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm is one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
+    usual = {"n_clusters": n_clusters, "n_init": n_init, "max_iter": max_iter, "tol": tol}
+    if algorithm == "KMeans":
+        return _cluster_placed(embedding, random_state=random_state, **usual)
     from sklearn.cluster import MiniBatchKMeans
 
     check_n_clusters(n_clusters, len(embedding.scores))
     model = MiniBatchKMeans(
-        n_clusters=n_clusters,
-        n_init=n_init,
-        max_iter=max_iter,
-        tol=tol,
-        reassignment_ratio=reassignment_ratio,
-        random_state=random_state,
+        **usual, reassignment_ratio=reassignment_ratio, random_state=random_state
     ).fit(embedding.scores)
     return Clustering(
         labels=model.labels_,
         centers=model.cluster_centers_,
+        inertia=float(model.inertia_),
+        movie_ids=embedding.movie_ids,
+    )
+
+
+def _cluster_placed(embedding: Embedding, *, n_clusters: int, **options) -> Clustering:
+    from sklearn.cluster import KMeans
+
+    order = np.argsort(embedding.movie_ids)  # the same whatever the order of the file
+    movies = order[embedding.placed[order]]
+    check_n_clusters(n_clusters, len(movies))
+    model = KMeans(n_clusters, **options).fit(embedding.scores[movies])
+    by_size = np.argsort(-np.bincount(model.labels_, minlength=n_clusters), kind="stable")
+    labels = np.full(len(order), UNPLACED, dtype=np.int32)
+    labels[movies] = np.argsort(by_size)[model.labels_]
+    return Clustering(
+        labels=labels,
+        centers=model.cluster_centers_[by_size],
         inertia=float(model.inertia_),
         movie_ids=embedding.movie_ids,
     )
@@ -162,15 +238,6 @@ def read_movie_to_cluster(path: str | Path) -> pd.DataFrame:
         twice = table.loc[table["movie_id"].duplicated(), "movie_id"].iloc[0]
         raise ValueError(f"{name}: the movie {twice!r} stands there twice")
     return table[["movie_id", "cluster"]]
-
-
-def membership(labels: np.ndarray, n_clusters: int) -> sp.csr_array:
-    """Return the clusters x movies matrix with 1 where the movie is in the cluster.
-
-    Its product with a movies x anything matrix counts that thing by cluster.
-    """
-    movies = np.arange(len(labels))
-    return sp.csr_array((np.ones(len(labels)), (labels, movies)), shape=(n_clusters, len(labels)))
 
 
 def standouts(
@@ -204,20 +271,21 @@ def standouts(
     lift = pairs.data * n_movies / (sizes.to_numpy()[pairs.row] * totals[pairs.col])
     table = pd.DataFrame(
         {
-            "cluster": pairs.row,
+            "cluster": sizes.index.to_numpy()[pairs.row],
             "name": names.to_numpy()[pairs.col],
             "n_in_cluster": pairs.data.astype(int),
             "n_in_all": totals[pairs.col].astype(int),
             "lift": lift,
             "bits": pairs.data * np.log2(lift),
+            "place": pairs.row,
             "thing": pairs.col,
         }
     )
     table = table[table["lift"] > 1].sort_values(
-        ["cluster", "bits", "thing"], ascending=[True, False, True]
+        ["place", "bits", "thing"], ascending=[True, False, True]
     )
     table.insert(1, "rank", table.groupby("cluster").cumcount() + 1)
-    return table[table["rank"] <= n].drop(columns=["bits", "thing"]).reset_index(drop=True)
+    return table[table["rank"] <= n].drop(columns=["bits", "place", "thing"]).reset_index(drop=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,11 +333,12 @@ def profile_clusters(
     """
     check_same_movies(corpus, clustering)
     sizes = clustering.sizes()
-    member = membership(clustering.labels, clustering.n_clusters)
+    member = clustering.membership()
     casts = build_incidence(corpus).matrix
     genre_matrix, genre_names = corpus.genre_matrix()
     actor_names = pd.Index(corpus.actors["name"])
     actors = standouts(member @ casts, sizes, corpus.movies_per_actor(), actor_names)
+    actors = actors[actors["cluster"] != UNPLACED].copy()  # they stand in no other movie
     genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
     years = [_middle_years(corpus, clustering, cluster) for cluster in sizes.index]
     summary = pd.DataFrame({"cluster": sizes.index, "movies": sizes.to_numpy()})
@@ -281,12 +350,71 @@ def profile_clusters(
         _name_of(
             actors.loc[actors["cluster"] == cluster, "name"].tolist(),
             genres.loc[genres["cluster"] == cluster, "name"].tolist(),
-            years[cluster],
+            years[place],
         )
-        for cluster in sizes.index
+        if cluster != UNPLACED
+        else "unplaced: the cast does not tell"
+        for place, cluster in enumerate(sizes.index)
     ]
     summary.insert(1, "name", names)
     return Profiles(summary, actors, genres, _decades(corpus, clustering))
+
+
+def typical_movies(
+    corpus: Corpus, embedding: Embedding, clustering: Clustering, *, n: int = 5
+) -> pd.DataFrame:
+    """Return the movies nearest to their cluster's center, and those between two clusters.
+
+    Parameters
+    ----------
+    corpus, embedding, clustering
+        Of the same movies, in the same order.
+    n : int
+        Movies of each kind a cluster; among equal ones those with more votes come first.
+
+    Returns
+    -------
+    DataFrame
+        ``cluster``, ``kind`` (``typical`` or ``borderline``), ``movie_id``, ``title``, ``year``,
+        ``distance`` to the center, ``next_cluster`` and ``next_distance``: the second nearest.
+    """
+    from sklearn.metrics import pairwise_distances
+
+    placed = np.flatnonzero(clustering.placed)
+    distances = pairwise_distances(embedding.scores[placed], clustering.centers)
+    rows, own = np.arange(len(placed)), clustering.labels[placed]
+    distance = distances[rows, own].copy()
+    distances[rows, own] = np.inf
+    table = corpus.movies.loc[placed, ["movie_id", "title", "year", "votes"]].assign(
+        cluster=own,
+        distance=distance,
+        next_cluster=distances.argmin(axis=1),
+        next_distance=distances.min(axis=1),
+    )
+    table["margin"] = table["next_distance"] - table["distance"]
+    table["steps"] = table["distance"].round(6)  # equal casts lie on one spot, but for rounding
+    by_votes = table.sort_values(["votes", "movie_id"], ascending=[False, True])
+    kinds = {"typical": "steps", "borderline": "margin"}
+    chosen = [
+        by_votes.sort_values(order, kind="stable").groupby("cluster").head(n).assign(kind=kind)
+        for kind, order in kinds.items()
+    ]
+    columns = ["cluster", "kind", "movie_id", "title", "year", "distance", "next_cluster"]
+    found = pd.concat(chosen).sort_values(["cluster", "kind"], ascending=[True, False])
+    if clustering.n_clusters == 1:
+        found[["next_cluster", "next_distance"]] = pd.NA
+    return found[[*columns, "next_distance"]].reset_index(drop=True)
+
+
+def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:
+    """Return each cluster's nearest other: ``cluster``, ``neighbour``, ``distance`` of centers."""
+    from sklearn.metrics import pairwise_distances
+
+    distances = pairwise_distances(clustering.centers)
+    np.fill_diagonal(distances, np.inf)
+    table = {"cluster": np.arange(clustering.n_clusters), "neighbour": distances.argmin(axis=1)}
+    found = pd.DataFrame(table | {"distance": distances.min(axis=1)})
+    return found[np.isfinite(found["distance"])].reset_index(drop=True)
 
 
 def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:
@@ -325,7 +453,7 @@ def _sample_titles(
     rng = np.random.default_rng(random_state)
     titles = corpus.movies["title"].to_numpy()
     drawn = []
-    for cluster in range(clustering.n_clusters):
+    for cluster in clustering.groups:
         movies = np.flatnonzero(clustering.labels == cluster)
         some = rng.choice(movies, size=min(n_titles, len(movies)), replace=False)
         drawn.append("; ".join(titles[np.sort(some)]))
@@ -337,4 +465,6 @@ def _decades(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
         {"cluster": clustering.labels, "decade": corpus.movies["year"] // 10 * 10}
     ).dropna()
     counts = table.value_counts(["cluster", "decade"]).rename("movies").reset_index()
-    return counts.sort_values(["cluster", "decade"]).reset_index(drop=True)
+    counts = counts.sort_values(["cluster", "decade"])
+    unplaced = counts["cluster"] == UNPLACED
+    return pd.concat([counts[~unplaced], counts[unplaced]], ignore_index=True)

@@ -160,19 +160,29 @@ def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str], ax: Axes | Non
     return ax
 
 
-def plot_lift(frame: pd.DataFrame, counts: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_lift(
+    frame: pd.DataFrame,
+    counts: pd.DataFrame,
+    *,
+    flagged: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw a heat map of lifts (rows x columns) with the counts written into the cells.
 
-    The colour is log2 of the lift, capped at 8 times; white is no relation or nothing known.
+    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, capped at 8 times;
+    white is no relation or nothing known.
     """
     import seaborn as sns
 
     ax = ax or _new(1.5 + 0.55 * frame.shape[1], 1.5 + 0.3 * frame.shape[0])
     with np.errstate(divide="ignore"):
         shade = np.log2(frame).clip(-3, 3)
+    texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
+    if flagged is not None:
+        texts += flagged.map(lambda flag: "*" if flag else "")
     sns.heatmap(
         shade,
-        annot=counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k"),
+        annot=texts,
         fmt="",
         cmap="RdBu_r",
         vmin=-3,
@@ -189,9 +199,16 @@ def plot_lift(frame: pd.DataFrame, counts: pd.DataFrame, ax: Axes | None = None)
 
 
 def plot_bayes(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw ``prior`` and ``posterior`` of each ``cluster`` side by side."""
+    """Draw ``prior`` and ``posterior`` of each ``cluster`` side by side.
+
+    ``low`` and ``high``, if given, are drawn as whiskers of the posterior.
+    """
     ax = ax or _new(8, 3.4)
     places = np.arange(len(frame))
+    if "low" in frame:
+        middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
+        whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
+        ax.errorbar(places + 0.2, middle, yerr=half, **whiskers)
     ax.bar(places - 0.2, frame["prior"], width=0.4, color=QUIET, label="prior: Pr[cluster]")
     ax.bar(
         places + 0.2,
@@ -205,6 +222,72 @@ def plot_bayes(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.legend(frameon=False)
     ax.set(xlabel="cluster", ylabel="probability")
     return ax
+
+
+def plot_calibration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the ``observed`` share over the ``predicted`` probability, and where they are equal."""
+    ax = ax or _new(4.5, 4)
+    top = float(frame[["predicted", "observed"]].to_numpy().max(initial=0.01)) * 1.05
+    ax.plot([0, top], [0, top], color=QUIET, linewidth=1.5, label="as predicted")
+    ax.plot(
+        frame["predicted"], frame["observed"], "o", color=ACCENT, markersize=4, label="observed"
+    )
+    ax.legend(frameon=False)
+    ax.set(xlabel="predicted probability of a genre", ylabel="share that has it")
+    return ax
+
+
+def plot_nulls(frame: pd.DataFrame) -> Axes:
+    """Draw ``null_mean`` of each ``null`` as bars, and ``observed`` as a line, by ``measure``."""
+    measures = frame["measure"].unique()
+    _, axes = plt.subplots(
+        1, len(measures), figsize=(9, 2.2), layout="constrained", sharey=True, squeeze=False
+    )
+    names = frame["null"].drop_duplicates().tolist()
+    for ax, measure in zip(axes[0], measures, strict=True):
+        some = frame[frame["measure"] == measure]
+        rows = [names.index(name) for name in some["null"]]
+        ax.barh(rows, some["null_mean"], xerr=some["spread"].fillna(0), color=QUIET, height=0.7)
+        ax.axvline(some["observed"].iloc[0], color=SECOND, linewidth=2, label="observed")
+        ax.set_yticks(range(len(names)), names)
+        ax.grid(visible=False, axis="y")
+        title = "in-sample" if measure == "bits" else measure.replace("_", " ")
+        ax.set(xlabel="bits about genres", title=title, xlim=(0, None))
+    axes[0][0].invert_yaxis()
+    axes[0][-1].legend(frameon=False, loc="lower right")
+    return axes[0][0]
+
+
+def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> Axes:
+    """Draw each ``measure`` over ``n_clusters`` and over ``n_components``, with its range.
+
+    The chosen numbers are marked by a line.
+    """
+    labels = {
+        "ari_subsamples": "ARI over parts",
+        "held_out": "bits, held out",
+        "silhouette": "silhouette",
+    }
+    _, axes = plt.subplots(
+        len(labels), 2, figsize=(9, 6), layout="constrained", sharex="col", sharey="row"
+    )
+    columns = {
+        "n_clusters": (frame[frame["n_components"] == n_components], n_clusters),
+        "n_components": (frame[frame["n_clusters"] == n_clusters], n_components),
+    }
+    for (x, (some, chosen)), column in zip(columns.items(), axes.T, strict=True):
+        for (measure, label), ax in zip(labels.items(), column, strict=True):
+            values = some[some["measure"] == measure].groupby(x)["value"]
+            spread = values.agg(["mean", "min", "max"])
+            ax.fill_between(spread.index, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
+            ax.plot(spread.index, spread["mean"], color=ACCENT, marker="o", markersize=4)
+            ax.axvline(chosen, color=SECOND, linewidth=1, linestyle=":")
+            ax.set_ylabel(label)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        column[-1].set_xlabel(x.replace("n_", "number of "))
+    for ax in axes[:, 1]:
+        ax.set_ylabel("")
+    return axes[0][0]
 
 
 def plot_ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:

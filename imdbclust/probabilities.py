@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
-from imdbclust.clustering import Clustering, check_same_movies, membership
+from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
 
 TOLERANCE = 1e-12
@@ -55,7 +56,7 @@ def count_movies(corpus: Corpus, clustering: Clustering) -> Counts:
     check_same_movies(corpus, clustering)
     genres, names = corpus.genre_matrix()
     sizes = clustering.sizes()
-    joint = (membership(clustering.labels, clustering.n_clusters) @ genres).toarray().T
+    joint = (clustering.membership() @ genres).toarray().T
     return Counts(
         clusters=sizes,
         genres=pd.Series(genres.sum(axis=0).astype(int), index=names, name="movies"),
@@ -344,22 +345,122 @@ def genre_information(counts: Counts) -> pd.DataFrame:
     ----------
     Cover and Thomas (2006), "Elements of Information Theory", section 2.3.
     """
-    sizes = counts.clusters.to_numpy()
-    with_genre = counts.joint.to_numpy()
-    p_with = with_genre.sum(axis=1) / counts.n_movies
-    given = np.stack([with_genre, sizes - with_genre]) / counts.n_movies
+    p_with = counts.genres.to_numpy() / counts.n_movies
     marginal = np.stack([p_with, 1 - p_with])
-    independent = marginal[:, :, None] * (sizes / counts.n_movies)
-    ratio = np.divide(given, independent, out=np.ones_like(given), where=given > 0)
     table = pd.DataFrame(
         {
             "genre": counts.joint.index,
             "movies": counts.genres.to_numpy(),
-            "bits": (given * np.log2(ratio)).sum(axis=(0, 2)).clip(min=0.0),
+            "bits": mutual_information(counts.joint.to_numpy(), counts.clusters.to_numpy()),
             "entropy": -(marginal * np.log2(np.where(marginal > 0, marginal, 1.0))).sum(axis=0),
         }
     )
     return table.sort_values(["bits", "genre"], ascending=[False, True]).reset_index(drop=True)
+
+
+def mutual_information(joint: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the mutual information of cluster and each genre, in bits.
+
+    Parameters
+    ----------
+    joint : ndarray, shape (n_genres, n_clusters)
+        Movies of the cluster that have the genre.
+    sizes : ndarray, shape (n_clusters,)
+        Movies of the cluster.
+
+    Returns
+    -------
+    ndarray, shape (n_genres,)
+    """
+    n_movies = sizes.sum()
+    given = np.stack([joint, sizes - joint]) / n_movies
+    independent = given.sum(axis=2, keepdims=True) * (sizes / n_movies)
+    ratio = np.divide(given, independent, out=np.ones_like(given), where=given > 0)
+    return (given * np.log2(ratio)).sum(axis=(0, 2)).clip(min=0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class CastModel:
+    """Which clusters an actor points to: for Pr[cluster | cast] by Bayes' rule.
+
+    The actors of a cast count as independent given the cluster, as in any naive Bayes::
+
+        Pr[cluster | cast] ~ Pr[cluster] * product over actors of Pr[cluster | actor] / Pr[cluster]
+
+    Pr[cluster | actor] is the share of the actor's movies that are in the cluster, after adding
+    `strength` movies that are shared out as all movies are: an actor of one movie hints, an actor
+    of fifty decides.
+
+    Attributes
+    ----------
+    prior : ndarray, shape (n_clusters,)
+        Pr[cluster] of a placed movie.
+    log_factors : ndarray, shape (n_actors, n_clusters)
+        Logarithm of Pr[cluster | actor] / Pr[cluster]; 0 for an actor of whom nothing is known.
+    known : ndarray of bool, shape (n_actors,)
+        Whether the actor plays in a placed movie.
+
+    References
+    ----------
+    Lewis (1998), "Naive (Bayes) at forty", ECML; the added movies are a Dirichlet prior around
+    Pr[cluster], as in Gelman et al. (2013), "Bayesian data analysis", section 3.4.
+    """
+
+    prior: np.ndarray
+    log_factors: np.ndarray
+    known: np.ndarray
+
+    @classmethod
+    def learn(
+        cls, casts: sp.csr_array, labels: np.ndarray, n_clusters: int, *, strength: float = 2.0
+    ) -> CastModel:
+        """Learn from movies whose clusters are known.
+
+        Parameters
+        ----------
+        casts : csr_array, shape (n_movies, n_actors)
+            1 where the actor plays in the movie.
+        labels : ndarray of int, shape (n_movies,)
+            Their clusters; negative where the movie is unplaced, which is left out.
+        n_clusters : int
+            Number of clusters.
+        strength : float above 0
+            Movies added to every actor's.
+        """
+        placed = np.flatnonzero(labels >= 0)
+        sizes = np.bincount(labels[placed], minlength=n_clusters)
+        prior = (sizes + 0.5) / (sizes.sum() + 0.5 * n_clusters)
+        where = (labels[placed], np.arange(len(placed)))
+        member = sp.csr_array((np.ones(len(placed)), where), shape=(n_clusters, len(placed)))
+        counts = (member @ casts[placed]).toarray().T
+        careers = counts.sum(axis=1, keepdims=True)
+        p_given_actor = (counts + strength * prior) / (careers + strength)
+        return cls(prior, np.log(p_given_actor / prior), careers[:, 0] > 0)
+
+    def posterior(self, casts: sp.csr_array, likelihood: np.ndarray | None = None) -> np.ndarray:
+        """Return Pr[cluster | cast] of other movies.
+
+        Parameters
+        ----------
+        casts : csr_array, shape (n_new, n_actors)
+            1 where the actor plays.
+        likelihood : ndarray, shape (n_clusters,), optional
+            Pr[other evidence | cluster], such as a genre's, taken as independent of the cast
+            given the cluster.
+
+        Returns
+        -------
+        ndarray, shape (n_new, n_clusters + 1)
+            Rows sum to 1. The last column is 1 where no actor is known and nothing else is given:
+            the movie is unplaced.
+        """
+        with np.errstate(divide="ignore"):
+            start = np.log(self.prior if likelihood is None else self.prior * likelihood)
+        log_joint = casts @ self.log_factors + start
+        joint = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
+        told = (casts @ self.known.astype(float) > 0) | (likelihood is not None)
+        clusters = joint / joint.sum(axis=1, keepdims=True) * told[:, None]
+        return np.column_stack([clusters, ~told])
 
 
 def ratings_by_cluster(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
@@ -420,7 +521,7 @@ def sample_movies(
 
 def _count_with(clustering: Clustering, has: np.ndarray) -> pd.Series:
     sizes = clustering.sizes()
-    counts = np.bincount(clustering.labels[has], minlength=len(sizes))
+    counts = np.bincount(clustering.codes[has], minlength=len(sizes))
     return pd.Series(counts, index=sizes.index, name="with_evidence")
 
 

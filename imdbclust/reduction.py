@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from imdbclust.matrix import Incidence
+
+WEIGHTINGS = ("none", "degree")
+
+WALK = 3
+"""Steps between movies and actors after which the weighting ``degree`` looks where a walk is."""
+
+ZERO = 1e-6
+"""A vector so much shorter than the longest is taken for zero: what is left is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,32 +28,81 @@ class Embedding:
     Attributes
     ----------
     scores : ndarray of float64, shape (n_movies, n_components)
-        The movies' coordinates, rows in the incidence matrix' order.
+        The movies' coordinates, rows in the incidence matrix' order. With the weighting
+        ``degree`` every row has length 1, or is zero where the cast tells nothing.
     components : ndarray of float64, shape (n_components, n_actors)
         The right singular vectors: how much each actor counts in each component.
+    loadings : ndarray of float64, shape (n_actors, n_components)
+        A cast's coordinates are the sum of its actors' rows (made as long as 1 with ``degree``).
     singular_values : ndarray, shape (n_components,)
         Falling.
     explained_variance_ratio : ndarray, shape (n_components,)
-        Share of the variance of the matrix' columns that each component holds; NaN where the
-        matrix has no variance (all casts alike).
+        Share of the variance of the matrix' columns that each component holds, or with
+        ``degree`` of the weighted matrix' sum of squares; NaN where there is none.
     movie_ids, actor_ids : Index
         Names of the rows of `scores` and of the columns of `components`.
+    settings : dict
+        How it was made: ``n_components``, ``weighting``, ``regularization``, ``random_state``.
     """
 
     scores: np.ndarray
     components: np.ndarray
+    loadings: np.ndarray
     singular_values: np.ndarray
     explained_variance_ratio: np.ndarray
     movie_ids: pd.Index
     actor_ids: pd.Index
+    settings: dict[str, int | float | str]
 
     @property
     def n_components(self) -> int:
         """Number of dimensions."""
         return self.scores.shape[1]
 
+    @property
+    def placed(self) -> np.ndarray:
+        """Tell for each movie whether its coordinates are not all zero, shape (n_movies,)."""
+        return self.scores.any(axis=1)
+
+    def first(self, n_components: int) -> Embedding:
+        """Return the embedding in its first components only."""
+        loadings = self.loadings[:, :n_components]
+        scores = self.scores[:, :n_components]
+        if self.settings["weighting"] == "degree":
+            lengths = np.linalg.norm(scores, axis=1, keepdims=True)
+            scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > ZERO)
+        return replace(
+            self,
+            scores=scores,
+            components=self.components[:n_components],
+            loadings=loadings,
+            singular_values=self.singular_values[:n_components],
+            explained_variance_ratio=self.explained_variance_ratio[:n_components],
+            settings=self.settings | {"n_components": n_components},
+        )
+
+    def transform(self, casts: sp.csr_array) -> np.ndarray:
+        """Return the coordinates of other movies, by their casts.
+
+        Parameters
+        ----------
+        casts : csr_array, shape (n_new, n_actors)
+            1 where the actor plays; columns as `actor_ids`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_new, n_components)
+            As `scores`: of a movie that was fitted, its own row but for rounding.
+        """
+        scores = casts @ self.loadings
+        return (
+            _to_length_1(scores, self.loadings)
+            if self.settings["weighting"] == "degree"
+            else scores
+        )
+
     def save(self, folder: Path) -> None:
-        """Write arrays and ids into an existing folder."""
+        """Write arrays, ids and settings into an existing folder."""
         np.savez(
             folder / "embedding.npz",
             allow_pickle=False,
@@ -51,6 +110,7 @@ class Embedding:
         )
         pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
         pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
+        (folder / "settings.json").write_text(json.dumps(self.settings), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Embedding:
@@ -60,10 +120,11 @@ class Embedding:
                 **{name: arrays[name] for name in _ARRAYS},
                 movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
                 actor_ids=pd.Index(pd.read_parquet(folder / "actor_ids.parquet")["actor_id"]),
+                settings=json.loads((folder / "settings.json").read_text(encoding="utf-8")),
             )
 
 
-_ARRAYS = ("scores", "components", "singular_values", "explained_variance_ratio")
+_ARRAYS = ("scores", "components", "loadings", "singular_values", "explained_variance_ratio")
 
 
 def check_n_components(n_components: int, shape: tuple[int, int]) -> None:
@@ -76,7 +137,14 @@ def check_n_components(n_components: int, shape: tuple[int, int]) -> None:
         )
 
 
-def reduce_movies(incidence: Incidence, *, n_components: int, random_state: int) -> Embedding:
+def reduce_movies(
+    incidence: Incidence,
+    *,
+    n_components: int,
+    random_state: int,
+    weighting: str = "none",
+    regularization: float = 0.4,
+) -> Embedding:
     """Reduce the incidence matrix by truncated SVD, without centring.
 
     Parameters
@@ -86,39 +154,120 @@ def reduce_movies(incidence: Incidence, *, n_components: int, random_state: int)
     n_components : int
         Dimensions to keep.
     random_state : int
-        Seed of the randomised solver.
+        Seed of the solver.
+    weighting : {"none", "degree"}
+        ``none``: the matrix of ones as it is, randomised solver; ``scores`` are the left
+        singular vectors times the singular values. ``degree``: every 1 is divided by the root of
+        the movie's cast size and of the actor's number of movies, both regularised, so that
+        neither large casts nor prolific actors dominate. Actors of a single movie link it to no
+        other; they are placed where their movie is. Each component is weighted by its singular
+        value to the power of `WALK` (so many steps of a random walk between movies and actors,
+        which damp what is weakly connected), and every row is brought to length 1. Does not
+        depend on the order of rows and columns.
+    regularization : float, at least 0
+        For ``degree``: what is added to the degrees before the root, in mean degrees.
 
     Returns
     -------
     Embedding
-        ``scores`` are the left singular vectors times the singular values, strongest first.
+        Components strongest first.
 
     Raises
     ------
     ValueError
-        If the matrix has fewer rows or columns than `n_components`, or no 1 in it.
+        If the matrix has fewer rows or columns than `n_components`, or no 1 in it (with
+        ``degree``: if no actor plays in two movies).
 
     References
     ----------
     Halko, Martinsson and Tropp (2011), "Finding structure with randomness", SIAM Review 53:2;
-    as in ``sklearn.decomposition.TruncatedSVD``.
+    as in ``sklearn.decomposition.TruncatedSVD``. ``degree``: Dhillon (2001), "Co-clustering
+    documents and words using bipartite spectral graph partitioning", KDD; the regularisation:
+    Chaudhuri, Chung and Tsiatas (2012), COLT, and Qin and Rohe (2013), NeurIPS; rows of length 1:
+    Ng, Jordan and Weiss (2001), NeurIPS; the walk: Coifman and Lafon (2006),
+    "Diffusion maps", Applied and Computational Harmonic Analysis 21.
     """
-    from sklearn.decomposition import TruncatedSVD
-
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"weighting is one of {', '.join(WEIGHTINGS)}, not {weighting!r}")
     check_n_components(n_components, incidence.shape)
     if not incidence.matrix.nnz:
         raise ValueError("no movie has an actor, so there is nothing to reduce")
-    svd = TruncatedSVD(n_components=n_components, random_state=random_state)
+    settings = {
+        "n_components": n_components,
+        "weighting": weighting,
+        "regularization": regularization,
+        "random_state": random_state,
+    }
+    reduce = _reduce_as_it_is if weighting == "none" else _reduce_by_degree
+    return reduce(incidence, settings)
+
+
+def _reduce_as_it_is(incidence: Incidence, settings: dict) -> Embedding:
+    from sklearn.decomposition import TruncatedSVD
+
+    svd = TruncatedSVD(settings["n_components"], random_state=settings["random_state"])
     with np.errstate(invalid="ignore"):  # all casts alike: no variance, its shares are NaN
         scores = svd.fit_transform(incidence.matrix)
     return Embedding(
         scores=scores,
         components=svd.components_,
+        loadings=svd.components_.T,
         singular_values=svd.singular_values_,
         explained_variance_ratio=svd.explained_variance_ratio_,
         movie_ids=incidence.movie_ids,
         actor_ids=incidence.actor_ids,
+        settings=settings,
     )
+
+
+def _reduce_by_degree(incidence: Incidence, settings: dict) -> Embedding:
+    movies, actors = np.argsort(incidence.movie_ids), np.argsort(incidence.actor_ids)
+    matrix = incidence.matrix[movies][:, actors]
+    cast_sizes, careers = matrix.sum(axis=1), matrix.sum(axis=0)
+    links = careers > 1
+    if not links.any():
+        raise ValueError("no actor plays in two movies, so no movie is linked to another")
+    added = settings["regularization"]
+    of_movie = 1 / np.sqrt(np.maximum(cast_sizes, 1) + added * cast_sizes[cast_sizes > 0].mean())
+    of_actor = 1 / np.sqrt(careers + added * careers.mean())
+    weighted = sp.csr_array(sp.diags_array(of_movie) @ matrix @ sp.diags_array(of_actor))
+    linking = sp.csr_array(weighted @ sp.diags_array(links.astype(float)))
+    singular_values, right = _svd(linking, settings["n_components"], settings["random_state"])
+    # A'AV/S² is V again for actors that link, and a place at their movie for the others
+    components = (weighted.T @ (linking @ right.T) / np.maximum(singular_values, ZERO) ** 2).T
+    loadings = of_actor[:, None] * components.T * singular_values ** (WALK - 1)
+    back_to_movies, back_to_actors = np.argsort(movies), np.argsort(actors)
+    return Embedding(
+        scores=_to_length_1(matrix @ loadings, loadings)[back_to_movies],
+        components=components[:, back_to_actors],
+        loadings=loadings[back_to_actors],
+        singular_values=singular_values,
+        explained_variance_ratio=singular_values**2 / (linking.data**2).sum(),
+        movie_ids=incidence.movie_ids,
+        actor_ids=incidence.actor_ids,
+        settings=settings,
+    )
+
+
+def _svd(matrix: sp.csr_array, n: int, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the `n` largest singular values and the right singular vectors, to full accuracy."""
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import svd_flip
+
+    if n < min(matrix.shape):
+        svd = TruncatedSVD(n, algorithm="arpack", random_state=random_state)
+        with np.errstate(invalid="ignore"):  # all casts alike: shares of variance that are unused
+            svd.fit(matrix)
+        return svd.singular_values_, svd.components_
+    left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    return values[:n], svd_flip(left, right)[1][:n]
+
+
+def _to_length_1(scores: np.ndarray, loadings: np.ndarray) -> np.ndarray:
+    """Return the rows divided by their lengths; zero where all of the cast's loadings are."""
+    lengths = np.linalg.norm(scores, axis=1, keepdims=True)
+    told = lengths > ZERO * np.linalg.norm(loadings, axis=1).max()
+    return np.divide(scores, lengths, out=np.zeros_like(scores), where=told)
 
 
 def scree_table(embedding: Embedding) -> pd.DataFrame:
@@ -135,6 +284,19 @@ def scree_table(embedding: Embedding) -> pd.DataFrame:
             "cumulative_share": np.cumsum(share),
         }
     )
+
+
+def largest_gap(singular_values: np.ndarray, *, least: int = 2) -> int:
+    """Return after how many components, at least `least`, the eigenvalues fall most in ratio.
+
+    References
+    ----------
+    von Luxburg (2007), "A tutorial on spectral clustering", Statistics and Computing 17,
+    section 8.3 (eigengap).
+    """
+    before, after = singular_values[least - 1 : -1], singular_values[least:]
+    ratios = np.divide(before, after, out=np.full_like(before, np.inf), where=after > 0)
+    return int(np.argmax(ratios)) + least if len(ratios) else len(singular_values)
 
 
 def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.DataFrame:
@@ -198,7 +360,7 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     from sklearn.manifold import TSNE
 
     lengths = np.linalg.norm(embedding.scores, axis=1)
-    movies = np.flatnonzero(lengths > 1e-6 * lengths.max(initial=0.0))
+    movies = np.flatnonzero(lengths > ZERO * lengths.max(initial=0.0))
     if len(movies) > max_movies:
         rng = np.random.default_rng(random_state)
         movies = np.sort(rng.choice(movies, size=max_movies, replace=False))

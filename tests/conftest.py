@@ -41,6 +41,20 @@ def finished_run(films, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def recommended_run(films, finished_run) -> Path:
+    """The folder of a run of the other preset, beside the first."""
+    from imdbclust.running.run import run
+
+    return run(
+        dataset=str(films),
+        preset="recommended",
+        parameters=SMALL,
+        name="small-recommended",
+        out=finished_run.parent,
+    )
+
+
+@pytest.fixture(scope="session")
 def real_films() -> str:
     """Name of the real films, where they are at hand."""
     if not os.environ.get("IMDBCLUST_DATA"):

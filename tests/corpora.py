@@ -2,10 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from imdbclust.clustering import Clustering
+from imdbclust.evaluation import Recipe
 from imdbclust.load import Corpus, CorpusBuilder
+from imdbclust.matrix import Incidence
+from imdbclust.running.parameters import settings
 
 
 def toy_corpus() -> Corpus:
@@ -36,6 +40,31 @@ def clustering_of(corpus: Corpus, labels, n_clusters: int | None = None) -> Clus
     n_clusters = n_clusters or int(labels.max()) + 1
     movie_ids = pd.Index(corpus.movies["movie_id"])
     return Clustering(labels, np.zeros((n_clusters, 1)), 0.0, movie_ids)
+
+
+def incidence_of(rows) -> Incidence:
+    """Return the matrix with these rows of ones and zeros; movies m0, m1, ..., actors a0, ..."""
+    matrix = sp.csr_array(np.array(rows, dtype=float))
+    movies, actors = (
+        pd.Index([f"{kind}{number}" for number in range(n)])
+        for kind, n in zip("ma", matrix.shape, strict=True)
+    )
+    return Incidence(matrix, movies, actors)
+
+
+def reordered(incidence: Incidence, seed: int) -> tuple[Incidence, np.ndarray]:
+    """Return the same movies and actors in another order, and the movies' positions before."""
+    rng = np.random.default_rng(seed)
+    movies, actors = (rng.permutation(n) for n in incidence.shape)
+    matrix = sp.csr_array(incidence.matrix[movies][:, actors])
+    matrix.sort_indices()
+    return Incidence(matrix, incidence.movie_ids[movies], incidence.actor_ids[actors]), movies
+
+
+def recipe_of(preset: str, **changes) -> Recipe:
+    """Return the recipe of a preset of the notebooks, with changes."""
+    values = settings(preset, {})
+    return Recipe(**{name: values[name] for name in Recipe.__dataclass_fields__} | changes)
 
 
 @st.composite

@@ -29,9 +29,17 @@ def imported_by(path):
     return found - {"__version__", "paths"}
 
 
-@pytest.mark.parametrize("stage", ORDER)
-def test_a_stage_imports_only_the_stages_before_it(stage):
-    assert imported_by(PACKAGE / f"{stage}.py") <= set(ORDER[: ORDER.index(stage)])
+AFTER = ("intervals", "evaluation", "assignment")
+"""Modules that look at what the stages did; no stage's module knows them."""
+
+
+@pytest.mark.parametrize("module", ORDER + AFTER)
+def test_a_module_imports_only_those_before_it(module):
+    modules = ORDER + AFTER
+    before = set(modules[: modules.index(module)])
+    if module == "evaluation":
+        before.add("datasets")  # only the generated films have a truth to compare with
+    assert imported_by(PACKAGE / f"{module}.py") <= before
 
 
 def test_plots_import_no_stage():

@@ -1,24 +1,28 @@
-"""Clusters: recovered where there are any, not where there are none; files; profiles."""
+"""Clusters: recovered where there are any, not where there are none; files; profiles; centers."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import TOY_LABELS, clustering_of, toy_corpus
+from corpora import TOY_LABELS, clustered_corpora, clustering_of, recipe_of, toy_corpus
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from imdbclust.clustering import (
+    UNPLACED,
     Clustering,
     cluster_movies,
-    membership,
+    neighbouring_clusters,
     profile_clusters,
     read_movie_to_cluster,
     standouts,
+    typical_movies,
     write_movie_to_cluster,
 )
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
-from imdbclust.reduction import reduce_movies
+from imdbclust.reduction import Embedding, reduce_movies
 
 K_MEANS = {"n_init": 10, "max_iter": 100, "tol": 0.0, "reassignment_ratio": 0.01}
 
@@ -96,15 +100,18 @@ def test_a_bad_movie_to_cluster_is_refused(text, pattern, tmp_path):
 
 
 def test_membership_counts_by_cluster():
-    counts = membership(TOY_LABELS, 3) @ build_incidence(toy_corpus()).matrix
+    clustering = clustering_of(toy_corpus(), TOY_LABELS)
+    counts = clustering.membership() @ build_incidence(toy_corpus()).matrix
     assert counts.toarray()[:, 0].tolist() == [3, 0, 0]  # Ada, of three movies in cluster 0
     assert counts.toarray().sum() == 12
 
 
 def test_standouts_by_hand():
     genres, names = toy_corpus().genre_matrix()
-    sizes = clustering_of(toy_corpus(), TOY_LABELS).sizes()
-    table = standouts(membership(TOY_LABELS, 3) @ genres, sizes, genres.sum(axis=0), names)
+    clustering = clustering_of(toy_corpus(), TOY_LABELS)
+    table = standouts(
+        clustering.membership() @ genres, clustering.sizes(), genres.sum(axis=0), names
+    )
     drama = table[(table["cluster"] == 0) & (table["name"] == "Drama")].iloc[0]
     assert drama["lift"] == pytest.approx((2 / 3) / (3 / 8))
     assert (drama["n_in_cluster"], drama["n_in_all"]) == (2, 3)
@@ -139,3 +146,217 @@ def test_saved_and_read_back_it_is_the_same(tmp_path):
     assert again.inertia == clustering.inertia
     assert again.movie_ids.equals(clustering.movie_ids)
     assert (tmp_path / "movie_to_cluster.csv").is_file()
+
+
+# KMeans, which leaves movies unplaced
+
+UNPLACED_LABELS = np.array([0, 0, 0, 1, 1, 1, UNPLACED, UNPLACED])
+
+
+def space(scores, movie_ids=None):
+    """Return an embedding of movies that lie at these places."""
+    scores = np.array(scores, dtype=float)
+    ids = pd.Index(movie_ids if movie_ids is not None else [f"m{n}" for n in range(len(scores))])
+    components = np.eye(scores.shape[1])
+    made = {"n_components": scores.shape[1], "weighting": "none"}
+    actors = pd.Index([f"a{n}" for n in range(len(components))])
+    ones = np.ones(len(components))
+    return Embedding(scores, components, components, ones, ones, ids, actors, made)
+
+
+def k_means(embedding, n_clusters, seed=0):
+    options = K_MEANS | {"tol": 1e-9, "algorithm": "KMeans"}
+    return cluster_movies(embedding, n_clusters=n_clusters, random_state=seed, **options)
+
+
+@pytest.fixture(scope="module")
+def films():
+    return make_filmography(600, 500, castless=0.05, random_state=4)
+
+
+@pytest.fixture(scope="module")
+def embedding(films):
+    return recipe_of("recommended").reduce(build_incidence(films.corpus), 1)
+
+
+@pytest.fixture(scope="module")
+def clustering(embedding):
+    return k_means(embedding, 16)
+
+
+def test_clusters_are_numbered_by_falling_size(clustering):
+    sizes = clustering.sizes()
+    assert sizes.index.tolist() == [*range(16), UNPLACED]
+    assert sizes.drop(UNPLACED).is_monotonic_decreasing
+    assert sizes.drop(UNPLACED).min() > 0
+
+
+def test_unplaced_are_the_movies_that_lie_nowhere_and_no_others(films, embedding, clustering):
+    assert ((clustering.labels == UNPLACED) == ~embedding.scores.any(axis=1)).all()
+    assert (clustering.labels[films.corpus.cast_sizes() == 0] == UNPLACED).all()
+    assert clustering.sizes()[UNPLACED] >= 30
+    assert (clustering.placed == embedding.placed).all()
+
+
+def test_groups_codes_sizes_and_membership_are_one_partition(films, clustering):
+    sizes, member = clustering.sizes(), clustering.membership()
+    assert sizes.sum() == films.corpus.n_movies
+    assert sizes.index.equals(clustering.groups)
+    assert (clustering.groups.to_numpy()[clustering.codes] == clustering.labels).all()
+    assert member.shape == (17, films.corpus.n_movies)
+    assert (member.sum(axis=0) == 1).all()
+    assert member.sum(axis=1).tolist() == sizes.tolist()
+    for place, cluster in enumerate(clustering.groups):
+        assert (member.toarray()[place] == (clustering.labels == cluster)).all()
+
+
+@given(clustered_corpora(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_labels_some_of_them_unplaced_are_one_partition(case, data):
+    corpus, clustering = case
+    some = data.draw(st.lists(st.booleans(), min_size=corpus.n_movies, max_size=corpus.n_movies))
+    labels = np.where(some, UNPLACED, clustering.labels)
+    clustering = clustering_of(corpus, labels, clustering.n_clusters)
+    assert clustering.sizes().sum() == corpus.n_movies
+    assert (UNPLACED in clustering.groups) == any(some)
+    assert (clustering.groups.to_numpy()[clustering.codes] == labels).all()
+    assert clustering.membership().sum(axis=1).tolist() == clustering.sizes().tolist()
+
+
+def test_groups_by_hand():
+    clustering = clustering_of(toy_corpus(), UNPLACED_LABELS, n_clusters=3)
+    assert clustering.sizes().to_dict() == {0: 3, 1: 3, 2: 0, UNPLACED: 2}
+    assert clustering.codes.tolist() == [0, 0, 0, 1, 1, 1, 3, 3]
+    assert clustering.placed.tolist() == [True] * 6 + [False] * 2
+    assert (clustering_of(toy_corpus(), TOY_LABELS).groups == [0, 1, 2]).all()
+
+
+def test_fitted_movies_are_nearest_to_the_center_of_their_cluster(embedding, clustering):
+    again = clustering.nearest(embedding.scores)
+    assert (again == clustering.labels).mean() > 0.998
+    assert (again[~clustering.placed] == UNPLACED).all()
+    assert again.dtype == np.int32
+    for cluster in range(16):
+        middle = embedding.scores[clustering.labels == cluster].mean(axis=0)
+        np.testing.assert_allclose(clustering.centers[cluster], middle, atol=1e-6)
+    placed = clustering.placed
+    gone = embedding.scores[placed] - clustering.centers[clustering.labels[placed]]
+    assert clustering.inertia == pytest.approx((gone**2).sum(), rel=1e-6)
+
+
+def test_nearest_by_hand_and_nowhere_only_where_movies_may_lie_nowhere():
+    places = [[0, 2], [0, 2.1], [0, 1.9], [3, 0], [3.1, 0]]
+    new = [[0.1, 1.5], [2, 1], [0, 0]]
+    assert k_means(space(places), 2).nearest(np.array(new)).tolist() == [0, 1, 0]
+    with_nowhere = k_means(space([*places, [0, 0]]), 2)
+    assert with_nowhere.labels.tolist() == [0, 0, 0, 1, 1, UNPLACED]
+    assert with_nowhere.nearest(np.array(new)).tolist() == [0, 1, UNPLACED]
+
+
+def test_the_order_of_movies_does_not_matter_to_k_means(embedding, clustering):
+    order = np.random.default_rng(0).permutation(len(embedding.scores))
+    mixed = space(embedding.scores[order], embedding.movie_ids[order])
+    again = k_means(mixed, 16)
+    assert (again.labels == clustering.labels[order]).all()
+    assert (again.centers == clustering.centers).all()
+
+
+def test_planted_troupes_are_found_by_k_means(films, clustering):
+    placed = clustering.placed
+    assert adjusted_rand_score(films.movie_troupe[placed], clustering.labels[placed]) > 0.8
+
+
+@pytest.mark.parametrize("n_clusters", [0, 5])
+def test_more_clusters_than_placed_movies_are_refused(n_clusters):
+    embedding = space([[1, 0], [2, 0], [0, 1], [0, 2], [0, 0]])
+    with pytest.raises(ValueError, match="is impossible: there are 4 movies to cluster"):
+        k_means(embedding, n_clusters)
+    assert k_means(embedding, 4).sizes().to_dict() == {0: 1, 1: 1, 2: 1, 3: 1, UNPLACED: 1}
+
+
+def test_an_unknown_algorithm_is_refused(embedding):
+    with pytest.raises(ValueError, match="one of MiniBatchKMeans, KMeans, not 'DBSCAN'"):
+        cluster_movies(embedding, n_clusters=2, random_state=0, **K_MEANS | {"algorithm": "DBSCAN"})
+
+
+def test_unplaced_movies_stand_in_the_file_and_come_back(embedding, clustering, tmp_path):
+    clustering.save(tmp_path)
+    table = read_movie_to_cluster(tmp_path / "movie_to_cluster.csv")
+    assert table["cluster"].tolist() == clustering.labels.tolist()
+    assert (table["cluster"] == UNPLACED).sum() == clustering.sizes()[UNPLACED]
+    assert ",-1\n" in (tmp_path / "movie_to_cluster.csv").read_text()
+    again = Clustering.load(tmp_path)
+    assert again.groups.equals(clustering.groups)
+    assert (again.nearest(embedding.scores) == clustering.nearest(embedding.scores)).all()
+
+
+def test_unplaced_movies_have_a_profile_of_their_own_without_actors():
+    clustering = clustering_of(toy_corpus(), UNPLACED_LABELS)
+    profiles = profile_clusters(toy_corpus(), clustering, random_state=0)
+    summary = profiles.summary.set_index("cluster")
+    assert summary.index.tolist() == [0, 1, UNPLACED]
+    assert summary.loc[UNPLACED, "name"] == "unplaced: the cast does not tell"
+    assert summary.loc[UNPLACED, "movies"] == 2
+    assert set(summary.loc[UNPLACED, "titles"].split("; ")) == {"Seven", "Eight"}
+    assert UNPLACED not in set(profiles.actors["cluster"])
+    assert profiles.decades["cluster"].tolist()[-2:] == [UNPLACED, UNPLACED]
+    assert profiles.decades["cluster"].tolist()[0] == 0
+
+
+# centers, and what lies near them
+
+
+@pytest.fixture
+def plane():
+    """Return the toy's movies in a plane: centers (0, 0), (10, 0), (0, 30); m8 lies nowhere."""
+    scores = [[1, 0], [0, 1], [4, 0], [11, 0], [11, 0], [7, 0], [0, 30], [0, 0]]
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, UNPLACED], dtype=np.int32)
+    ids = toy_corpus().movies["movie_id"]
+    centers = np.array([[0.0, 0], [10, 0], [0, 30]])
+    return space(scores, ids), Clustering(labels, centers, 0.0, pd.Index(ids))
+
+
+def test_typical_and_borderline_movies_by_hand(plane):
+    table = typical_movies(toy_corpus(), *plane, n=2)
+    rows = table.set_index(["cluster", "kind"])
+    # One and Two lie 1 from their center; Two has more votes, 30 to 10
+    assert rows.loc[(0, "typical"), "movie_id"].tolist() == ["m2", "m1"]
+    assert rows.loc[(0, "borderline"), "movie_id"].tolist() == ["m3", "m1"]
+    # Four and Five lie on one spot; Five has no votes at all
+    assert rows.loc[(1, "typical"), "movie_id"].tolist() == ["m4", "m5"]
+    assert rows.loc[(1, "borderline"), "movie_id"].tolist() == ["m6", "m4"]
+    assert rows.loc[[(2, "typical")], "movie_id"].tolist() == ["m7"]
+    assert rows.loc[[(2, "borderline")], "movie_id"].tolist() == ["m7"]
+    assert table["cluster"].tolist() == sorted(table["cluster"])
+    assert UNPLACED not in set(table["cluster"])
+    border = rows.loc[(0, "borderline")].iloc[0]
+    assert (border["title"], border["year"]) == ("Three", 1940)
+    assert border["distance"] == pytest.approx(4)
+    assert (border["next_cluster"], border["next_distance"]) == (1, pytest.approx(6))
+    assert rows.loc[[(2, "typical")], "next_cluster"].tolist() == [0]
+    assert rows.loc[[(2, "typical")], "next_distance"].tolist() == pytest.approx([30])
+
+
+def test_typical_movies_are_at_most_so_many_of_a_kind(films, embedding, clustering):
+    table = typical_movies(films.corpus, embedding, clustering, n=3)
+    assert table.groupby(["cluster", "kind"]).size().unique().tolist() == [3]
+    assert (table["next_distance"] >= table["distance"] - 1e-9).all()
+    assert (table["next_cluster"] != table["cluster"]).all()
+
+
+def test_one_cluster_has_typical_movies_and_nothing_next_to_it(plane):
+    embedding, clustering = plane
+    labels = np.where(clustering.placed, 0, UNPLACED)
+    alone = Clustering(labels, clustering.centers[:1], 0.0, clustering.movie_ids)
+    table = typical_movies(toy_corpus(), embedding, alone, n=1)
+    assert table["movie_id"].tolist() == ["m2", "m2"]
+    assert table[["next_cluster", "next_distance"]].isna().all(axis=None)
+    assert neighbouring_clusters(alone).empty
+    assert list(neighbouring_clusters(alone)) == ["cluster", "neighbour", "distance"]
+
+
+def test_neighbours_by_hand(plane):
+    table = neighbouring_clusters(plane[1])
+    assert table["cluster"].tolist() == [0, 1, 2]
+    assert table["neighbour"].tolist() == [1, 0, 0]
+    assert table["distance"].tolist() == pytest.approx([10, 10, 30])

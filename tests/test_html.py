@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from imdbclust.running import html
+from imdbclust.running.show import table_html
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> & \"'"
 SVG = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode()
@@ -607,3 +608,19 @@ def test_no_page_scrolls_sideways_on_a_phone(run, pages, tmp_path):
     for name, (width, room, title) in zip(pages, sizes, strict=True):
         assert width <= room, name
         assert title == pages[name].h1.get_text(), name
+
+
+def test_a_very_wide_table_is_cut_and_says_so():
+    frame = pd.DataFrame({f"c{number}": [number] for number in range(100)})
+    shown = table_html(frame, caption="Wide", name="wide")
+    assert "Wide (first 40 of 100 columns)" in shown
+    assert shown.count("<th ") == 41
+    assert "c39" in shown
+    assert "c40" not in shown
+
+
+def test_unplaced_movies_are_called_so():
+    frame = pd.DataFrame({"cluster": [0, -1], "-1": [0.5, 0.25]})
+    shown = table_html(frame, caption="Clusters", name="clusters")
+    assert shown.count("unplaced") == 2
+    assert ">-1<" not in shown

@@ -45,7 +45,7 @@ def test_exactly_one_cell_of_parameters_each_with_a_help(path):
     tagged = [cell for cell in cells_of(path) if "parameters" in cell["metadata"].get("tags", [])]
     assert len(tagged) == 1
     lines = source_of(tagged[0]).splitlines()
-    assert all(re.fullmatch(r"\w+: (int|float|str|bool) = \S+  # .+", line) for line in lines)
+    assert all(re.fullmatch(r"\w+: (int|float|str|bool) = .+?  # .+", line) for line in lines)
 
 
 @each_notebook

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from corpora import TOY_LABELS, clustered_corpora, clustering_of, toy_corpus
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import probabilities as pr
@@ -206,3 +208,114 @@ def test_sample_of_movies_is_seeded_and_from_those_marked(corpus):
     assert set(drawn["movie_id"]) <= {"m4", "m5", "m6"}
     pd.testing.assert_frame_equal(drawn, pr.sample_movies(corpus, among, n=2, random_state=3))
     assert len(pr.sample_movies(corpus, among, n=9, random_state=3)) == 3
+
+
+@given(st.integers(1, 6), st.integers(1, 60), st.integers(0, 10_000))
+@settings(max_examples=80, deadline=None)
+def test_mutual_information_is_that_of_scikit_learn(n_clusters, n_movies, seed):
+    rng = np.random.default_rng(seed)
+    labels, has = rng.integers(0, n_clusters, n_movies), rng.random((n_movies, 3)) < rng.random(3)
+    sizes = np.bincount(labels, minlength=n_clusters)
+    joint = np.stack([np.bincount(labels[column], minlength=n_clusters) for column in has.T])
+    expected = [mutual_info_score(labels, column) / np.log(2) for column in has.T]
+    np.testing.assert_allclose(pr.mutual_information(joint, sizes), expected, atol=1e-9)
+
+
+def test_mutual_information_by_hand():
+    # all of cluster 0 and none of cluster 1: one bit; half of each: none; no movie: none
+    joint = np.array([[4, 0], [2, 2], [0, 0]])
+    np.testing.assert_allclose(pr.mutual_information(joint, np.array([4, 4])), [1, 0, 0], **EXACT)
+
+
+# from a cast to clusters
+
+CASTS = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]]
+"""Ada in two movies of cluster 0, Bo in one of each; Cy only where the movie is unplaced."""
+
+
+def sparse(rows):
+    return sp.csr_array(np.array(rows, dtype=float))
+
+
+@pytest.fixture
+def model():
+    return pr.CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2, strength=2.0)
+
+
+def test_hand_solved_cast_model(model):
+    # prior: (2 + 1/2) / (3 + 1) = 5/8; Ada: (2 + 2 * 5/8) / (2 + 2) = 13/16 of her in cluster 0
+    np.testing.assert_allclose(model.prior, [5 / 8, 3 / 8], **EXACT)
+    ada, bo = [13 / 16, 3 / 16], [(1 + 5 / 4) / 4, (1 + 3 / 4) / 4]
+    factors = np.exp(model.log_factors)
+    np.testing.assert_allclose(factors[0], np.array(ada) / model.prior, **EXACT)
+    np.testing.assert_allclose(factors[1], np.array(bo) / model.prior, **EXACT)
+    np.testing.assert_allclose(factors[2], [1, 1], **EXACT)
+    assert model.known.tolist() == [True, True, False]
+
+
+def test_hand_solved_posterior(model):
+    casts = sparse([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 1], [0, 0, 1], [0, 0, 0]])
+    found = model.posterior(casts)
+    both = np.array([13 / 16 * 9 / 16 / (5 / 8), 3 / 16 * 7 / 16 / (3 / 8)])
+    both = both / both.sum()
+    expected = [
+        [13 / 16, 3 / 16, 0],  # one actor: Pr[cluster | actor] itself
+        [9 / 16, 7 / 16, 0],
+        [*both, 0],
+        [13 / 16, 3 / 16, 0],  # an unknown actor counts for nothing
+        [0, 0, 1],
+        [0, 0, 1],
+    ]
+    np.testing.assert_allclose(found, expected, **EXACT)
+
+
+def test_other_evidence_multiplies(model):
+    casts = sparse([[1, 0, 0], [0, 0, 1]])
+    likelihood = np.array([0.1, 0.6])
+    found = model.posterior(casts, likelihood)
+    with_ada = np.array([13 / 16, 3 / 16]) * likelihood
+    alone = np.array([5 / 8, 3 / 8]) * likelihood
+    np.testing.assert_allclose(found[0], [*(with_ada / with_ada.sum()), 0], **EXACT)
+    np.testing.assert_allclose(found[1], [*(alone / alone.sum()), 0], **EXACT)
+    np.testing.assert_allclose(model.posterior(casts, 7 * likelihood), found, **EXACT)
+
+
+def test_the_more_movies_an_actor_has_the_more_certain_is_the_cluster():
+    certain = []
+    for n_movies in (1, 2, 5, 50):
+        casts = sparse([[1, 0]] * n_movies + [[0, 1]] * 50)
+        labels = np.repeat([0, 1], [n_movies, 50])
+        model = pr.CastModel.learn(casts, labels, 2)
+        certain.append(np.exp(model.log_factors[0] + np.log(model.prior))[0])
+    assert certain == sorted(certain)
+    assert certain[0] < 0.4
+    assert certain[-1] > 0.97
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_for_any_casts_probabilities_sum_to_1(data):
+    seed, n_clusters = data.draw(st.integers(0, 10_000)), data.draw(st.integers(1, 5))
+    rng = np.random.default_rng(seed)
+    n_movies, n_actors = rng.integers(1, 40, 2)
+    casts = sparse(rng.random((n_movies, n_actors)) < rng.random())
+    labels = rng.integers(-1, n_clusters, n_movies)
+    model = pr.CastModel.learn(casts, labels, n_clusters, strength=rng.uniform(0.01, 5))
+    new = sparse(rng.random((8, n_actors)) < rng.random())
+    given_too = rng.uniform(1e-9, 1, n_clusters) if data.draw(st.booleans()) else None
+    found = model.posterior(new, given_too)
+    assert found.shape == (8, n_clusters + 1)
+    assert np.isfinite(found).all()
+    assert (found >= 0).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1, **EXACT)
+    told = new.toarray()[:, model.known].any(axis=1) | (given_too is not None)
+    assert (found[:, -1] == ~told).all()
+
+
+def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():
+    casts = sparse(np.repeat(np.eye(2), 300, axis=0).repeat(100, axis=1))
+    model = pr.CastModel.learn(casts, np.repeat([0, 1], 300), 2)
+    found = model.posterior(sparse(np.ones((1, 200))))
+    np.testing.assert_allclose(found, [[0.5, 0.5, 0]], rtol=0, atol=1e-9)
+    alone = model.posterior(sparse([[1] * 100 + [0] * 100]))
+    np.testing.assert_allclose(alone, [[1, 0, 0]], **EXACT)

@@ -1,23 +1,30 @@
-"""The reduction: against a dense SVD, seeded, and at the edges."""
+"""The reduction: against a dense SVD, seeded, whatever the order, at the edges."""
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from corpora import toy_corpus
+from corpora import corpora, incidence_of, recipe_of, reordered, toy_corpus
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 
 from imdbclust.datasets.sample import make_filmography
-from imdbclust.matrix import Incidence, build_incidence
-from imdbclust.reduction import Embedding, leading_actors, map_movies, reduce_movies, scree_table
+from imdbclust.load import read_corpus, write_corpus
+from imdbclust.matrix import build_incidence
+from imdbclust.reduction import (
+    WALK,
+    Embedding,
+    largest_gap,
+    leading_actors,
+    map_movies,
+    reduce_movies,
+    scree_table,
+)
 
-
-def incidence_of(rows):
-    matrix = sp.csr_array(np.array(rows, dtype=float))
-    movies, actors = (
-        pd.Index([f"{kind}{i}" for i in range(n)])
-        for kind, n in zip("ma", matrix.shape, strict=True)
-    )
-    return Incidence(matrix, movies, actors)
+CLOSE = {"rtol": 0, "atol": 1e-9}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +35,30 @@ def films():
 @pytest.fixture(scope="module")
 def embedding(films):
     return reduce_movies(films, n_components=8, random_state=1)
+
+
+def by_degree(incidence, n_components=8, **options):
+    return reduce_movies(
+        incidence, n_components=n_components, weighting="degree", **{"random_state": 1} | options
+    )
+
+
+@pytest.fixture(scope="module")
+def weighted(films):
+    return by_degree(films)
+
+
+CHAIN = [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]]
+"""Five movies: actors 0 to 2 link the first four; actor 3 plays once; the last has no cast."""
+
+
+def linked(rows, regularization):
+    """Return the weighted matrix without the actors of one movie, by the formula, dense."""
+    rows = np.array(rows, dtype=float)
+    cast_sizes, careers = rows.sum(axis=1), rows.sum(axis=0)
+    of_movie = np.maximum(cast_sizes, 1) + regularization * cast_sizes[cast_sizes > 0].mean()
+    of_actor = careers + regularization * careers.mean()
+    return rows / np.sqrt(np.outer(of_movie, of_actor)) * (careers > 1)
 
 
 def test_hand_solved_two_blocks_have_known_singular_values():
@@ -122,3 +153,225 @@ def test_saved_and_read_back_it_is_the_same(embedding, tmp_path):
 def test_the_toy_reduces(tmp_path):
     embedding = reduce_movies(build_incidence(toy_corpus()), n_components=3, random_state=0)
     assert embedding.scores.shape == (8, 3)
+
+
+# weighted by degree
+
+
+@pytest.mark.parametrize("regularization", [0.0, 0.4, 2.0])
+def test_hand_solved_weighting_by_degree(regularization):
+    matrix = linked(CHAIN, regularization)
+    if not regularization:
+        # 2 actors of 2 and 3 movies in the first cast of 2; the mean cast is 9 / 4, unused
+        np.testing.assert_allclose(matrix[0], [1 / 2, 1 / 6**0.5, 0, 0], **CLOSE)
+    values = np.linalg.svd(matrix, compute_uv=False)
+    for n_components in (2, 3, 4):
+        found = by_degree(
+            incidence_of(CHAIN), n_components=n_components, regularization=regularization
+        )
+        np.testing.assert_allclose(found.singular_values, values[:n_components], **CLOSE)
+        shares = values[:n_components] ** 2 / (matrix**2).sum()
+        np.testing.assert_allclose(found.explained_variance_ratio, shares, **CLOSE)
+
+
+def test_rows_are_the_walk_in_the_weighted_matrix_brought_to_length_1():
+    # all rows have length 1, so their products are the cosines of the walk's places
+    rows = np.array(CHAIN[:4])
+    rows[3, 3] = 0  # every actor links: left singular vectors alone give the scores
+    left, values, _ = np.linalg.svd(linked(rows, 0.4), full_matrices=False)
+    places = (left * values**WALK)[:, :2]
+    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    found = by_degree(incidence_of(rows), n_components=2).scores
+    np.testing.assert_allclose(found @ found.T, places @ places.T, **CLOSE)
+
+
+def test_an_actor_of_one_movie_stands_on_the_side_of_the_movie():
+    left, values, _ = np.linalg.svd(linked(CHAIN, 0.4), full_matrices=False)
+    place = (left * values)[3, :2]
+    found = by_degree(incidence_of(CHAIN), n_components=2)
+    alone, others = found.transform(sp.csr_array([[0.0, 0, 0, 1], [1.0, 1, 0, 0]]))
+    np.testing.assert_allclose(np.abs(alone), np.abs(place) / np.linalg.norm(place), **CLOSE)
+    assert alone @ found.scores[3] > 0.9 > 0.8 > others @ found.scores[3]
+
+
+@given(corpora(), st.integers(1, 4), st.floats(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_on_any_corpus_rows_have_length_1_or_are_zero_where_the_cast_tells_nothing(
+    corpus, n_components, regularization
+):
+    incidence = build_incidence(corpus)
+    careers = incidence.movies_per_actor()
+    assume(n_components <= min(incidence.shape))
+    assume((careers > 1).any())
+    assume(len(np.unique(incidence.matrix.toarray(), axis=0)) > 1)
+    every = by_degree(incidence, min(incidence.shape), regularization=regularization)
+    linking = incidence.matrix @ (careers > 1).astype(float) > 0
+    assert (every.placed == linking).all()
+    found = by_degree(incidence, n_components, regularization=regularization)
+    lengths = np.linalg.norm(found.scores, axis=1)
+    np.testing.assert_allclose(lengths[found.placed], 1, **CLOSE)
+    assert not lengths[~found.placed].any()
+    assert not found.placed[~linking].any()
+    np.testing.assert_allclose(found.transform(incidence.matrix), found.scores, **CLOSE)
+
+
+def test_movies_are_unplaced_exactly_where_nobody_links_them(films, weighted):
+    linking = films.matrix @ (films.movies_per_actor() > 1).astype(float) > 0
+    assert (films.cast_sizes() == 0).any()
+    assert (weighted.placed == linking).all()
+    np.testing.assert_allclose(np.linalg.norm(weighted.scores[linking], axis=1), 1, **CLOSE)
+
+
+def test_fitted_casts_are_transformed_to_their_own_rows(films, embedding, weighted):
+    for fitted in (embedding, weighted):
+        np.testing.assert_allclose(fitted.transform(films.matrix), fitted.scores, **CLOSE)
+        assert not fitted.transform(sp.csr_array((2, films.shape[1]))).any()
+
+
+def test_the_first_components_are_those_of_a_smaller_reduction(films, weighted):
+    for n_components in (1, 3, 8):
+        first, fitted = weighted.first(n_components), by_degree(films, n_components)
+        assert first.settings == fitted.settings
+        assert first.n_components == n_components
+        for name in ("scores", "singular_values", "explained_variance_ratio", "loadings"):
+            one, other = getattr(first, name), getattr(fitted, name)
+            np.testing.assert_allclose(one, other, err_msg=name, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(first.components, fitted.components, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(first.transform(films.matrix), first.scores, **CLOSE)
+
+
+def test_without_weighting_the_first_components_are_cut_off_as_they_are(embedding):
+    first = embedding.first(3)
+    assert (first.scores == embedding.scores[:, :3]).all()
+    assert first.settings["n_components"] == 3
+    assert embedding.n_components == 8
+
+
+def test_as_many_components_as_there_can_be():
+    rng = np.random.default_rng(0)
+    rows = rng.random((12, 7)) < 0.4
+    found = by_degree(incidence_of(rows), n_components=7)
+    np.testing.assert_allclose(
+        found.singular_values, np.linalg.svd(linked(rows, 0.4), compute_uv=False), **CLOSE
+    )
+    # the solver of a few components and the one of all agree but for signs, which mean nothing
+    one, other = found.first(6).scores, by_degree(incidence_of(rows), n_components=6).scores
+    np.testing.assert_allclose(one @ one.T, other @ other.T, **CLOSE)
+
+
+@pytest.mark.parametrize("n_components", [0, 5, 100])
+def test_by_degree_too_an_impossible_number_of_components_is_refused(n_components):
+    with pytest.raises(ValueError, match="a matrix of 5 movies and 4 actors has 1 to 4 components"):
+        by_degree(incidence_of(CHAIN), n_components=n_components)
+
+
+def test_by_degree_movies_that_nobody_links_are_refused():
+    with pytest.raises(ValueError, match="no actor plays in two movies, so no movie is linked"):
+        by_degree(incidence_of(np.eye(3)), n_components=1)
+    with pytest.raises(ValueError, match="no movie has an actor"):
+        by_degree(incidence_of(np.zeros((3, 3))), n_components=1)
+
+
+def test_an_unknown_weighting_is_refused():
+    with pytest.raises(ValueError, match="weighting is one of none, degree, not 'tfidf'"):
+        reduce_movies(incidence_of(CHAIN), n_components=1, random_state=0, weighting="tfidf")
+
+
+def test_by_degree_casts_all_alike_lie_on_one_spot_without_a_warning():
+    found = by_degree(incidence_of([[1, 1]] * 4), n_components=1)
+    np.testing.assert_allclose(np.abs(found.scores), 1)
+
+
+def test_by_degree_saved_and_read_back_it_is_the_same(weighted, films, tmp_path):
+    weighted.save(tmp_path)
+    again = Embedding.load(tmp_path)
+    names = ("scores", "components", "loadings", "singular_values", "explained_variance_ratio")
+    for name in names:
+        assert (getattr(again, name) == getattr(weighted, name)).all()
+    assert again.settings == {
+        "n_components": 8,
+        "weighting": "degree",
+        "regularization": 0.4,
+        "random_state": 1,
+    }
+    assert again.actor_ids.equals(weighted.actor_ids)
+    assert (again.transform(films.matrix) == weighted.transform(films.matrix)).all()
+
+
+# the order of the file
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return make_filmography(600, 550, signal=0.6, castless=0.02, random_state=3)
+
+
+def labels_by_id(corpus, recipe):
+    incidence = build_incidence(corpus)
+    clustering = recipe.cluster(recipe.reduce(incidence, 31337), 31337)
+    return clustering.to_frame().set_index("movie_id")["cluster"].sort_index()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_order_of_movies_and_actors_does_not_matter_by_degree(mixed, seed):
+    incidence, recipe = build_incidence(mixed.corpus), recipe_of("recommended")
+    other, movies = reordered(incidence, seed)
+    one, two = recipe.reduce(incidence, 5), recipe.reduce(other, 5)
+    np.testing.assert_allclose(two.scores, one.scores[movies], **CLOSE)
+    assert two.movie_ids.equals(one.movie_ids[movies])
+    labels, labels_2 = recipe.cluster(one, 5).labels[movies], recipe.cluster(two, 5).labels
+    assert adjusted_rand_score(labels, labels_2) == 1.0
+    assert (labels == labels_2).all()
+
+
+def test_the_order_of_the_file_does_not_matter_to_the_recommended_recipe(mixed, tmp_path):
+    rng = np.random.default_rng(0)
+    write_corpus(mixed.corpus, tmp_path / "films.jsonl")
+    lines = (tmp_path / "films.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = [turned_round(lines[place]) for place in rng.permutation(len(lines))]
+    (tmp_path / "shuffled.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shuffled = read_corpus(tmp_path / "shuffled.jsonl")
+    assert shuffled.movies["movie_id"].tolist() != mixed.corpus.movies["movie_id"].tolist()
+    assert shuffled.actors["actor_id"].tolist() != mixed.corpus.actors["actor_id"].tolist()
+    recipe = recipe_of("recommended")
+    one, two = labels_by_id(mixed.corpus, recipe), labels_by_id(shuffled, recipe)
+    assert adjusted_rand_score(one, two) == 1.0
+    pd.testing.assert_series_equal(one, two)
+
+
+def turned_round(line):
+    """Return the line of a movie with its cast in the opposite order."""
+    movie = json.loads(line)
+    return json.dumps(movie | {"actors": movie["actors"][::-1]})
+
+
+# the eigengap
+
+
+@pytest.mark.parametrize(
+    ("values", "gap"),
+    [
+        ([5, 4, 3.9, 1, 0.9], 3),
+        ([5, 4, 1, 0.9, 0.8], 2),
+        ([5, 1, 0.9, 0.8, 0.2], 4),  # the gap after the first does not count
+        ([3, 2, 1], 2),
+        ([3, 2], 2),
+        ([3], 1),
+    ],
+)
+def test_hand_solved_gaps(values, gap):
+    assert largest_gap(np.array(values, dtype=float)) == gap
+
+
+def test_the_gap_may_be_looked_for_from_the_first_component_on():
+    assert largest_gap(np.array([5, 1, 0.9, 0.8]), least=1) == 1
+
+
+def test_components_that_are_not_there_make_the_gap():
+    assert largest_gap(np.array([3.0, 2.0, 1.0, 0.0, 0.0])) == 3
+
+
+def test_planted_troupes_make_a_gap_at_their_number():
+    films = make_filmography(900, 800, n_troupes=6, signal=0.97, random_state=2).corpus
+    found = by_degree(build_incidence(films), n_components=12)
+    assert largest_gap(found.singular_values) == 6

@@ -1,7 +1,9 @@
 """Runs: what is refused, what is shared, what a failure leaves, the same bytes twice."""
 
 import contextlib
+import html
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +40,11 @@ def manifest_of(folder):
     return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
 
 
+def metrics_of(folder):
+    told = [stage["metrics"] for stage in manifest_of(folder)["stages"]]
+    return {name: value for metrics in told for name, value in metrics.items()}
+
+
 def small_arguments():
     return [word for name, value in SMALL.items() for word in ("-p", name, str(value))]
 
@@ -63,6 +70,92 @@ def test_movie_to_cluster_has_every_movie_once(finished_run, films):
     assert list(table.columns) == ["movie_id", "cluster"]
     assert table["movie_id"].tolist() == find(str(films)).read().movies["movie_id"].tolist()
     assert set(table["cluster"]) <= set(range(SMALL["n_clusters"]))
+
+
+def test_each_preset_leaves_an_index_that_compares_both(finished_run, recommended_run):
+    for folder, other in ((finished_run, "small-recommended"), (recommended_run, "small")):
+        index = (folder / "index.html").read_text(encoding="utf-8")
+        assert "Beside the other presets" in index
+        assert f'href="../{other}/index.html"' in index
+        rows = re.findall(r'<tr><th scope="row" class="wide">(.*?)</th>(.*?)</tr>', index)
+        values = {label: re.findall(r'<td class="num">(.*?)</td>', cells) for label, cells in rows}
+        agreement = values["agreement over parts of the movies (ARI)"]
+        metrics = [metrics_of(run)["ari_subsamples"] for run in (recommended_run, finished_run)]
+        assert [float(value) for value in agreement] == pytest.approx(metrics, abs=5e-5)
+
+
+def test_runs_of_other_films_or_parameters_are_not_compared(finished_run, recommended_run):
+    mine, other = manifest_of(finished_run), manifest_of(recommended_run)
+    folder, written = recommended_run, recommended_run / "manifest.json"
+    before = written.read_text(encoding="utf-8")
+    try:
+        assert [one["name"] for one in running._siblings(finished_run, mine)] == [folder.name]
+        for change in (
+            {"dataset": other["dataset"] | {"sha256": "0" * 64}},
+            {"given": other["given"] | {"n_clusters": 7}},
+            {"status": "failed"},
+            {"preset": mine["preset"]},
+        ):
+            written.write_text(json.dumps(other | change), encoding="utf-8")
+            assert running._siblings(finished_run, mine) == []
+        written.write_text("no json", encoding="utf-8")
+        assert running._siblings(finished_run, mine) == []
+    finally:
+        written.write_text(before, encoding="utf-8")
+
+
+def test_unplaced_movies_are_a_group_of_their_own(recommended_run, films):
+    clusters = pd.read_csv(recommended_run / "movie_to_cluster.csv")["cluster"]
+    corpus = find(str(films)).read()
+    unplaced = clusters == -1
+    assert unplaced[corpus.cast_sizes() == 0].all()
+    assert set(clusters[~unplaced]) == set(range(SMALL["n_clusters"]))
+    prior = pd.read_csv(recommended_run / "tables" / "p_cluster.csv").set_index("cluster")
+    assert prior["movies"].sum() == corpus.n_movies
+    assert prior["movies"][-1] == unplaced.sum()
+    assert prior["p_cluster"].sum() == pytest.approx(1, abs=1e-9)
+    assert "unplaced" in (recommended_run / "05_probabilities.html").read_text(encoding="utf-8")
+
+
+def test_the_run_says_how_stable_its_clusters_are_and_what_the_era_explains(recommended_run):
+    told = [text for stage in manifest_of(recommended_run)["stages"] for text in stage["headlines"]]
+    assert len(told) == 3
+    index = (recommended_run / "index.html").read_text(encoding="utf-8")
+    assert "explained by the era" in index
+    for text in told:
+        assert html.escape(text, quote=False) in index.replace("&#39;", "'")
+    metrics = metrics_of(recommended_run)
+    assert metrics["genre_bits_of_era"] < metrics["genre_bits"]
+    assert 0.9 < metrics["coverage_randomised"] < 1
+
+
+def test_without_evaluation_the_run_says_so(films, finished_run):
+    folder = running.run(
+        dataset=str(films),
+        parameters=SMALL | {"evaluation": "off"},
+        name="small-off",
+        out=finished_run.parent,
+    )
+    assert "not evaluated" in (folder / "index.html").read_text(encoding="utf-8")
+    assert "ari_subsamples" not in metrics_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"n_clusters": 295, "algorithm": "KMeans", "weighting": "degree"}, "movies to cluster"),
+        ({"algorithm": "kmeans"}, "algorithm is one of"),
+        ({"evaluation": "thorough"}, "evaluation is one of"),
+        ({"regularization": -0.5}, "regularization is at least 0"),
+        ({"prior": 0.0}, "prior is 0.001 to 1000"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_anything_starts(
+    given, sentence, films, tmp_path
+):
+    with pytest.raises(ParameterError, match=sentence):
+        running.run(dataset=str(films), parameters=given, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_written_probabilities_are_consistent(finished_run):
@@ -178,14 +271,13 @@ def test_a_damaged_stage_is_replaced_when_published(stored):
     store, planned = stored
     folder = store.path(planned[0])
     kept = json.loads((folder / RECORD).read_text())
+    before = sorted(store.folder.iterdir())
     (folder / "notebook.ipynb").unlink()
     with store.attempt(planned[0]) as attempt:
         (attempt / "notebook.ipynb").write_text("{}")
         store.publish(attempt, planned[0], {"stage": kept["stage"]})
     assert store.record(planned[0])["files"] == hashes(folder)
-    assert sorted(path.name for path in store.folder.iterdir()) == sorted(
-        store.path(stage).name for stage in planned
-    )
+    assert sorted(store.folder.iterdir()) == before
 
 
 def test_an_attempt_that_fails_leaves_nothing(stored):

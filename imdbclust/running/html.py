@@ -10,6 +10,7 @@ that our own kernel made is passed through.
 import base64
 import functools
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import chain, count
@@ -30,6 +31,7 @@ MAX_BYTES = 2_000_000
 SHOWN_TYPES = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 OVERVIEW_HEADINGS = {
     "warnings": "Read this first",
+    "presets": "Beside the other presets",
     "found": "What was found",
     "parameters": "Parameters",
     "files": "Tables and files",
@@ -52,7 +54,7 @@ class RenderError(RuntimeError):
         super().__init__("the report has problems:\n  " + "\n  ".join(self.problems))
 
 
-def render_run(folder: Path, manifest: dict) -> list[Path]:
+def render_run(folder: Path, manifest: dict, siblings: Sequence[dict] = ()) -> list[Path]:
     """Write a page for every executed notebook of a run, and the index.
 
     Parameters
@@ -61,6 +63,8 @@ def render_run(folder: Path, manifest: dict) -> list[Path]:
         The run's folder, with ``notebooks/*.ipynb``, ``tables/*.csv`` and the like in it.
     manifest : dict
         The run's record. What it does not say is left out of the pages.
+    siblings : sequence of dict
+        Records of runs to compare with on the index.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def render_run(folder: Path, manifest: dict) -> list[Path]:
             text = (
                 _stage_page(folder, manifest, pages, page)
                 if page
-                else _index_page(folder, manifest, pages)
+                else _index_page(folder, manifest, pages, siblings)
             )
         except (OSError, ValueError, nbformat.ValidationError) as error:
             problems.append(f"{href}: cannot be made: {error}")
@@ -95,6 +99,19 @@ def render_run(folder: Path, manifest: dict) -> list[Path]:
     if problems:
         raise RenderError(problems)
     return written
+
+
+def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None:
+    """Write the index of a finished run anew, because runs to compare it with have come.
+
+    Parameters are those of :func:`render_run`. A page that does not pass `check_page` is not
+    written: the old index stays.
+    """
+    text = _index_page(folder, manifest, _pages(folder, manifest), siblings)
+    if not check_page(text, page="index.html"):
+        part = folder / ".index.html.part"
+        part.write_bytes(text.encode("utf-8", errors="replace"))
+        part.replace(folder / "index.html")
 
 
 def _pages(folder, manifest):
@@ -201,7 +218,43 @@ class _Renderer(IPythonRenderer):
         return self.outline.add(text, level)
 
 
-def _index_page(folder, manifest, pages):
+COMPARED = {
+    "n_clusters": "clusters",
+    "largest_share": "share of the largest cluster",
+    "unplaced_share": "share of unplaced movies",
+    "ari_seeds": "agreement over seeds (ARI)",
+    "ari_subsamples": "agreement over parts of the movies (ARI)",
+    "genre_bits": "bits about genres, in-sample",
+    "genre_bits_of_era": "of these explained by the era",
+    "held_out_bits": "bits about movies not seen, by the nearest cluster",
+    "held_out_bits_posterior": "bits about movies not seen, by Pr[cluster | cast]",
+    "bits_of_decade": "bits that the decade alone tells",
+    "bits_beyond_decade": "bits beyond the decade, by the nearest cluster",
+    "bits_beyond_decade_posterior": "bits beyond the decade, by Pr[cluster | cast]",
+    "bits_split_in_time": "bits about later movies",
+    "ari_truth": "agreement with the planted troupes (ARI)",
+}
+"""Metrics by which runs of different presets are compared, and what they are called."""
+
+
+def _compare(runs):
+    """Return the name of each metric that any of the runs has, with the value of each run."""
+    metrics = []
+    for run in runs:
+        told = [stage.get("metrics") or {} for stage in run.get("stages", [])]
+        metrics.append({name: value for some in told for name, value in some.items()})
+    return [
+        (label, [some.get(name) for some in metrics])
+        for name, label in COMPARED.items()
+        if any(some.get(name) is not None for some in metrics)
+    ]
+
+
+def _headlines(run):
+    return [text for stage in run.get("stages", []) for text in stage.get("headlines") or []]
+
+
+def _index_page(folder, manifest, pages, siblings=()):
     """Render the overview of a run."""
     dataset = manifest.get("dataset") or {}
     parameters = manifest.get("parameters") or {}
@@ -212,6 +265,8 @@ def _index_page(folder, manifest, pages):
     )
     unused = {"warnings"} if not warned else set()
     unused |= {"parameters"} if not parameters else set()
+    unused |= {"presets"} if not siblings else set()
+    runs = sorted([manifest, *siblings], key=lambda run: str(run.get("preset")))
     failed_stage = (manifest.get("error") or {}).get("stage")
     counts = (pages[0]["record"].get("metrics") or {}).items() if pages else ()
     context = {
@@ -221,6 +276,9 @@ def _index_page(folder, manifest, pages):
         "toc": [entry for entry in OVERVIEW_HEADINGS.items() if entry[0] not in unused],
         "title": f"{manifest.get('name')}: {dataset.get('title')}",
         "warned": warned,
+        "headlines": _headlines(manifest),
+        "presets": [{**run, "here": run is manifest, "headlines": _headlines(run)} for run in runs],
+        "compared": _compare(runs) if siblings else None,
         "failed_page": next((page for page in pages if page["stage"] == failed_stage), None),
         "changed": [k for k, one in parameters.items() if one.get("value") != one.get("default")],
         "records": ", ".join(f"{number(v)} {words(k)}" for k, v in counts if k.startswith("n_")),

@@ -48,6 +48,7 @@ class Stage:
     context: dict = field(default_factory=dict)
     told: dict = field(
         default_factory=lambda: {
+            "headlines": [],
             "findings": [],
             "warnings": [],
             "checks": [],
@@ -102,11 +103,14 @@ class Stage:
         found = self.context.get("dataset")
         return datasets.find(found["find"] if found else str(self.parameters["dataset"]))
 
-    def say(self, text: str, *, finding: bool = False) -> None:
-        """Show a sentence; a `finding` is repeated on the index of the run."""
+    def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
+        """Show a sentence; a `finding` is repeated on the run's index, a `headline` leads it."""
         if finding:
             self.told["findings"].append(text)
-        _display(show.sentence_html(text, "finding" if finding else "text"), text)
+        if headline:
+            self.told["headlines"].append(text)
+        kind = "finding" if finding or headline else "text"
+        _display(show.sentence_html(text, kind), text)
 
     def warn(self, text: str) -> None:
         """Show a warning, which the index repeats on top."""
@@ -131,17 +135,25 @@ class Stage:
         self.told["metrics"] |= {name: _builtin(value) for name, value in values.items()}
 
     def table(
-        self, frame: pd.DataFrame, name: str, *, caption: str, head: int | None = None
+        self,
+        frame: pd.DataFrame,
+        name: str,
+        *,
+        caption: str,
+        head: int | None = None,
+        columns: list[str] | None = None,
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        The index is not part of the table: reset it where it says something.
+        Of a wide one only some `columns` may be shown. The index is not part of the table: reset
+        it where it says something.
         """
         path = self.folder / TABLES / f"{name}.csv"
         frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
         self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
-        html = show.table_html(frame, caption=caption, name=name, head=head)
-        _display(html, frame.head(head or 10).to_string(index=False))
+        shown = frame[columns] if columns else frame
+        html = show.table_html(shown, caption=caption, name=name, head=head)
+        _display(html, shown.head(head or 10).to_string(index=False))
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative."""

@@ -22,7 +22,14 @@ FORMAT = 1
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn")
 """Libraries on which numbers and figures depend; their versions are part of every key."""
 
-_NO_INFLUENCE = ("cli.py", "__main__.py", "running/html.py")
+_NO_INFLUENCE = (
+    "__main__.py",
+    "bench.py",
+    "cli.py",
+    "peers.py",
+    "running/assign.py",
+    "running/html.py",
+)
 """Modules that no stage's result depends on."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset
@@ -29,6 +31,9 @@ from imdbclust.running.store import (
     replace_folder,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from imdbclust.load import Corpus
 
 DEFAULT_PRESET = "seed"
 
@@ -93,7 +98,7 @@ def run(
     RunFailed
         A notebook failed. The folder says which, and keeps its annotated copy.
     """
-    values = settings(preset, parameters or {})
+    values, usual = settings(preset, parameters or {}), settings(preset, {})
     found = datasets.find(dataset)
     name = check_name(name or f"{_plain(found.name)}-{preset}")
     out = Path(out) if out else reports()
@@ -111,6 +116,7 @@ def run(
         "seconds": 0.0,
         "command": command,
         "preset": preset,
+        "given": {name: value for name, value in values.items() if value != usual[name]},
         "dataset": found.describe(),
         "parameters": _described(values),
         "stages": [_pending(stage) for stage in planned],
@@ -193,7 +199,6 @@ def check_possible(
     imdbclust.load.CorpusError
         Films that cannot be read, or none of which has a genre.
     """
-    from imdbclust.clustering import check_n_clusters
     from imdbclust.load import Corpus, CorpusError
     from imdbclust.probabilities import resolve_actor, resolve_genre
     from imdbclust.reduction import check_n_components
@@ -207,13 +212,27 @@ def check_possible(
         raise CorpusError("no movie has a genre, so there is nothing to say about genres")
     try:
         check_n_components(values["n_components"], (corpus.n_movies, corpus.n_actors))
-        check_n_clusters(values["n_clusters"], corpus.n_movies)
+        _check_placeable(values, corpus)
         if values["target_genre"]:
             resolve_genre(corpus, values["target_genre"])
         if values["target_actor"]:
             resolve_actor(corpus, values["target_actor"])
     except ValueError as error:
         raise ParameterError(str(error)) from None
+
+
+def _check_placeable(values: dict[str, Value], corpus: Corpus) -> None:
+    """Raise ValueError if fewer movies can be clustered than there are to be clusters."""
+    from imdbclust.clustering import check_n_clusters
+    from imdbclust.matrix import linked_movies
+
+    by_degree = values["weighting"] == "degree"
+    linked = linked_movies(corpus)
+    if by_degree and not linked.any():
+        raise ValueError("no actor plays in two movies, so no movie is linked to another")
+    placeable = linked if by_degree else corpus.cast_sizes() > 0
+    everything = values["algorithm"] == "MiniBatchKMeans"
+    check_n_clusters(values["n_clusters"], corpus.n_movies if everything else int(placeable.sum()))
 
 
 def _execute_all(
@@ -245,11 +264,27 @@ def _execute_all(
     return None
 
 
-_TOLD = ("seconds", "peak_memory_mb", "findings", "warnings", "checks", "metrics", "tables")
+_TOLD = (
+    "seconds",
+    "peak_memory_mb",
+    "headlines",
+    "findings",
+    "warnings",
+    "checks",
+    "metrics",
+    "tables",
+)
 
 
 def _pending(stage: PlannedStage) -> dict:
-    empty = {"findings": [], "warnings": [], "checks": [], "metrics": {}, "tables": []}
+    empty = {
+        "headlines": [],
+        "findings": [],
+        "warnings": [],
+        "checks": [],
+        "metrics": {},
+        "tables": [],
+    }
     return {
         "stage": stage.name,
         "title": _title(stage),
@@ -296,7 +331,7 @@ def _assemble(
     failure: StageFailed | None,
 ) -> Path:
     """Build the run's folder beside its place, render it, and put it there in one step."""
-    from imdbclust.running.html import RenderError, render_run
+    from imdbclust.running.html import RenderError, render_index, render_run
 
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -312,19 +347,42 @@ def _assemble(
                     shutil.copyfile(table, new / table.name)
             elif entry["status"] == "failed" and failure and failure.notebook:
                 copy.write_text(failure.notebook, encoding="utf-8", newline="\n")
+        siblings = _siblings(folder, manifest)
         try:
-            render_run(new, manifest)
+            render_run(new, manifest, siblings)
         except RenderError as error:  # not fit to be read, but nothing of it is thrown away
             about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
             manifest |= {"status": "failed", "error": manifest["error"] or about}
             with suppress(RenderError):
-                render_run(new, manifest)
+                render_run(new, manifest, siblings)
         write_json(new / "manifest.json", manifest)
         new.chmod(0o755)
         replace_folder(new, folder)
+        for sibling in siblings:
+            others = [manifest, *(one for one in siblings if one is not sibling)]
+            render_index(folder.parent / sibling["name"], sibling, others)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return folder
+
+
+def _siblings(folder: Path, manifest: dict) -> list[dict]:
+    """Return the manifests of the finished runs beside this one that differ in the preset alone."""
+
+    def alike(one: dict) -> tuple:
+        films = {key: value for key, value in one["dataset"].items() if key != "why"}
+        return films, one["given"], one["status"]
+
+    found = {}
+    for path in sorted(folder.parent.glob("*/manifest.json")):
+        try:
+            other = json.loads(path.read_text(encoding="utf-8"))
+            here = path.parent != folder and other["name"] == path.parent.name
+            if here and other["preset"] != manifest["preset"] and alike(other) == alike(manifest):
+                found[other["preset"]] = other
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no run of ours, or of another version
+    return list(found.values())
 
 
 def _commit() -> dict:

@@ -20,6 +20,13 @@ PLAIN_INTEGERS = ("year", "decade", "cluster", "component", "rank", "line", "sin
 """Columns whose whole numbers are names rather than amounts: no thousands separators."""
 
 
+MAX_COLUMNS = 40
+"""So many columns of a table are shown; nobody reads more, and all are in the CSV."""
+
+UNPLACED, UNPLACED_NAME = -1, "unplaced"
+"""The cluster of unplaced movies, and what readers see in its place."""
+
+
 def sentence_html(text: str, kind: str) -> str:
     """Return a paragraph of the class `kind`: ``finding``, ``text``, ``check`` or ``warning``."""
     return f'<p class="{kind}">{escape(text)}</p>'
@@ -39,13 +46,15 @@ def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None
     head : int, optional
         Show only so many rows; the caption says how many there are.
     """
-    shown = frame if head is None else frame.head(head)
+    shown = (frame if head is None else frame.head(head)).iloc[:, :MAX_COLUMNS]
     if len(shown) < len(frame):
         caption = f"{caption} (first {len(shown)} of {len(frame):,} rows)"
-    names = [str(column) for column in frame.columns]
+    if shown.shape[1] < frame.shape[1]:
+        caption = f"{caption} (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
+    names = [str(column) for column in shown.columns]
     columns = [_column(shown.iloc[:, place], name) for place, name in enumerate(names)]
     header = "".join(
-        f'<th scope="col"{css}>{escape(name.replace("_", " "))}</th>'
+        f'<th scope="col"{css}>{escape(_heading(name))}</th>'
         for name, (css, _) in zip(names, columns, strict=True)
     )
     rows = "".join(
@@ -91,14 +100,22 @@ def format_column(column: pd.Series, name: str = "") -> list[str]:
     if column.dtype.kind not in "iuf":
         return ["–" if _is_missing(value) else str(value) for value in column]
     whole = column.dtype.kind in "iu"
+    if name == "cluster" and whole:
+        return [UNPLACED_NAME if value == UNPLACED else str(value) for value in column]
     largest = 0.0 if whole or column.isna().all() else float(column.abs().max())
     decimals = 0
     if 0 < largest < 1000:
         decimals = min(6, 3 - math.floor(math.log10(largest)))
     return [
-        "–" if _is_missing(value) else _number(value, decimals, plain=name in PLAIN_INTEGERS)
+        "–"
+        if _is_missing(value)
+        else _number(value, decimals, plain=whole and name in PLAIN_INTEGERS)
         for value in column
     ]
+
+
+def _heading(name: str) -> str:
+    return UNPLACED_NAME if name == str(UNPLACED) else name.replace("_", " ")
 
 
 def _number(value: float, decimals: int, *, plain: bool) -> str:

@@ -12,8 +12,8 @@ READS: dict[str, tuple[str, ...]] = {
     "load": (),
     "matrix": ("load",),
     "reduction": ("load", "matrix"),
-    "clustering": ("load", "reduction"),
-    "probabilities": ("load", "clustering"),
+    "clustering": ("load", "matrix", "reduction"),
+    "probabilities": ("load", "matrix", "reduction", "clustering"),
 }
 """What each stage reads of the stages before it."""
 
