@@ -15,6 +15,17 @@ SMALL = {"n_clusters": 6, "n_components": 8, "n_init": 4, "map_max_movies": 60}
 """Parameters that make a run on a few hundred movies quick."""
 
 
+def recipe_of(preset: str):
+    """Return the recipe of a preset."""
+    from dataclasses import fields
+
+    from imdbclust.evaluation import Recipe
+    from imdbclust.running.parameters import settings
+
+    values = settings(preset, {})
+    return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
+
+
 @pytest.fixture(autouse=True)
 def _no_open_figures():
     yield

@@ -1,0 +1,340 @@
+"""Evaluation: what is stable, what clusters tell of other movies, and what noise would."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from conftest import recipe_of
+from corpora import clustering_of, toy_corpus
+from sklearn.metrics import mutual_info_score
+
+from imdbclust import evaluation as ev
+from imdbclust.clustering import UNPLACED
+from imdbclust.datasets.sample import make_filmography
+from imdbclust.load import CorpusBuilder
+from imdbclust.matrix import build_incidence, shuffle_casts
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """Return 1,500 movies with eight planted troupes, which the casts keep to."""
+    return make_filmography(1500, 1300, n_troupes=8, signal=0.95, castless=0.02, random_state=5)
+
+
+@pytest.fixture(scope="module")
+def incidence(sample):
+    return build_incidence(sample.corpus)
+
+
+RECIPE = replace(recipe_of("recommended"), n_clusters=8, n_init=4)
+
+
+def truth_of(films):
+    """Return a fit that knows every movie's troupe by its id, also those not fitted."""
+    ids = pd.Index(films.corpus.movies["movie_id"])
+    casts = build_incidence(films.corpus).matrix
+    keys = {
+        row.tobytes(): troupe for row, troupe in zip(_rows(casts), films.movie_troupe, strict=True)
+    }
+
+    def fit(incidence, random_state):
+        troupes = films.movie_troupe[ids.get_indexer(incidence.movie_ids)]
+        return ev.Fitted(
+            troupes, 8, lambda new: np.array([keys[row.tobytes()] for row in _rows(new)])
+        )
+
+    return fit
+
+
+def _rows(casts):
+    return [np.sort(casts[[row]].indices) for row in range(casts.shape[0])]
+
+
+def by_chance(n_clusters):
+    """Return a fit that draws labels."""
+
+    def fit(incidence, random_state):
+        rng = np.random.default_rng(random_state)
+        return ev.Fitted(
+            rng.integers(0, n_clusters, incidence.shape[0]),
+            n_clusters,
+            lambda casts: rng.integers(0, n_clusters, casts.shape[0]),
+        )
+
+    return fit
+
+
+# stability
+
+
+def test_the_truth_comes_back_with_any_seed_and_on_any_part(sample, incidence):
+    fit = truth_of(sample)
+    seeds = ev.over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
+    assert seeds["ari"].tolist() == [1.0] * 3
+    parts, pairs = ev.over_subsamples(fit, incidence, n_subsamples=4, random_state=0)
+    assert pairs["ari"].tolist() == [1.0] * 6
+    for part in parts:
+        assert len(part.trained) == 1200
+        everything = np.sort(np.concatenate([part.trained, part.held_out]))
+        assert everything.tolist() == list(range(1500))
+
+
+def test_chance_does_not_come_back(incidence):
+    fit = by_chance(8)
+    seeds = ev.over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
+    assert seeds["ari"].abs().max() < 0.02
+    _, pairs = ev.over_subsamples(fit, incidence, n_subsamples=3, random_state=0)
+    assert pairs["ari"].abs().max() < 0.02
+
+
+def test_unplaced_movies_are_left_out_of_a_comparison(incidence):
+    labels = np.arange(incidence.shape[0]) % 4
+    other = labels.copy()
+    other[::3] = UNPLACED
+    everything = np.arange(len(labels))
+    fits = [(everything, ev.Fitted(some, 4, None)) for some in (labels, other)]
+    assert ev._agreement(fits)["ari"].tolist() == [1.0]
+    nowhere = np.full(len(labels), UNPLACED)
+    fits = [(everything, ev.Fitted(some, 4, None)) for some in (labels, nowhere)]
+    assert ev._agreement(fits)["ari"].isna().all()
+
+
+# information
+
+
+def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
+    (part,), _ = ev.over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
+    told = ev.tell_held_out(sample.corpus, incidence, part)
+    genres = sample.corpus.genre_matrix()[0].toarray()
+    has, troupe = genres[part.trained], sample.movie_troupe
+    base = (has.sum(axis=0) + 0.5) / (len(has) + 1)
+    gain, n = np.zeros(genres.shape[1]), 0
+    for movie in part.held_out:
+        if not incidence.cast_sizes()[movie]:
+            continue
+        alike = has[troupe[part.trained] == troupe[movie]]
+        share = (alike.sum(axis=0) + base) / (len(alike) + 1)
+        for genre, there in enumerate(genres[movie]):
+            p, q = (share[genre], base[genre]) if there else (1 - share[genre], 1 - base[genre])
+            gain[genre] += np.log2(p / q)
+        n += 1
+    np.testing.assert_allclose(told.bits["nearest"], gain / n, atol=1e-12)
+    assert told.bits["nearest"].sum() > 1
+    assert told.agreement["movies"].tolist() == [n]
+
+
+def test_clusters_drawn_by_lot_tell_nothing(sample, incidence):
+    (part,), _ = ev.over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
+    told = ev.tell_held_out(sample.corpus, incidence, part).bits.sum()
+    n_shares = 7 * sample.corpus.genre_matrix()[0].shape[1]
+    cost = n_shares / (2 * np.log(2) * len(part.trained))  # of estimating what is not there
+    assert -4 * cost < told["nearest"] < 0.01
+    assert -4 * cost < told["decade_and_nearest"] - told["decade"] < 0.01
+
+
+def test_what_is_counted_of_held_out_movies_is_all_of_them(sample, incidence):
+    (part,), _ = ev.over_subsamples(RECIPE.fit, incidence, n_subsamples=1, random_state=3)
+    whole = RECIPE.fit(incidence, 0)
+    told = ev.tell_held_out(sample.corpus, incidence, part, whole=whole)
+    one = told.counts[told.counts["genre"] == told.counts["genre"].iloc[0]]
+    assert one["trained"].sum() == len(part.trained)
+    assert one["new"].sum() == (incidence.cast_sizes()[part.held_out] > 0).sum()
+    assert (told.counts["new_with"] <= told.counts["new"]).all()
+    assert (told.counts["trained_with"] <= told.counts["trained"]).all()
+    assert (
+        told.calibration["n"].sum() == one["new"].sum() * sample.corpus.genre_matrix()[0].shape[1]
+    )
+    agreement = told.agreement.iloc[0]
+    assert agreement["placed"] > 0.9
+    assert agreement["nearest"] > 0.8
+    assert agreement["posterior"] > 0.8
+
+
+def test_a_decade_that_was_not_seen_leaves_the_word_to_the_cluster(sample, incidence):
+    part = ev.split_in_time(truth_of(sample), sample.corpus, incidence, year=2010, random_state=0)
+    years = sample.corpus.movies["year"]
+    assert (years.iloc[part.trained] < 2010).all()
+    assert (years.iloc[part.held_out] >= 2010).all()
+    told = ev.tell_held_out(sample.corpus, incidence, part).bits.sum()
+    assert told["decade"] == pytest.approx(0, abs=1e-12)
+    assert told["decade_and_nearest"] == pytest.approx(told["nearest"], abs=1e-9)
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_split_with_an_empty_side_is_none(year, sample, incidence):
+    found = ev.split_in_time(RECIPE.fit, sample.corpus, incidence, year=year, random_state=0)
+    assert found is None
+
+
+def test_in_sample_bits_are_mutual_information():
+    corpus = toy_corpus()
+    labels = np.array([0, 0, 1, 1, 1, UNPLACED, 0, UNPLACED])
+    genres, _ = corpus.genre_matrix()
+    by_hand = [mutual_info_score(labels, has) / np.log(2) for has in genres.toarray().T]
+    np.testing.assert_allclose(ev.genre_bits(labels, genres), by_hand, atol=1e-12)
+
+
+def test_decades_and_eras_of_movies():
+    builder = CorpusBuilder()
+    years = [1931, 1935, None, 1999, *[2001] * 3]
+    for number, year in enumerate(years):
+        builder.add(f"m{number}", "M", ["Drama"], [], year=year)
+    corpus = builder.build()
+    assert ev.decade_codes(corpus).tolist() == [0, 0, 3, 1, 2, 2, 2]
+    eras = ev.era_codes(corpus, least=3)
+    assert eras[0] == eras[1]  # both years are sparse, the decade is one
+    assert (eras[4:] == 2001).all()
+    assert len({eras[0], eras[2], eras[3], eras[4]}) == 4
+
+
+# nulls
+
+
+def test_labels_that_follow_the_strata_lose_nothing_by_permutation():
+    genres = sp.csr_array((np.arange(300) % 2).reshape(-1, 1).astype(float))
+    labels = np.arange(300) % 2
+    usual = {"n_permutations": 20, "random_state": 0}
+    same = ev.permuted_bits(labels, genres, strata=labels, **usual)
+    np.testing.assert_allclose(same, 1.0)
+    mixed = ev.permuted_bits(labels, genres, strata=np.zeros(300, dtype=int), **usual)
+    assert mixed.max() < 0.05
+
+
+def test_comparison_with_a_null_by_hand():
+    found = ev.compare_with_null(3.0, [1.0, 1.0, 2.0, 2.0, 4.0])
+    assert found["null_mean"] == 2.0
+    assert found["spread"] == pytest.approx(np.sqrt(6 / 4))
+    assert found["z"] == pytest.approx(1 / np.sqrt(6 / 4))
+    assert found["p"] == pytest.approx(2 / 6)
+    few = ev.compare_with_null(3.0, [1.0])
+    assert few["null_mean"] == 1.0
+    assert np.isnan([few["spread"], few["z"], few["p"]]).all()
+    assert np.isnan(ev.compare_with_null(3.0, [2.0] * 5)["z"])
+
+
+def test_on_shuffled_casts_the_evaluation_finds_nothing():
+    films = make_filmography(16_000, 16_000, n_troupes=8, random_state=1).corpus
+    shuffled = shuffle_casts(build_incidence(films), random_state=2)
+    recipe = replace(RECIPE, n_init=2)
+    found = ev.evaluate(recipe.fit, films, shuffled, ev.Effort(2, 3, 1, 5, 0), random_state=0)
+    assert abs(found.bits("nearest")) <= ev.NO_BITS
+    assert found.ari("subsamples") < ev.NO_ARI
+    assert not ev.has_structure(found.bits("nearest"), found.ari("subsamples"))
+    said = ev.stability_sentence(found.ari("seeds"), found.ari("subsamples"), found.bits("nearest"))
+    assert said.startswith("There is no structure")
+
+
+# all of it
+
+
+def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
+    effort = ev.Effort(n_seeds=2, n_subsamples=2, n_shuffles=1, n_permutations=10, n_curve=1)
+    options = {"form_tags": ["Western"], "split_year": 2010, "random_state": 3}
+    one, two = (
+        ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, **options) for _ in range(2)
+    )
+    assert one.metrics() == two.metrics()
+    assert all(np.isfinite(value) for value in one.metrics().values())
+    assert one.ari("subsamples") > 0.7
+    assert one.bits("nearest") > 10 * one.null(ev.SHUFFLED, "held_out")
+    assert one.null(ev.WITHIN_YEAR, "bits") < one.bits("in_sample")
+    totals = one.by_genre.drop(columns=["genre", "movies"]).sum()
+    for name, value in totals.items():
+        assert one.bits(name) == pytest.approx(value)
+    western = one.by_genre.set_index("genre").loc["Western", "nearest"]
+    without = one.bits("nearest") - one.bits("nearest", ev.WITHOUT_FORM)
+    assert without == pytest.approx(western)
+    assert one.in_time is not None
+
+
+def test_curves_try_each_number_on_each_part(sample, incidence):
+    tried = ev.curves(
+        RECIPE,
+        sample.corpus,
+        incidence,
+        n_clusters=[4, 8, 5000],
+        n_components=[6, 12],
+        n_subsamples=2,
+        random_state=0,
+    )
+    values = tried.groupby(["n_clusters", "n_components", "measure"])["value"].size()
+    assert values.loc[(8, 12, "ari_subsamples")] == 1
+    assert values.loc[(8, 12, "held_out")] == 2
+    assert values.loc[(8, 6, "silhouette")] == 2
+    assert 5000 not in tried["n_clusters"].to_numpy()
+    supported = ev.supported_clusters(tried, RECIPE)
+    assert set(supported["n_clusters"]) <= {4, 8}
+    assert supported.set_index("measure").loc["held_out", "n_clusters"] == 8
+
+
+def test_what_the_measures_support_is_said():
+    rows = [(4, "silhouette"), (8, "held_out"), (4, "ari_subsamples")]
+    table = pd.DataFrame(rows, columns=["n_clusters", "measure"]).assign(value=1.0, at_chosen=0.5)
+    said = ev.choice_sentence(table, 16)
+    assert "disagree" in said
+    assert "held-out bits 8" in said
+    assert "16 is a choice" in said
+    agreed = ev.choice_sentence(table.assign(n_clusters=4), 16)
+    assert agreed == "Of the numbers tried all measures support 4 clusters."
+    assert "Nothing was tried" in ev.choice_sentence(table.iloc[:0], 16)
+
+
+def test_effective_number_of_clusters():
+    assert ev.effective_clusters([5, 5, 5, 5]) == pytest.approx(4)
+    assert ev.effective_clusters([7, 0]) == pytest.approx(1)
+    assert 1 < ev.effective_clusters([90, 10]) < 2
+
+
+def test_sentences_follow_from_the_numbers():
+    assert "0.84 (68%)" in ev.era_sentence(1.236, 0.84)
+    assert "(100%)" in ev.era_sentence(0.2, 0.3)
+    assert ev.stability_sentence(0.9, 0.8, 1.0).startswith("The clusters are stable")
+    assert ev.stability_sentence(0.9, 0.5, 1.0).startswith("The clusters are somewhat stable")
+    assert ev.stability_sentence(0.3, 0.25, 0.4).startswith("The clusters are hardly stable")
+    assert ev.stability_sentence(0.6, 0.02, 0.3).startswith("There is no structure")
+    assert ev.stability_sentence(0.9, 0.9, 0.01).startswith("There is no structure")
+
+
+def test_too_few_movies_are_not_evaluated():
+    corpus = toy_corpus()
+    clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 2, 2])
+    why = ev.EFFORTS["quick"].why_not(RECIPE, build_incidence(corpus), clustering)
+    assert "too few" in why
+    assert "off" in ev.EFFORTS["off"].why_not(RECIPE, build_incidence(corpus), clustering)
+
+
+# the planted truth
+
+
+def recovered(films, name):
+    recipe = recipe_of(name)
+    incidence = build_incidence(films.corpus)
+    clustering = recipe.cluster(recipe.reduce(incidence, 31337), 31337)
+    corpus = replace(films.corpus, source={"name": "sample"})
+    return corpus, clustering
+
+
+def test_recommended_recovers_the_planted_troupes_and_the_seed_recipe_does_not():
+    films = make_filmography()
+    found = {name: ev.recovery(*recovered(films, name)) for name in ("recommended", "seed")}
+    assert found["recommended"] >= 0.8
+    assert found["recommended"] >= 3 * found["seed"]
+    assert ev.recovery(films.corpus, recovered(films, "recommended")[1]) is None
+
+
+def test_recovery_falls_smoothly_with_the_signal():
+    from sklearn.metrics import adjusted_rand_score
+
+    found = []
+    for signal in (0.9, 0.8, 0.7, 0.6, 0.5, 0.2):
+        films = make_filmography(8000, 12000, signal=signal, random_state=4)
+        _, clustering = recovered(films, "recommended")
+        placed = clustering.placed
+        found.append(adjusted_rand_score(films.movie_troupe[placed], clustering.labels[placed]))
+    falls = -np.diff(found)
+    assert found[0] > 0.7
+    assert found[-1] < 0.1
+    assert falls.min() > -0.02
+    assert falls.max() < 0.4
