@@ -107,8 +107,7 @@ class Assigner:
         """
         if not actors and not genres:
             raise ValueError("give at least one actor or one genre to assign by")
-        for genre in genres:
-            resolve_genre(self.corpus, genre)
+        genres = tuple(dict.fromkeys(resolve_genre(self.corpus, genre) for genre in genres))
         found = {actor: self.find_actor(actor) for actor in actors}
         unknown = tuple(actor for actor, place in found.items() if place is None)
         places = list(dict.fromkeys(place for place in found.values() if place is not None))
@@ -119,7 +118,7 @@ class Assigner:
             actors=self.corpus.actors.iloc[places].assign(
                 n_movies=self.corpus.movies_per_actor()[places]
             ),
-            genres=tuple(genres),
+            genres=genres,
             unknown=unknown,
             cluster=int(self.clustering.nearest(self.embedding.transform(cast))[0])
             if places
@@ -168,7 +167,8 @@ class Assigner:
         found = self.corpus.find_actor(actor)
         if len(found) > 1:
             who = "\n".join(
-                f"  {row.actor_id}: {row.n_movies} movies, such as {self._best_known(row.actor_id)}"
+                f"  {row.actor_id}: {amount(row.n_movies)}, such as "
+                f"{self._best_known(row.actor_id)}"
                 for row in found.itertuples()
             )
             raise AmbiguousActor(
@@ -183,10 +183,7 @@ class Assigner:
         credits = self.corpus.credits
         movies = self.corpus.movies.iloc[credits.loc[credits["actor"] == place, "movie"]]
         known = movies.sort_values("votes", ascending=False, kind="stable").head(n)
-        return "; ".join(
-            f"{row.title} ({row.year})" if pd.notna(row.year) else row.title
-            for row in known.itertuples()
-        )
+        return "; ".join(titled(row.title, row.year) for row in known.itertuples())
 
     def _known_of(self, people: pd.DataFrame) -> tuple[list[str], list[str]]:
         """Return the known ids of some actors, and the names of the unknown ones."""
@@ -200,7 +197,7 @@ class Assigner:
                 known.append(namesakes.iloc[0])
             else:
                 missing.append(name)
-        return known, missing
+        return list(dict.fromkeys(known)), missing
 
     def _row(self, ids: list[str], genres: list[str]) -> dict[str, object]:
         if not ids and not genres:
@@ -253,6 +250,16 @@ class Assigner:
             )
             .reset_index(drop=True)
         )
+
+
+def titled(title: str, year: object) -> str:
+    """Return a title with its year, where that is known."""
+    return f"{title} ({year})" if pd.notna(year) else title
+
+
+def amount(n_movies: int) -> str:
+    """Return ``1 movie``, ``12 movies``."""
+    return f"{n_movies:,} movie{'s' * (n_movies != 1)}"
 
 
 def smoothed_p_genre_given_cluster(counts: Counts, *, prior: float = 0.5) -> pd.DataFrame:

@@ -313,8 +313,8 @@ def tell_held_out(
 
     Pr[genre | cluster] is the share among the fitted movies of the cluster, smoothed by one
     movie of the overall shares, and so is Pr[genre | decade]. Pr[genre | cluster, decade] is
-    smoothed by `ERA_WEIGHT` movies of the decade's shares, or of the cluster's where the decade
-    has not been seen. Movies without a cast are left out. Those that cannot be placed have the
+    smoothed by `ERA_WEIGHT` movies of the decade's shares, which for a decade hardly seen give way
+    to the cluster's. Movies without a cast are left out. Those that cannot be placed have the
     shares of the unplaced movies.
 
     Parameters
@@ -374,13 +374,17 @@ def split_in_time(
 ) -> Subsample | None:
     """Fit the movies before a year; those from it on are held out.
 
-    Movies without a year are left out of both. None if either side has no movie with a cast.
+    Movies without a year are left out of both. None if there is nothing to predict, or if the
+    earlier movies are too few for the recipe.
     """
     years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
     before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)
-    if not incidence.cast_sizes()[before].any() or not incidence.cast_sizes()[after].any():
+    if not incidence.cast_sizes()[after].any():
         return None
-    return _fit_part(fit, incidence, before, after, random_state)
+    try:
+        return _fit_part(fit, incidence, before, after, random_state)
+    except ValueError:  # fewer movies than clusters or components
+        return None
 
 
 def decade_codes(corpus: Corpus) -> np.ndarray:
@@ -575,7 +579,7 @@ def compare_with_null(observed: float, null: Iterable[float]) -> dict[str, float
     spread = null.std(ddof=1) if len(null) > 1 else np.nan
     return {
         "observed": observed,
-        "null_mean": null.mean(),
+        "null_mean": null.mean() if len(null) else np.nan,
         "spread": spread,
         "z": (observed - null.mean()) / spread if enough and spread > 0 else np.nan,
         "p": (1 + (null >= observed).sum()) / (1 + len(null)) if enough else np.nan,
@@ -627,9 +631,11 @@ def curves(
         ``n_clusters``, ``n_components``, ``measure`` (``ari_subsamples``, ``held_out``,
         ``silhouette``), ``value``: one row for each pair of subsamples or each subsample.
     """
+    part_shape = (round(TRAINED_SHARE * incidence.shape[0]), incidence.shape[1])
     pairs = [(k, recipe.n_components) for k in n_clusters]
     pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
-    largest = min(max(d for _, d in pairs), min(incidence.shape))
+    pairs = [(k, d) for k, d in pairs if d <= min(part_shape)]
+    largest = max(d for _, d in pairs)
     wide = replace(recipe, n_components=largest, n_init=min(recipe.n_init, 5))
 
     def one(number: int) -> dict[tuple[int, int], tuple[Subsample, float]]:

@@ -83,6 +83,27 @@ def test_a_genre_weighs_in_beside_the_cast(toy):
     assert with_genre.p_cluster[0] == pytest.approx(odds / (1 + odds))
 
 
+def test_an_actor_given_by_name_and_by_id_counts_once(toy):
+    once, twice = toy.assign(["Bo"]), toy.assign(["Bo", "b"])
+    pd.testing.assert_series_equal(twice.p_cluster, once.p_cluster)
+    assert twice.actors["actor_id"].tolist() == ["b"]
+
+
+def test_a_genre_given_twice_counts_once(toy):
+    once = toy.assign(["Bo"], ["Comedy"]).p_cluster
+    pd.testing.assert_series_equal(toy.assign(["Bo"], ["Comedy"] * 2).p_cluster, once)
+
+
+def test_the_text_leaves_out_a_year_that_is_not_known(toy):
+    from imdbclust.running.assign import _describe
+
+    found = toy.assign(["Cy", "z"])
+    assert "Six" in found.nearest["title"].tolist()
+    said = _describe(found, toy, {0: "zero", 1: "one"})
+    assert "Six" in said
+    assert "<NA>" not in said
+
+
 def test_unknown_actors_are_named_and_count_for_nothing(toy):
     found = toy.assign(["Bo", "Nobody"])
     assert found.unknown == ("Nobody",)
@@ -103,7 +124,7 @@ def test_an_ambiguous_name_lists_ids_and_best_known_movies(toy):
         toy.assign(["Ada"])
     said = str(caught.value)
     assert "a: 3 movies, such as Two (1935); One (1931); Three (1940)" in said
-    assert "z: 1 movies, such as Six" in said
+    assert "z: 1 movie, such as Six" in said
     assert toy.assign(["z"]).actors["name"].tolist() == ["Ada"]
 
 
@@ -168,6 +189,12 @@ def test_a_corpus_of_new_movies_becomes_a_table(toy):
     assert found.loc[["n3", "n4"], "likeliest"].tolist() == [UNPLACED] * 2
     assert found.loc[["n3", "n4"], "p_unplaced"].tolist() == [1.0, 1.0]
     assert "Drama" not in found.loc["n1", "genres_expected"]
+
+
+def test_an_actor_known_by_id_and_by_name_is_one_known_actor(toy):
+    builder = CorpusBuilder()
+    builder.add("n1", "Twice", [], [("b", "Bo"), ("other", "Bo")], year=None)
+    assert toy.assign_all(builder.build())["known_actors"].tolist() == [1]
 
 
 def test_held_back_movies_get_the_cluster_that_they_had(films):

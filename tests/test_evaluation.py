@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,21 +32,24 @@ def incidence(sample):
 RECIPE = replace(recipe_of("recommended"), n_clusters=8, n_init=4)
 
 
-def truth_of(films):
-    """Return a fit that knows every movie's troupe by its id, also those not fitted."""
+def with_labels(films, labels, n_clusters):
+    """Return a fit that knows every movie's label by its id, also of those not fitted."""
     ids = pd.Index(films.corpus.movies["movie_id"])
     casts = build_incidence(films.corpus).matrix
-    keys = {
-        row.tobytes(): troupe for row, troupe in zip(_rows(casts), films.movie_troupe, strict=True)
-    }
+    keys = {row.tobytes(): label for row, label in zip(_rows(casts), labels, strict=True)}
 
     def fit(incidence, random_state):
-        troupes = films.movie_troupe[ids.get_indexer(incidence.movie_ids)]
+        known = labels[ids.get_indexer(incidence.movie_ids)]
         return ev.Fitted(
-            troupes, 8, lambda new: np.array([keys[row.tobytes()] for row in _rows(new)])
+            known, n_clusters, lambda new: np.array([keys[row.tobytes()] for row in _rows(new)])
         )
 
     return fit
+
+
+def truth_of(films):
+    """Return a fit that knows every movie's troupe."""
+    return with_labels(films, films.movie_troupe, 8)
 
 
 def _rows(casts):
@@ -125,6 +129,73 @@ def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
     assert told.agreement["movies"].tolist() == [n]
 
 
+def test_every_predictor_by_plain_counting(sample, incidence):
+    # troupe 7 is left unplaced, to be a group like the others
+    corpus, troupe = sample.corpus, sample.movie_troupe
+    fit = with_labels(sample, np.where(troupe == 7, UNPLACED, troupe), 7)
+    (part,), _ = ev.over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
+    told = ev.tell_held_out(corpus, incidence, part).bits
+    genres = corpus.genre_matrix()[0].toarray()
+    casts, decades = incidence.matrix.toarray() > 0, ev.decade_codes(corpus)
+    old = part.trained
+    base = (genres[old].sum(axis=0) + 0.5) / (len(old) + 1)
+
+    def shares(movies, prior, weight):
+        return (genres[movies].sum(axis=0) + weight * prior) / (len(movies) + weight)
+
+    by_group = [shares(old[troupe[old] == group], base, 1) for group in range(8)]
+    by_decade = [shares(old[decades[old] == decade], base, 1) for decade in range(3)]
+    by_both = {}
+    for group in range(8):
+        for decade in range(3):
+            seen = (decades[old] == decade).sum()
+            prior = (seen * by_decade[decade] + 16 * by_group[group]) / (seen + 16)
+            cell = old[(troupe[old] == group) & (decades[old] == decade)]
+            by_both[group, decade] = shares(cell, prior, 16)
+
+    sizes = np.array([(troupe[old] == group).sum() for group in range(7)])
+    p_group = (sizes + 0.5) / (sizes.sum() + 3.5)
+    counts = np.stack([casts[old[troupe[old] == group]].sum(axis=0) for group in range(7)])
+
+    def weights(cast):
+        product, known = p_group.copy(), False
+        for actor in np.flatnonzero(cast):
+            career = counts[:, actor].sum()
+            known |= career > 0
+            product *= (counts[:, actor] + 2 * p_group) / (career + 2) / p_group
+        return np.append(product / product.sum(), 0) if known else np.eye(8)[7]
+
+    new = [movie for movie in part.held_out if casts[movie].any()]
+    gains = {name: [] for name in ev.PREDICTORS}
+    for movie in new:
+        own, now, given = troupe[movie], decades[movie], weights(casts[movie])
+        predicted = {
+            "nearest": by_group[own],
+            "posterior": sum(given[group] * by_group[group] for group in range(8)),
+            "decade": by_decade[now],
+            "decade_and_nearest": by_both[own, now],
+            "decade_and_posterior": sum(given[group] * by_both[group, now] for group in range(8)),
+        }
+        for name, p in predicted.items():
+            odds = np.where(genres[movie] > 0, p / base, (1 - p) / (1 - base))
+            gains[name].append(np.log2(odds))
+    assert list(told) == list(ev.PREDICTORS)
+    for name, gain in gains.items():
+        np.testing.assert_allclose(told[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
+
+
+def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence):
+    other_numbers = (sample.movie_troupe * 3 + 1) % 8
+    fit = with_labels(sample, other_numbers, 8)
+    (part,), _ = ev.over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
+    whole = truth_of(sample)(incidence, 0)
+    agreement = ev.tell_held_out(sample.corpus, incidence, part, whole=whole).agreement.iloc[0]
+    assert agreement["nearest"] == 1.0
+    assert agreement["posterior"] > 0.9
+    alone = ev.tell_held_out(sample.corpus, incidence, part).agreement.iloc[0]
+    assert alone[["nearest", "posterior"]].isna().all()
+
+
 def test_clusters_drawn_by_lot_tell_nothing(sample, incidence):
     (part,), _ = ev.over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
     told = ev.tell_held_out(sample.corpus, incidence, part).bits.sum()
@@ -168,6 +239,13 @@ def test_a_split_with_an_empty_side_is_none(year, sample, incidence):
     assert found is None
 
 
+def test_a_split_with_too_few_movies_before_the_year_is_none():
+    corpus = make_filmography(300, 240, since=2004, random_state=7).corpus
+    assert (corpus.movies["year"] < 2005).sum() == 2
+    found = ev.split_in_time(RECIPE.fit, corpus, build_incidence(corpus), year=2005, random_state=0)
+    assert found is None
+
+
 def test_in_sample_bits_are_mutual_information():
     corpus = toy_corpus()
     labels = np.array([0, 0, 1, 1, 1, UNPLACED, 0, UNPLACED])
@@ -200,6 +278,21 @@ def test_labels_that_follow_the_strata_lose_nothing_by_permutation():
     np.testing.assert_allclose(same, 1.0)
     mixed = ev.permuted_bits(labels, genres, strata=np.zeros(300, dtype=int), **usual)
     assert mixed.max() < 0.05
+
+
+def test_labels_that_have_nothing_to_do_with_strata_have_the_same_mean_by_permutation():
+    rng = np.random.default_rng(0)
+    genres = sp.csr_array((rng.random((400, 6)) < 0.3).astype(float))
+    strata, usual = rng.integers(0, 9, 400), {"n_permutations": 100, "random_state": 0}
+    observed = [
+        ev.genre_bits(np.random.default_rng(seed).integers(0, 5, 400), genres).sum()
+        for seed in range(100)
+    ]
+    labels = rng.integers(0, 5, 400)
+    permuted = ev.permuted_bits(labels, genres, strata, **usual)
+    assert permuted.mean() == pytest.approx(np.mean(observed), rel=0.1)
+    assert len(np.unique(permuted)) > 90
+    assert (permuted == ev.permuted_bits(labels, genres, strata, **usual)).all()
 
 
 def test_comparison_with_a_null_by_hand():
@@ -249,6 +342,66 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.in_time is not None
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_evaluation_does_not_depend_on_the_number_of_threads(
+    n_threads, sample, incidence, monkeypatch
+):
+    effort = ev.Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_curve=1)
+    usual = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
+
+    def in_so_many(n_jobs, **options):
+        return joblib.parallel.Parallel(n_jobs=n_threads, **options)
+
+    monkeypatch.setattr(joblib, "Parallel", in_so_many)
+    again = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
+    pd.testing.assert_frame_equal(again.pairs, usual.pairs)
+    pd.testing.assert_frame_equal(again.by_genre, usual.by_genre)
+    pd.testing.assert_frame_equal(again.nulls, usual.nulls)
+
+
+def test_the_recipe_of_an_embedding_is_the_one_that_made_it(incidence):
+    embedding = RECIPE.reduce(incidence, 3)
+    names = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
+    again = ev.Recipe.of(embedding, **{name: getattr(RECIPE, name) for name in names})
+    assert again == RECIPE
+    one = ev.fitted(embedding, RECIPE.cluster(embedding, 3))
+    two = again.fit(incidence, 3)
+    assert (one.labels == two.labels).all()
+    assert (one.assign(incidence.matrix) == two.assign(incidence.matrix)).all()
+
+
+def test_curves_leave_out_components_that_a_part_has_not():
+    films = make_filmography(38, 45, n_troupes=3, random_state=1)
+    incidence = build_incidence(films.corpus)
+    recipe = replace(RECIPE, n_clusters=3, n_components=8)
+    clustering = recipe.cluster(recipe.reduce(incidence, 1), 1)
+    assert not ev.EFFORTS["quick"].why_not(recipe, incidence, clustering)
+    numbers = {"n_clusters": [3], "n_components": [4, 8, 32]}  # a part has 30 movies
+    tried = ev.curves(recipe, films.corpus, incidence, **numbers, n_subsamples=2, random_state=1)
+    assert set(tried["n_components"]) == {4, 8}
+
+
+def test_what_each_measure_supports_by_hand():
+    rows = [
+        (4, 12, "held_out", 1.0),
+        (4, 12, "held_out", 2.0),
+        (8, 12, "held_out", 3.0),
+        (8, 12, "silhouette", 0.1),
+        (4, 12, "silhouette", 0.3),
+        (16, 12, "silhouette", np.nan),
+        (4, 99, "held_out", 50.0),  # of other components, which do not count
+    ]
+    tried = pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
+    recipe = replace(RECIPE, n_clusters=8, n_components=12)
+    found = ev.supported_clusters(tried, recipe).set_index("measure")
+    assert found.loc["held_out"].tolist() == [8, 3.0, 3.0]
+    assert found.loc["silhouette"].tolist() == [4, 0.3, 0.1]
+    other = ev.supported_clusters(tried, replace(recipe, n_clusters=4)).set_index("measure")
+    assert other.loc["held_out"].tolist() == [8, 3.0, 1.5]
+    nowhere = ev.supported_clusters(tried, replace(recipe, n_clusters=5))
+    assert nowhere["at_chosen"].isna().all()
+
+
 def test_curves_try_each_number_on_each_part(sample, incidence):
     tried = ev.curves(
         RECIPE,
@@ -295,6 +448,21 @@ def test_sentences_follow_from_the_numbers():
     assert ev.stability_sentence(0.3, 0.25, 0.4).startswith("The clusters are hardly stable")
     assert ev.stability_sentence(0.6, 0.02, 0.3).startswith("There is no structure")
     assert ev.stability_sentence(0.9, 0.9, 0.01).startswith("There is no structure")
+
+
+@pytest.mark.parametrize(
+    ("held_out", "ari", "there"),
+    [
+        (0.03, 0.05, True),
+        (0.02, 0.9, False),  # up to NO_BITS there is none
+        (1.0, 0.049, False),
+        (-1.0, 0.9, False),
+        (np.nan, 0.9, False),
+        (1.0, np.nan, False),
+    ],
+)
+def test_structure_needs_bits_and_agreement(held_out, ari, there):
+    assert ev.has_structure(held_out, ari) is there
 
 
 def test_too_few_movies_are_not_evaluated():

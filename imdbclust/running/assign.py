@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from imdbclust.assignment import Assigner, Assignment, load_assigner
+from imdbclust.assignment import Assigner, Assignment, amount, load_assigner, titled
 from imdbclust.load import read_corpus
 from imdbclust.paths import reports
 from imdbclust.running.parameters import ParameterError
@@ -83,7 +83,7 @@ def _describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> s
         return UNPLACED_NAME if number == UNPLACED else f"#{number} {names[number]}"
 
     who = ", ".join(
-        f"{row.name} ({row.n_movies} movies)" for row in found.actors.itertuples(index=False)
+        f"{row.name} ({amount(row.n_movies)})" for row in found.actors.itertuples(index=False)
     )
     lines = [f"evidence: {'; '.join(part for part in (who, *found.genres) if part) or 'none'}"]
     if found.unknown:
@@ -100,7 +100,7 @@ def _describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> s
     if len(found.nearest):
         lines += ["", "nearest movies"]
         lines += [
-            f"  {row.title} ({row.year}), cluster {row.cluster}, "
+            f"  {titled(row.title, row.year)}, cluster {row.cluster}, "
             f"{row.shared_actors} shared actor{'s' * (row.shared_actors != 1)}"
             for row in found.nearest.itertuples()
         ]
