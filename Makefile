@@ -34,6 +34,9 @@ test: $(READY)  ## run the test suite
 test-slow: $(READY)  ## run all tests, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+sweep: $(READY)  ## try a few settings and compare them
+	@$(BIN)/imdbclust sweep notebooks/small.yml
+
 bench: $(READY)  ## compare the recipes with those of other libraries (installs these into .venv)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[bench]' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
@@ -55,4 +58,4 @@ clean:  ## remove .venv, caches and rendered reports
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow bench lab lint lock clean
+.PHONY: help setup reports test test-slow sweep bench lab lint lock clean

@@ -1,4 +1,4 @@
-"""The command line: ``imdbclust run``, ``fetch``, ``sample``, ``assign``, ``bench``.
+"""The command line: ``imdbclust run``, ``sweep``, ``fetch``, ``sample``, ``assign``, ``bench``.
 
 Exit codes: 0 done; 1 something failed, and it says what; 2 the call or the input is wrong, and
 nothing was started; 130 interrupted.
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"imdbclust {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(commands)
+    _add_sweep(commands)
     _add_fetch(commands)
     _add_sample(commands)
     _add_assign(commands)
@@ -90,6 +91,34 @@ def _add_run(commands) -> None:
     parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
     parser.add_argument("--force", action="store_true", help="execute also what is there already")
     parser.set_defaults(carry_out=_run)
+
+
+def _add_sweep(commands) -> None:
+    text = "run many settings, each shared stage once, and compare them"
+    parser = commands.add_parser(
+        "sweep",
+        help=text,
+        description=text + ".",
+        epilog="specifications to start from: notebooks/small.yml, notebooks/thesis.yml",
+    )
+    parser.add_argument("specification", type=Path, metavar="SPEC.yml", help="what to try")
+    parser.add_argument("--dataset", metavar="NAME|PATH", help="films, in place of the file's")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="fix a parameter, in place of the file's; may be given many times",
+    )
+    parser.add_argument("--name", help="name of the sweep (default: sweep- and the file's name)")
+    parser.add_argument("--out", type=Path, help="folder for sweeps (default: reports/)")
+    parser.add_argument("--force", action="store_true", help="execute also what is there already")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be executed, and what is there"
+    )
+    parser.set_defaults(carry_out=_sweep)
 
 
 def _add_fetch(commands) -> None:
@@ -184,6 +213,42 @@ def _run(call: argparse.Namespace) -> int:
         return _say(str(error), WRONG)
     except RunFailed as error:
         return _say(f"{error}\nthe report of the failed run: {error.folder / 'index.html'}", FAILED)
+    print(f"report: {folder / 'index.html'}")
+    return DONE
+
+
+def _sweep(call: argparse.Namespace) -> int:
+    from imdbclust.datasets import DatasetError
+    from imdbclust.load import CorpusError
+    from imdbclust.running.parameters import ParameterError, parse_values
+    from imdbclust.running.run import check_name
+    from imdbclust.running.specification import SpecificationError
+    from imdbclust.running.stages import MissingNotebook
+    from imdbclust.running.sweep import SweepFailed, prepare_sweep, sweep
+
+    try:
+        name = check_name(call.name or f"sweep-{call.specification.stem}")
+        plan, store = prepare_sweep(
+            call.specification,
+            dataset=call.dataset,
+            parameters=parse_values(call.parameters),
+            out=call.out,
+        )
+        if call.dry_run:
+            print(f"{len(plan.stages)} settings")
+            print(plan.summary(store).to_string(index=False))
+            return DONE
+        folder = sweep(plan, store, name, force=call.force, command=call.command_line)
+    except (
+        SpecificationError,
+        ParameterError,
+        DatasetError,
+        CorpusError,
+        MissingNotebook,
+    ) as error:
+        return _say(str(error), WRONG)
+    except SweepFailed as error:
+        return _say(f"{error}\nthe report of the sweep: {error.folder / 'index.html'}", FAILED)
     print(f"report: {folder / 'index.html'}")
     return DONE
 

@@ -258,6 +258,47 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
     return axes[0][0]
 
 
+def plot_heat(frame: pd.DataFrame, *, label: str, ax: Axes | None = None) -> Axes:
+    """Draw the numbers of a frame (rows x columns) as a heat map with the numbers in the cells."""
+    import seaborn as sns
+
+    ax = ax or _new(2 + 0.8 * frame.shape[1], 1.2 + 0.45 * frame.shape[0])
+    sns.heatmap(
+        frame,
+        annot=frame.map(lambda value: "" if pd.isna(value) else f"{value:.3g}"),
+        fmt="",
+        cmap="viridis",
+        linewidths=0.5,
+        annot_kws={"fontsize": 8},
+        cbar_kws={"label": label},
+        ax=ax,
+    )
+    ax.set(xlabel=str(frame.columns.name), ylabel=str(frame.index.name))
+    ax.tick_params(axis="y", rotation=0)
+    return ax
+
+
+def plot_band(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
+    """Draw the mean of `y` at each value of `x`, with its range as a band."""
+    ax = ax or _new(6, 3.2)
+    spread = frame.groupby(x, sort=True)[y].agg(["mean", "min", "max"])
+    places = spread.index if spread.index.dtype.kind in "iuf" else range(len(spread))
+    ax.fill_between(places, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
+    ax.plot(places, spread["mean"], color=ACCENT, marker="o", markersize=4)
+    ax.set_xticks(list(places), [str(value) for value in spread.index])
+    ax.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "))
+    return ax
+
+
+def plot_cost(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
+    """Draw `y` of each setting over the seconds `x` that it took."""
+    ax = ax or _new(6, 3.2)
+    ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
+    ax.margins(0.1)
+    ax.set(xlabel="seconds of the setting's own stages", ylabel=y.replace("_", " "))
+    return ax
+
+
 def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> Axes:
     """Draw each ``measure`` over ``n_clusters`` and over ``n_components``, with its range.
 

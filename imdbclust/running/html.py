@@ -101,6 +101,22 @@ def render_run(folder: Path, manifest: dict, siblings: Sequence[dict] = ()) -> l
     return written
 
 
+def render_sweep(folder: Path, manifest: dict) -> None:
+    """Write the page of a sweep: its one notebook, as ``index.html``.
+
+    Raises
+    ------
+    RenderError
+        If the page does not pass `check_page`. It is on disk all the same.
+    """
+    (page,) = _pages(folder, manifest)
+    page |= {"href": "index.html", "alone": True}
+    text = _stage_page(folder, manifest, [page], page)
+    (folder / "index.html").write_bytes(text.encode("utf-8", errors="replace"))
+    if problems := check_page(text, page="index.html"):
+        raise RenderError(problems)
+
+
 def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None:
     """Write the index of a finished run anew, because runs to compare it with have come.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imdbclust import datasets
-from imdbclust.paths import reports
+from imdbclust.paths import NOTEBOOKS, reports
 from imdbclust.running import show
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -74,7 +74,11 @@ class Stage:
             context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
             inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
             return cls(name, parameters, Path(context["folder"]), inputs, context)
-        inputs = _inputs_of_run(name, parameters) or _default_inputs(name, parameters)
+        inputs = (
+            _sweep_to_look_at(parameters)
+            if name == "sweep"
+            else _inputs_of_run(name, parameters) or _default_inputs(name, parameters)
+        )
         folder = reports() / "interactive" / notebook_of(name).stem
         discard(folder)
         for part in (ARTIFACT, TABLES):
@@ -130,6 +134,10 @@ class Stage:
         self.told["checks"].append(claim)
         _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
 
+    def text(self, text: str) -> None:
+        """Show text as it stands, line by line."""
+        _display(show.text_html(text), text)
+
     def metric(self, **values: float) -> None:
         """Record numbers by name, for the manifest and for sweeps."""
         self.told["metrics"] |= {name: _builtin(value) for name, value in values.items()}
@@ -142,17 +150,19 @@ class Stage:
         caption: str,
         head: int | None = None,
         columns: list[str] | None = None,
+        links: dict[str, list[str]] | None = None,
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        Of a wide one only some `columns` may be shown. The index is not part of the table: reset
+        Of a wide one only some `columns` may be shown; `links` are as in
+        :func:`imdbclust.running.show.table_html`. The index is not part of the table: reset
         it where it says something.
         """
         path = self.folder / TABLES / f"{name}.csv"
         frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
         self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
         shown = frame[columns] if columns else frame
-        html = show.table_html(shown, caption=caption, name=name, head=head)
+        html = show.table_html(shown, caption=caption, name=name, head=head, links=links)
         _display(html, shown.head(head or 10).to_string(index=False))
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
@@ -178,6 +188,73 @@ class Stage:
         n_tables = len(self.told["tables"])
         text = f"Finished: {n_tables} tables written, {len(self.told['checks'])} checks hold"
         _display(show.sentence_html(text + where + ".", "stamp"), text)
+
+
+@dataclass(eq=False)
+class SweepStage(Stage):
+    """The notebook that looks at a sweep.
+
+    Attributes
+    ----------
+    folder_of_sweep : Path
+        Where the sweep's results lie.
+    sweep : dict
+        Its manifest.
+    results : DataFrame
+        One row a setting; see :func:`imdbclust.running.sweep.results_table`.
+    axes : list of str
+        What varies, the seed last.
+    metrics : list of str
+        The columns of the results with what the notebooks measured.
+    """
+
+    folder_of_sweep: Path = Path()
+    sweep: dict = field(default_factory=dict)
+    results: pd.DataFrame | None = None
+    axes: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open_sweep(cls, namespace: dict) -> SweepStage:
+        """Begin the notebook; see :func:`imdbclust.running.open_sweep`.
+
+        Under the runner the sweep is given. Opened alone it is the one that ``from_sweep`` names,
+        or else the newest in the folder for reports, or else the small one, made now.
+        """
+        import pandas as pd
+
+        stage = cls.open("sweep", namespace)
+        stage.folder_of_sweep = stage.inputs["sweep"]
+        manifest = stage.folder_of_sweep / "manifest.json"
+        stage.sweep = json.loads(manifest.read_text(encoding="utf-8"))
+        stage.results = pd.read_parquet(stage.folder_of_sweep / "results.parquet")
+        stage.axes, stage.metrics = stage.sweep["axes"], stage.sweep["metrics"]
+        return stage
+
+    def setting(self, number: int) -> Path:
+        """Return the folder of a setting's reports."""
+        return self.folder_of_sweep / self.address(number)
+
+    def address(self, number: int) -> str:
+        """Return the address of a setting's folder, from the sweep's."""
+        return f"settings/{number:0{len(str(len(self.results)))}}"
+
+
+def _sweep_to_look_at(parameters: dict[str, Value]) -> dict[str, Path]:
+    """Return the folder of the sweep that is named, or of the newest, or of one made now."""
+    named = str(parameters["from_sweep"])
+    found = sorted(reports().glob("*/results.parquet"), key=lambda path: path.stat().st_mtime)
+    folders = [path.parent for path in found]
+    if named:
+        folders = [folder for folder in folders if folder.name == named]
+        if not folders:
+            raise ParameterError(f"from_sweep: there is no sweep {named!r} in {reports()}")
+    if folders:
+        return {"sweep": folders[-1]}
+    from imdbclust.running.sweep import run_sweep
+
+    show_progress("There is no sweep yet; the small one is made now …")
+    return {"sweep": run_sweep(NOTEBOOKS / "small.yml")}
 
 
 def _inputs_of_run(name: str, parameters: dict[str, Value]) -> dict[str, Path] | None:

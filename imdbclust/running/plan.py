@@ -95,6 +95,23 @@ def plan_stages(
     return list(planned.values())
 
 
+def plan_notebook(stage: str, results: str) -> PlannedStage:
+    """Return the execution of a notebook that looks at results, known by their hash."""
+    notebook = notebook_of(stage)
+    declared = declared_in(notebook).values()
+    parameters = {one.name: one.default for one in declared if not one.name.startswith("from_")}
+    ingredients = {
+        "format": FORMAT,
+        "stage": stage,
+        "notebook": _sources(notebook),
+        "parameters": parameters,
+        "results": results,
+        "code": code_hash(),
+        "versions": versions(),
+    }
+    return PlannedStage(stage, _digest(ingredients), parameters)
+
+
 @cache
 def code_hash() -> str:
     """Return the hash of the package's sources that results depend on."""

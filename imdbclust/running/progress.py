@@ -53,5 +53,45 @@ class Progress:
         self._bar.close()
 
 
+class SweepProgress:
+    """Tell how far a sweep is: one bar where somebody watches, a line each tenth where not.
+
+    Parameters
+    ----------
+    total : int
+        Executions of the sweep.
+    """
+
+    def __init__(self, total: int):
+        from tqdm import tqdm
+
+        self._total, self._counts = total, {"done": 0, "shared": 0, "failed": 0, "skipped": 0}
+        self._watched = sys.stderr.isatty()
+        layout = "{desc} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
+        self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
+
+    def ended(self, planned: PlannedStage, status: str, message: str = "") -> None:
+        """Say how an execution ended: ``done``, ``shared`` (was there), ``failed``, ``skipped``."""
+        self._counts[status] += 1
+        told = ", ".join(f"{count} {name}" for name, count in self._counts.items() if count)
+        if status == "failed":
+            self._say(f"  {planned.name} failed: {message}")
+        self._bar.set_description_str(told)
+        self._bar.update()
+        ended = sum(self._counts.values())
+        if not self._watched and (ended * 10 // self._total) > ((ended - 1) * 10 // self._total):
+            self._say(f"  {ended} of {self._total} stages: {told}")
+
+    def _say(self, text: str) -> None:
+        if self._watched:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
 def _count_cells(planned: PlannedStage) -> int:
     return len(cells_of(planned.stage))

@@ -98,37 +98,22 @@ def run(
     RunFailed
         A notebook failed. The folder says which, and keeps its annotated copy.
     """
-    values, usual = settings(preset, parameters or {}), settings(preset, {})
+    values = settings(preset, parameters or {})
     found = datasets.find(dataset)
     name = check_name(name or f"{_plain(found.name)}-{preset}")
     out = Path(out) if out else reports()
     planned, store = plan_stages(values, found), Store(out)
-    check_possible(values, found, planned, store)
+    check_possible(values, films_of(planned[0], store, found))
     if force:
         for stage in planned:
             discard(store.path(stage))
-    manifest = {
-        "format": 1,
-        "name": name,
-        "status": "done",
-        "error": None,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": 0.0,
-        "command": command,
-        "preset": preset,
-        "given": {name: value for name, value in values.items() if value != usual[name]},
-        "dataset": found.describe(),
-        "parameters": _described(values),
-        "stages": [_pending(stage) for stage in planned],
-        "versions": {"imdbclust": __version__, **versions()},
-        **_commit(),
-    }
+    manifest = new_manifest(name, preset, values, found, planned, command)
     began = time.monotonic()
     failure = _execute_all(planned, store, found, manifest["stages"])
     if failure:
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
-    folder = _assemble(out / name, manifest, planned, store, failure)
+    folder = assemble(out / name, manifest, planned, store, failure.notebook if failure else "")
     if manifest["error"]:
         raise RunFailed("{stage}: {type}: {message}".format_map(manifest["error"]), folder)
     return folder
@@ -186,9 +171,50 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_possible(
-    values: dict[str, Value], dataset: Dataset, planned: list[PlannedStage], store: Store
-) -> None:
+def new_manifest(
+    name: str,
+    preset: str,
+    values: dict[str, Value],
+    dataset: Dataset,
+    planned: list[PlannedStage],
+    command: str,
+) -> dict:
+    """Return the manifest of a run of which nothing has been executed yet."""
+    usual = settings(preset, {})
+    return {
+        "format": 1,
+        "name": name,
+        "status": "done",
+        "error": None,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "command": command,
+        "preset": preset,
+        "given": {name: value for name, value in values.items() if value != usual[name]},
+        "dataset": dataset.describe(),
+        "parameters": _described(values),
+        "stages": [pending_entry(stage) for stage in planned],
+        "versions": {"imdbclust": __version__, **versions()},
+        **commit(),
+    }
+
+
+def films_of(load: PlannedStage, store: Store, dataset: Dataset) -> Corpus:
+    """Return the films that a run is of, from its first stage if that is there already.
+
+    Raises
+    ------
+    imdbclust.load.CorpusError
+        Films that cannot be read.
+    """
+    from imdbclust.load import Corpus
+
+    if store.record(load):
+        return Corpus.load(store.path(load) / ARTIFACT)
+    return dataset.read(on_problem=str(load.parameters["on_problem"]))
+
+
+def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
     """Raise if the films do not admit what is asked for, before anything is started.
 
     Raises
@@ -197,17 +223,12 @@ def check_possible(
         More clusters than movies, more components than the matrix has, an unknown genre, an
         unknown or ambiguous actor.
     imdbclust.load.CorpusError
-        Films that cannot be read, or none of which has a genre.
+        Films none of which has a genre.
     """
-    from imdbclust.load import Corpus, CorpusError
+    from imdbclust.load import CorpusError
     from imdbclust.probabilities import resolve_actor, resolve_genre
     from imdbclust.reduction import check_n_components
 
-    load = planned[0]
-    if store.record(load):
-        corpus = Corpus.load(store.path(load) / ARTIFACT)
-    else:
-        corpus = dataset.read(on_problem=str(values["on_problem"]))
     if corpus.genres.empty:
         raise CorpusError("no movie has a genre, so there is nothing to say about genres")
     try:
@@ -256,8 +277,7 @@ def _execute_all(
                 except StageFailed as failure:
                     entry |= {"status": "failed", "seconds": round(failure.seconds, 2)}
                     return failure
-            told = {key: record[key] for key in _TOLD}
-            entry |= {"status": "done", "reused": reused, **told}
+            entry |= finished_entry(record, reused=reused)
             progress.end(stage, seconds=record["seconds"], reused=reused)
     finally:
         progress.close()
@@ -276,7 +296,13 @@ _TOLD = (
 )
 
 
-def _pending(stage: PlannedStage) -> dict:
+def finished_entry(record: dict, *, reused: bool) -> dict:
+    """Return what a manifest says of a finished stage."""
+    return {"status": "done", "reused": reused} | {key: record[key] for key in _TOLD}
+
+
+def pending_entry(stage: PlannedStage) -> dict:
+    """Return what a manifest says of a stage that has not been executed."""
     empty = {
         "headlines": [],
         "findings": [],
@@ -323,14 +349,24 @@ def _needed(stages: tuple[str, ...]) -> set[str]:
     return set(stages).union(*(_needed(READS[stage]) for stage in stages))
 
 
-def _assemble(
-    folder: Path,
-    manifest: dict,
-    planned: list[PlannedStage],
-    store: Store,
-    failure: StageFailed | None,
+def assemble(
+    folder: Path, manifest: dict, planned: list[PlannedStage], store: Store, failed_notebook: str
 ) -> Path:
-    """Build the run's folder beside its place, render it, and put it there in one step."""
+    """Build the run's folder beside its place, render it, and put it there in one step.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the run belongs.
+    manifest : dict
+        Its record; status and error of the rendering are added.
+    planned : list of PlannedStage
+        Its stages.
+    store : Store
+        Where they lie.
+    failed_notebook : str
+        The annotated notebook of the stage that failed; empty if none did.
+    """
     from imdbclust.running.html import RenderError, render_index, render_run
 
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -345,8 +381,8 @@ def _assemble(
                 shutil.copytree(there / TABLES, new / TABLES, dirs_exist_ok=True)
                 for table in (there / ARTIFACT).glob("*.csv"):
                     shutil.copyfile(table, new / table.name)
-            elif entry["status"] == "failed" and failure and failure.notebook:
-                copy.write_text(failure.notebook, encoding="utf-8", newline="\n")
+            elif entry["status"] == "failed" and failed_notebook:
+                copy.write_text(failed_notebook, encoding="utf-8", newline="\n")
         siblings = _siblings(folder, manifest)
         try:
             render_run(new, manifest, siblings)
@@ -385,7 +421,7 @@ def _siblings(folder: Path, manifest: dict) -> list[dict]:
     return list(found.values())
 
 
-def _commit() -> dict:
+def commit() -> dict:
     """Return the commit of the repository and whether anything differs from it."""
     try:
         head, status = (

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-PLAIN_INTEGERS = ("year", "decade", "cluster", "component", "rank", "line", "since", "until")
+PLAIN_INTEGERS = (
+    "year", "decade", "cluster", "component", "rank", "line", "since", "until", "random_state",
+)  # fmt: skip
 """Columns whose whole numbers are names rather than amounts: no thousands separators."""
 
 
@@ -32,7 +34,19 @@ def sentence_html(text: str, kind: str) -> str:
     return f'<p class="{kind}">{escape(text)}</p>'
 
 
-def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None = None) -> str:
+def text_html(text: str) -> str:
+    """Return text as it stands, line by line."""
+    return f'<pre class="stream" tabindex="0">{escape(text)}</pre>'
+
+
+def table_html(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    head: int | None = None,
+    links: dict[str, list[str]] | None = None,
+) -> str:
     """Return a table with caption, scoped headers and a link to its CSV.
 
     Parameters
@@ -45,6 +59,8 @@ def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None
         Name of the CSV, without ending.
     head : int, optional
         Show only so many rows; the caption says how many there are.
+    links : dict, optional
+        For a column, the relative address that each of its cells leads to.
     """
     shown = (frame if head is None else frame.head(head)).iloc[:, :MAX_COLUMNS]
     if len(shown) < len(frame):
@@ -53,6 +69,10 @@ def table_html(frame: pd.DataFrame, *, caption: str, name: str, head: int | None
         caption = f"{caption} (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
     names = [str(column) for column in shown.columns]
     columns = [_column(shown.iloc[:, place], name) for place, name in enumerate(names)]
+    for column, addresses in (links or {}).items():
+        texts = columns[names.index(column)][1]
+        linked = zip(texts, addresses, strict=False)
+        texts[:] = [f'<a href="{escape(address)}">{text}</a>' for text, address in linked]
     header = "".join(
         f'<th scope="col"{css}>{escape(_heading(name))}</th>'
         for name, (css, _) in zip(names, columns, strict=True)

@@ -1,0 +1,218 @@
+"""Sweeps: each stage once, the same results twice, failures that do not stop the others."""
+
+import json
+import shutil
+
+import nbformat
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from imdbclust import cli
+from imdbclust.datasets import find
+from imdbclust.paths import NOTEBOOKS
+from imdbclust.running import sweep as sweeping
+from imdbclust.running.html import check_page
+from imdbclust.running.specification import read_specification
+from imdbclust.running.store import Store
+
+GRID = """
+preset: recommended
+parameters: {n_components: 8, n_init: 2, map_max_movies: 0, evaluation: "off"}
+grid:
+  n_clusters: [4, 6]
+  random_state: {repeats: 2}
+"""
+
+
+def written(folder, text=GRID, name="grid.yml"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def stable(folder):
+    """Return the results without the columns that a documented list names."""
+    results = pd.read_csv(folder / "results.csv")
+    return results[[name for name in results if not name.startswith(sweeping.VOLATILE)]]
+
+
+@pytest.fixture(scope="module")
+def swept(films, tmp_path_factory):
+    """Return the folder of a finished sweep of four settings."""
+    folder = tmp_path_factory.mktemp("sweeps")
+    path = written(folder)
+    return sweeping.run_sweep(path, dataset=str(films), out=folder, command="imdbclust sweep")
+
+
+# the plan
+
+
+def test_what_settings_share_is_planned_once(films, tmp_path):
+    text = """
+    grid:
+      n_components: [4, 5, 6]
+      n_clusters: [2, 3, 4, 5, 6]
+      random_state: {repeats: 4}
+    """
+    specification = read_specification(written(tmp_path, text))
+    plan = sweeping.plan_sweep(specification, find(str(films)))
+    counts = plan.summary(Store(tmp_path)).set_index("notebook")
+    assert counts["settings"].tolist() == [60] * 5
+    assert counts["executions"].tolist() == [1, 1, 12, 60, 60]
+    assert counts["there"].tolist() == [0] * 5
+    seen = set()
+    for key, planned in plan.executions.items():
+        assert set(planned.inputs.values()) <= seen
+        seen.add(key)
+
+
+def test_the_plan_is_told_and_nothing_started(films, tmp_path, capsys):
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--dry-run"]
+    assert cli.main([*call, "--out", str(tmp_path / "out")]) == cli.DONE
+    said = capsys.readouterr().out
+    assert said.startswith("4 settings")
+    assert "04_clustering         4           4      0" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("grid: {n_clusters: [4, 5000]}", "n_clusters 5000: n_clusters = 5,000 is impossible"),
+        ("grid: {n_components: [8, 3000]}", "n_components 3000: n_components = 3,000"),
+        ("grid: {n_cluster: [4]}", "grid.yml:1: grid: n_cluster"),
+        ("grid: {target_genre: [Opera]}", "no movie has the genre 'Opera'"),
+        ("dataset: nowhere.jsonl\ngrid: {n_clusters: [4]}", "nowhere.jsonl"),
+    ],
+)
+def test_an_impossible_corner_is_refused_before_anything_starts(
+    text, sentence, films, tmp_path, capsys
+):
+    call = ["sweep", str(written(tmp_path, text)), "--out", str(tmp_path / "out")]
+    if "dataset" not in text:
+        call += ["--dataset", str(films)]
+    assert cli.main(call) == cli.WRONG
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+# what it leaves
+
+
+def test_a_sweep_leaves_one_row_a_setting_and_a_report_for_each(swept):
+    results = pd.read_csv(swept / "results.csv")
+    assert results["n_clusters"].tolist() == [4, 4, 6, 6]
+    assert results["random_state"].tolist() == [31337, 31338] * 2
+    assert (results["status"] == "done").all()
+    assert results["genre_bits"].between(0, 5).all()
+    assert (results["seconds_04_clustering"] > 0).all()
+    keys = results.filter(regex="^key_").nunique()
+    assert keys.tolist() == [1, 1, 2, 4, 4]
+    parquet = pd.read_parquet(swept / "results.parquet")
+    assert list(parquet.columns) == list(results.columns)
+    manifest = json.loads((swept / "manifest.json").read_text())
+    assert {row["notebook"]: row["executions"] for row in manifest["executions"]} == {
+        "01_load": 1,
+        "02_matrix": 1,
+        "03_reduction": 2,
+        "04_clustering": 4,
+        "05_probabilities": 4,
+    }
+    assert manifest["computed"] == 12
+    assert (swept / "specification.yml").read_text() == GRID
+    for number in range(1, 5):
+        index = swept / "settings" / str(number) / "index.html"
+        assert "n_clusters" in index.read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_sweep_names_the_best_and_links_every_setting(swept):
+    page = (swept / "index.html").read_text(encoding="utf-8")
+    assert check_page(page, page="index.html") == []
+    results = pd.read_csv(swept / "results.csv")
+    best = results.groupby("n_clusters")["genre_bits"].mean().idxmax()
+    assert f"By genre bits, n_clusters {best} is best" in page
+    for number in range(1, 5):
+        assert f'href="settings/{number}/index.html"' in page
+    for table in ("ranked_settings", "axis_importance", "agreement", "settings", "executions"):
+        assert f'href="tables/{table}.csv"' in page
+        assert (swept / "tables" / f"{table}.csv").is_file()
+
+
+def test_clusters_of_settings_are_compared(swept):
+    pairs = pd.read_csv(swept / "tables" / "agreement_pairs.csv")
+    assert pairs.groupby("axis").size().to_dict() == {"n_clusters": 2, "random_state": 2}
+    assert pairs["ari"].between(-0.5, 1).all()
+
+
+# again
+
+
+def test_a_setting_swept_elsewhere_gives_the_same_row(swept, films, tmp_path):
+    text = GRID.replace("[4, 6]", "[6]").replace("repeats: 2", "repeats: 1")
+    folder = sweeping.run_sweep(written(tmp_path, text), dataset=str(films), out=tmp_path)
+    mine, theirs = stable(folder).iloc[0], stable(swept).iloc[2]
+    pd.testing.assert_series_equal(
+        mine.drop("setting"), theirs.drop("setting"), check_names=False, check_exact=True
+    )
+
+
+def test_the_same_sweep_again_computes_nothing(swept, films):
+    out = swept.parent
+    again = sweeping.run_sweep(out / "grid.yml", dataset=str(films), out=out, name="again")
+    assert json.loads((again / "manifest.json").read_text())["computed"] == 0
+    assert (again / "results.csv").read_bytes() == (swept / "results.csv").read_bytes()
+
+
+def test_a_setting_that_fails_does_not_stop_the_others(films, swept, tmp_path, monkeypatch, capsys):
+    real = sweeping.execute_stage
+
+    def fails_at_six(planned, **options):
+        if planned.stage == "clustering" and planned.parameters["n_clusters"] == 6:
+            error = {"stage": planned.name, "type": "ValueError", "message": "six", "cell": None}
+            raise sweeping.StageFailed(error, "", 0.1)
+        return real(planned, **options)
+
+    monkeypatch.setattr(sweeping, "execute_stage", fails_at_six)
+    shutil.copytree(
+        swept.parent / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("0[45]_*")
+    )
+    text = GRID.replace("repeats: 2", "repeats: 1")
+    call = ["sweep", str(written(tmp_path, text)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main(call) == cli.FAILED
+    assert "1 of 2 settings failed" in capsys.readouterr().err
+    folder = tmp_path / "sweep-grid"
+    results = pd.read_csv(folder / "results.csv")
+    assert results["status"].tolist() == ["done", "failed"]
+    assert results["error"][1] == "04_clustering: ValueError: six"
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "1 of 2 settings failed" in page
+    failed = json.loads((folder / "settings" / "2" / "manifest.json").read_text())
+    assert [stage["status"] for stage in failed["stages"]][2:] == ["done", "failed", "pending"]
+
+
+# the notebook
+
+
+def test_the_notebook_of_a_sweep_runs_alone(swept, monkeypatch):
+    monkeypatch.setenv("IMDBCLUST_REPORTS", str(swept.parent))
+    path = NOTEBOOKS / "06_sweep.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client.execute()
+    shown = [
+        output.data.get("text/plain", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "display_data"
+    ]
+    assert any("is best" in text for text in shown)
+
+
+@pytest.mark.parametrize("name", ["small.yml", "thesis.yml"])
+def test_the_specifications_that_come_along_are_sound(name):
+    found = read_specification(NOTEBOOKS / name)
+    assert found.axes[-1] == "random_state"
+    assert len(found.settings) == {"small.yml": 4, "thesis.yml": 400}[name]
