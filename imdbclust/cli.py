@@ -78,6 +78,16 @@ def _add_run(commands) -> None:
         "first of imdb and wikipedia that is at hand, else imdb downloaded, else sample",
     )
     parser.add_argument("--preset", default="seed", help="named set of parameters (default: seed)")
+    _add_execution(
+        parser,
+        parameter="set a parameter of the notebooks, see below",
+        name="name of the run (default: dataset and preset)",
+    )
+    parser.set_defaults(carry_out=_run)
+
+
+def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str) -> None:
+    """Add the options of commands that execute notebooks."""
     parser.add_argument(
         "-p",
         dest="parameters",
@@ -85,12 +95,11 @@ def _add_run(commands) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="set a parameter of the notebooks, see below; may be given many times",
+        help=f"{parameter}; may be given many times",
     )
-    parser.add_argument("--name", help="name of the run (default: dataset and preset)")
-    parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
+    parser.add_argument("--name", help=name)
+    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
     parser.add_argument("--force", action="store_true", help="execute also what is there already")
-    parser.set_defaults(carry_out=_run)
 
 
 def _add_sweep(commands) -> None:
@@ -103,18 +112,11 @@ def _add_sweep(commands) -> None:
     )
     parser.add_argument("specification", type=Path, metavar="SPEC.yml", help="what to try")
     parser.add_argument("--dataset", metavar="NAME|PATH", help="films, in place of the file's")
-    parser.add_argument(
-        "-p",
-        dest="parameters",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="fix a parameter, in place of the file's; may be given many times",
+    _add_execution(
+        parser,
+        parameter="fix a parameter, in place of the file's",
+        name="name of the sweep (default: sweep- and the file's name)",
     )
-    parser.add_argument("--name", help="name of the sweep (default: sweep- and the file's name)")
-    parser.add_argument("--out", type=Path, help="folder for sweeps (default: reports/)")
-    parser.add_argument("--force", action="store_true", help="execute also what is there already")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be executed, and what is there"
     )

@@ -8,7 +8,28 @@ from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import cells_of
 
 
-class Progress:
+class _Bar:
+    """A bar where somebody watches; lines can be said above it, or in its place."""
+
+    def __init__(self, total: int, layout: str):
+        from tqdm import tqdm
+
+        self._watched = sys.stderr.isatty()
+        self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        if self._watched:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+
+class Progress(_Bar):
     """Tell how far a run is.
 
     Parameters
@@ -18,13 +39,9 @@ class Progress:
     """
 
     def __init__(self, planned: list[PlannedStage]):
-        from tqdm import tqdm
-
         self._cells = {stage.name: _count_cells(stage) for stage in planned}
-        total = sum(self._cells.values())
-        self._watched = sys.stderr.isatty()
         layout = "{desc:<24} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
-        self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
+        super().__init__(sum(self._cells.values()), layout)
 
     def begin(self, planned: PlannedStage) -> None:
         """Say that a stage begins."""
@@ -41,19 +58,8 @@ class Progress:
         how = "there already" if reused else f"{seconds:.1f} s"
         self.say(f"  {planned.name:<20} {how}")
 
-    def say(self, text: str) -> None:
-        """Print a line, above the bar if there is one."""
-        if self._watched:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
-
-
-class SweepProgress:
+class SweepProgress(_Bar):
     """Tell how far a sweep is: one bar where somebody watches, a line each tenth where not.
 
     Parameters
@@ -63,34 +69,22 @@ class SweepProgress:
     """
 
     def __init__(self, total: int):
-        from tqdm import tqdm
-
         self._total, self._counts = total, {"done": 0, "shared": 0, "failed": 0, "skipped": 0}
-        self._watched = sys.stderr.isatty()
-        layout = "{desc} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
-        self._bar = tqdm(total=total, disable=not self._watched, bar_format=layout, leave=False)
+        super().__init__(
+            total, "{desc} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
+        )
 
     def ended(self, planned: PlannedStage, status: str, message: str = "") -> None:
         """Say how an execution ended: ``done``, ``shared`` (was there), ``failed``, ``skipped``."""
         self._counts[status] += 1
         told = ", ".join(f"{count} {name}" for name, count in self._counts.items() if count)
         if status == "failed":
-            self._say(f"  {planned.name} failed: {message}")
+            self.say(f"  {planned.name} failed: {message}")
         self._bar.set_description_str(told)
         self._bar.update()
         ended = sum(self._counts.values())
         if not self._watched and (ended * 10 // self._total) > ((ended - 1) * 10 // self._total):
-            self._say(f"  {ended} of {self._total} stages: {told}")
-
-    def _say(self, text: str) -> None:
-        if self._watched:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.close()
+            self.say(f"  {ended} of {self._total} stages: {told}")
 
 
 def _count_cells(planned: PlannedStage) -> int:

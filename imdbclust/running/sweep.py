@@ -21,6 +21,7 @@ from imdbclust.running.parameters import ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
 from imdbclust.running.progress import SweepProgress
 from imdbclust.running.run import (
+    RunFailed,
     assemble,
     check_name,
     check_possible,
@@ -203,18 +204,8 @@ def metrics_of(table: pd.DataFrame, axes: Sequence[str]) -> list[str]:
     return [name for name in table if name not in about and not name.startswith(others)]
 
 
-class SweepFailed(RuntimeError):
-    """Some settings of a sweep failed; its folder, with the results of the others, is there.
-
-    Attributes
-    ----------
-    folder : Path
-        The sweep's folder.
-    """
-
-    def __init__(self, message: str, folder: Path):
-        super().__init__(message)
-        self.folder = folder
+class SweepFailed(RunFailed):
+    """Some settings of a sweep failed; its folder, with the results of the others, is there."""
 
 
 def prepare_sweep(
