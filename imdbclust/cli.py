@@ -70,13 +70,7 @@ def _add_run(commands) -> None:
     commands._parser_class, usual = _RunParser, commands._parser_class
     parser = commands.add_parser("run", help=text, description=text + ".")
     commands._parser_class = usual
-    parser.add_argument(
-        "--dataset",
-        default="auto",
-        metavar="NAME|PATH",
-        help="imdb, wikipedia, sample, a .json/.jsonl file (also .gz), or auto (default): the "
-        "first of imdb and wikipedia that is at hand, else imdb downloaded, else sample",
-    )
+    _add_dataset(parser)
     parser.add_argument("--preset", default="seed", help="named set of parameters (default: seed)")
     _add_execution(
         parser,
@@ -84,6 +78,16 @@ def _add_run(commands) -> None:
         name="name of the run (default: dataset and preset)",
     )
     parser.set_defaults(carry_out=_run)
+
+
+def _add_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dataset",
+        default="auto",
+        metavar="NAME|PATH",
+        help="imdb, wikipedia, sample, a .json/.jsonl file (also .gz), or auto (default): the "
+        "first of imdb and wikipedia that is at hand, else imdb downloaded, else sample",
+    )
 
 
 def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str) -> None:
@@ -169,18 +173,30 @@ def _add_assign(commands) -> None:
 
 
 def _add_bench(commands) -> None:
-    text = "measure our recipes beside those of other libraries"
-    parser = commands.add_parser("bench", help=text, description=text + ".")
-    parts = parser.add_subparsers(metavar="PART", required=True)
-    text = "compare how stable clusters are, and what they tell of movies not seen"
-    quality = parts.add_parser("quality", help=text, description=text + ".")
-    quality.add_argument(
-        "--dataset", default="auto", metavar="NAME|PATH", help="as of run (default: auto)"
+    from imdbclust.bench import SPEED
+
+    text = "measure speed, as ratios, and how our recipes compare with other libraries"
+    listed = "\n".join(f"  {name:<10} {about}" for name, about in SPEED.items())
+    parser = commands.add_parser(
+        "bench",
+        help=text,
+        description=text + ".",
+        epilog=f"parts that measure speed (all of them if none is named):\n{listed}\n"
+        "  quality    what clusters of our recipes are worth beside those of other libraries",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure, see below")
+    _add_dataset(parser)
+    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes and few fits, to see that all works"
+    )
+    speed = parser.add_argument_group("speed")
+    speed.add_argument("--runs", type=int, metavar="N", help="pairs to measure (5)")
+    quality = parser.add_argument_group("quality")
     quality.add_argument("--seeds", type=int, metavar="N", help="fits of all movies (3)")
     quality.add_argument("--subsamples", type=int, metavar="N", help="fits of parts of them (5)")
     quality.add_argument("--clusters", type=int, default=16, metavar="K", help="(16)")
-    quality.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
     quality.add_argument(
         "--peer",
         action="append",
@@ -188,10 +204,7 @@ def _add_bench(commands) -> None:
         metavar="NAME",
         help="compare only with those that have this in their name; may be given many times",
     )
-    quality.add_argument(
-        "--quick", action="store_true", help="two seeds, two subsamples, nothing that is slow"
-    )
-    quality.set_defaults(carry_out=_bench_quality)
+    parser.set_defaults(carry_out=_bench)
 
 
 def _run(call: argparse.Namespace) -> int:
@@ -298,35 +311,54 @@ def _assign(call: argparse.Namespace) -> int:
     return DONE
 
 
-def _bench_quality(call: argparse.Namespace) -> int:
-    from imdbclust.bench import BenchFailed, compare_quality
+def _bench(call: argparse.Namespace) -> int:
+    from imdbclust.bench import SPEED, BenchFailed, measure_speed
+    from imdbclust.bench.timing import RUNS, Options
     from imdbclust.datasets import DatasetError
     from imdbclust.load import CorpusError
     from imdbclust.running.html import RenderError
     from imdbclust.running.parameters import ParameterError
+    from imdbclust.running.run import RunFailed
     from imdbclust.running.stages import MissingNotebook
 
+    speed = [name for name in call.parts or SPEED if name != "quality"]
+    known = (*SPEED, "quality")
+    if unknown := [name for name in call.parts if name not in known]:
+        return _say(f"the bench has no part {unknown[0]!r}; it has {', '.join(known)}", WRONG)
+    if call.runs is not None and call.runs < 1:
+        return _say(f"--runs is at least 1, not {call.runs}", WRONG)
     try:
-        page = compare_quality(
-            dataset=call.dataset,
-            n_seeds=call.seeds,
-            n_subsamples=call.subsamples,
-            n_clusters=call.clusters,
-            named=call.peer,
-            quick=call.quick,
-            out=call.out,
-            command=call.command_line,
-        )
+        if speed:
+            runs = call.runs or (2 if call.quick else RUNS)
+            options = Options(call.dataset, runs, call.out, call.quick)
+            print(f"page: {measure_speed(speed, options)}")
+        if "quality" in call.parts:
+            print(f"page: {_compare_quality(call)}")
     except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
         return _say(str(error), WRONG)
     except BenchFailed as error:
-        return _say(f"{error}\nthe page of the others: {error.page}", FAILED)
-    except (RenderError, OSError) as error:
+        where = f"\nthe page of the others: {error.page}" if error.page else ""
+        return _say(f"{error}{where}", FAILED)
+    except (RenderError, RunFailed, OSError) as error:
         return _say(str(error), FAILED)
     except KeyboardInterrupt:
-        return _say("interrupted; the rows that were finished are in quality.csv", INTERRUPTED)
-    print(f"page: {page}")
+        return _say("interrupted; what was finished is in the folder bench", INTERRUPTED)
     return DONE
+
+
+def _compare_quality(call: argparse.Namespace) -> Path:
+    from imdbclust.bench.quality import compare_quality
+
+    return compare_quality(
+        dataset=call.dataset,
+        n_seeds=call.seeds,
+        n_subsamples=call.subsamples,
+        n_clusters=call.clusters,
+        named=call.peer,
+        quick=call.quick,
+        out=call.out,
+        command=call.command_line,
+    )
 
 
 def _say(text: str, code: int = DONE) -> int:

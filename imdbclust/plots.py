@@ -299,6 +299,22 @@ def plot_cost(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) ->
     return ax
 
 
+def plot_ratios(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw ``times_faster`` of each ``what``, and its range ``least`` to ``most``, as bars."""
+    ax = ax or _new(7, 0.8 + 0.32 * len(frame))
+    places = np.arange(len(frame))[::-1]
+    ax.barh(places, frame["times_faster"], color=ACCENT, height=0.6)
+    ax.hlines(places, frame["least"], frame["most"], color=INK, linewidth=1.5)
+    ax.axvline(1, color=SECOND, linewidth=1)
+    ax.set_yticks(places, [_short(text) for text in frame["what"]])
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set_xlabel("times faster (log scale); line: range over pairs")
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
 def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> Axes:
     """Draw each ``measure`` over ``n_clusters`` and over ``n_components``, with its range.
 

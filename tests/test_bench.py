@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from imdbclust import bench
-from imdbclust.bench import COLUMNS, OURS, Contender, Effort, lead_sentences, measure
+from imdbclust.bench import quality as bench
+from imdbclust.bench.peers import Anchor, Peer, PeerFailed
+from imdbclust.bench.quality import COLUMNS, OURS, Contender, Effort, lead_sentences, measure
 from imdbclust.cli import main
 from imdbclust.clustering import UNPLACED
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.evaluation import Fitted, Recipe
 from imdbclust.matrix import build_incidence
-from imdbclust.peers import Anchor, Peer, PeerFailed
 from imdbclust.running.html import check_page
 
 MEASURED = [
@@ -318,7 +318,7 @@ def test_an_interruption_leaves_the_finished_rows_and_no_page(films, tmp_path, o
     only(Peer("endless", "us", fit))
     assert call(films, tmp_path, *SMALL) == 130
     assert table_in(tmp_path).index.tolist() == list(OURS)
-    assert "the rows that were finished are in quality.csv" in capsys.readouterr().err
+    assert "what was finished is in the folder bench" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["quality.csv"]
 
 

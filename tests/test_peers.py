@@ -8,12 +8,8 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
-from imdbclust import peers as module
-from imdbclust.clustering import UNPLACED
-from imdbclust.datasets.sample import make_filmography
-from imdbclust.evaluation import Fitted
-from imdbclust.matrix import build_incidence, shuffle_casts
-from imdbclust.peers import (
+from imdbclust.bench import peers as module
+from imdbclust.bench.peers import (
     OPTIONAL,
     Anchor,
     Peer,
@@ -22,6 +18,10 @@ from imdbclust.peers import (
     missing_libraries,
     peers,
 )
+from imdbclust.clustering import UNPLACED
+from imdbclust.datasets.sample import make_filmography
+from imdbclust.evaluation import Fitted
+from imdbclust.matrix import build_incidence, shuffle_casts
 
 K = 16
 

@@ -130,6 +130,21 @@ def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None
         part.replace(folder / "index.html")
 
 
+def render_page(template: str, path: Path, **context) -> Path:
+    """Write a page of its own, made of one of the templates.
+
+    Raises
+    ------
+    RenderError
+        If the page does not pass `check_page`. It is on disk all the same.
+    """
+    text = _exporter().environment.get_template(template).render(**context)
+    path.write_bytes(text.encode("utf-8", errors="replace"))
+    if problems := check_page(text, page=path.name):
+        raise RenderError(problems)
+    return path
+
+
 def _pages(folder, manifest):
     """List the stages in order; those without an executed notebook have no ``href``."""
     pages = []

@@ -24,9 +24,8 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib"
 
 _NO_INFLUENCE = (
     "__main__.py",
-    "bench.py",
+    "bench/",
     "cli.py",
-    "peers.py",
     "running/assign.py",
     "running/html.py",
 )
@@ -119,7 +118,7 @@ def code_hash() -> str:
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package).as_posix()
-        if name not in _NO_INFLUENCE:
+        if not name.startswith(_NO_INFLUENCE):
             digest.update(f"{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -25,6 +25,8 @@ import numpy as np
 import pandas as pd
 
 from imdbclust import __version__, datasets
+from imdbclust.bench import BenchFailed
+from imdbclust.bench.peers import Anchor, Peer, PeerFailed, anchors, missing_libraries, peers
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets import Dataset
 from imdbclust.evaluation import (
@@ -41,7 +43,6 @@ from imdbclust.evaluation import (
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
 from imdbclust.paths import reports
-from imdbclust.peers import Anchor, Peer, PeerFailed, anchors, missing_libraries, peers
 from imdbclust.reduction import check_n_components
 from imdbclust.running.parameters import ParameterError, settings
 
@@ -87,20 +88,6 @@ BATCH_CELLS = 2**25
 """Movies are predicted in batches of at most so many numbers, where clusters are many."""
 
 
-class BenchFailed(RuntimeError):
-    """Some recipes broke; the others are in the table, and the page is there.
-
-    Attributes
-    ----------
-    page : Path
-        The page.
-    """
-
-    def __init__(self, message: str, page: Path):
-        super().__init__(message)
-        self.page = page
-
-
 @dataclass(frozen=True)
 class Effort:
     """How many fits are compared: with other seeds, and on parts of the movies."""
@@ -121,7 +108,7 @@ class Contender:
         What stands in the table.
     fit : callable
         Takes an incidence matrix and a seed, as of :mod:`imdbclust.evaluation`; or predicts, as
-        :attr:`imdbclust.peers.Anchor.predict`. None if it cannot be measured.
+        :attr:`imdbclust.bench.peers.Anchor.predict`. None if it cannot be measured.
     effort : Effort
         Fits that are compared.
     note : str
@@ -352,7 +339,7 @@ def measure(
     -------
     dict
         The columns of `COLUMNS`; ``kind``; ``decade``, the bits that the decade alone tells; and
-        ``broken``, an error that is no :class:`imdbclust.peers.PeerFailed`, or an empty text.
+        ``broken``, an error that is no :class:`imdbclust.bench.peers.PeerFailed`, or an empty text.
     """
     from joblib import parallel_config
 
@@ -558,21 +545,13 @@ def write_page(table: pd.DataFrame, dataset: Dataset, about: dict, path: Path) -
         The page does not pass :func:`imdbclust.running.html.check_page`. It is written all the
         same, so that the problem can be looked at.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    from imdbclust.running.html import FILTERS, TEMPLATES, RenderError, check_page
+    from imdbclust.running.html import render_page
     from imdbclust.running.show import format_column
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES / "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= FILTERS
     texts = pd.DataFrame({name: format_column(table[name], name) for name in COLUMNS})
-    page = environment.get_template("bench.html.j2").render(
+    render_page(
+        "bench.html.j2",
+        path,
         run={"dataset": dataset.describe()},
         lead=lead_sentences(table),
         columns=COLUMNS,
@@ -585,9 +564,6 @@ def write_page(table: pd.DataFrame, dataset: Dataset, about: dict, path: Path) -
         decade=table["decade"].dropna().tolist(),
         **about,
     )
-    path.write_text(page, encoding="utf-8", errors="replace")
-    if problems := check_page(page, page=path.name):
-        raise RenderError(problems)
 
 
 SHOWN = {
