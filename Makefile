@@ -50,7 +50,7 @@ lint: $(READY)  ## check style, in the notebooks too
 	@$(BIN)/ruff format --check .
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml admits
-	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
+	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --extra dev --extra cluster pyproject.toml -o requirements.lock
 	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
 
 clean:  ## remove .venv, caches and rendered reports

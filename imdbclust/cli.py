@@ -7,6 +7,7 @@ nothing was started; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import signal
 import sys
@@ -104,6 +105,19 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
     parser.add_argument("--name", help=name)
     parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
     parser.add_argument("--force", action="store_true", help="execute also what is there already")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="how long a notebook may take"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
 
 
 def _add_sweep(commands) -> None:
@@ -120,6 +134,17 @@ def _add_sweep(commands) -> None:
         parser,
         parameter="fix a parameter, in place of the file's",
         name="name of the sweep (default: sweep- and the file's name)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="notebooks executed at the same time (default: as many as there are cores)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="execute on the workers of this Dask scheduler, e.g. tcp://10.0.0.1:8786",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be executed, and what is there"
@@ -222,6 +247,7 @@ def _run(call: argparse.Namespace) -> int:
             name=call.name,
             out=call.out,
             force=call.force,
+            timeout=call.timeout,
             command=call.command_line,
         )
     except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
@@ -251,9 +277,18 @@ def _sweep(call: argparse.Namespace) -> int:
         )
         if call.dry_run:
             print(f"{len(plan.stages)} settings")
-            print(plan.summary(store).to_string(index=False))
+            print(plan.summary(plan.there(store)).to_string(index=False))
             return DONE
-        folder = sweep(plan, store, name, force=call.force, command=call.command_line)
+        folder = sweep(
+            plan,
+            store,
+            name,
+            force=call.force,
+            workers=call.workers,
+            scheduler=call.scheduler,
+            timeout=call.timeout,
+            command=call.command_line,
+        )
     except (
         SpecificationError,
         ParameterError,

@@ -258,36 +258,29 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
     return axes[0][0]
 
 
-def plot_heat(frame: pd.DataFrame, *, label: str, ax: Axes | None = None) -> Axes:
-    """Draw the numbers of a frame (rows x columns) as a heat map with the numbers in the cells."""
-    import seaborn as sns
-
-    ax = ax or _new(2 + 0.8 * frame.shape[1], 1.2 + 0.45 * frame.shape[0])
-    sns.heatmap(
-        frame,
-        annot=frame.map(lambda value: "" if pd.isna(value) else f"{value:.3g}"),
-        fmt="",
-        cmap="viridis",
-        linewidths=0.5,
-        annot_kws={"fontsize": 8},
-        cbar_kws={"label": label},
-        ax=ax,
+def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
+    """Draw ``mean`` over ``x`` with its range; panels are metrics, lines are values of ``line``."""
+    metrics, lines = list(frame["metric"].unique()), list(frame["line"].unique())
+    rows = -(-len(metrics) // 2)
+    _, axes = plt.subplots(
+        rows, min(2, len(metrics)), figsize=(8, 2.6 * rows), layout="constrained", squeeze=False
     )
-    ax.set(xlabel=str(frame.columns.name), ylabel=str(frame.index.name))
-    ax.tick_params(axis="y", rotation=0)
-    return ax
-
-
-def plot_band(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
-    """Draw the mean of `y` at each value of `x`, with its range as a band."""
-    ax = ax or _new(6, 3.2)
-    spread = frame.groupby(x, sort=True)[y].agg(["mean", "min", "max"])
-    places = spread.index if spread.index.dtype.kind in "iuf" else range(len(spread))
-    ax.fill_between(places, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
-    ax.plot(places, spread["mean"], color=ACCENT, marker="o", markersize=4)
-    ax.set_xticks(list(places), [str(value) for value in spread.index])
-    ax.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "))
-    return ax
+    numeric = frame["x"].dtype.kind in "iuf"
+    places = {value: value if numeric else place for place, value in enumerate(frame["x"].unique())}
+    for ax, metric in zip(axes.flat, metrics, strict=False):
+        for color, line in zip(cluster_colors(len(lines)), lines, strict=True):
+            found = frame[(frame["metric"] == metric) & (frame["line"] == line)]
+            x = found["x"].map(places)
+            ax.fill_between(x, found["least"], found["most"], color=color, alpha=0.2, linewidth=0)
+            ax.plot(x, found["mean"], color=color, marker="o", markersize=4, label=line)
+        ax.set(xlabel=xlabel, ylabel=metric.replace("_", " "))
+        if len(places) <= 12:
+            ax.set_xticks(list(places.values()), [str(value) for value in places])
+    for ax in axes.flat[len(metrics) :]:
+        ax.remove()
+    if lines != [""]:
+        axes[0][0].legend(frameon=False, fontsize=8)
+    return axes[0][0]
 
 
 def plot_cost(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
@@ -295,7 +288,7 @@ def plot_cost(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) ->
     ax = ax or _new(6, 3.2)
     ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
     ax.margins(0.1)
-    ax.set(xlabel="seconds of the setting's own stages", ylabel=y.replace("_", " "))
+    ax.set(xlabel="seconds of all five stages, one after the other", ylabel=y.replace("_", " "))
     return ax
 
 

@@ -66,6 +66,12 @@ class Dataset:
             return hashes[0]
         return hashlib.sha256("\n".join(hashes or [self.name]).encode()).hexdigest()
 
+    @property
+    def address(self) -> str:
+        """What :func:`find` is given to find these films again: a name, or a file's path."""
+        named = self.name in NAMES
+        return self.name if named else str(self.files[0].absolute())
+
     def read(self, *, on_problem: str = "stop") -> Corpus:
         """Return the corpus, with ``source`` saying where it comes from.
 

@@ -7,10 +7,12 @@ failed, and those after it stay pending.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,10 +62,13 @@ class TruthfulClient(PapermillNotebookClient):
     """Papermill's client; a cell that did not end well is never recorded as completed."""
 
     on_cell = Any(None, allow_none=True)
+    on_kernel = Any(None, allow_none=True)
 
     def create_kernel_manager(self) -> PrivateKernelManager:
         """Return a manager for a kernel of this interpreter."""
         self.km = PrivateKernelManager(config=self.config)
+        if self.on_kernel:
+            self.on_kernel(self.km)
         return self.km
 
     def papermill_execute_cells(self) -> None:
@@ -112,18 +117,23 @@ class TruthfulEngine(NBClientEngine):
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
         kernel_log: str | None = None,
+        deadline: float | None = None,
         on_cell: Callable[[], None] | None = None,
+        on_kernel: Callable[[PrivateKernelManager], None] | None = None,
         **_,
     ):
         """Execute the notebook that `nb_man` holds.
 
         Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
         `kernel_cwd` its working directory, `kernel_log` a file for what its process prints
-        outside of cells, `on_cell` is called after each cell.
+        outside of cells; at `deadline`, as of :func:`time.monotonic`, the cell that is running
+        fails; `on_cell` is called after each cell, `on_kernel` with the kernel's manager before
+        the kernel is started.
         """
         client = TruthfulClient(
             nb_man,
             timeout=execution_timeout,
+            timeout_func=None if deadline is None else lambda _: _seconds_to(deadline),
             startup_timeout=start_timeout,
             kernel_name=kernel_name,
             log=logger,
@@ -131,11 +141,17 @@ class TruthfulEngine(NBClientEngine):
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             on_cell=on_cell,
+            on_kernel=on_kernel,
         )
         options = {"env": kernel_env, "cwd": kernel_cwd}
         options = {key: value for key, value in options.items() if value}
         with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
             return client.execute(stdout=log, stderr=log, **options)
+
+
+def _seconds_to(deadline: float) -> int:
+    """Return whole seconds, which nbclient wants, and never 0, which to it means no limit."""
+    return max(1, math.ceil(deadline - time.monotonic()))
 
 
 def kernel_environment(**extra: str) -> dict[str, str]:

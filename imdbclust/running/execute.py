@@ -7,14 +7,54 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imdbclust.datasets import Dataset
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
 
+if TYPE_CHECKING:
+    from jupyter_client.manager import KernelManager
+
+    from imdbclust.datasets import Dataset
+
 KERNEL_LOG = "kernel.log"
+
+
+@dataclass(frozen=True)
+class Films:
+    """Where an execution finds the films, and which they must be.
+
+    Attributes
+    ----------
+    address : str
+        As :func:`imdbclust.datasets.find`.
+    sha256 : str
+        As :attr:`imdbclust.datasets.Dataset.sha256`.
+    """
+
+    address: str
+    sha256: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Films:
+        """Return where a dataset lies."""
+        return cls(dataset.address, dataset.sha256)
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How executions are carried out; nothing of it changes what they find.
+
+    Attributes
+    ----------
+    timeout : float, optional
+        Seconds that a notebook may take.
+    """
+
+    timeout: float | None = None
 
 
 class StageFailed(RuntimeError):
@@ -40,8 +80,10 @@ def execute_stage(
     *,
     store: Store,
     inputs: dict[str, Path],
-    dataset: Dataset,
+    films: Films | None = None,
+    manner: Manner | None = None,
     on_cell: Callable[[], None] | None = None,
+    on_kernel: Callable[[KernelManager], None] | None = None,
 ) -> dict:
     """Execute a stage's notebook and publish what it leaves.
 
@@ -53,10 +95,14 @@ def execute_stage(
         Where to publish.
     inputs : dict of Path
         Folders of the stages to read.
-    dataset : Dataset
-        The films, for the stage that loads them.
+    films : Films, optional
+        For the stage that loads them.
+    manner : Manner, optional
+        How to.
     on_cell : callable, optional
         Called after every cell.
+    on_kernel : callable, optional
+        Called with the manager of the kernel before that is started.
 
     Returns
     -------
@@ -69,22 +115,22 @@ def execute_stage(
         A cell failed, the kernel died, or the notebook ended without finishing. Nothing is
         published.
     """
-    started = time.monotonic()
+    manner, started = manner or Manner(), time.monotonic()
     with store.attempt(planned) as attempt:
         context = {
             "token": uuid.uuid4().hex,
             "folder": str(attempt),
             "inputs": {stage: str(folder) for stage, folder in inputs.items()},
-            "dataset": {"find": str(dataset.files[0]) if _is_own_file(dataset) else dataset.name},
+            "films": asdict(films) if films else None,
         }
         scratch = attempt / "scratch"
         scratch.mkdir()
         write_json(scratch / "context.json", context)
         try:
-            _run_papermill(planned, attempt, scratch, on_cell)
+            _run_papermill(planned, attempt, scratch, manner, on_cell=on_cell, on_kernel=on_kernel)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
-            raise _failure(error, planned, attempt, time.monotonic() - started) from error
+            raise _failure(error, planned, attempt, manner, time.monotonic() - started) from error
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
         _forget_places(attempt / NOTEBOOK, planned)
@@ -98,12 +144,65 @@ def execute_stage(
         return store.publish(attempt, planned, record)
 
 
-def _is_own_file(dataset: Dataset) -> bool:
-    return dataset.name not in ("imdb", "wikipedia", "sample")
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended.
+
+    Attributes
+    ----------
+    status : str
+        ``done``, ``failed``, or ``skipped`` because something that it reads failed.
+    record : dict
+        The record of a finished execution.
+    reused : bool
+        Whether it was there already.
+    error : dict
+        Of a failed one, as :class:`StageFailed` has it.
+    notebook : str
+        The annotated notebook of a failed one.
+    seconds : float
+        Time that a failed one took.
+    """
+
+    status: str
+    record: dict = field(default_factory=dict)
+    reused: bool = False
+    error: dict = field(default_factory=dict)
+    notebook: str = ""
+    seconds: float = 0.0
+
+
+def execute_once(
+    planned: PlannedStage, *, store: Store, upstream: dict[str, PlannedStage], **options
+) -> Outcome:
+    """Execute a stage unless it is there; a failure is an outcome, not an exception.
+
+    Parameters
+    ----------
+    planned : PlannedStage
+        What to execute.
+    store : Store
+        Where it belongs.
+    upstream : dict
+        The executions that it reads, by stage.
+    **options
+        As :func:`execute_stage`.
+    """
+    record = store.record(planned)
+    if record is not None:
+        return Outcome("done", record, reused=True)
+    inputs = {stage: store.path(one) for stage, one in upstream.items()}
+    try:
+        record = execute_stage(planned, store=store, inputs=inputs, **options)
+    except StageFailed as failure:
+        return Outcome(
+            "failed", error=failure.error, notebook=failure.notebook, seconds=failure.seconds
+        )
+    return Outcome("done", record)
 
 
 def _run_papermill(
-    planned: PlannedStage, attempt: Path, scratch: Path, on_cell: Callable[[], None] | None
+    planned: PlannedStage, attempt: Path, scratch: Path, manner: Manner, **callbacks
 ) -> None:
     from papermill import execute_notebook
     from papermill.engines import papermill_engines
@@ -126,7 +225,8 @@ def _run_papermill(
         kernel_env=environment,
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
-        on_cell=on_cell,
+        deadline=None if manner.timeout is None else time.monotonic() + manner.timeout,
+        **callbacks,
     )
 
 
@@ -153,7 +253,9 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
     return done
 
 
-def _failure(error: Exception, planned: PlannedStage, attempt: Path, seconds: float) -> StageFailed:
+def _failure(
+    error: Exception, planned: PlannedStage, attempt: Path, manner: Manner, seconds: float
+) -> StageFailed:
     notebook = attempt / NOTEBOOK
     text = ""
     if notebook.is_file():
@@ -163,6 +265,8 @@ def _failure(error: Exception, planned: PlannedStage, attempt: Path, seconds: fl
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
         message += _last_words(attempt / "scratch" / KERNEL_LOG)
+    if kind == "CellTimeoutError":
+        message = f"the notebook takes longer than the {manner.timeout:g} s that --timeout allows"
     about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
     return StageFailed(about, text, seconds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
@@ -104,8 +105,16 @@ class Stage:
 
     def dataset(self) -> datasets.Dataset:
         """Return the films to load: those the runner found, or those of ``dataset``."""
-        found = self.context.get("dataset")
-        return datasets.find(found["find"] if found else str(self.parameters["dataset"]))
+        films = self.context.get("films")
+        if not films:
+            return datasets.find(str(self.parameters["dataset"]))
+        found = datasets.find(films["address"], download=False)
+        if found.sha256 != films["sha256"]:
+            raise datasets.DatasetError(
+                f"the films at {films['address']} are not those that the run was planned for: "
+                f"their hash is {found.sha256}, not {films['sha256']}"
+            )
+        return found
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
         """Show a sentence; a `finding` is repeated on the run's index, a `headline` leads it."""
@@ -158,12 +167,15 @@ class Stage:
         :func:`imdbclust.running.show.table_html`. The index is not part of the table: reset
         it where it says something.
         """
-        path = self.folder / TABLES / f"{name}.csv"
-        frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
-        self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
+        self._write_table(frame, name, caption)
         shown = frame[columns] if columns else frame
         html = show.table_html(shown, caption=caption, name=name, head=head, links=links)
         _display(html, shown.head(head or 10).to_string(index=False))
+
+    def _write_table(self, frame: pd.DataFrame, name: str, caption: str) -> None:
+        path = self.folder / TABLES / f"{name}.csv"
+        frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative."""
@@ -223,11 +235,15 @@ class SweepStage(Stage):
         """
         import pandas as pd
 
+        from imdbclust.comparison import ALWAYS
+
         stage = cls.open("sweep", namespace)
         stage.folder_of_sweep = stage.inputs["sweep"]
         manifest = stage.folder_of_sweep / "manifest.json"
         stage.sweep = json.loads(manifest.read_text(encoding="utf-8"))
-        stage.results = pd.read_parquet(stage.folder_of_sweep / "results.parquet")
+        results = pd.read_parquet(stage.folder_of_sweep / "results.parquet")
+        # where nothing was finished there are no metrics
+        stage.results = results if ALWAYS in results else results.assign(**{ALWAYS: math.nan})
         stage.axes, stage.metrics = stage.sweep["axes"], stage.sweep["metrics"]
         return stage
 
@@ -238,6 +254,15 @@ class SweepStage(Stage):
     def address(self, number: int) -> str:
         """Return the address of a setting's folder, from the sweep's."""
         return f"settings/{number:0{len(str(len(self.results)))}}"
+
+    def heat(self, cells: pd.DataFrame, *, caption: str) -> None:
+        """Show a table of :func:`imdbclust.comparison.grid`, its cells links to their settings."""
+        told = cells.iloc[0]
+        name = f"heat_{told['metric']}_{told['row_axis']}_{told['column_axis']}"
+        self._write_table(cells, name, caption)
+        links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
+        html = show.heat_html(cells, caption=caption, name=name, links=links)
+        _display(html, cells[["row", "column", "mean"]].to_string(index=False))
 
 
 def _sweep_to_look_at(parameters: dict[str, Value]) -> dict[str, Path]:

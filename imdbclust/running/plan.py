@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imdbclust import __version__
 from imdbclust.datasets import Dataset
-from imdbclust.paths import REPOSITORY
+from imdbclust.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.running.parameters import FROM_RUN, Value, declared_in
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
@@ -27,7 +27,10 @@ _NO_INFLUENCE = (
     "bench/",
     "cli.py",
     "running/assign.py",
+    "running/distributed.py",
     "running/html.py",
+    "running/progress.py",
+    "running/specification.py",
 )
 """Modules that no stage's result depends on."""
 
@@ -121,6 +124,19 @@ def code_hash() -> str:
         if not name.startswith(_NO_INFLUENCE):
             digest.update(f"{name}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def fingerprint() -> dict[str, str]:
+    """Return all that has to be the same wherever executions of one sweep are carried out."""
+    notebooks = hashlib.sha256()
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        notebooks.update(json.dumps([path.name, _sources(path)]).encode())
+    return {
+        "imdbclust": __version__,
+        "sources of imdbclust": code_hash(),
+        "notebooks": notebooks.hexdigest(),
+        **versions(),
+    }
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from imdbclust.running.execute import Outcome
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import cells_of
 
@@ -69,22 +70,32 @@ class SweepProgress(_Bar):
     """
 
     def __init__(self, total: int):
-        self._total, self._counts = total, {"done": 0, "shared": 0, "failed": 0, "skipped": 0}
+        self._total, self._running = total, set()
+        self._counts = {"done": 0, "shared": 0, "failed": 0, "skipped": 0}
         super().__init__(
             total, "{desc} {percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
         )
 
-    def ended(self, planned: PlannedStage, status: str, message: str = "") -> None:
-        """Say how an execution ended: ``done``, ``shared`` (was there), ``failed``, ``skipped``."""
-        self._counts[status] += 1
-        told = ", ".join(f"{count} {name}" for name, count in self._counts.items() if count)
-        if status == "failed":
-            self.say(f"  {planned.name} failed: {message}")
-        self._bar.set_description_str(told)
+    def began(self, key: str) -> None:
+        """Say that an execution is under way."""
+        self._running.add(key)
+        self._bar.set_description_str(self._told())
+
+    def ended(self, planned: PlannedStage, outcome: Outcome) -> None:
+        """Say how an execution ended, or that its result was there already."""
+        self._running.discard(planned.key)
+        self._counts["shared" if outcome.reused else outcome.status] += 1
+        if outcome.status == "failed":
+            self.say(f"  {planned.name} failed: {outcome.error['message']}")
+        self._bar.set_description_str(self._told())
         self._bar.update()
         ended = sum(self._counts.values())
         if not self._watched and (ended * 10 // self._total) > ((ended - 1) * 10 // self._total):
-            self.say(f"  {ended} of {self._total} stages: {told}")
+            self.say(f"  {ended} of {self._total} stages: {self._told()}")
+
+    def _told(self) -> str:
+        counts = {"running": len(self._running), **self._counts}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _count_cells(planned: PlannedStage) -> int:

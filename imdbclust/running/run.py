@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset
 from imdbclust.paths import REPOSITORY, reports
-from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
 from imdbclust.running.parameters import ParameterError, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, plan_stages, versions
 from imdbclust.running.progress import Progress
@@ -28,7 +27,9 @@ from imdbclust.running.store import (
     TABLES,
     Store,
     discard,
+    remove_abandoned,
     replace_folder,
+    unfinished,
     write_json,
 )
 
@@ -63,6 +64,7 @@ def run(
     name: str | None = None,
     out: Path | None = None,
     force: bool = False,
+    timeout: float | None = None,
     command: str = "",
 ) -> Path:
     """Execute the five notebooks and render their reports.
@@ -82,6 +84,8 @@ def run(
         The folder for reports.
     force : bool
         Execute also what is there already.
+    timeout : float, optional
+        Seconds that a notebook may take.
     command : str
         How the run was called, for the report.
 
@@ -104,12 +108,13 @@ def run(
     out = Path(out) if out else reports()
     planned, store = plan_stages(values, found), Store(out)
     check_possible(values, films_of(planned[0], store, found))
+    tidy(out)
     if force:
         for stage in planned:
             discard(store.path(stage))
     manifest = new_manifest(name, preset, values, found, planned, command)
     began = time.monotonic()
-    failure = _execute_all(planned, store, found, manifest["stages"])
+    failure = _execute_all(planned, store, found, Manner(timeout), manifest["stages"])
     if failure:
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
@@ -117,6 +122,12 @@ def run(
     if manifest["error"]:
         raise RunFailed("{stage}: {type}: {message}".format_map(manifest["error"]), folder)
     return folder
+
+
+def tidy(out: Path) -> None:
+    """Remove what killed runs and sweeps left unfinished below a folder for reports."""
+    for folder in (out, Store(out).folder):
+        remove_abandoned(folder)
 
 
 def prepare(
@@ -147,7 +158,7 @@ def prepare(
         if step.stage in needed and store.record(step) is None:
             tell(f"{step.name} is not there yet; it is made now, from {found.title} …")
             inputs = _folders(step, planned, store)
-            execute_stage(step, store=store, inputs=inputs, dataset=found)
+            execute_stage(step, store=store, inputs=inputs, films=Films.of(found))
     if found.synthetic:
         tell("The films are made up: no real ones are at hand.")
     return {step.stage: store.path(step) for step in planned if step.stage in READS[stage]}
@@ -257,28 +268,34 @@ def _check_placeable(values: dict[str, Value], corpus: Corpus) -> None:
 
 
 def _execute_all(
-    planned: list[PlannedStage], store: Store, dataset: Dataset, entries: list[dict]
-) -> StageFailed | None:
-    """Execute what is not there yet, noting in the manifest's entries how it went."""
+    planned: list[PlannedStage], store: Store, dataset: Dataset, manner: Manner, entries: list[dict]
+) -> Outcome | None:
+    """Execute what is not there yet, noting in the manifest's entries how it went.
+
+    Returns
+    -------
+    Outcome or None
+        That of the stage that failed, if one did.
+    """
     progress = Progress(planned)
+    by_stage = {stage.stage: stage for stage in planned}
     try:
         if dataset.synthetic:
             progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {dataset.why}".strip())
         for stage, entry in zip(planned, entries, strict=True):
             progress.begin(stage)
-            record, reused = store.record(stage), True
-            if record is None:
-                reused = False
-                inputs = _folders(stage, planned, store)
-                try:
-                    record = execute_stage(
-                        stage, store=store, inputs=inputs, dataset=dataset, on_cell=progress.cell
-                    )
-                except StageFailed as failure:
-                    entry |= {"status": "failed", "seconds": round(failure.seconds, 2)}
-                    return failure
-            entry |= finished_entry(record, reused=reused)
-            progress.end(stage, seconds=record["seconds"], reused=reused)
+            outcome = execute_once(
+                stage,
+                store=store,
+                upstream={read: by_stage[read] for read in stage.inputs},
+                films=Films.of(dataset),
+                manner=manner,
+                on_cell=progress.cell,
+            )
+            entry |= entry_of(outcome)
+            if outcome.status == "failed":
+                return outcome
+            progress.end(stage, seconds=outcome.record["seconds"], reused=outcome.reused)
     finally:
         progress.close()
     return None
@@ -296,9 +313,14 @@ _TOLD = (
 )
 
 
-def finished_entry(record: dict, *, reused: bool) -> dict:
-    """Return what a manifest says of a finished stage."""
-    return {"status": "done", "reused": reused} | {key: record[key] for key in _TOLD}
+def entry_of(outcome: Outcome) -> dict:
+    """Return what a manifest says of a stage that was executed, or was there."""
+    if outcome.status == "done":
+        told = {key: outcome.record[key] for key in _TOLD}
+        return {"status": "done", "reused": outcome.reused} | told
+    if outcome.status == "failed":
+        return {"status": "failed", "seconds": round(outcome.seconds, 2)}
+    return {}
 
 
 def pending_entry(stage: PlannedStage) -> dict:
@@ -369,8 +391,7 @@ def assemble(
     """
     from imdbclust.running.html import RenderError, render_index, render_run
 
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with unfinished(folder.parent, folder.name) as new:
         (new / "notebooks").mkdir()
         (new / TABLES).mkdir()
         for stage, entry in zip(planned, manifest["stages"], strict=True):
@@ -397,8 +418,6 @@ def assemble(
         for sibling in siblings:
             others = [manifest, *(one for one in siblings if one is not sibling)]
             render_index(folder.parent / sibling["name"], sibling, others)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return folder
 
 

@@ -93,6 +93,58 @@ def table_html(
     )
 
 
+def heat_html(cells: pd.DataFrame, *, caption: str, name: str, links: dict[int, str]) -> str:
+    """Return a table whose cells are shaded by their value, each a link.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``row_axis``, ``row``, ``column_axis``, ``column``, ``mean``, ``spread``, ``first``: one row
+        a cell, as of :func:`imdbclust.comparison.grid`. What is missing is an empty cell.
+    caption : str
+        What the cells show.
+    name : str
+        Name of the CSV, without ending.
+    links : dict
+        Addresses by ``first``.
+    """
+    rows, columns = cells["row"].unique(), cells["column"].unique()
+    at = {(one.row, one.column): one for one in cells.itertuples()}
+    texts = dict(zip(at, format_column(cells["mean"]), strict=True))
+    least, range_ = cells["mean"].min(), float(cells["mean"].max() - cells["mean"].min())
+
+    def cell(row: object, column: object) -> str:
+        one = at.get((row, column))
+        if one is None or _is_missing(one.mean):
+            return '<td class="number">–</td>'
+        level = 100 * (one.mean - least) / range_ if range_ else 50
+        spread = "" if _is_missing(one.spread) else f"<small>± {one.spread:.2g}</small>"
+        return (
+            f'<td class="number heat" style="--level: {level:.0f}%">'
+            f'<a href="{escape(links[one.first])}">{texts[row, column]}</a>{spread}</td>'
+        )
+
+    row_axis, column_axis = (
+        escape(_heading(cells[axis].iloc[0])) for axis in ("row_axis", "column_axis")
+    )
+    header = "".join(f'<th scope="col" class="number">{escape(str(one))}</th>' for one in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(row))}</th>'
+        f"{''.join(cell(row, column) for column in columns)}</tr>"
+        for row in rows
+    )
+    text, file = escape(caption), escape(name)
+    return (
+        f'<figure class="table" id="table-{file}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}">'
+        f"<table><caption>{text}</caption><thead>"
+        f'<tr><td></td><th scope="colgroup" colspan="{len(columns)}">{column_axis}</th></tr>'
+        f'<tr><th scope="col">{row_axis}</th>{header}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+        f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
+    )
+
+
 def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     """Return a figure as an embedded SVG with a caption and a text alternative.
 

@@ -6,12 +6,14 @@ written last, ``record.json`` with the hash of every other file.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imdbclust.datasets import file_sha256
@@ -27,6 +29,9 @@ CONTEXT = "IMDBCLUST_STAGE"
 
 DONE = "done.json"
 """What a notebook writes last, so that the runner knows that it came to its end."""
+
+PART = ".part-"
+"""How the names of folders begin that are still being made."""
 
 
 class Store:
@@ -58,14 +63,10 @@ class Store:
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
         """Give a temporary folder for an execution; it is gone afterwards unless published."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=f".{planned.name}-{planned.key}-", dir=self.folder)
-        try:
+        with unfinished(self.folder, f"{planned.name}-{planned.key}") as folder:
             for part in (ARTIFACT, TABLES):
-                (Path(folder) / part).mkdir()
-            yield Path(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+                (folder / part).mkdir()
+            yield folder
 
     def publish(self, attempt: Path, planned: PlannedStage, record: dict) -> dict:
         """Turn a finished attempt into the execution's folder, and return its full record.
@@ -96,12 +97,74 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
+@contextmanager
+def unfinished(parent: Path, name: str) -> Iterator[Path]:
+    """Give a folder to make something in, to be renamed when finished; else it is gone afterwards.
+
+    It is locked as long as its maker lives, whatever becomes of it, so that
+    :func:`remove_abandoned` knows whether anybody still works in it.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PART}{name}-", dir=parent))
+        with suppress(FileNotFoundError):  # taken for abandoned before it was locked
+            lock = _lock(folder, unlockable=True)
+            if lock is not None and folder.exists():
+                break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_abandoned(parent: Path, *, patience: float = 3.0) -> None:
+    """Remove the folders that somebody was killed in, and leave those in which somebody works.
+
+    Parameters
+    ----------
+    parent : path
+        Where they lie.
+    patience : float
+        Seconds to try for: a kernel whose runner was killed may write for a moment longer.
+    """
+    until = time.monotonic() + patience
+    used: set[Path] = set()
+    while left := set(parent.glob(f"{PART}*")) - used:
+        for folder in left:
+            with suppress(FileNotFoundError):
+                a_day_old = time.time() - folder.stat().st_mtime > 24 * 3600
+                lock = _lock(folder, unlockable=a_day_old)
+                if lock is None:
+                    used.add(folder)
+                    continue
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+        if time.monotonic() >= until:
+            return
+        time.sleep(0.05)
+
+
+def _lock(folder: Path, *, unlockable: bool) -> int | None:
+    """Lock a folder until the descriptor is closed or its owner dies; None if somebody has it.
+
+    Where a file system cannot lock folders, `unlockable` says whether to take it all the same.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if isinstance(error, BlockingIOError) or not unlockable:
+            os.close(descriptor)
+            return None
+    return descriptor
+
+
 def discard(folder: Path) -> None:
     """Remove a folder so that at no moment a part of it lies under its name."""
     if folder.exists():
-        aside = tempfile.mkdtemp(prefix=f".{folder.name}-gone-", dir=folder.parent)
-        folder.rename(Path(aside) / folder.name)
-        shutil.rmtree(aside, ignore_errors=True)
+        with unfinished(folder.parent, f"{folder.name}-gone") as aside:
+            folder.rename(aside / folder.name)
 
 
 def replace_folder(new: Path, target: Path) -> None:

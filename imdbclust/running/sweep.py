@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
+from joblib import cpu_count
 
 from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset, file_sha256
 from imdbclust.paths import reports
-from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
 from imdbclust.running.html import render_sweep
 from imdbclust.running.notebook import FLOAT_FORMAT
 from imdbclust.running.parameters import ParameterError, Value
@@ -26,10 +27,11 @@ from imdbclust.running.run import (
     check_name,
     check_possible,
     commit,
+    entry_of,
     films_of,
-    finished_entry,
     new_manifest,
     pending_entry,
+    tidy,
 )
 from imdbclust.running.specification import Setting, Specification, read_specification
 from imdbclust.running.stages import STAGES, notebook_of
@@ -39,6 +41,7 @@ from imdbclust.running.store import (
     Store,
     discard,
     replace_folder,
+    unfinished,
     write_json,
 )
 
@@ -67,14 +70,22 @@ class SweepPlan:
     stages: list[list[PlannedStage]]
     executions: dict[str, PlannedStage]
 
-    def summary(self, store: Store) -> pd.DataFrame:
+    def upstream(self, planned: PlannedStage) -> dict[str, PlannedStage]:
+        """Return the executions that one reads, by stage."""
+        return {stage: self.executions[key] for stage, key in planned.inputs.items()}
+
+    def there(self, store: Store) -> dict[str, dict]:
+        """Return the records of the executions that are there already, by key."""
+        found = {key: store.record(planned) for key, planned in self.executions.items()}
+        return {key: record for key, record in found.items() if record is not None}
+
+    def summary(self, there: Collection[str]) -> pd.DataFrame:
         """Count, for each notebook, ``settings``, ``executions`` and those ``there`` already."""
         rows = []
         for stage in STAGES:
-            planned = [one for one in self.executions.values() if one.stage == stage]
-            there = sum(store.record(one) is not None for one in planned)
-            name = notebook_of(stage).stem
-            rows.append((name, len(self.stages), len(planned), there))
+            keys = [key for key, one in self.executions.items() if one.stage == stage]
+            n_there = sum(key in there for key in keys)
+            rows.append((notebook_of(stage).stem, len(self.stages), len(keys), n_there))
         return pd.DataFrame(rows, columns=["notebook", "settings", "executions", "there"])
 
 
@@ -89,70 +100,42 @@ def plan_sweep(specification: Specification, dataset: Dataset) -> SweepPlan:
     return SweepPlan(specification, dataset, stages, executions)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an execution ended.
-
-    Attributes
-    ----------
-    status : str
-        ``done``, ``failed``, or ``skipped`` because something that it reads failed.
-    record : dict
-        The record of a finished execution.
-    reused : bool
-        Whether it was there already.
-    error : dict
-        Of a failed one, as :class:`~imdbclust.running.execute.StageFailed` has it.
-    notebook : str
-        The annotated notebook of a failed one.
-    """
-
-    status: str
-    record: dict = field(default_factory=dict)
-    reused: bool = False
-    error: dict = field(default_factory=dict)
-    notebook: str = ""
-
-
-def execute_once(
-    planned: PlannedStage, store: Store, dataset: Dataset, upstream: dict[str, PlannedStage]
-) -> Outcome:
-    """Execute a stage unless it is there; a failure is an outcome, not an exception.
+def execute_here(
+    plan: SweepPlan,
+    wanted: Iterable[PlannedStage],
+    store: Store,
+    manner: Manner,
+    progress: SweepProgress,
+) -> dict[str, Outcome]:
+    """Execute stages in this process, one after the other; return how each ended, by key.
 
     Parameters
     ----------
-    planned : PlannedStage
-        What to execute.
+    plan : SweepPlan
+        What they are part of.
+    wanted : iterable of PlannedStage
+        Those that are not there yet, whatever one reads before it.
     store : Store
-        Where it belongs.
-    dataset : Dataset
-        The films.
-    upstream : dict
-        The executions that it reads, by stage.
+        Where they belong.
+    manner : Manner
+        How.
+    progress : SweepProgress
+        What is told of each.
     """
-    record = store.record(planned)
-    if record is not None:
-        return Outcome("done", record, reused=True)
-    inputs = {stage: store.path(one) for stage, one in upstream.items()}
-    try:
-        record = execute_stage(planned, store=store, inputs=inputs, dataset=dataset)
-    except StageFailed as failure:
-        return Outcome("failed", error=failure.error, notebook=failure.notebook)
-    return Outcome("done", record)
-
-
-def execute_all(
-    plan: SweepPlan, store: Store, on_outcome: Callable[[PlannedStage, Outcome], None]
-) -> dict[str, Outcome]:
-    """Execute what a sweep needs, one after the other, and return the outcomes by key."""
     outcomes: dict[str, Outcome] = {}
-    for key, planned in plan.executions.items():
-        upstream = {stage: plan.executions[read] for stage, read in planned.inputs.items()}
-        if all(outcomes[read].status == "done" for read in planned.inputs.values()):
-            outcomes[key] = execute_once(planned, store, plan.dataset, upstream)
+    films = Films.of(plan.dataset)
+    for planned in wanted:
+        upstream = plan.upstream(planned)
+        read = [outcomes.get(one.key) for one in upstream.values()]
+        if any(one and one.status != "done" for one in read):
+            outcome = Outcome("skipped")
         else:
-            outcomes[key] = Outcome("skipped")
-        on_outcome(planned, outcomes[key])
+            progress.began(planned.key)
+            outcome = execute_once(
+                planned, store=store, upstream=upstream, films=films, manner=manner
+            )
+        outcomes[planned.key] = outcome
+        progress.ended(planned, outcome)
     return outcomes
 
 
@@ -242,7 +225,15 @@ def prepare_sweep(
 
 
 def sweep(
-    plan: SweepPlan, store: Store, name: str, *, force: bool = False, command: str = ""
+    plan: SweepPlan,
+    store: Store,
+    name: str,
+    *,
+    force: bool = False,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    timeout: float | None = None,
+    command: str = "",
 ) -> Path:
     """Execute a planned sweep, write its results and render a report for each setting.
 
@@ -256,6 +247,13 @@ def sweep(
         Name of that folder. One of that name is replaced once the sweep has ended.
     force : bool
         Execute also what is there already.
+    workers : int, optional
+        Processes that execute notebooks at the same time, as many as there are cores if not
+        given; 1 is this process.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers execute them instead.
+    timeout : float, optional
+        Seconds that a notebook may take.
     command : str
         How the sweep was called, for the report.
 
@@ -267,25 +265,41 @@ def sweep(
 
     Raises
     ------
+    imdbclust.running.parameters.ParameterError
+        There are no such workers, or they would not give the same results.
     SweepFailed
         Settings failed; the others are done.
     """
+    name, out = check_name(name), store.folder.parent
+    n_workers = _check_workers(workers, scheduler)
+    tidy(out)
     if force:
         for planned in plan.executions.values():
             discard(store.path(planned))
     began = time.monotonic()
+    there = plan.there(store)
+    wanted = [planned for key, planned in plan.executions.items() if key not in there]
     progress = SweepProgress(len(plan.executions))
-
-    def tell(planned: PlannedStage, outcome: Outcome) -> None:
-        status = "shared" if outcome.reused else outcome.status
-        progress.ended(planned, status, outcome.error.get("message", ""))
-
+    outcomes = {key: Outcome("done", record, reused=True) for key, record in there.items()}
     try:
-        outcomes = execute_all(plan, store, tell)
+        for key, outcome in outcomes.items():
+            progress.ended(plan.executions[key], outcome)
+        todo = (plan, wanted, store, Manner(timeout), progress)
+        if wanted and (scheduler or n_workers > 1):
+            from imdbclust.running.distributed import execute_there
+
+            n_workers = min(n_workers, len(wanted))
+            outcomes |= execute_there(*todo, n_workers=n_workers, scheduler=scheduler)
+        else:
+            outcomes |= execute_here(*todo)
     finally:
         progress.close()
+        tidy(out)
     results = results_table(plan, outcomes)
-    folder = _write(plan, store, check_name(name), results, outcomes, command, began)
+    with unfinished(out, name) as new:
+        _write(new, plan, store, name, results, outcomes, command, began)
+        replace_folder(new, out / name)
+    folder = out / name
     n_failed = int((results["status"] == "failed").sum())
     if n_failed:
         raise SweepFailed(f"{n_failed} of {len(results)} settings failed", folder)
@@ -296,78 +310,95 @@ def _named(setting: Setting) -> str:
     return ", ".join(f"{name} {value}" for name, value in setting.axes.items())
 
 
-def _write(plan, store, name, results, outcomes, command, began) -> Path:
-    """Build the sweep's folder beside its place and put it there in one step."""
-    out = store.folder.parent
-    new = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
-    try:
-        (new / "settings").mkdir()
-        width = len(str(len(results)))
-        for number, (setting, stages) in enumerate(
-            zip(plan.specification.settings, plan.stages, strict=True), start=1
-        ):
-            label = f"{number:0{width}}"
-            found = [outcomes[one.key] for one in stages]
-            manifest = _manifest_of(label, setting, stages, plan.dataset, found, command)
-            failed = next((one.notebook for one in found if one.notebook), "")
-            assemble(new / "settings" / label, manifest, stages, store, failed)
-        results.to_csv(
-            new / "results.csv", index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
-        )
-        results.to_parquet(new / "results.parquet", index=False)
-        (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
-        manifest = {
-            "format": 1,
-            "name": name,
-            "status": "done",
-            "command": command,
-            "dataset": plan.dataset.describe(),
-            "settings": len(results),
-            "failed": int((results["status"] == "failed").sum()),
-            "executions": plan.summary(store).to_dict("records"),
-            "computed": sum(not one.reused for one in outcomes.values() if one.status == "done"),
-            "axes": list(plan.specification.axes),
-            "metrics": metrics_of(results, plan.specification.axes),
-            "volatile_columns": list(VOLATILE),
-            "versions": {"imdbclust": __version__, **versions()},
-            "seconds": round(time.monotonic() - began, 2),
-            "stages": [],
-            **commit(),
-        }
-        write_json(new / "manifest.json", manifest)
-        manifest["stages"] = [_look_at(new, plan, store)]
-        render_sweep(new, manifest)
-        write_json(new / "manifest.json", manifest)
-        new.chmod(0o755)
-        replace_folder(new, out / name)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return out / name
+def _check_workers(workers: int | None, scheduler: str | None) -> int:
+    """Return how many processes of this machine execute notebooks.
+
+    Raises
+    ------
+    ParameterError
+        What executes elsewhere than in this process is not installed, or is asked for twice.
+    """
+    if workers and scheduler:
+        raise ParameterError("give --workers or --scheduler, not both")
+    if workers is not None and workers < 1:
+        raise ParameterError(f"--workers is at least 1, not {workers}")
+    n_workers = workers or cpu_count()
+    if find_spec("distributed") is None:
+        if scheduler or (workers or 1) > 1:
+            raise ParameterError("more workers need Dask: pip install 'imdbclust[cluster]'")
+        return 1
+    return n_workers
+
+
+def _write(
+    new: Path,
+    plan: SweepPlan,
+    store: Store,
+    name: str,
+    results: pd.DataFrame,
+    outcomes: dict[str, Outcome],
+    command: str,
+    began: float,
+) -> None:
+    """Write all that a sweep leaves into a folder."""
+    (new / "settings").mkdir()
+    width = len(str(len(results)))
+    for number, (setting, stages) in enumerate(
+        zip(plan.specification.settings, plan.stages, strict=True), start=1
+    ):
+        label = f"{number:0{width}}"
+        found = [outcomes[one.key] for one in stages]
+        manifest = _manifest_of(label, setting, stages, plan.dataset, found, command)
+        failed = next((one.notebook for one in found if one.notebook), "")
+        assemble(new / "settings" / label, manifest, stages, store, failed)
+    results.to_csv(new / "results.csv", index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    results.to_parquet(new / "results.parquet", index=False)
+    (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
+    reused = [key for key, outcome in outcomes.items() if outcome.reused]
+    manifest = {
+        "format": 1,
+        "name": name,
+        "status": "done",
+        "command": command,
+        "dataset": plan.dataset.describe(),
+        "settings": len(results),
+        "failed": int((results["status"] == "failed").sum()),
+        "executions": plan.summary(reused).to_dict("records"),
+        "computed": sum(one.status == "done" for one in outcomes.values()) - len(reused),
+        "axes": list(plan.specification.axes),
+        "metrics": metrics_of(results, plan.specification.axes),
+        "volatile_columns": list(VOLATILE),
+        "versions": {"imdbclust": __version__, **versions()},
+        "seconds": round(time.monotonic() - began, 2),
+        "stages": [],
+        **commit(),
+    }
+    write_json(new / "manifest.json", manifest)
+    manifest["stages"] = [_look_at(new, store)]
+    render_sweep(new, manifest)
+    write_json(new / "manifest.json", manifest)
+    new.chmod(0o755)
 
 
 def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
     """Return the manifest of a setting, as that of a run."""
     manifest = new_manifest(label, setting.preset, setting.parameters, dataset, stages, command)
     for entry, outcome in zip(manifest["stages"], outcomes, strict=True):
-        if outcome.status == "done":
-            entry |= finished_entry(outcome.record, reused=outcome.reused)
-        elif outcome.status == "failed":
-            entry["status"] = "failed"
+        entry |= entry_of(outcome)
+        if outcome.status == "failed":
             manifest |= {"status": "failed", "error": outcome.error}
     return manifest
 
 
-def _look_at(folder: Path, plan: SweepPlan, store: Store) -> dict:
+def _look_at(folder: Path, store: Store) -> dict:
     """Execute the notebook that looks at the sweep; return its entry for the manifest."""
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
-    record = store.record(planned) or execute_stage(
-        planned, store=store, inputs={"sweep": folder}, dataset=plan.dataset
-    )
+    record = store.record(planned) or execute_stage(planned, store=store, inputs={"sweep": folder})
     (folder / "notebooks").mkdir()
     there = store.path(planned)
     shutil.copyfile(there / NOTEBOOK, folder / "notebooks" / f"{planned.name}.ipynb")
     shutil.copytree(there / TABLES, folder / TABLES)
-    return pending_entry(planned) | finished_entry(record, reused=False)
+    return pending_entry(planned) | entry_of(Outcome("done", record))
 
 
 def run_sweep(path: Path, *, name: str | None = None, command: str = "", **options) -> Path:
