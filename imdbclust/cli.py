@@ -100,6 +100,13 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
     parser.add_argument("--name", help=name)
     parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
     parser.add_argument("--force", action="store_true", help="execute also what is there already")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "warm", "plain"),
+        default="auto",
+        help="how kernels are started: warm, forked from a process that has imported the "
+        "libraries; plain; or auto, warm where that works (default; IMDBCLUST_ENGINE sets another)",
+    )
 
 
 def _add_sweep(commands) -> None:
@@ -200,6 +207,7 @@ def _run(call: argparse.Namespace) -> int:
     from imdbclust.running.parameters import ParameterError, parse_values
     from imdbclust.running.run import RunFailed, run
     from imdbclust.running.stages import MissingNotebook
+    from imdbclust.running.warm import EngineError
 
     try:
         folder = run(
@@ -210,8 +218,9 @@ def _run(call: argparse.Namespace) -> int:
             out=call.out,
             force=call.force,
             command=call.command_line,
+            engine=call.engine,
         )
-    except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
+    except (ParameterError, DatasetError, CorpusError, MissingNotebook, EngineError) as error:
         return _say(str(error), WRONG)
     except RunFailed as error:
         return _say(f"{error}\nthe report of the failed run: {error.folder / 'index.html'}", FAILED)
@@ -227,9 +236,11 @@ def _sweep(call: argparse.Namespace) -> int:
     from imdbclust.running.specification import SpecificationError
     from imdbclust.running.stages import MissingNotebook
     from imdbclust.running.sweep import SweepFailed, prepare_sweep, sweep
+    from imdbclust.running.warm import EngineError, chosen_engine
 
     try:
         name = check_name(call.name or f"sweep-{call.specification.stem}")
+        engine = chosen_engine(call.engine)
         plan, store = prepare_sweep(
             call.specification,
             dataset=call.dataset,
@@ -240,13 +251,16 @@ def _sweep(call: argparse.Namespace) -> int:
             print(f"{len(plan.stages)} settings")
             print(plan.summary(store).to_string(index=False))
             return DONE
-        folder = sweep(plan, store, name, force=call.force, command=call.command_line)
+        folder = sweep(
+            plan, store, name, force=call.force, command=call.command_line, engine=engine
+        )
     except (
         SpecificationError,
         ParameterError,
         DatasetError,
         CorpusError,
         MissingNotebook,
+        EngineError,
     ) as error:
         return _say(str(error), WRONG)
     except SweepFailed as error:

@@ -1,5 +1,7 @@
 """How a notebook is executed: papermill, with statuses that tell the truth and a private kernel.
 
+The kernel is warm or plain; see :mod:`imdbclust.running.provisioner`.
+
 Stock papermill marks every cell completed, also those never run, when the kernel dies, a cell
 takes too long or the process is interrupted. Here the cell at which it happened is marked
 failed, and those after it stay pending.
@@ -21,9 +23,10 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
-from traitlets import Any
+from traitlets import Any, Unicode
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from imdbclust.running.provisioner import WarmProvisioner
+from imdbclust.running.warm import held
 
 
 class PrivateKernelManager(AsyncKernelManager):
@@ -31,11 +34,20 @@ class PrivateKernelManager(AsyncKernelManager):
 
     Whatever kernels are installed under the name ``python3``, it is this environment's; and
     sockets in a folder of one's own need no ports, for which parallel kernels would race.
+
+    Attributes
+    ----------
+    engine : {"auto", "warm", "plain"}
+        As of :class:`imdbclust.running.provisioner.WarmProvisioner`.
     """
+
+    engine = Unicode("auto")
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
+        self._holding = held(self.private)
+        self._holding.__enter__()
         self.connection_file = str(self.private / "kernel.json")
         if os.name == "posix":
             self.transport = "ipc"
@@ -47,11 +59,26 @@ class PrivateKernelManager(AsyncKernelManager):
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
+    async def _async_pre_start_kernel(self, **kwargs):
+        """Prepare a kernel that is forked, if it can be."""
+        if self.provisioner is None:
+            self.provisioner = WarmProvisioner(
+                kernel_spec=self.kernel_spec, parent=self, engine=self.engine
+            )
+        return await super()._async_pre_start_kernel(**kwargs)
+
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
+    ) -> None:
+        """Wait for the kernel to end; look often, for it takes a few milliseconds."""
+        await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         """Remove the sockets as well, once the kernel is gone for good."""
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
             shutil.rmtree(self.private, ignore_errors=True)
+            self._holding.__exit__(None, None, None)
 
     cleanup_resources = run_sync(_async_cleanup_resources)
 
@@ -60,11 +87,18 @@ class TruthfulClient(PapermillNotebookClient):
     """Papermill's client; a cell that did not end well is never recorded as completed."""
 
     on_cell = Any(None, allow_none=True)
+    engine = Unicode("auto")
+    manager: PrivateKernelManager | None = None
 
     def create_kernel_manager(self) -> PrivateKernelManager:
         """Return a manager for a kernel of this interpreter."""
-        self.km = PrivateKernelManager(config=self.config)
+        self.km = self.manager = PrivateKernelManager(config=self.config, engine=self.engine)
         return self.km
+
+    def about_kernel(self) -> dict:
+        """Return how the kernel was started, why so, and whether its server ended it."""
+        started = self.manager.provisioner
+        return {"kernel": started.kernel, "why": started.why, "lost": started.lost}
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order, up to the first that fails."""
@@ -112,6 +146,8 @@ class TruthfulEngine(NBClientEngine):
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
         kernel_log: str | None = None,
+        kernel_engine: str = "auto",
+        on_kernel: Callable[[dict], None] | None = None,
         on_cell: Callable[[], None] | None = None,
         **_,
     ):
@@ -119,7 +155,9 @@ class TruthfulEngine(NBClientEngine):
 
         Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
         `kernel_cwd` its working directory, `kernel_log` a file for what its process prints
-        outside of cells, `on_cell` is called after each cell.
+        outside of cells, `kernel_engine` as of :class:`PrivateKernelManager`. `on_kernel` is
+        called in the end with what :meth:`TruthfulClient.about_kernel` returns, `on_cell` after
+        each cell.
         """
         client = TruthfulClient(
             nb_man,
@@ -131,20 +169,13 @@ class TruthfulEngine(NBClientEngine):
             stdout_file=stdout_file,
             stderr_file=stderr_file,
             on_cell=on_cell,
+            engine=kernel_engine,
         )
         options = {"env": kernel_env, "cwd": kernel_cwd}
         options = {key: value for key, value in options.items() if value}
-        with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
-            return client.execute(stdout=log, stderr=log, **options)
-
-
-def kernel_environment(**extra: str) -> dict[str, str]:
-    """Return the environment of a kernel: nothing of the user's set-up, one thread, fixed hashes.
-
-    One thread a kernel gives the same bytes on every machine with as many cores as it likes,
-    and lets kernels run side by side. Who wants more sets the variables of `THREAD_VARIABLES`.
-    """
-    environment = dict(os.environ)
-    for name in THREAD_VARIABLES:
-        environment.setdefault(name, "1")
-    return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}
+        try:
+            with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
+                return client.execute(stdout=log, stderr=log, **options)
+        finally:
+            if on_kernel and client.manager and client.manager.provisioner:
+                on_kernel(client.about_kernel())

@@ -13,6 +13,7 @@ from imdbclust.datasets import Dataset
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
+from imdbclust.running.warm import chosen_engine, kernel_environment
 
 KERNEL_LOG = "kernel.log"
 
@@ -42,6 +43,7 @@ def execute_stage(
     inputs: dict[str, Path],
     dataset: Dataset,
     on_cell: Callable[[], None] | None = None,
+    engine: str = "auto",
 ) -> dict:
     """Execute a stage's notebook and publish what it leaves.
 
@@ -57,11 +59,16 @@ def execute_stage(
         The films, for the stage that loads them.
     on_cell : callable, optional
         Called after every cell.
+    engine : {"auto", "warm", "plain"}
+        How the kernel is started; see :func:`imdbclust.running.warm.chosen_engine`. With
+        ``auto`` a kernel that cannot be forked, or is lost because the process that it was
+        forked from died, is replaced by a plain one.
 
     Returns
     -------
     dict
-        The record of the execution.
+        The record of the execution. Its ``kernel`` says whether a ``warm`` or a ``plain`` one
+        executed it, ``kernel_note`` why it was a plain one where a warm one was possible.
 
     Raises
     ------
@@ -69,7 +76,28 @@ def execute_stage(
         A cell failed, the kernel died, or the notebook ended without finishing. Nothing is
         published.
     """
+    engine = chosen_engine(engine)
+    try:
+        return _attempt(planned, store, inputs, dataset, on_cell, engine, note="")
+    except _ServerLost as lost:
+        if engine != "auto":
+            raise lost.failure from lost.failure.__cause__
+        note = "the process that kernels are forked from was killed"
+        return _attempt(planned, store, inputs, dataset, on_cell, "plain", note)
+
+
+class _ServerLost(Exception):
+    """A kernel died because the process that it was forked from did; no fault of the notebook."""
+
+    def __init__(self, failure: StageFailed):
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _attempt(planned, store, inputs, dataset, on_cell, engine, note) -> dict:
+    """Execute a stage's notebook once; see :func:`execute_stage`."""
     started = time.monotonic()
+    about: dict = {}
     with store.attempt(planned) as attempt:
         context = {
             "token": uuid.uuid4().hex,
@@ -81,10 +109,13 @@ def execute_stage(
         scratch.mkdir()
         write_json(scratch / "context.json", context)
         try:
-            _run_papermill(planned, attempt, scratch, on_cell)
+            _run_papermill(planned, attempt, scratch, on_cell, engine, about.update)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
-            raise _failure(error, planned, attempt, time.monotonic() - started) from error
+            failure = _failure(error, planned, attempt, time.monotonic() - started)
+            if about.get("lost"):
+                raise _ServerLost(failure) from error
+            raise failure from error
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
         _forget_places(attempt / NOTEBOOK, planned)
@@ -94,6 +125,8 @@ def execute_stage(
             **done,
             "inputs": planned.inputs,
             "seconds": round(time.monotonic() - started, 2),
+            "kernel": about["kernel"],
+            "kernel_note": note or about["why"],
         }
         return store.publish(attempt, planned, record)
 
@@ -103,12 +136,17 @@ def _is_own_file(dataset: Dataset) -> bool:
 
 
 def _run_papermill(
-    planned: PlannedStage, attempt: Path, scratch: Path, on_cell: Callable[[], None] | None
+    planned: PlannedStage,
+    attempt: Path,
+    scratch: Path,
+    on_cell: Callable[[], None] | None,
+    engine: str,
+    on_kernel: Callable[[dict], None],
 ) -> None:
     from papermill import execute_notebook
     from papermill.engines import papermill_engines
 
-    from imdbclust.running.engine import TruthfulEngine, kernel_environment
+    from imdbclust.running.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
     environment = kernel_environment(
@@ -126,6 +164,8 @@ def _run_papermill(
         kernel_env=environment,
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
+        kernel_engine=engine,
+        on_kernel=on_kernel,
         on_cell=on_cell,
     )
 

@@ -31,6 +31,7 @@ from imdbclust.running.store import (
     replace_folder,
     write_json,
 )
+from imdbclust.running.warm import chosen_engine, start_early
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
@@ -64,6 +65,7 @@ def run(
     out: Path | None = None,
     force: bool = False,
     command: str = "",
+    engine: str = "auto",
 ) -> Path:
     """Execute the five notebooks and render their reports.
 
@@ -84,6 +86,8 @@ def run(
         Execute also what is there already.
     command : str
         How the run was called, for the report.
+    engine : {"auto", "warm", "plain"}
+        As of :func:`imdbclust.running.execute.execute_stage`.
 
     Returns
     -------
@@ -93,23 +97,26 @@ def run(
     Raises
     ------
     imdbclust.running.parameters.ParameterError, imdbclust.datasets.DatasetError,
-    imdbclust.load.CorpusError
+    imdbclust.load.CorpusError, imdbclust.running.warm.EngineError
         Something asked for is wrong; nothing was started.
     RunFailed
         A notebook failed. The folder says which, and keeps its annotated copy.
     """
+    engine = chosen_engine(engine)
     values = settings(preset, parameters or {})
     found = datasets.find(dataset)
     name = check_name(name or f"{_plain(found.name)}-{preset}")
     out = Path(out) if out else reports()
     planned, store = plan_stages(values, found), Store(out)
-    check_possible(values, films_of(planned[0], store, found))
     if force:
         for stage in planned:
             discard(store.path(stage))
+    if engine != "plain" and not all(store.record(stage) for stage in planned):
+        start_early()
+    check_possible(values, films_of(planned[0], store, found))
     manifest = new_manifest(name, preset, values, found, planned, command)
     began = time.monotonic()
-    failure = _execute_all(planned, store, found, manifest["stages"])
+    failure = _execute_all(planned, store, found, manifest["stages"], engine)
     if failure:
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
@@ -257,7 +264,11 @@ def _check_placeable(values: dict[str, Value], corpus: Corpus) -> None:
 
 
 def _execute_all(
-    planned: list[PlannedStage], store: Store, dataset: Dataset, entries: list[dict]
+    planned: list[PlannedStage],
+    store: Store,
+    dataset: Dataset,
+    entries: list[dict],
+    engine: str = "auto",
 ) -> StageFailed | None:
     """Execute what is not there yet, noting in the manifest's entries how it went."""
     progress = Progress(planned)
@@ -272,7 +283,12 @@ def _execute_all(
                 inputs = _folders(stage, planned, store)
                 try:
                     record = execute_stage(
-                        stage, store=store, inputs=inputs, dataset=dataset, on_cell=progress.cell
+                        stage,
+                        store=store,
+                        inputs=inputs,
+                        dataset=dataset,
+                        on_cell=progress.cell,
+                        engine=engine,
                     )
                 except StageFailed as failure:
                     entry |= {"status": "failed", "seconds": round(failure.seconds, 2)}
@@ -285,6 +301,8 @@ def _execute_all(
 
 
 _TOLD = (
+    "kernel",
+    "kernel_note",
     "seconds",
     "peak_memory_mb",
     "headlines",
@@ -319,6 +337,8 @@ def pending_entry(stage: PlannedStage) -> dict:
         "reused": False,
         "seconds": None,
         "peak_memory_mb": None,
+        "kernel": None,
+        "kernel_note": "",
         **empty,
     }
 

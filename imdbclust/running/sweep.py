@@ -115,7 +115,11 @@ class Outcome:
 
 
 def execute_once(
-    planned: PlannedStage, store: Store, dataset: Dataset, upstream: dict[str, PlannedStage]
+    planned: PlannedStage,
+    store: Store,
+    dataset: Dataset,
+    upstream: dict[str, PlannedStage],
+    engine: str = "auto",
 ) -> Outcome:
     """Execute a stage unless it is there; a failure is an outcome, not an exception.
 
@@ -129,27 +133,32 @@ def execute_once(
         The films.
     upstream : dict
         The executions that it reads, by stage.
+    engine : {"auto", "warm", "plain"}
+        As of :func:`imdbclust.running.execute.execute_stage`.
     """
     record = store.record(planned)
     if record is not None:
         return Outcome("done", record, reused=True)
     inputs = {stage: store.path(one) for stage, one in upstream.items()}
     try:
-        record = execute_stage(planned, store=store, inputs=inputs, dataset=dataset)
+        record = execute_stage(planned, store=store, inputs=inputs, dataset=dataset, engine=engine)
     except StageFailed as failure:
         return Outcome("failed", error=failure.error, notebook=failure.notebook)
     return Outcome("done", record)
 
 
 def execute_all(
-    plan: SweepPlan, store: Store, on_outcome: Callable[[PlannedStage, Outcome], None]
+    plan: SweepPlan,
+    store: Store,
+    on_outcome: Callable[[PlannedStage, Outcome], None],
+    engine: str = "auto",
 ) -> dict[str, Outcome]:
     """Execute what a sweep needs, one after the other, and return the outcomes by key."""
     outcomes: dict[str, Outcome] = {}
     for key, planned in plan.executions.items():
         upstream = {stage: plan.executions[read] for stage, read in planned.inputs.items()}
         if all(outcomes[read].status == "done" for read in planned.inputs.values()):
-            outcomes[key] = execute_once(planned, store, plan.dataset, upstream)
+            outcomes[key] = execute_once(planned, store, plan.dataset, upstream, engine)
         else:
             outcomes[key] = Outcome("skipped")
         on_outcome(planned, outcomes[key])
@@ -242,7 +251,13 @@ def prepare_sweep(
 
 
 def sweep(
-    plan: SweepPlan, store: Store, name: str, *, force: bool = False, command: str = ""
+    plan: SweepPlan,
+    store: Store,
+    name: str,
+    *,
+    force: bool = False,
+    command: str = "",
+    engine: str = "auto",
 ) -> Path:
     """Execute a planned sweep, write its results and render a report for each setting.
 
@@ -258,6 +273,8 @@ def sweep(
         Execute also what is there already.
     command : str
         How the sweep was called, for the report.
+    engine : {"auto", "warm", "plain"}
+        As of :func:`imdbclust.running.execute.execute_stage`.
 
     Returns
     -------
@@ -281,11 +298,11 @@ def sweep(
         progress.ended(planned, status, outcome.error.get("message", ""))
 
     try:
-        outcomes = execute_all(plan, store, tell)
+        outcomes = execute_all(plan, store, tell, engine)
     finally:
         progress.close()
     results = results_table(plan, outcomes)
-    folder = _write(plan, store, check_name(name), results, outcomes, command, began)
+    folder = _write(plan, store, check_name(name), results, outcomes, command, began, engine)
     n_failed = int((results["status"] == "failed").sum())
     if n_failed:
         raise SweepFailed(f"{n_failed} of {len(results)} settings failed", folder)
@@ -296,7 +313,7 @@ def _named(setting: Setting) -> str:
     return ", ".join(f"{name} {value}" for name, value in setting.axes.items())
 
 
-def _write(plan, store, name, results, outcomes, command, began) -> Path:
+def _write(plan, store, name, results, outcomes, command, began, engine) -> Path:
     """Build the sweep's folder beside its place and put it there in one step."""
     out = store.folder.parent
     new = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
@@ -335,7 +352,7 @@ def _write(plan, store, name, results, outcomes, command, began) -> Path:
             **commit(),
         }
         write_json(new / "manifest.json", manifest)
-        manifest["stages"] = [_look_at(new, plan, store)]
+        manifest["stages"] = [_look_at(new, plan, store, engine)]
         render_sweep(new, manifest)
         write_json(new / "manifest.json", manifest)
         new.chmod(0o755)
@@ -357,11 +374,11 @@ def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
     return manifest
 
 
-def _look_at(folder: Path, plan: SweepPlan, store: Store) -> dict:
+def _look_at(folder: Path, plan: SweepPlan, store: Store, engine: str) -> dict:
     """Execute the notebook that looks at the sweep; return its entry for the manifest."""
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
     record = store.record(planned) or execute_stage(
-        planned, store=store, inputs={"sweep": folder}, dataset=plan.dataset
+        planned, store=store, inputs={"sweep": folder}, dataset=plan.dataset, engine=engine
     )
     (folder / "notebooks").mkdir()
     there = store.path(planned)
