@@ -10,12 +10,17 @@ failed, and those after it stay pending.
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop, run_sync
@@ -23,10 +28,48 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
-from traitlets import Any, Unicode
+from traitlets import Any, Type, Unicode
 
 from imdbclust.running.provisioner import WarmProvisioner
 from imdbclust.running.warm import held
+
+
+class PromptClient(AsyncKernelClient):
+    """A client that goes on as soon as the kernel is ready, instead of waiting for its silence."""
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until a request is answered on all channels.
+
+        Raises
+        ------
+        RuntimeError
+            The kernel died, or did not answer in time.
+        """
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        for patience in chain((0.1, 0.2, 0.4), repeat(1)):
+            asked = self.kernel_info()
+            with suppress(queue.Empty):
+                # heard here only if outputs, too, will be: the subscription takes a moment
+                while not _ends(await self.iopub_channel.get_msg(timeout=patience), asked):
+                    pass
+                while (reply := await self.shell_channel.get_msg(timeout=1)) and (
+                    reply["parent_header"].get("msg_id") != asked
+                ):
+                    pass
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+def _ends(message: dict, request: str) -> bool:
+    """Return whether a message says that the kernel is done with a request."""
+    of_it = message["parent_header"].get("msg_id") == request
+    return of_it and message["content"].get("execution_state") == "idle"
 
 
 class PrivateKernelManager(AsyncKernelManager):
@@ -42,6 +85,7 @@ class PrivateKernelManager(AsyncKernelManager):
     """
 
     engine = Unicode("auto")
+    client_factory = Type(PromptClient)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

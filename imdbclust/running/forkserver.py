@@ -59,6 +59,7 @@ PRELOAD = (
     "joblib",
     "tqdm.auto",
     "ipykernel.kernelapp",
+    "ipykernel.debugger",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "IPython.core.completer",
