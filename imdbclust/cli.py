@@ -108,6 +108,13 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="how long a notebook may take"
     )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "warm", "plain"),
+        default="auto",
+        help="how kernels are started: warm, forked from a process that has imported the "
+        "libraries; plain; or auto, warm where that works (default; IMDBCLUST_ENGINE sets another)",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -235,9 +242,11 @@ def _add_bench(commands) -> None:
 def _run(call: argparse.Namespace) -> int:
     from imdbclust.datasets import DatasetError
     from imdbclust.load import CorpusError
+    from imdbclust.running.execute import Manner
     from imdbclust.running.parameters import ParameterError, parse_values
     from imdbclust.running.run import RunFailed, run
     from imdbclust.running.stages import MissingNotebook
+    from imdbclust.running.warm import EngineError
 
     try:
         folder = run(
@@ -247,10 +256,10 @@ def _run(call: argparse.Namespace) -> int:
             name=call.name,
             out=call.out,
             force=call.force,
-            timeout=call.timeout,
+            manner=Manner(call.timeout, call.engine),
             command=call.command_line,
         )
-    except (ParameterError, DatasetError, CorpusError, MissingNotebook) as error:
+    except (ParameterError, DatasetError, CorpusError, MissingNotebook, EngineError) as error:
         return _say(str(error), WRONG)
     except RunFailed as error:
         return _say(f"{error}\nthe report of the failed run: {error.folder / 'index.html'}", FAILED)
@@ -261,11 +270,13 @@ def _run(call: argparse.Namespace) -> int:
 def _sweep(call: argparse.Namespace) -> int:
     from imdbclust.datasets import DatasetError
     from imdbclust.load import CorpusError
+    from imdbclust.running.execute import Manner
     from imdbclust.running.parameters import ParameterError, parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.specification import SpecificationError
     from imdbclust.running.stages import MissingNotebook
     from imdbclust.running.sweep import SweepFailed, prepare_sweep, sweep
+    from imdbclust.running.warm import EngineError
 
     try:
         name = check_name(call.name or f"sweep-{call.specification.stem}")
@@ -286,7 +297,7 @@ def _sweep(call: argparse.Namespace) -> int:
             force=call.force,
             workers=call.workers,
             scheduler=call.scheduler,
-            timeout=call.timeout,
+            manner=Manner(call.timeout, call.engine),
             command=call.command_line,
         )
     except (
@@ -295,6 +306,7 @@ def _sweep(call: argparse.Namespace) -> int:
         DatasetError,
         CorpusError,
         MissingNotebook,
+        EngineError,
     ) as error:
         return _say(str(error), WRONG)
     except SweepFailed as error:

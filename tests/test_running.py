@@ -31,7 +31,7 @@ from imdbclust.running.parameters import (
 )
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.stages import STAGES
-from imdbclust.running.store import CONTEXT, RECORD, Store, hashes
+from imdbclust.running.store import RECORD, Store, hashes
 
 PAGES = ["01_load", "02_matrix", "03_reduction", "04_clustering", "05_probabilities"]
 
@@ -546,11 +546,11 @@ def test_a_signal_in_the_middle_of_a_notebook_leaves_no_trace_but_finished_stage
 
 
 def kernels_of(out):
-    """Return the processes whose environment names a stage below this folder."""
+    """Return the processes that work in a folder below this one."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if f"{CONTEXT}={out}".encode() in (process / "environ").read_bytes():
+            if (process / "cwd").readlink().is_relative_to(out):
                 found.append(process.name)
     return found
 

@@ -1,5 +1,7 @@
 """How a notebook is executed: papermill, with statuses that tell the truth and a private kernel.
 
+The kernel is warm or plain; see :mod:`imdbclust.running.provisioner`.
+
 Stock papermill marks every cell completed, also those never run, when the kernel dies, a cell
 takes too long or the process is interrupted. Here the cell at which it happened is marked
 failed, and those after it stay pending.
@@ -9,13 +11,17 @@ from __future__ import annotations
 
 import math
 import os
+import queue
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import chain, repeat
 from pathlib import Path
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop, run_sync
@@ -23,9 +29,48 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
-from traitlets import Any
+from traitlets import Any, Type, Unicode
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from imdbclust.running.provisioner import WarmProvisioner
+from imdbclust.running.warm import held
+
+
+class PromptClient(AsyncKernelClient):
+    """A client that goes on as soon as the kernel is ready, instead of waiting for its silence."""
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until a request is answered on all channels.
+
+        Raises
+        ------
+        RuntimeError
+            The kernel died, or did not answer in time.
+        """
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        for patience in chain((0.1, 0.2, 0.4), repeat(1)):
+            asked = self.kernel_info()
+            with suppress(queue.Empty):
+                # heard here only if outputs, too, will be: the subscription takes a moment
+                while not _ends(await self.iopub_channel.get_msg(timeout=patience), asked):
+                    pass
+                while (reply := await self.shell_channel.get_msg(timeout=1)) and (
+                    reply["parent_header"].get("msg_id") != asked
+                ):
+                    pass
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+def _ends(message: dict, request: str) -> bool:
+    """Return whether a message says that the kernel is done with a request."""
+    of_it = message["parent_header"].get("msg_id") == request
+    return of_it and message["content"].get("execution_state") == "idle"
 
 
 class PrivateKernelManager(AsyncKernelManager):
@@ -33,11 +78,21 @@ class PrivateKernelManager(AsyncKernelManager):
 
     Whatever kernels are installed under the name ``python3``, it is this environment's; and
     sockets in a folder of one's own need no ports, for which parallel kernels would race.
+
+    Attributes
+    ----------
+    engine : {"auto", "warm", "plain"}
+        As of :class:`imdbclust.running.provisioner.WarmProvisioner`.
     """
+
+    engine = Unicode("auto")
+    client_factory = Type(PromptClient)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
+        self._holding = held(self.private)
+        self._holding.__enter__()
         self.connection_file = str(self.private / "kernel.json")
         if os.name == "posix":
             self.transport = "ipc"
@@ -49,11 +104,26 @@ class PrivateKernelManager(AsyncKernelManager):
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
+    async def _async_pre_start_kernel(self, **kwargs):
+        """Prepare a kernel that is forked, if it can be."""
+        if self.provisioner is None:
+            self.provisioner = WarmProvisioner(
+                kernel_spec=self.kernel_spec, parent=self, engine=self.engine
+            )
+        return await super()._async_pre_start_kernel(**kwargs)
+
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
+    ) -> None:
+        """Wait for the kernel to end; look often, for it takes a few milliseconds."""
+        await super()._async_finish_shutdown(waittime, pollinterval, restart)
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         """Remove the sockets as well, once the kernel is gone for good."""
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
             shutil.rmtree(self.private, ignore_errors=True)
+            self._holding.__exit__(None, None, None)
 
     cleanup_resources = run_sync(_async_cleanup_resources)
 
@@ -63,13 +133,20 @@ class TruthfulClient(PapermillNotebookClient):
 
     on_cell = Any(None, allow_none=True)
     on_kernel = Any(None, allow_none=True)
+    engine = Unicode("auto")
+    manager: PrivateKernelManager | None = None
 
     def create_kernel_manager(self) -> PrivateKernelManager:
         """Return a manager for a kernel of this interpreter."""
-        self.km = PrivateKernelManager(config=self.config)
+        self.km = self.manager = PrivateKernelManager(config=self.config, engine=self.engine)
         if self.on_kernel:
             self.on_kernel(self.km)
         return self.km
+
+    def about_kernel(self) -> dict:
+        """Return how the kernel was started, why so, and whether its server ended it."""
+        started = self.manager.provisioner
+        return {"kernel": started.kernel, "why": started.why, "lost": started.lost}
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order, up to the first that fails."""
@@ -117,7 +194,9 @@ class TruthfulEngine(NBClientEngine):
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
         kernel_log: str | None = None,
+        kernel_engine: str = "auto",
         deadline: float | None = None,
+        on_end: Callable[[dict], None] | None = None,
         on_cell: Callable[[], None] | None = None,
         on_kernel: Callable[[PrivateKernelManager], None] | None = None,
         **_,
@@ -126,9 +205,10 @@ class TruthfulEngine(NBClientEngine):
 
         Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
         `kernel_cwd` its working directory, `kernel_log` a file for what its process prints
-        outside of cells; at `deadline`, as of :func:`time.monotonic`, the cell that is running
-        fails; `on_cell` is called after each cell, `on_kernel` with the kernel's manager before
-        the kernel is started.
+        outside of cells, `kernel_engine` as of :class:`PrivateKernelManager`. At `deadline`, as
+        of :func:`time.monotonic`, the cell that is running fails. `on_kernel` is called with the
+        kernel's manager before the kernel is started, `on_cell` after each cell, `on_end` in the
+        end with what :meth:`TruthfulClient.about_kernel` returns.
         """
         client = TruthfulClient(
             nb_man,
@@ -142,25 +222,18 @@ class TruthfulEngine(NBClientEngine):
             stderr_file=stderr_file,
             on_cell=on_cell,
             on_kernel=on_kernel,
+            engine=kernel_engine,
         )
         options = {"env": kernel_env, "cwd": kernel_cwd}
         options = {key: value for key, value in options.items() if value}
-        with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
-            return client.execute(stdout=log, stderr=log, **options)
+        try:
+            with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
+                return client.execute(stdout=log, stderr=log, **options)
+        finally:
+            if on_end and client.manager and client.manager.provisioner:
+                on_end(client.about_kernel())
 
 
 def _seconds_to(deadline: float) -> int:
     """Return whole seconds, which nbclient wants, and never 0, which to it means no limit."""
     return max(1, math.ceil(deadline - time.monotonic()))
-
-
-def kernel_environment(**extra: str) -> dict[str, str]:
-    """Return the environment of a kernel: nothing of the user's set-up, one thread, fixed hashes.
-
-    One thread a kernel gives the same bytes on every machine with as many cores as it likes,
-    and lets kernels run side by side. Who wants more sets the variables of `THREAD_VARIABLES`.
-    """
-    environment = dict(os.environ)
-    for name in THREAD_VARIABLES:
-        environment.setdefault(name, "1")
-    return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}

@@ -7,13 +7,14 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
+from imdbclust.running.warm import chosen_engine, kernel_environment
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
@@ -52,9 +53,24 @@ class Manner:
     ----------
     timeout : float, optional
         Seconds that a notebook may take.
+    engine : {"auto", "warm", "plain"}
+        How kernels are started; see :func:`imdbclust.running.warm.chosen_engine`. With ``auto`` a
+        kernel that cannot be forked, or is lost because the process that it was forked from died,
+        is replaced by a plain one.
     """
 
     timeout: float | None = None
+    engine: str = "auto"
+
+    def settled(self) -> Manner:
+        """Return the same with the engine that is meant.
+
+        Raises
+        ------
+        imdbclust.running.warm.EngineError
+            There is no such engine, or it cannot be had here.
+        """
+        return replace(self, engine=chosen_engine(self.engine))
 
 
 class StageFailed(RuntimeError):
@@ -107,7 +123,8 @@ def execute_stage(
     Returns
     -------
     dict
-        The record of the execution.
+        The record of the execution. Its ``kernel`` says whether a ``warm`` or a ``plain`` one
+        executed it, ``kernel_note`` why it was a plain one where a warm one was possible.
 
     Raises
     ------
@@ -115,7 +132,38 @@ def execute_stage(
         A cell failed, the kernel died, or the notebook ended without finishing. Nothing is
         published.
     """
-    manner, started = manner or Manner(), time.monotonic()
+    manner = (manner or Manner()).settled()
+    steps = (planned, store, inputs, films)
+    callbacks = {"on_cell": on_cell, "on_kernel": on_kernel}
+    try:
+        return _attempt(*steps, manner, callbacks)
+    except _ServerLost as lost:
+        if manner.engine != "auto":
+            raise lost.failure from lost.failure.__cause__
+        note = "the process that kernels are forked from was killed"
+        return _attempt(*steps, replace(manner, engine="plain"), callbacks, note)
+
+
+class _ServerLost(Exception):
+    """A kernel died because the process that it was forked from did; no fault of the notebook."""
+
+    def __init__(self, failure: StageFailed):
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _attempt(
+    planned: PlannedStage,
+    store: Store,
+    inputs: dict[str, Path],
+    films: Films | None,
+    manner: Manner,
+    callbacks: dict[str, Callable | None],
+    note: str = "",
+) -> dict:
+    """Execute a stage's notebook once; see :func:`execute_stage`."""
+    started = time.monotonic()
+    about: dict = {}
     with store.attempt(planned) as attempt:
         context = {
             "token": uuid.uuid4().hex,
@@ -127,10 +175,13 @@ def execute_stage(
         scratch.mkdir()
         write_json(scratch / "context.json", context)
         try:
-            _run_papermill(planned, attempt, scratch, manner, on_cell=on_cell, on_kernel=on_kernel)
+            _run_papermill(planned, attempt, scratch, manner, on_end=about.update, **callbacks)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
-            raise _failure(error, planned, attempt, manner, time.monotonic() - started) from error
+            failure = _failure(error, planned, attempt, manner, time.monotonic() - started)
+            if about.get("lost"):
+                raise _ServerLost(failure) from error
+            raise failure from error
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
         _forget_places(attempt / NOTEBOOK, planned)
@@ -140,6 +191,8 @@ def execute_stage(
             **done,
             "inputs": planned.inputs,
             "seconds": round(time.monotonic() - started, 2),
+            "kernel": about["kernel"],
+            "kernel_note": note or about["why"],
         }
         return store.publish(attempt, planned, record)
 
@@ -207,7 +260,7 @@ def _run_papermill(
     from papermill import execute_notebook
     from papermill.engines import papermill_engines
 
-    from imdbclust.running.engine import TruthfulEngine, kernel_environment
+    from imdbclust.running.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
     environment = kernel_environment(
@@ -225,6 +278,7 @@ def _run_papermill(
         kernel_env=environment,
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
+        kernel_engine=manner.engine,
         deadline=None if manner.timeout is None else time.monotonic() + manner.timeout,
         **callbacks,
     )

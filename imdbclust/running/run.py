@@ -32,6 +32,7 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
+from imdbclust.running.warm import start_early
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
@@ -64,7 +65,7 @@ def run(
     name: str | None = None,
     out: Path | None = None,
     force: bool = False,
-    timeout: float | None = None,
+    manner: Manner | None = None,
     command: str = "",
 ) -> Path:
     """Execute the five notebooks and render their reports.
@@ -84,8 +85,8 @@ def run(
         The folder for reports.
     force : bool
         Execute also what is there already.
-    timeout : float, optional
-        Seconds that a notebook may take.
+    manner : Manner, optional
+        How notebooks are executed: their time limit, and how kernels are started.
     command : str
         How the run was called, for the report.
 
@@ -97,16 +98,19 @@ def run(
     Raises
     ------
     imdbclust.running.parameters.ParameterError, imdbclust.datasets.DatasetError,
-    imdbclust.load.CorpusError
+    imdbclust.load.CorpusError, imdbclust.running.warm.EngineError
         Something asked for is wrong; nothing was started.
     RunFailed
         A notebook failed. The folder says which, and keeps its annotated copy.
     """
+    manner = (manner or Manner()).settled()
     values = settings(preset, parameters or {})
     found = datasets.find(dataset)
     name = check_name(name or f"{_plain(found.name)}-{preset}")
     out = Path(out) if out else reports()
     planned, store = plan_stages(values, found), Store(out)
+    if manner.engine != "plain" and (force or not all(map(store.record, planned))):
+        start_early()
     check_possible(values, films_of(planned[0], store, found))
     tidy(out)
     if force:
@@ -114,7 +118,7 @@ def run(
             discard(store.path(stage))
     manifest = new_manifest(name, preset, values, found, planned, command)
     began = time.monotonic()
-    failure = _execute_all(planned, store, found, Manner(timeout), manifest["stages"])
+    failure = _execute_all(planned, store, found, manner, manifest["stages"])
     if failure:
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
@@ -302,6 +306,8 @@ def _execute_all(
 
 
 _TOLD = (
+    "kernel",
+    "kernel_note",
     "seconds",
     "peak_memory_mb",
     "headlines",
@@ -341,6 +347,8 @@ def pending_entry(stage: PlannedStage) -> dict:
         "reused": False,
         "seconds": None,
         "peak_memory_mb": None,
+        "kernel": None,
+        "kernel_note": "",
         **empty,
     }
 

@@ -232,7 +232,7 @@ def sweep(
     force: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
-    timeout: float | None = None,
+    manner: Manner | None = None,
     command: str = "",
 ) -> Path:
     """Execute a planned sweep, write its results and render a report for each setting.
@@ -252,8 +252,8 @@ def sweep(
         given; 1 is this process.
     scheduler : str, optional
         Address of a Dask scheduler whose workers execute them instead.
-    timeout : float, optional
-        Seconds that a notebook may take.
+    manner : Manner, optional
+        How notebooks are executed: their time limit, and how kernels are started.
     command : str
         How the sweep was called, for the report.
 
@@ -265,13 +265,13 @@ def sweep(
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError
-        There are no such workers, or they would not give the same results.
+    imdbclust.running.parameters.ParameterError, imdbclust.running.warm.EngineError
+        There are no such workers or kernels, or they would not give the same results.
     SweepFailed
         Settings failed; the others are done.
     """
     name, out = check_name(name), store.folder.parent
-    n_workers = _check_workers(workers, scheduler)
+    n_workers, manner = _check_workers(workers, scheduler), (manner or Manner()).settled()
     tidy(out)
     if force:
         for planned in plan.executions.values():
@@ -284,7 +284,7 @@ def sweep(
     try:
         for key, outcome in outcomes.items():
             progress.ended(plan.executions[key], outcome)
-        todo = (plan, wanted, store, Manner(timeout), progress)
+        todo = (plan, wanted, store, manner, progress)
         if wanted and (scheduler or n_workers > 1):
             from imdbclust.running.distributed import execute_there
 
