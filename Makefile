@@ -37,10 +37,10 @@ test-slow: $(READY)  ## run all tests, the slow ones too
 sweep: $(READY)  ## try a few settings and compare them
 	@$(BIN)/imdbclust sweep notebooks/small.yml
 
-bench: $(READY)  ## compare the recipes with those of other libraries (installs these into .venv)
+bench: $(READY)  ## measure speed, and the recipes beside other libraries (installs these into .venv)
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[bench]' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
-	@$(BIN)/imdbclust bench quality
+	@$(BIN)/imdbclust bench && $(BIN)/imdbclust bench quality
 
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb

@@ -1,4 +1,4 @@
-"""The command line: ``imdbclust run``, ``sweep``, ``fetch``, ``sample``, ``assign``, ``bench``.
+"""The command line: what each command of ``imdbclust`` takes, and its exit code.
 
 Exit codes: 0 done; 1 something failed, and it says what; 2 the call or the input is wrong, and
 nothing was started; 130 interrupted.
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fetch(commands)
     _add_sample(commands)
     _add_assign(commands)
+    _add_diff(commands)
     _add_bench(commands)
     return parser
 
@@ -202,6 +203,20 @@ def _add_assign(commands) -> None:
     )
     parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
     parser.set_defaults(carry_out=_assign)
+
+
+def _add_diff(commands) -> None:
+    text = "say what differs between two runs, or two sweeps"
+    parser = commands.add_parser(
+        "diff",
+        help=text,
+        description=text + ": parameters, versions, films, clusters, tables.",
+        epilog="exit code 1 where something differs",
+    )
+    for name in ("one", "other"):
+        parser.add_argument(name, metavar="RUN", help="name of a run, or its folder")
+    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    parser.set_defaults(carry_out=_diff)
 
 
 def _add_bench(commands) -> None:
@@ -356,6 +371,17 @@ def _assign(call: argparse.Namespace) -> int:
     except (ValueError, CorpusError, MissingNotebook) as error:
         return _say(str(error), WRONG)
     return DONE
+
+
+def _diff(call: argparse.Namespace) -> int:
+    from imdbclust.running.diff import NotARun, describe_difference
+
+    try:
+        lines = describe_difference(call.one, call.other, out=call.out)
+    except NotARun as error:
+        return _say(str(error), WRONG)
+    print("\n".join(lines) or "nothing differs")
+    return FAILED if lines else DONE
 
 
 def _bench(call: argparse.Namespace) -> int:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from imdbclust.bench.timing import Options
 
-SPEED: dict[str, str] = {}
+SPEED = {
+    "sweep": "a sweep against the loop over stock papermill and nbconvert",
+}
 """Parts that measure speed: modules of this package, and what they compare."""
 
 

@@ -129,12 +129,12 @@ def _told(error: BaseException, planned: PlannedStage) -> dict:
 @contextmanager
 def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
     """Connect to a scheduler, or start one with workers that end with this process."""
-    quiet = {
+    options = {
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
         "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
     }
     _be_quiet()
-    with dask.config.set(quiet):
+    with _private_folder() as private, dask.config.set({"temporary-directory": private, **options}):
         if scheduler:
             try:
                 client = Client(scheduler, timeout=WAIT_SECONDS)
@@ -143,27 +143,32 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             with client:
                 yield client
             return
-        private = tempfile.mkdtemp(prefix="imdbclust-dask-")
-        try:
-            # encrypted and authenticated, for whoever can talk to a worker can have it run anything
-            with (
-                LocalCluster(
-                    n_workers=n_workers,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    protocol="tls",
-                    security=True,
-                    dashboard_address=None,
-                    worker_dashboard_address=None,
-                    memory_limit=0,  # kernels are processes of their own
-                    local_directory=private,
-                    silence_logs=logging.CRITICAL,
-                ) as cluster,
-                Client(cluster) as client,
-            ):
-                yield client
-        finally:
-            shutil.rmtree(private, ignore_errors=True)
+        # encrypted and authenticated, for whoever can talk to a worker can have it run anything
+        with (
+            LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                protocol="tls",
+                security=True,
+                dashboard_address=None,
+                worker_dashboard_address=None,
+                memory_limit=0,  # kernels are processes of their own
+                local_directory=private,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="imdbclust-dask-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _be_quiet() -> None:

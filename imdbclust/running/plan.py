@@ -27,6 +27,7 @@ _NO_INFLUENCE = (
     "bench/",
     "cli.py",
     "running/assign.py",
+    "running/diff.py",
     "running/distributed.py",
     "running/html.py",
     "running/progress.py",

@@ -401,7 +401,14 @@ def _look_at(folder: Path, store: Store) -> dict:
     return pending_entry(planned) | entry_of(Outcome("done", record))
 
 
-def run_sweep(path: Path, *, name: str | None = None, command: str = "", **options) -> Path:
+def run_sweep(
+    path: Path,
+    *,
+    dataset: str | None = None,
+    out: Path | None = None,
+    name: str | None = None,
+    **options,
+) -> Path:
     """Prepare and execute a sweep; see :func:`prepare_sweep` and :func:`sweep`."""
-    plan, store = prepare_sweep(path, **options)
-    return sweep(plan, store, name or f"sweep-{Path(path).stem}", command=command)
+    plan, store = prepare_sweep(path, dataset=dataset, out=out)
+    return sweep(plan, store, name or f"sweep-{Path(path).stem}", **options)

@@ -1,0 +1,100 @@
+"""The bench's part on sweeps: shared stages once, against the loop that papermill leaves us."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from imdbclust import datasets
+from imdbclust.bench.timing import Cost, Options, Part, cost_of_command, take_turns
+from imdbclust.running.parameters import declared_in
+from imdbclust.running.run import run
+from imdbclust.running.specification import Setting, read_specification
+from imdbclust.running.stages import STAGES, notebook_of
+
+GRID = {
+    "preset": "recommended",
+    "parameters": {"evaluation": "off", "map_max_movies": 300},
+    "grid": {
+        "n_components": [8, 12, 16],
+        "n_clusters": [8, 12, 16, 24, 32],
+        "random_state": {"repeats": 4},
+    },
+}
+"""The sweep of 60 settings that is measured."""
+
+QUICK_GRID = GRID | {"grid": {"n_clusters": [8, 16], "random_state": {"repeats": 2}}}
+
+LOOPED = 2
+"""So many settings of the loop are measured; the rest is scaled."""
+
+
+def measure(options: Options) -> Part:
+    """Measure ``imdbclust sweep`` against the loop, once each: both take minutes."""
+    with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as name:
+        folder = Path(name)
+        specification = folder / "grid.yml"
+        grid = QUICK_GRID if options.quick else GRID
+        specification.write_text(yaml.safe_dump(grid), encoding="utf-8")
+        found = datasets.find(options.dataset)
+        settings = read_specification(specification, dataset=found.address).settings
+        looped = [settings[0], settings[-1]][:LOOPED]
+        # a notebook alone reads the default stages before it: they are made first, not timed
+        run(dataset=found.address, parameters={"evaluation": "off"}, out=folder / "stock")
+
+        def ours() -> Cost:
+            out = Path(tempfile.mkdtemp(dir=folder))
+            command = [sys.executable, "-m", "imdbclust", "sweep", str(specification)]
+            return cost_of_command([*command, "--dataset", found.address, "--out", str(out)])
+
+        def theirs() -> Cost:
+            costs = [_loop(setting, folder / "stock", found.address) for setting in looped]
+            seconds = sum(cost.seconds for cost in costs) * len(settings) / len(looped)
+            return Cost(seconds, max(cost.memory_mb or 0.0 for cost in costs) or None)
+
+        runs = min(options.runs, 2 if options.quick else 1)
+        note = f"the loop was measured on {len(looped)} settings and scaled to {len(settings)}"
+        what = f"{len(settings)} settings"
+        comparison = take_turns(what, ours, theirs, runs=runs, note=note)
+    return Part(
+        "sweep", "How long does a sweep take?", _about(found.title, len(settings)), [comparison]
+    )
+
+
+def _about(films: str, n_settings: int) -> str:
+    return (
+        f"{n_settings} settings over {films}: imdbclust sweep with its reports, all workers of "
+        "this machine, from an empty folder; against the loop that calls, for each setting, the "
+        "papermill command on the notebooks 01 to 05 and jupyter nbconvert --to html on each "
+        "result. There a notebook reads the default stages before it, which were made beforehand: "
+        "the work of each notebook is the same, and nothing is handed on. Both without evaluation."
+    )
+
+
+def _loop(setting: Setting, reports: Path, films: str) -> Cost:
+    """Execute and render the five notebooks of one setting as a user of stock papermill does."""
+    environment = os.environ | {
+        "IMDBCLUST_REPORTS": str(reports),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    values = setting.parameters | {"dataset": films}
+    costs = []
+    for stage in STAGES:
+        notebook = notebook_of(stage)
+        given = [
+            part
+            for name in declared_in(notebook)
+            if name in values
+            for part in ("-p", name, str(values[name]))
+        ]
+        done = reports / notebook.name
+        papermill = [sys.executable, "-m", "papermill", str(notebook), str(done), *given]
+        nbconvert = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", str(done)]
+        costs += [cost_of_command(command, env=environment) for command in (papermill, nbconvert)]
+    memory = [cost.memory_mb for cost in costs if cost.memory_mb]
+    return Cost(sum(cost.seconds for cost in costs), max(memory, default=None))

@@ -1,0 +1,351 @@
+"""Sweeps on workers: the same results as in one process, whoever is killed meanwhile."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from imdbclust import cli
+from imdbclust.running import plan as planning
+from imdbclust.running import sweep as sweeping
+from imdbclust.running.store import PART
+
+pytest.importorskip("distributed")
+
+GRID = """
+preset: recommended
+parameters: {n_components: 8, n_init: 2, map_max_movies: 0, evaluation: "off"}
+grid:
+  n_clusters: [4, 6, 8]
+"""
+N_EXECUTIONS = 9
+
+MARK = "IMDBCLUST_TEST_MARK"
+"""Environment variable by which all processes of a call are found again, whoever started them."""
+
+
+def stable(folder):
+    """Return the bytes of the results without the columns that a documented list names."""
+    results = pd.read_csv(folder / "results.csv")
+    kept = [name for name in results if not name.startswith(sweeping.VOLATILE)]
+    return results[kept].to_csv(index=False)
+
+
+def written(folder):
+    path = folder / "grid.yml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(films, tmp_path_factory):
+    """Return the folder of a sweep that one process executed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return sweeping.run_sweep(written(folder), dataset=str(films), out=folder, workers=1)
+
+
+class Call:
+    """A sweep in a process of its own, with a temporary folder and a mark of its own."""
+
+    def __init__(self, films, out, *options):
+        self.mark, self.out = uuid.uuid4().hex, out
+        # the system's own: paths of sockets have to be short
+        self.temporary = Path(tempfile.mkdtemp(prefix="ic-", dir="/tmp"))
+        environment = os.environ | {MARK: self.mark, "TMPDIR": str(self.temporary)}
+        command = [sys.executable, "-m", "imdbclust", "sweep", str(written(out)), "--out", str(out)]
+        self.process = subprocess.Popen(
+            [*command, "--dataset", str(films), *options],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def everyone(self):
+        """Return all processes of this call that live."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark:
+                    found.append(process)
+        return found
+
+    def workers(self):
+        return [one for one in self.everyone() if _is(one, "multiprocessing", "spawn_main")]
+
+    def kernels(self):
+        return [one for one in self.everyone() if _is(one, "ipykernel_launcher", "-f")]
+
+    def end(self):
+        said, _ = self.process.communicate(timeout=300)
+        return self.process.returncode, said
+
+    def nothing_is_left(self):
+        """Wait five seconds at most until no process of it lives; return what is left."""
+        until = time.monotonic() + 5
+        while (left := self.everyone()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return [process.cmdline() for process in left if process.is_running()]
+
+
+def _is(process, *words):
+    with suppress(psutil.Error):
+        line = " ".join(process.cmdline())
+        return all(word in line for word in words)
+    return False
+
+
+def wait_for(found, *arguments):
+    """Return what `found` finds, as soon as it finds something."""
+    until = time.monotonic() + 120
+    while not (there := found(*arguments)):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.05)
+    return there
+
+
+def finished(out):
+    return len(list((out / "stages").glob("0[1-5]_*/record.json")))
+
+
+def unfinished(out):
+    return [path.name for path in (out, out / "stages") for path in path.glob(f"{PART}*")]
+
+
+# who executes makes no difference
+
+
+def test_two_workers_of_this_machine_give_the_same_results(undisturbed, films, tmp_path):
+    call = Call(films, tmp_path, "--workers", "2")
+    code, said = call.end()
+    assert code == 0, said
+    assert f"{N_EXECUTIONS} done" in said
+    assert stable(tmp_path / "sweep-grid") == stable(undisturbed)
+    assert call.nothing_is_left() == []
+    assert unfinished(tmp_path) == []
+    assert list(call.temporary.iterdir()) == []
+
+
+@contextmanager
+def cluster(folder):
+    """Start a scheduler and two workers by hand, as the README says; give the address."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    local = ["--local-directory", str(folder)]
+    address = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    commands = [[*dask, "scheduler", *address, "--scheduler-file", str(file)]]
+    commands += [
+        [
+            *dask,
+            "worker",
+            "--scheduler-file",
+            str(file),
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            *local,
+        ]
+    ] * 2
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        wait_for(lambda: file.is_file() and file.read_text())
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions(
+    undisturbed, films, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    with cluster(tmp_path) as address:
+        call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(out)]
+        with monkeypatch.context() as patch:
+            ours = planning.fingerprint() | {"imdbclust": "9.9", "numpy": "0.1"}
+            patch.setattr("imdbclust.running.distributed.fingerprint", lambda: ours)
+            assert cli.main([*call, "--scheduler", address]) == cli.WRONG
+        said = capsys.readouterr().err
+        assert "would not give the same results: imdbclust" in said
+        assert "instead of 9.9, numpy" in said
+        assert finished(out) == 0
+        assert cli.main([*call, "--scheduler", address]) == cli.DONE
+    assert stable(out / "sweep-grid") == stable(undisturbed)
+    assert unfinished(out) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--workers", "0"], "--workers is at least 1, not 0"),
+        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "--workers or --scheduler"),
+        (["--scheduler", "nonsense://x"], "no scheduler answers at nonsense://x"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),
+        (["--timeout", "0"], "'0' is no number of seconds above 0"),
+    ],
+)
+def test_workers_that_cannot_be_are_refused(
+    options, sentence, films, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("imdbclust.running.distributed.WAIT_SECONDS", 1)
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    try:
+        code = cli.main([*call, *options])
+    except SystemExit as error:  # argparse's own
+        code = error.code
+    assert code == cli.WRONG
+    assert sentence in capsys.readouterr().err
+    assert finished(tmp_path) == 0
+
+
+def test_without_dask_there_is_one_worker_or_a_sentence(films, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweeping, "find_spec", lambda name: None)
+    assert sweeping._check_workers(None, None) == 1
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main([*call, "--workers", "2"]) == cli.WRONG
+    assert "pip install 'imdbclust[cluster]'" in capsys.readouterr().err
+
+
+def test_a_notebook_that_takes_too_long_fails_and_is_told(films, tmp_path, capsys):
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main([*call, "--workers", "1", "--timeout", "0.001"]) == cli.FAILED
+    assert "01_load failed: the notebook takes longer than the 0.001 s" in capsys.readouterr().err
+    results = pd.read_csv(tmp_path / "sweep-grid" / "results.csv")
+    assert results["status"].tolist() == ["failed"] * 3
+    page = (tmp_path / "sweep-grid" / "index.html").read_text(encoding="utf-8")
+    assert "No setting was finished" in page
+    assert "CellTimeoutError" in page
+
+
+# whoever is killed
+
+
+def kill_worker(call):
+    chance = random.Random(call.mark)
+    time.sleep(chance.uniform(0, 1.5))
+    with suppress(psutil.Error):
+        chance.choice(wait_for(call.workers)).kill()
+
+
+def kill_kernel(call):
+    time.sleep(random.Random(call.mark).uniform(0, 0.5))
+    with suppress(psutil.Error, AttributeError):  # it has just ended, or all have
+        wait_for(kernels_or_end, call)[0].kill()
+
+
+def kernels_or_end(call):
+    return call.kernels() or (call.process.poll() is not None and [None])
+
+
+def has_finished(call, wanted):
+    return call.process.poll() is not None or finished(call.out) >= wanted
+
+
+def kill_all(call):
+    for process in call.everyone():
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def kill_runner(call):
+    call.process.kill()
+
+
+def interrupt(call):
+    os.killpg(call.process.pid, signal.SIGINT)
+
+
+def terminate(call):
+    call.process.terminate()
+
+
+def goes_on_and_ends_well(call, films, out, undisturbed):
+    """Give the same command again: it ends well, as if nothing had been."""
+    again = Call(films, out, "--workers", "2")
+    code, said = again.end()
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert stable(out / "sweep-grid") == stable(undisturbed)
+    assert again.nothing_is_left() == []
+    assert unfinished(out) == []
+    assert list(again.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, films, tmp_path):
+    killed = 0
+    while killed < times:
+        out = tmp_path / str(killed)
+        out.mkdir()
+        call = Call(films, out, "--workers", "2")
+        for _ in range(min(3, times - killed)):
+            kill_worker(call)
+            killed += 1
+        code, said = call.end()
+        assert code == 0, said
+        assert "Traceback" not in said
+        assert stable(out / "sweep-grid") == stable(undisturbed)
+        assert call.nothing_is_left() == []
+        assert unfinished(out) == []
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_them(
+    times, undisturbed, films, tmp_path
+):
+    killed = 0
+    while killed < times:
+        out = tmp_path / str(killed)
+        out.mkdir()
+        for _ in range(min(3, times - killed)):
+            call = Call(films, out, "--workers", "2")
+            kill_kernel(call)
+            killed += 1
+            code, said = call.end()
+            assert code in (0, 1), said  # 0: it had just finished
+            assert "Traceback" not in said
+            assert call.nothing_is_left() == []
+        goes_on_and_ends_well(call, films, out, undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(kill_all, -9), (kill_runner, -9), (interrupt, 130), (terminate, 130)],
+)
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(
+    how, code, times, undisturbed, films, tmp_path
+):
+    chance = random.Random(times)
+    for number in range(times):
+        out = tmp_path / str(number)
+        out.mkdir()
+        call = Call(films, out, "--workers", "2")
+        wanted = chance.randrange(0, N_EXECUTIONS - 2)
+        wait_for(has_finished, call, wanted)
+        time.sleep(chance.uniform(0, 1))
+        how(call)
+        ended, said = call.end()
+        assert ended in (code, 0), said
+        assert "Traceback" not in said
+        assert call.nothing_is_left() == []
+        if ended == 130:
+            assert "the same command goes on from there" in said
+            assert unfinished(out) == []
+        goes_on_and_ends_well(call, films, out, undisturbed)
