@@ -25,14 +25,17 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop, run_sync
-from nbclient.exceptions import CellExecutionError
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine
-from papermill.log import logger
 from traitlets import Any, Type, Unicode
 
+from imdbclust.running.imports import quick_imports
 from imdbclust.running.provisioner import WarmProvisioner
-from imdbclust.running.warm import held
+from imdbclust.running.warm import hold, release
+
+with quick_imports():
+    from nbclient.exceptions import CellExecutionError
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine
+    from papermill.log import logger
 
 
 class PromptClient(AsyncKernelClient):
@@ -91,8 +94,7 @@ class PrivateKernelManager(AsyncKernelManager):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
-        self._holding = held(self.private)
-        self._holding.__enter__()
+        hold(self.private)
         self.connection_file = str(self.private / "kernel.json")
         if os.name == "posix":
             self.transport = "ipc"
@@ -123,7 +125,7 @@ class PrivateKernelManager(AsyncKernelManager):
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
             shutil.rmtree(self.private, ignore_errors=True)
-            self._holding.__exit__(None, None, None)
+            release(self.private)
 
     cleanup_resources = run_sync(_async_cleanup_resources)
 

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imdbclust.running.imports import quick_imports
+from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
@@ -170,6 +172,7 @@ def _attempt(
             "folder": str(attempt),
             "inputs": {stage: str(folder) for stage, folder in inputs.items()},
             "films": asdict(films) if films else None,
+            "parameters": list(declared_in(notebook_of(planned.stage))),
         }
         scratch = attempt / "scratch"
         scratch.mkdir()
@@ -257,8 +260,9 @@ def execute_once(
 def _run_papermill(
     planned: PlannedStage, attempt: Path, scratch: Path, manner: Manner, **callbacks
 ) -> None:
-    from papermill import execute_notebook
-    from papermill.engines import papermill_engines
+    with quick_imports():
+        from papermill import execute_notebook
+        from papermill.engines import papermill_engines
 
     from imdbclust.running.engine import TruthfulEngine
 
@@ -301,8 +305,8 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
     if done["token"] != token or skipped:
         raise RuntimeError("the notebook finished without running all of its cells")
     for name, value in planned.parameters.items():
-        if done["parameters"][name] != value:
-            got = done["parameters"][name]
+        got = done["parameters"][name]
+        if (type(got), got) != (type(value), value):
             raise RuntimeError(f"{name} was to be {value!r}, but the notebook ran with {got!r}")
     return done
 

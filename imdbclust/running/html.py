@@ -17,13 +17,17 @@ from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote
 
-import nbformat
 from markupsafe import Markup
-from nbconvert.exporters.templateexporter import TemplateExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+from imdbclust.running.imports import quick_imports
+
+with quick_imports():
+    import nbformat
+    from nbconvert.exporters.templateexporter import TemplateExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 2_000_000

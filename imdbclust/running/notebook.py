@@ -7,6 +7,7 @@ import math
 import os
 import resource
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,15 +67,14 @@ class Stage:
         run that the parameter ``from_run`` names, or else of the default settings, made now if
         they are not there yet.
         """
-        declared = declared_in(notebook_of(name))
-        missing = [parameter for parameter in declared if parameter not in namespace]
-        if missing:
-            raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
-        parameters = {key: declared[key].check(namespace[key]) for key in declared}
         if CONTEXT in os.environ:
             context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
+            parameters = _values(context["parameters"], namespace)  # checked by the runner
             inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
             return cls(name, parameters, Path(context["folder"]), inputs, context)
+        declared = declared_in(notebook_of(name))
+        values = _values(declared, namespace)
+        parameters = {key: declared[key].check(value) for key, value in values.items()}
         inputs = (
             _sweep_to_look_at(parameters)
             if name == "sweep"
@@ -263,6 +263,14 @@ class SweepStage(Stage):
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
         html = show.heat_html(cells, caption=caption, name=name, links=links)
         _display(html, cells[["row", "column", "mean"]].to_string(index=False))
+
+
+def _values(names: Iterable[str], namespace: dict) -> dict[str, Value]:
+    """Return the values of a notebook's parameters."""
+    missing = [name for name in names if name not in namespace]
+    if missing:
+        raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
+    return {name: namespace[name] for name in names}
 
 
 def _sweep_to_look_at(parameters: dict[str, Value]) -> dict[str, Path]:

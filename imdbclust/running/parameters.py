@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 from imdbclust.paths import NOTEBOOKS
+from imdbclust.running.imports import quick_imports
 from imdbclust.running.stages import STAGES, notebook_of
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -120,7 +121,8 @@ def declared_in(notebook: Path) -> dict[str, Parameter]:
     ParameterError
         A declaration that is not ``name: type = literal  # help``.
     """
-    from papermill import inspect_notebook
+    with quick_imports():
+        from papermill import inspect_notebook
 
     found = {}
     for name, about in inspect_notebook(str(notebook)).items():

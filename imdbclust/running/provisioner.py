@@ -10,15 +10,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Unicode
 
-from imdbclust.running.warm import NoWarmKernel, WarmProcess, start_server, what_is_fixed
+from imdbclust.running.warm import (
+    NoWarmKernel,
+    WarmProcess,
+    hold,
+    impossible,
+    release,
+    start_server,
+    what_is_fixed,
+)
 
 START_TIMEOUT = 60.0
 """Seconds in which a server has to have imported its libraries, and a kernel to be forked."""
@@ -44,11 +54,30 @@ class WarmProvisioner(LocalProvisioner):
     why = Unicode()
 
     _forked: WarmProcess | None = None
+    _private: Path | None = None
 
     @property
     def lost(self) -> bool:
         """Whether the kernel ended because the process that it was forked from did."""
         return self._forked is not None and self._forked.lost
+
+    async def pre_launch(self, **kwargs):
+        """Prepare a start: sockets in a private folder rather than ports that all can speak to."""
+        manager = self.parent
+        usual = manager and manager.transport == "tcp" and manager.ip in ("127.0.0.1", "localhost")
+        if usual and not manager.shell_port and self.engine != "plain" and not impossible():
+            self._private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
+            hold(self._private)
+            manager.cache_ports = False
+            manager.transport, manager.ip = "ipc", str(self._private / "s")
+        return await super().pre_launch(**kwargs)
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Remove the sockets, once the kernel is gone for good."""
+        await super().cleanup(restart=restart)
+        if self._private and not restart:
+            shutil.rmtree(self._private, ignore_errors=True)
+            release(self._private)
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""

@@ -110,7 +110,7 @@ def run(
     out = Path(out) if out else reports()
     planned, store = plan_stages(values, found), Store(out)
     if manner.engine != "plain" and (force or not all(map(store.record, planned))):
-        start_early()
+        start_early()  # it imports while the films are read here
     check_possible(values, films_of(planned[0], store, found))
     tidy(out)
     if force:

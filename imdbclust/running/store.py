@@ -18,6 +18,7 @@ from pathlib import Path
 
 from imdbclust.datasets import file_sha256
 from imdbclust.running.plan import FORMAT, PlannedStage
+from imdbclust.running.warm import held
 
 RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
@@ -112,7 +113,8 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
             if lock is not None and folder.exists():
                 break
     try:
-        yield folder
+        with held(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)

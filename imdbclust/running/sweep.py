@@ -297,7 +297,7 @@ def sweep(
         tidy(out)
     results = results_table(plan, outcomes)
     with unfinished(out, name) as new:
-        _write(new, plan, store, name, results, outcomes, command, began)
+        _write(new, plan, store, name, results, outcomes, command, began, manner)
         replace_folder(new, out / name)
     folder = out / name
     n_failed = int((results["status"] == "failed").sum())
@@ -339,6 +339,7 @@ def _write(
     outcomes: dict[str, Outcome],
     command: str,
     began: float,
+    manner: Manner,
 ) -> None:
     """Write all that a sweep leaves into a folder."""
     (new / "settings").mkdir()
@@ -374,7 +375,7 @@ def _write(
         **commit(),
     }
     write_json(new / "manifest.json", manifest)
-    manifest["stages"] = [_look_at(new, store)]
+    manifest["stages"] = [_look_at(new, store, manner)]
     render_sweep(new, manifest)
     write_json(new / "manifest.json", manifest)
     new.chmod(0o755)
@@ -390,10 +391,12 @@ def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
     return manifest
 
 
-def _look_at(folder: Path, store: Store) -> dict:
+def _look_at(folder: Path, store: Store, manner: Manner) -> dict:
     """Execute the notebook that looks at the sweep; return its entry for the manifest."""
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
-    record = store.record(planned) or execute_stage(planned, store=store, inputs={"sweep": folder})
+    record = store.record(planned) or execute_stage(
+        planned, store=store, inputs={"sweep": folder}, manner=manner
+    )
     (folder / "notebooks").mkdir()
     there = store.path(planned)
     shutil.copyfile(there / NOTEBOOK, folder / "notebooks" / f"{planned.name}.ipynb")

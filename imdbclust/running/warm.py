@@ -203,14 +203,24 @@ def impossible() -> str:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[Path]:
-    """Have a folder removed if this process is killed meanwhile, as far as a server sees it."""
-    _held.add(str(folder))
-    _mention("hold", folder)
+    """Have a folder removed if this process is killed meanwhile; see :func:`hold`."""
+    hold(folder)
     try:
         yield folder
     finally:
-        _held.discard(str(folder))
-        _mention("release", folder)
+        release(folder)
+
+
+def hold(folder: Path) -> None:
+    """Have the server, now or once there is one, remove a folder if this process is killed."""
+    _held.add(str(folder))
+    _mention("hold", folder)
+
+
+def release(folder: Path) -> None:
+    """End what :func:`hold` began."""
+    _held.discard(str(folder))
+    _mention("release", folder)
 
 
 def _mention(what: str, folder: Path) -> None:
