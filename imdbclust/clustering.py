@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -216,7 +217,11 @@ def _cluster_placed(embedding: Embedding, *, n_clusters: int, **options) -> Clus
 
 def write_movie_to_cluster(table: pd.DataFrame, path: str | Path) -> None:
     """Write the columns ``movie_id`` and ``cluster`` as CSV."""
-    table[["movie_id", "cluster"]].to_csv(path, index=False, lineterminator="\n")
+    # csv leaves a carriage return without quotes, and readers take it for the end of a line
+    broken = table["movie_id"].astype("str").str.contains("\r", regex=False).any()
+    quoting = csv.QUOTE_NONNUMERIC if broken else csv.QUOTE_MINIMAL
+    columns = table[["movie_id", "cluster"]]
+    columns.to_csv(path, index=False, lineterminator="\n", quoting=quoting)
 
 
 def read_movie_to_cluster(path: str | Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from imdbclust.running import html
-from imdbclust.running.show import table_html
+from imdbclust.running.show import sentence_html, table_html
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> & \"'"
 SVG = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode()
@@ -25,7 +25,9 @@ FIGURE = (
 )
 TRACEBACK = ["\x1b[31mValueError\x1b[39m", f"----> 1 f()\n\x1b[31mValueError\x1b[0m: {HOSTILE}"]
 CLEAN = (
-    '<!doctype html><html lang="en"><head><style>a{background:url(data:x)}</style></head>'
+    '<!doctype html><html lang="en"><head>'
+    f'<meta http-equiv="Content-Security-Policy" content="{html.policy()}"><style>'
+    "a{background:url(data:x)}</style></head>"
     '<body><h1 id="a">T</h1><a href="https://example.org">out</a><a href="#a">up</a>'
     '<img src="data:image/png;base64,AA" alt="Sizes of the groups"></body></html>'
 )
@@ -138,6 +140,7 @@ def run(tmp_path_factory):
         },
         parameters={
             "n_clusters": {"value": 12, "default": 16, "help": HOSTILE, "stages": ["01_load"]},
+            "random_state": {"value": 7, "default": 7, "help": "seed", "stages": []},
             "tol": {"value": 0.5, "default": 0.5, "help": "when to stop", "stages": ["01_load"]},
         },
         stages=[
@@ -153,6 +156,7 @@ def run(tmp_path_factory):
                 metrics={"n_movies": 35253, "share_full": 0.123456, HOSTILE: HOSTILE},
                 tables=[
                     {"name": "p_cluster", "caption": f"Pr {HOSTILE}", "rows": 1600},
+                    {"name": "problems", "caption": "Set aside", "rows": 2},
                     {"name": "../gone", "caption": "Absent", "rows": 1},
                 ],
             ),
@@ -189,7 +193,8 @@ def test_pages_are_complete_documents(pages):
         first = page.head.find(True)
         assert first["http-equiv"] == "Content-Security-Policy"
         assert "default-src 'none'" in first["content"]
-        assert "script-src" not in first["content"]
+        assert first["content"].endswith(f"script-src '{html.script_hash(html.SCRIPT)}'")
+        assert [script.string for script in page.find_all("script")] == [html.SCRIPT]
         assert len(page.find_all("h1")) == len(page.find_all("main")) == 1
         assert page.find("header")
         assert page.find("footer")
@@ -224,6 +229,41 @@ def test_contents_list_the_sections_once_each(pages):
     ]
     assert [(a["href"], text_of(a)) for a in narrow] == entries
     assert [h["id"] for h in page.main.find_all("h2")] == [href[1:] for href, _ in entries]
+
+
+def test_code_that_shows_nothing_is_folded_with_the_code_after_it(tmp_path):
+    text = shown("<p>shown</p>")
+    cells = [code("a"), code("b"), code("c", text), code("d", text), code("e")]
+    page = render_cells(tmp_path, code("p = 1", tags=["parameters"]), *cells)
+    folds = [fold.pre.get_text().split() for fold in page.select("details.code")]
+    assert folds == [["p", "=", "1"], ["a", "b", "c"], ["d"], ["e"]]
+
+
+def test_formulas_of_authors_are_mathml_and_dollars_of_data_are_dollars(tmp_path):
+    formulas = r"So $\frac{a}{b} < c$ and\n\n$$\sum_i p_i = 1$$\n\n\begin{matrix}a\end{matrix}"
+    data = new_output("display_data", {"text/markdown": r"Ca$h, $\frac{1}{2}$ $$x$$"})
+    page = render_cells(tmp_path, new_markdown_cell(formulas), code("1", data))
+    (inline, block, matrix) = page.find_all("math")
+    assert inline["display"] == "inline"
+    assert [child.name for child in inline.mfrac.find_all(True)] == ["mrow", "mi", "mrow", "mi"]
+    assert inline.find_all("mo")[-1].get_text() == "<"
+    assert block["display"] == "block"
+    assert matrix.mtable
+    assert text_of(page.select_one(".output")) == r"Ca$h, $\frac{1}{2}$ $$x$$"
+
+
+@pytest.mark.parametrize("formula", [r"$\nosuchcommand x$", "$x^$"])
+def test_a_formula_that_cannot_be_shown_fails_the_page(tmp_path, formula):
+    with pytest.raises(html.RenderError, match="the formula"):
+        render_cells(tmp_path, new_markdown_cell(formula))
+
+
+def test_nothing_in_a_formula_is_markup(tmp_path):
+    formula = r"$\text{</math><script>alert(1)</script>} <img src=x>$"
+    page = render_cells(tmp_path, new_markdown_cell(formula))
+    assert not page.find("img")
+    assert len(page.find_all("script")) == 1
+    assert "<script>alert(1)</script>" in page.math.get_text()
 
 
 def test_previous_and_next_skip_stages_without_a_page(pages):
@@ -313,7 +353,7 @@ def test_nothing_of_notebook_chrome_is_left(pages):
 
 def test_hostile_text_stays_text(pages):
     for name, page in pages.items():
-        assert not page.find("script"), name
+        assert [script.string for script in page.find_all("script")] == [html.SCRIPT], name
         assert not page.find("img", src="x"), name
         assert HOSTILE in page.get_text(), name
     index = pages["index.html"]
@@ -373,6 +413,42 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
     assert links == [f"#{h2['id']}" for h2 in index.find_all("h2")]
 
 
+def metrics(**values):
+    return make_manifest(stages=[record("01_load", metrics={"n_movies": 12345, **values})])
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({}, ""),
+        (
+            {"n_clusters": 16, "genre_bits": 1.236, "ari_subsamples": None},
+            "12,345 movies form 16 clusters by who plays in them, which tell 1.24 bits about their "
+            "genres. How far they can be trusted was not evaluated.",
+        ),
+        (
+            {
+                "n_clusters": 16,
+                "ari_subsamples": 0.853,
+                "held_out_bits": 1.16,
+                "unplaced_share": 345 / 12345,
+            },
+            "12,000 of 12,345 movies form 16 clusters by who plays in them; found anew on parts of "
+            "the movies they agree by 0.85 (adjusted Rand index: 1 is the same, 0 is chance). The "
+            "cluster in which a cast puts a movie not seen before tells 1.16 bits about its "
+            "genres.",
+        ),
+    ],
+)
+def test_the_lead_says_what_is_known_and_no_more(told, expected):
+    assert html.lead(metrics(**told)) == expected
+
+
+def test_the_lead_ends_with_what_the_decade_does_not_tell():
+    found = {"n_clusters": 2, "ari_subsamples": 0.5, "held_out_bits": 1, "bits_beyond_decade": 0.34}
+    assert html.lead(metrics(**found)).endswith("genres, 0.34 beyond what its decade tells.")
+
+
 def test_findings_are_grouped_by_stage(pages):
     cards = pages["index.html"].select("article.card")
     assert [card.h3.a["href"] if card.h3.a else None for card in cards] == [
@@ -394,12 +470,20 @@ def test_findings_are_grouped_by_stage(pages):
 
 
 def test_changed_parameters_are_marked_in_words(pages):
-    rows = pages["index.html"].select("#parameters ~ .scroll tbody tr")
-    assert [(text_of(row.th), "changed" in text_of(row.td)) for row in rows] == [
-        ("n_clusters", True),
-        ("tol", False),
-    ]
-    assert "1 of 2 differs from the default." in text_of(pages["index.html"])
+    changed, folded = pages["index.html"].select("#parameters ~ .scroll, #parameters ~ details")
+    (row,) = changed.select("tbody tr")
+    assert [text_of(cell) for cell in row.find_all("td")] == ["12", "16", "by preset seed", "Load"]
+    assert text_of(row.th) == f"n_clusters {' '.join(HOSTILE.split())}"
+    assert text_of(folded.summary) == "2 parameters at the default"
+    assert [text_of(row.th.code) for row in folded.select("tbody tr")] == ["random_state", "tol"]
+    assert "1 of 3 differs from the default." in text_of(pages["index.html"])
+
+
+def test_what_was_set_by_hand_is_told_from_what_the_preset_sets(tmp_path):
+    one = {"value": 1, "default": 2, "help": "", "stages": []}
+    manifest = make_manifest(parameters={"a": one, "b": one}, given={"b": 1}, preset="own")
+    marks = render(tmp_path, manifest)["index.html"].select("#parameters ~ .scroll .mark")
+    assert [text_of(mark) for mark in marks] == ["by preset own", "by hand"]
 
 
 def test_files_are_linked_where_they_exist(pages):
@@ -412,7 +496,8 @@ def test_files_are_linked_where_they_exist(pages):
 
 def test_provenance_says_where_it_comes_from(pages):
     facts = {text_of(d.dt): text_of(d.dd) for d in pages["index.html"].select(".provenance > div")}
-    assert facts["Records"] == "35,253 movies"
+    assert facts["Records"] == "35,253 movies; 2 set aside"
+    assert facts["Seed"] == "random_state = 7"
     assert facts["Code"] == "commit 0123456789ab with uncommitted changes"
     assert facts["SHA-256 of the data"] == "9f" * 32
     assert facts["Started"] == "24 November 2025, 00:13 UTC"
@@ -486,7 +571,10 @@ def test_a_clean_page_passes_the_gate():
         ("<style>a{b:url( 'http://x/y' )}</style>", "a style sheet loads"),
         ('<p style="background:url(http://x)">', "the style of p loads"),
         ("<svg><use xlink:href='http://x#y'/></svg>", "use loads"),
-        ("<script>1</script>", "a script element"),
+        ("<script>1</script>", "a script that is not ours: '1'"),
+        ("<script type=module>1</script>", "a script that is not ours"),
+        (f"<script>{html.SCRIPT} alert(1)</script>", "a script that is not ours"),
+        ("<script src='data:text/javascript,1'></script>", "a script that is not on"),
         ("<iframe srcdoc=x></iframe>", "a iframe element"),
         ('<meta http-equiv="Refresh" content="0;url=http://x">', "meta refresh"),
         ('<a href=" java\nscript:alert(1)">x</a>', "a runs"),
@@ -506,6 +594,20 @@ def test_the_gate_finds(added, problem):
     (found,) = html.check_page(CLEAN.replace("</body>", f"{added}</body>"), page="p.html")
     assert found.startswith("p.html: ")
     assert problem in found
+
+
+def test_the_gate_lets_data_pass_that_no_browser_runs():
+    data = "<script type='application/json'>{}</script></body>"
+    assert html.check_page(CLEAN.replace("</body>", data), page="p.html") == []
+
+
+@pytest.mark.parametrize(
+    "old", ['<meta http-equiv="Content-Security-Policy"', "default-src 'none'"]
+)
+def test_the_gate_wants_a_policy_before_anything_else(old):
+    for page in (CLEAN.replace(old, "<meta "), CLEAN.replace("<head>", "<head><title>t</title>")):
+        (found,) = html.check_page(page, page="p.html")
+        assert found == "p.html: no content security policy at its top"
 
 
 def test_the_gate_wants_a_heading():
@@ -617,6 +719,62 @@ def test_a_very_wide_table_is_cut_and_says_so():
     assert shown.count("<th ") == 41
     assert "c39" in shown
     assert "c40" not in shown
+
+
+def table(n_rows, head=None):
+    frame = pd.DataFrame({"rank": range(n_rows)})
+    return parse(table_html(frame, caption="Ranks", name="ranks", head=head))
+
+
+def test_a_long_table_is_there_whole_in_a_window_and_can_be_sorted():
+    page = table(200, head=5)
+    assert len(page.select("tbody tr")) == 200
+    assert len(page.select("tbody tr.more")) == 195
+    assert "full" in page.table["class"]
+    assert "max-height" in page.find(class_="scroll")["style"]
+    assert text_of(page.caption) == "Ranks"
+    assert text_of(page.find(class_="printed")) == "The first 5 of 200 rows."
+
+
+def test_of_a_very_long_table_the_first_rows_are_there_and_cannot_be_sorted():
+    page = table(1201, head=5)
+    assert len(page.select("tbody tr")) == 5
+    assert not page.table.has_attr("class")
+    assert text_of(page.caption) == "Ranks (first 5 of 1,201 rows)"
+    assert not page.find(class_="scroll").has_attr("style")
+
+
+@pytest.mark.parametrize(("n_rows", "head"), [(8, None), (5, 8), (9, None)])
+def test_a_short_table_needs_neither(n_rows, head):
+    page = table(n_rows, head=head)
+    assert page.table.has_attr("class") == (n_rows > 8)
+    assert not page.select(".more, .printed, .scroll[style]")
+
+
+def test_a_table_without_rows_says_none():
+    page = parse(table_html(pd.DataFrame({"a": [], "b": []}), caption="No", name="no"))
+    assert text_of(page.tbody) == "none"
+    assert page.td["colspan"] == "2"
+
+
+def test_very_long_text_is_cut_with_its_length():
+    frame = pd.DataFrame({"title": ["x" * 4000], "y" * 300: [1]})
+    page = parse(table_html(frame, caption="T", name="t"))
+    assert text_of(page.tbody.th) == "x" * 200 + "… (4,000 characters)"
+    assert text_of(page.thead.find_all("th")[1]) == "y" * 200 + "… (300 characters)"
+
+
+def test_a_warning_says_that_it_is_one():
+    page = parse(sentence_html("Few films.", "warning"))
+    assert text_of(page.p) == "Warning: Few films."
+
+
+def test_control_characters_are_to_be_seen_and_nothing_turns_a_sentence_round():
+    shown = parse(sentence_html("a\x00b\u202ec\u2067 \x1b\x7f\x85", "text")).get_text()
+    assert shown == "a\u2400bc \u241b\u2421\ufffd"
+    frame = pd.DataFrame({"title": ["\x00\u202eabc"]})
+    cell = parse(table_html(frame, caption="T", name="t")).tbody.bdi
+    assert cell.get_text() == "\u2400\u202eabc"  # turned round within its cell only
 
 
 def test_unplaced_movies_are_called_so():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from imdbclust.bench.timing import Options
 
 SPEED = {
+    "rendering": "the pages of a run beside nbconvert",
     "sweep": "a sweep against the loop over stock papermill and nbconvert",
 }
 """Parts that measure speed: modules of this package, and what they compare."""

@@ -13,6 +13,7 @@ from imdbclust.running.parameters import ParameterError
 from imdbclust.running.show import UNPLACED, UNPLACED_NAME
 from imdbclust.running.stages import STAGES
 from imdbclust.running.store import ARTIFACT, TABLES
+from imdbclust.running.tables import read_table, table_csv
 
 SHOWN = 5
 """So many clusters and genres are named."""
@@ -44,8 +45,7 @@ def assign_file(run: str, file: Path, *, out: Path | None) -> str:
         The file cannot be used.
     """
     assigner = _assigner(_folder(run, out))
-    table = assigner.assign_all(read_corpus(file))
-    return table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+    return table_csv(assigner.assign_all(read_corpus(file)))
 
 
 def _folder(run: str, out: Path | None) -> Path:
@@ -72,9 +72,7 @@ def _assigner(folder: Path) -> Assigner:
 
 
 def _names(folder: Path) -> dict[int, str]:
-    import pandas as pd
-
-    table = pd.read_csv(folder / TABLES / "cluster_profiles.csv", keep_default_na=False)
+    table = read_table(folder / TABLES / "cluster_profiles.csv")
     return dict(zip(table["cluster"], table["name"], strict=True))
 
 

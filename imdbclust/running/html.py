@@ -2,27 +2,32 @@
 
 The pages live in ``templates/report``, a template of nbconvert's own kind. This module prepares
 what the templates show (headings, links, the place of an error), formats numbers for readers,
-and holds the gate every page passes: nothing is fetched, nothing runs, every picture says what
-it shows. Autoescape is on for all of it, so text from data stays text; only the ``text/html``
+and holds the gate every page passes: nothing is fetched, nothing runs but the one script of ours
+(``report.js``, known by its hash to the gate and to the page's own policy), every picture says
+what it shows. Autoescape is on for all of it, so text from data stays text; only the ``text/html``
 that our own kernel made is passed through.
 """
 
 import base64
 import functools
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from itertools import chain, count
 from pathlib import Path
 from urllib.parse import quote
+from xml.etree import ElementTree
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from imdbclust.running.imports import quick_imports
+from imdbclust.running.show import TURNS
 
 with quick_imports():
     import nbformat
@@ -31,6 +36,22 @@ with quick_imports():
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 2_000_000
+SCRIPT = (TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
+
+
+def script_hash(script: str) -> str:
+    """Return the hash by which a content security policy knows an inline script."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def policy(*scripts: str) -> str:
+    """Return the content security policy of a page: it fetches nothing, runs only these."""
+    rules = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+    known = " ".join(f"'{script_hash(script)}'" for script in scripts)
+    return f"{rules}; form-action 'none'" + (f"; script-src {known}" if known else "")
+
+
 # What cannot be shown as text or as a described picture (scripts, widgets, TeX) is left out.
 SHOWN_TYPES = ("text/html", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 OVERVIEW_HEADINGS = {
@@ -204,6 +225,7 @@ def _prepare(notebook, outline):
         for cell in notebook.cells
         if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     ]
+    notebook.cells = _joined(notebook.cells)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             ours.renderer.attachments = cell.get("attachments", {})
@@ -216,6 +238,23 @@ def _prepare(notebook, outline):
             elif "text/markdown" in output.get("data", {}):
                 output.data.setdefault("text/html", theirs.render(output.data["text/markdown"]))
     return failed
+
+
+def _joined(cells):
+    """Put code that shows nothing into one fold with the code after it."""
+    joined = []
+    for cell in cells:
+        before = joined[-1] if joined else None
+        if before and _is_plain_code(before) and not before.outputs and _is_plain_code(cell):
+            cell.source = f"{before.source}\n\n{cell.source}".strip()
+            joined.pop()
+        joined.append(cell)
+    return joined
+
+
+def _is_plain_code(cell):
+    about = {"parameters", "injected-parameters"}
+    return cell.cell_type == "code" and not about.intersection(cell.metadata.get("tags", []))
 
 
 class _Outline:
@@ -252,6 +291,40 @@ class _Renderer(IPythonRenderer):
     def heading(self, text, level, **attrs):
         return self.outline.add(text, level)
 
+    # What an author writes as a formula becomes one; in what a cell made of data, a dollar sign
+    # is a dollar sign.
+
+    def block_math(self, body):
+        return f"$${escape(body)}$$" if self._escape else mathml(body, block=True)
+
+    def inline_math(self, body):
+        return f"${escape(body)}$" if self._escape else mathml(body)
+
+    def latex_environment(self, name, body):
+        formula = rf"\begin{{{name}}}{body}\end{{{name}}}"
+        return str(escape(formula)) if self._escape else mathml(formula, block=True)
+
+
+def mathml(formula, *, block=False):
+    """Return a formula in LaTeX as MathML, which browsers draw by themselves.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be translated.
+    """
+    from latex2mathml.converter import convert_to_element
+
+    try:
+        tree = convert_to_element(formula, display="block" if block else "inline")
+    except Exception as error:
+        raise ValueError(f"the formula {formula!r} cannot be translated: {error!r}") from None
+    for element in tree.iter():
+        element.text = unescape(element.text or "")  # the library leaves entities in the tree
+        if element.text.startswith("\\"):
+            raise ValueError(f"the formula {formula!r} has the unknown command {element.text}")
+    return ElementTree.tostring(tree, encoding="unicode")
+
 
 COMPARED = {
     "n_clusters": "clusters",
@@ -272,21 +345,47 @@ COMPARED = {
 """Metrics by which runs of different presets are compared, and what they are called."""
 
 
+def _metrics(run):
+    """Return all metrics of a run by name."""
+    told = [stage.get("metrics") or {} for stage in run.get("stages", [])]
+    return {name: value for some in told for name, value in some.items()}
+
+
+def lead(run):
+    """Return what a run found, in one or two sentences; empty if it did not come that far."""
+    found = {name: value for name, value in _metrics(run).items() if value is not None}
+    if not {"n_clusters", "n_movies"} <= found.keys():
+        return ""
+    n_movies, placed = found["n_movies"], 1 - found.get("unplaced_share", 0)
+    who = f"{n_movies:,}" if placed == 1 else f"{round(placed * n_movies):,} of {n_movies:,}"
+    text = f"{who} movies form {found['n_clusters']} clusters by who plays in them"
+    ari, bits = found.get("ari_subsamples"), found.get("held_out_bits")
+    beyond = found.get("bits_beyond_decade")
+    if ari is None:
+        in_sample = found.get("genre_bits")
+        tell = "" if in_sample is None else f", which tell {in_sample:.2f} bits about their genres"
+        return f"{text}{tell}. How far they can be trusted was not evaluated."
+    text += (
+        f"; found anew on parts of the movies they agree by {ari:.2f} "
+        "(adjusted Rand index: 1 is the same, 0 is chance)."
+    )
+    if bits is not None:
+        text += (
+            f" The cluster in which a cast puts a movie not seen before tells {bits:.2f} bits about"
+            " its genres"
+        )
+        text += "." if beyond is None else f", {beyond:.2f} beyond what its decade tells."
+    return text
+
+
 def _compare(runs):
     """Return the name of each metric that any of the runs has, with the value of each run."""
-    metrics = []
-    for run in runs:
-        told = [stage.get("metrics") or {} for stage in run.get("stages", [])]
-        metrics.append({name: value for some in told for name, value in some.items()})
+    metrics = [_metrics(run) for run in runs]
     return [
         (label, [some.get(name) for some in metrics])
         for name, label in COMPARED.items()
         if any(some.get(name) is not None for some in metrics)
     ]
-
-
-def _headlines(run):
-    return [text for stage in run.get("stages", []) for text in stage.get("headlines") or []]
 
 
 def _index_page(folder, manifest, pages, siblings=()):
@@ -304,6 +403,8 @@ def _index_page(folder, manifest, pages, siblings=()):
     runs = sorted([manifest, *siblings], key=lambda run: str(run.get("preset")))
     failed_stage = (manifest.get("error") or {}).get("stage")
     counts = (pages[0]["record"].get("metrics") or {}).items() if pages else ()
+    changed = [k for k, one in parameters.items() if one.get("value") != one.get("default")]
+    given = manifest.get("given") or {}
     context = {
         "run": manifest,
         "pages": pages,
@@ -311,12 +412,16 @@ def _index_page(folder, manifest, pages, siblings=()):
         "toc": [entry for entry in OVERVIEW_HEADINGS.items() if entry[0] not in unused],
         "title": f"{manifest.get('name')}: {dataset.get('title')}",
         "warned": warned,
-        "headlines": _headlines(manifest),
-        "presets": [{**run, "here": run is manifest, "headlines": _headlines(run)} for run in runs],
+        "lead": lead(manifest),
+        "presets": [{**run, "here": run is manifest, "lead": lead(run)} for run in runs],
         "compared": _compare(runs) if siblings else None,
         "failed_page": next((page for page in pages if page["stage"] == failed_stage), None),
-        "changed": [k for k, one in parameters.items() if one.get("value") != one.get("default")],
+        "changed": {name: parameters[name] for name in changed},
+        "unchanged": {name: one for name, one in parameters.items() if name not in changed},
+        "given": given,
         "records": ", ".join(f"{number(v)} {words(k)}" for k, v in counts if k.startswith("n_")),
+        "set_aside": _set_aside(pages),
+        "seeds": {name: one["value"] for name, one in parameters.items() if "random" in name},
         "tables": [
             {**table, "page": page, "href": _link(folder, f"tables/{table['name']}.csv")}
             for page in pages
@@ -325,6 +430,15 @@ def _index_page(folder, manifest, pages, siblings=()):
         "files": _files(folder, pages),
     }
     return _exporter().environment.get_template("run.html.j2").render(context)
+
+
+def _set_aside(pages):
+    """Return how many records could not be used and the page that lists them, if it is known."""
+    for page in pages:
+        for table in page["record"].get("tables") or []:
+            if table["name"] == "problems":
+                return {"rows": table["rows"], "page": page}
+    return None
 
 
 def _files(folder, pages):
@@ -355,6 +469,7 @@ def _exporter():
     environment = exporter.environment
     environment.autoescape = True
     environment.trim_blocks = environment.lstrip_blocks = True
+    environment.globals |= {"script": Markup(SCRIPT), "policy": policy(SCRIPT)}  # noqa: S704
     environment.tests["web"] = lambda url: str(url).startswith(("https://", "http://"))
     return exporter
 
@@ -413,6 +528,7 @@ def plain(text):
     text = "" if text is None else str(text)
     text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)", "", text)
     text = re.sub(r"[^\n]*\r(?=[^\r\n])", "", text.replace("\r\n", "\n"))  # a progress bar
+    text = text.translate(TURNS)
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 
 
@@ -437,7 +553,7 @@ FILTERS = {
 }
 
 
-def check_page(html: str, *, page: str) -> list[str]:
+def check_page(html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,)) -> list[str]:
     """Say what keeps a page from being read anywhere, by anyone.
 
     Parameters
@@ -446,15 +562,19 @@ def check_page(html: str, *, page: str) -> list[str]:
         The page.
     page : str
         Its name, put before every problem.
+    scripts : sequence of str
+        The inline scripts that it may have, to the letter.
 
     Returns
     -------
     list of str
         Every problem once; empty for a good page.
     """
-    gate = _Gate()
+    gate = _Gate(scripts)
     gate.feed(html)
     gate.close()
+    if not gate.has_policy:
+        gate.problems.append("no content security policy at its top")
     if gate.headings != 1:
         gate.problems.append(f"{gate.headings} h1 headings instead of one")
     if (size := len(html.encode("utf-8", errors="replace"))) > MAX_BYTES:
@@ -466,22 +586,31 @@ class _Gate(HTMLParser):
     """Collects the problems of a page while reading it."""
 
     LOADING = frozenset({"src", "srcset", "poster", "background", "data", "ping", "xlink:href"})
-    LIVE = frozenset({"script", "iframe", "frame", "object", "embed", "applet", "base", "form"})
+    LIVE = frozenset({"iframe", "frame", "object", "embed", "applet", "base", "form"})
     # nbconvert's and others' stand-ins for a description
     EMPTY_ALTS = frozenset(
         {"", "no description has been provided for this image", "image", "figure", "plot"}
     )
     FETCHING_CSS = re.compile(r"@import|url\(\s*[\"']?(?!data:|#)[^\s\"')]+", re.IGNORECASE)
 
-    def __init__(self):
+    def __init__(self, scripts):
         super().__init__()
-        self.problems, self.headings = [], 0
-        self._ids, self._in_style = set(), False
+        self.problems, self.headings, self.has_policy = [], 0, False
+        self._scripts, self._ids, self._within, self._before = scripts, set(), "", ""
 
     def handle_starttag(self, tag, attrs):
         values = {name: value or "" for name, value in attrs}
-        self._in_style = tag == "style"
+        self._within = tag if tag in ("style", "script") else ""
         self.headings += tag == "h1"
+        if self._before == "head" and tag == "meta":
+            is_policy = values.get("http-equiv", "").lower() == "content-security-policy"
+            self.has_policy = is_policy and "default-src 'none'" in values.get("content", "")
+        self._before = tag
+        if tag == "script":
+            # data that no browser runs
+            self._within = "" if values.get("type") == "application/json" else "script"
+            if "src" in values:
+                self.problems.append(f"a script that is not on the page: {values['src'][:60]!r}")
         if tag in self.LIVE:
             self.problems.append(f"a {tag} element")
         if tag == "meta" and values.get("http-equiv", "").lower() == "refresh":
@@ -508,8 +637,10 @@ class _Gate(HTMLParser):
             self.problems.append(f"the style of {tag} loads {value[:80]!r}")
 
     def handle_endtag(self, tag):
-        self._in_style = False
+        self._within = ""
 
     def handle_data(self, data):
-        if self._in_style and (found := self.FETCHING_CSS.search(data)):
+        if self._within == "script" and data not in self._scripts:
+            self.problems.append(f"a script that is not ours: {data[:60]!r}")
+        if self._within == "style" and (found := self.FETCHING_CSS.search(data)):
             self.problems.append(f"a style sheet loads {found.group()[:80]!r}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from imdbclust import datasets
 from imdbclust.paths import NOTEBOOKS, reports
@@ -18,13 +19,11 @@ from imdbclust.running import show
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
+from imdbclust.running.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-FLOAT_FORMAT = "%.12g"
-"""Digits of a number in a CSV: enough for any use, few enough to be the same on any machine."""
 
 
 @dataclass(eq=False)
@@ -170,11 +169,17 @@ class Stage:
         self._write_table(frame, name, caption)
         shown = frame[columns] if columns else frame
         html = show.table_html(shown, caption=caption, name=name, head=head, links=links)
-        _display(html, shown.head(head or 10).to_string(index=False))
+        _display(self._located(html), shown.head(head or 10).to_string(index=False))
+
+    def _located(self, html: str) -> str:
+        """Let links to CSV files lead to where they lie, seen from the notebook."""
+        if self.context:
+            return html  # a page has them beside it
+        at = os.path.relpath(self.folder / TABLES, Path.cwd())
+        return html.replace('href="tables/', f'href="{quote(Path(at).as_posix())}/')
 
     def _write_table(self, frame: pd.DataFrame, name: str, caption: str) -> None:
-        path = self.folder / TABLES / f"{name}.csv"
-        frame.to_csv(path, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        write_table(frame, self.folder / TABLES / f"{name}.csv")
         self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
@@ -262,7 +267,7 @@ class SweepStage(Stage):
         self._write_table(cells, name, caption)
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
         html = show.heat_html(cells, caption=caption, name=name, links=links)
-        _display(html, cells[["row", "column", "mean"]].to_string(index=False))
+        _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 
 def _values(names: Iterable[str], namespace: dict) -> dict[str, Value]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
+import warnings
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -25,18 +27,48 @@ PLAIN_INTEGERS = (
 MAX_COLUMNS = 40
 """So many columns of a table are shown; nobody reads more, and all are in the CSV."""
 
+MAX_ROWS = 200
+"""A table with a `head` is on the page as a whole, in a window, up to so many rows."""
+
+LAB_STYLE = (
+    "<style>.jp-RenderedHTMLCommon .table :is(th,td,caption):not(.number){text-align:left}</style>"
+)
+"""JupyterLab sets all of a table to the right; only its numbers belong there."""
+
+MAX_TEXT = 200
+"""So many characters of a cell are shown; all are in the CSV."""
+
+SORTED_FROM = 9
+"""With so many rows or more, a table that is on the page as a whole can be sorted there."""
+
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
 """The cluster of unplaced movies, and what readers see in its place."""
 
 
+# what turns the direction of the text that follows, up to the end of its paragraph
+TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# characters that are not shown, or not allowed in HTML: their pictures, else a question mark
+_PICTURES = (
+    {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
+    | {0x7F: 0x2421}
+    | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
+)
+
+
+def readable(text: str) -> str:
+    """Return text in which control characters are to be seen, and none turns what follows it."""
+    return text.translate(_PICTURES | TURNS)
+
+
 def sentence_html(text: str, kind: str) -> str:
     """Return a paragraph of the class `kind`: ``finding``, ``text``, ``check`` or ``warning``."""
-    return f'<p class="{kind}">{escape(text)}</p>'
+    said = "<strong>Warning:</strong> " if kind == "warning" else ""
+    return f'<p class="{kind}">{said}{escape(readable(text))}</p>'
 
 
 def text_html(text: str) -> str:
     """Return text as it stands, line by line."""
-    return f'<pre class="stream" tabindex="0">{escape(text)}</pre>'
+    return f'<pre class="stream" tabindex="0">{escape(readable(text))}</pre>'
 
 
 def table_html(
@@ -58,12 +90,15 @@ def table_html(
     name : str
         Name of the CSV, without ending.
     head : int, optional
-        Show only so many rows; the caption says how many there are.
+        Have so many rows in sight. Up to `MAX_ROWS` rows the others are reached by scrolling
+        within the table; of a longer one they are in the CSV only, as the caption says.
     links : dict, optional
         For a column, the relative address that each of its cells leads to.
     """
-    shown = (frame if head is None else frame.head(head)).iloc[:, :MAX_COLUMNS]
-    if len(shown) < len(frame):
+    whole = head is None or len(frame) <= MAX_ROWS
+    shown = (frame if whole else frame.head(head)).iloc[:, :MAX_COLUMNS]
+    caption = readable(caption)
+    if not whole:
         caption = f"{caption} (first {len(shown)} of {len(frame):,} rows)"
     if shown.shape[1] < frame.shape[1]:
         caption = f"{caption} (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
@@ -74,21 +109,28 @@ def table_html(
         linked = zip(texts, addresses, strict=False)
         texts[:] = [f'<a href="{escape(address)}">{text}</a>' for text, address in linked]
     header = "".join(
-        f'<th scope="col"{css}>{escape(_heading(name))}</th>'
+        f'<th scope="col"{css}>{escape(readable(_cut(_heading(name))))}</th>'
         for name, (css, _) in zip(names, columns, strict=True)
     )
+    cells = zip(*(_cells(column, place) for place, column in enumerate(columns)), strict=True)
+    in_sight = len(shown) if head is None else head
     rows = "".join(
-        f"<tr>{''.join(cells)}</tr>"
-        for cells in zip(
-            *(_cells(column, place) for place, column in enumerate(columns)), strict=True
-        )
+        f"<tr{' class=more' if place >= in_sight else ''}>{''.join(row)}</tr>"
+        for place, row in enumerate(cells)
     )
+    if frame.empty:
+        rows = f'<tr class="none"><td colspan="{max(len(names), 1)}">none</td></tr>'
+    window = printed = ""
+    if len(shown) > in_sight:  # styled here, since JupyterLab has not the pages' style sheet
+        window = f' style="max-height:{2 * in_sight + 6}em;overflow:auto"'
+        printed = f'<p class="printed" hidden>The first {in_sight} of {len(frame):,} rows.</p>'
+    full = ' class="full"' if whole and len(shown) >= SORTED_FROM else ""
     text, file = escape(caption), escape(name)
     return (
-        f'<figure class="table" id="table-{file}">'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}">'
-        f"<table><caption>{text}</caption>"
-        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<figure class="table" id="table-{file}">{LAB_STYLE}'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}"{window}>'
+        f"<table{full}><caption>{text}</caption>"
+        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{printed}"
         f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
     )
 
@@ -148,19 +190,33 @@ def heat_html(cells: pd.DataFrame, *, caption: str, name: str, links: dict[int, 
 def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     """Return a figure as an embedded SVG with a caption and a text alternative.
 
-    The same figure gives the same bytes: no date, no random ids.
+    Lines and text are vectors, drawn as outlines, so that a figure looks the same whatever fonts
+    the reader has; what is rasterised has 150 dots an inch. The same figure gives the same
+    bytes: no date, no random ids.
     """
     import matplotlib as mpl
 
     file = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": name, "savefig.bbox": "tight"}):
+    with mpl.rc_context({"svg.hashsalt": name, "savefig.bbox": "tight"}), warnings.catch_warnings():
+        # a title in a script that the font lacks is drawn as boxes; the tables have it as text
+        warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
-    data = base64.b64encode(file.getvalue()).decode("ascii")
+    svg = file.getvalue()
+    width, height = (
+        round(float(side) * 4 / 3) for side in _SVG_SIZE.search(svg.decode("utf-8")).groups()
+    )
+    data = base64.b64encode(svg).decode("ascii")
+    caption, alt = escape(readable(caption)), escape(readable(alt))
     return (
         f'<figure class="plot" id="figure-{escape(name)}">'
-        f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        f'<div class="scroll" tabindex="0" role="group" aria-label="Figure">'
+        f'<img src="data:image/svg+xml;base64,{data}" width="{width}" height="{height}" '
+        f'alt="{alt}"></div><figcaption>{caption}</figcaption></figure>'
     )
+
+
+_SVG_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', re.DOTALL)
+"""Width and height of a figure, in points."""
 
 
 def format_column(column: pd.Series, name: str = "") -> list[str]:
@@ -169,6 +225,8 @@ def format_column(column: pd.Series, name: str = "") -> list[str]:
     Numbers that are not whole have as many decimals as give the column's largest four
     significant digits, at most six; what would then look like 0 and is not has an exponent.
     """
+    if column.dtype.kind == "b":
+        return ["yes" if value else "no" for value in column]
     if column.dtype.kind not in "iuf":
         return ["–" if _is_missing(value) else str(value) for value in column]
     whole = column.dtype.kind in "iu"
@@ -204,10 +262,18 @@ def _is_missing(value: object) -> bool:
 
 def _column(column: pd.Series, name: str) -> tuple[str, list[str]]:
     """Return the class of a column's cells and their contents, escaped."""
-    texts = [escape(text) for text in format_column(column, name)]
+    texts = format_column(column, name)
     if column.dtype.kind in "iuf":
         return ' class="number"', texts
-    return "", [f"<bdi>{text}</bdi>" for text in texts]
+    # long texts get room, or they stand one word a line where there are many columns
+    long = any(len(text) > 24 for text in texts)
+    css = ' class="long"' if long else ""
+    return css, [f"<bdi>{escape(_cut(text).translate(_PICTURES))}</bdi>" for text in texts]
+
+
+def _cut(text: str) -> str:
+    """Shorten what nobody reads in a table, and say how long it is."""
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text):,} characters)"
 
 
 def _cells(column: tuple[str, list[str]], place: int) -> list[str]:

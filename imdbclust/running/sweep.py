@@ -17,7 +17,6 @@ from imdbclust.datasets import Dataset, file_sha256
 from imdbclust.paths import reports
 from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
 from imdbclust.running.html import render_sweep
-from imdbclust.running.notebook import FLOAT_FORMAT
 from imdbclust.running.parameters import ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
 from imdbclust.running.progress import SweepProgress
@@ -44,6 +43,7 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
+from imdbclust.running.tables import write_table
 
 VOLATILE = ("seconds_", "peak_memory_mb_")
 """Beginnings of the columns of ``results.csv`` that differ between two sweeps of the same thing."""
@@ -352,7 +352,7 @@ def _write(
         manifest = _manifest_of(label, setting, stages, plan.dataset, found, command)
         failed = next((one.notebook for one in found if one.notebook), "")
         assemble(new / "settings" / label, manifest, stages, store, failed)
-    results.to_csv(new / "results.csv", index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    write_table(results, new / "results.csv")
     results.to_parquet(new / "results.parquet", index=False)
     (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
     reused = [key for key, outcome in outcomes.items() if outcome.reused]
