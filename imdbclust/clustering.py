@@ -314,6 +314,33 @@ class Profiles:
     genres: pd.DataFrame
     decades: pd.DataFrame
 
+    def labels(self, *, short: bool = False) -> pd.Series:
+        """Return each cluster's label, by number: ``#3 John Wayne, Gabby Hayes: Western, 1930s``.
+
+        Short: ``#3 John Wayne``, with the first genre where no actor stands out.
+        """
+        names = self.summary.set_index("cluster")["name"]
+        if short:
+            foremost = [
+                table[table["rank"] == 1].set_index("cluster")["name"]
+                for table in (self.actors, self.genres)
+            ]
+            names = pd.concat(foremost).groupby(level=0).first().reindex(names.index, fill_value="")
+            names[names.index == UNPLACED] = "unplaced"
+        numbers = np.where(names.index == UNPLACED, "", "#" + names.index.astype(str) + " ")
+        return (numbers + names).str.strip().rename("label")
+
+    def save(self, folder: Path) -> None:
+        """Write the tables into an existing folder."""
+        for name in ("summary", "actors", "genres", "decades"):
+            getattr(self, name).to_parquet(folder / f"profile_{name}.parquet", index=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Profiles:
+        """Read what :meth:`save` wrote."""
+        names = ("summary", "actors", "genres", "decades")
+        return cls(*(pd.read_parquet(folder / f"profile_{name}.parquet") for name in names))
+
 
 def profile_clusters(
     corpus: Corpus, clustering: Clustering, *, n_titles: int = 5, random_state: int
@@ -409,6 +436,40 @@ def typical_movies(
     if clustering.n_clusters == 1:
         found[["next_cluster", "next_distance"]] = pd.NA
     return found[[*columns, "next_distance"]].reset_index(drop=True)
+
+
+def label_places(
+    frame: pd.DataFrame, labels: pd.Series, *, group: str = "cluster", least: int = 5
+) -> pd.DataFrame:
+    """Return where on a map each group is densest: where its label belongs.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The map's points: ``x``, ``y`` and the column `group`.
+    labels : Series
+        The groups' labels.
+    group : str
+        Column of the groups.
+    least : int
+        Groups with fewer points get no label.
+
+    Returns
+    -------
+    DataFrame
+        The column `group`, ``label``, ``x``, ``y``: the point with most points of its group
+        within a twentieth of the map's width; by group.
+    """
+    from scipy.spatial import KDTree
+
+    radius = (frame["x"].max() - frame["x"].min()) / 20
+    rows = []
+    for code, points in frame.groupby(group):
+        if len(points) >= least:
+            spots = points[["x", "y"]].to_numpy()
+            near = KDTree(spots).query_ball_point(spots, radius, return_length=True)
+            rows.append((code, labels[code], *spots[near.argmax()]))
+    return pd.DataFrame(rows, columns=[group, "label", "x", "y"])
 
 
 def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:

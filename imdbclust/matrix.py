@@ -12,6 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from imdbclust.load import Corpus
 
+MANY = 50_000
+"""So many movies are looked at, at most, where all pairs of them count."""
+
 
 @dataclass(frozen=True, eq=False)
 class Incidence:
@@ -117,6 +120,19 @@ def linked_movies(corpus: Corpus) -> np.ndarray:
     """Tell for each movie whether one of its actors plays in another one too, (n_movies,)."""
     links = corpus.movies_per_actor()[corpus.credits["actor"]] > 1
     return np.bincount(corpus.credits["movie"][links], minlength=corpus.n_movies) > 0
+
+
+def most_linked_movies(incidence: Incidence, n: int = MANY) -> np.ndarray:
+    """Return the positions of the `n` movies most linked by their actors, ascending.
+
+    A movie has as many links as its actors have other movies, counted for each actor; of equally
+    linked ones the smaller ids are taken. Of no more than `n` movies all are returned.
+    """
+    if len(incidence.movie_ids) <= n:
+        return np.arange(len(incidence.movie_ids))
+    links = incidence.matrix @ (incidence.movies_per_actor() - 1.0)
+    by_id = np.argsort(incidence.movie_ids, kind="stable")
+    return np.sort(by_id[np.argsort(-links[by_id], kind="stable")[:n]])
 
 
 def shuffle_casts(

@@ -6,13 +6,15 @@ Every function takes the axes to draw on, or makes a new figure, and labels its 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
 
@@ -36,11 +38,20 @@ STYLE = {
     "svg.fonttype": "path",
 }
 
-# 16 colours that stay apart for colour-blind readers in neighbouring clusters; repeated beyond
 PALETTE = (
-    "#1f77b4", "#ff9f40", "#2a9d5c", "#d1495b", "#8661c1", "#7f5539", "#e07be0", "#5c677d",
-    "#b5bd00", "#17becf", "#0b3954", "#f4b6c2", "#6a994e", "#9d0208", "#cdb4db", "#a68a64",
+    "#004ec4", "#b1d800", "#eb4e4e", "#621427", "#00d8ff", "#7689ff", "#898989", "#ebb1c4",
+    "#4e0089", "#764e00", "#b12776", "#4e8914", "#003b4e", "#00c489", "#d89d27", "#d862c4",
 )  # fmt: skip
+"""16 colours, repeated beyond with other markers.
+
+Chosen by search so that the two nearest are as far apart as can be for readers who see all
+colours and for those who lack one kind of cone (distances in Oklab, Björn Ottosson 2020; dichromacy
+simulated as Machado, Oliveira and Fernandes 2009). Where the first k are used they are the k that
+are far apart. No 16 colours can be told apart without doubt by everybody: clusters also have
+their number or name wherever they are drawn.
+"""
+
+MARKERS = ("o", "^", "s", "D")
 
 
 # a log axis' own labels are formulas, which the style does not draw
@@ -61,7 +72,7 @@ def plot_movies_per_year(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw ``movies`` by ``year``."""
     ax = ax or _new(8, 3)
     ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="x")
     ax.set(xlabel="year", ylabel="movies")
     return ax
@@ -90,14 +101,17 @@ def plot_bars(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw `value` of each `label` as horizontal bars with the number beside, first row on top."""
-    ax = ax or _new(8, 0.6 + 0.28 * len(frame))
+    ax = ax or _new(9, 0.6 + 0.28 * len(frame))
     rows = np.arange(len(frame))
     bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
     whole = frame[value].dtype.kind in "iu"
     ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
-    ax.set_yticks(rows, [_short(text) for text in frame[label]])
+    ax.set_yticks(rows, [drawable(text) for text in frame[label]])
     ax.invert_yaxis()
-    ax.margins(x=0.1)
+    ax.margins(x=0.12, y=0.02)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    if whole:
+        ax.xaxis.set_major_formatter(_PLAIN_NUMBERS)
     ax.grid(visible=False, axis="y")
     ax.set_xlabel(xlabel)
     return ax
@@ -106,7 +120,7 @@ def plot_bars(
 def plot_rank_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
     ax = ax or _new(6, 4)
-    ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2, rasterized=True)
+    ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(_PLAIN_NUMBERS)
         axis.set_minor_formatter(NullFormatter())
@@ -115,48 +129,111 @@ def plot_rank_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_scree(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw ``singular_value`` by ``component``, and ``cumulative_share`` in a second panel."""
+def plot_scree(frame: pd.DataFrame, *, gap: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw ``singular_value`` by ``component``, and ``cumulative_share`` in a second panel.
+
+    A line marks the `gap` after so many components.
+    """
     if ax is None:
         _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
         second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
         second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
     ax.plot(frame["component"], frame["singular_value"], color=ACCENT, marker=".")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="component", ylabel="singular value", ylim=(0, None))
+    if gap is not None and gap < len(frame):
+        ax.axvline(gap + 0.5, color=INK, linewidth=1, linestyle=":", label="largest gap")
+        ax.legend(frameon=False)
     return ax
 
 
 def plot_map(
-    frame: pd.DataFrame, *, group: str, colors: Sequence[str], ax: Axes | None = None
+    frame: pd.DataFrame,
+    places: pd.DataFrame,
+    *,
+    group: str,
+    colors: Sequence[str],
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw movies at ``x`` and ``y``, coloured by the whole-numbered column `group`.
 
-    The points are an image within the figure; the groups' numbers stand at their medians.
+    The points are an image within the figure. The ``label`` of each of the `places` stands at
+    its ``x`` and ``y``, or as near as it can without covering another; then a line leads there.
     """
-    ax = ax or _new(8, 7)
-    shades = [colors[code] for code in frame[group]]
-    ax.scatter(frame["x"], frame["y"], c=shades, s=9, alpha=0.8, linewidths=0, rasterized=True)
-    for code, points in frame.groupby(group):
-        if len(points) >= 5:
-            place = points["x"].median(), points["y"].median()
-            box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85}
-            box["edgecolor"] = colors[code]
-            ax.text(*place, str(code), ha="center", va="center", fontsize=9, bbox=box)
-    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
+    ax = ax or _new_map()
+    for turn, marker in enumerate(MARKERS):
+        some = frame[frame[group] // len(PALETTE) % len(MARKERS) == turn]
+        shades = [colors[code] for code in some[group]]
+        ax.scatter(
+            some["x"], some["y"], c=shades, s=10, alpha=0.8, lw=0, marker=marker, rasterized=True
+        )
+    _as_map(ax, frame)
+    _label_apart(ax, places, [colors[code] for code in places[group]])
     return ax
+
+
+def _as_map(ax: Axes, frame: pd.DataFrame) -> None:
+    """Set up axes that have directions and neighbourhoods, but no units."""
+    ax.grid(visible=False)
+    ax.margins(0.04)
+    ax.spines[:].set(visible=True, color=QUIET)
+    text = f"n = {len(frame):,} movies"
+    ax.text(1, -0.012, text, transform=ax.transAxes, ha="right", va="top", fontsize=9)
+    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
+
+
+def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 300) -> None:
+    """Write labels at their places, moved apart until none covers another."""
+    if not len(places):
+        return
+    halo = [withStroke(linewidth=3, foreground="white")]
+    texts = [
+        ax.text(
+            place.x, place.y, drawable(place.label, 28), ha="center", va="center", fontsize=9,
+            fontweight="bold", path_effects=halo, zorder=4,
+        )
+        for place in places.itertuples()
+    ]  # fmt: skip
+    renderer = ax.figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    half = np.array([[box.width, box.height] for box in boxes]) / 2 + [3, 1]
+    start = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
+    frame = ax.get_window_extent(renderer)
+    low, high = np.array([frame.x0, frame.y0]) + half, np.array([frame.x1, frame.y1]) - half
+    at = np.clip(start, low, np.maximum(low, high))
+    tilt = np.arange(len(at))[:, None] * [0.011, 0.007]  # labels on one spot have to part somehow
+    for _ in range(rounds):
+        apart = (at + tilt)[:, None] - (at + tilt)[None]
+        overlap = half[:, None] + half[None] - np.abs(apart)
+        overlap[np.arange(len(at)), np.arange(len(at))] = 0
+        touching = (overlap > 0).all(axis=2)
+        if not touching.any():
+            break
+        along = np.where(overlap[..., [0]] < overlap[..., [1]], [1.0, 0.0], [0.0, 1.0])
+        push = np.sign(apart) * overlap * along * touching[..., None]
+        at = np.clip(at + 0.35 * push.sum(axis=1), low, np.maximum(low, high))
+    to_data = ax.transData.inverted()
+    for text, begin, end, color in zip(texts, start, at, colors, strict=True):
+        text.set_position(to_data.transform(end))
+        if np.hypot(*(end - begin)) > 12:
+            line = to_data.transform([begin, end])
+            ax.plot(*line.T, color=color, linewidth=1.2, zorder=3)
+            ax.plot(*line[:1].T, "o", color=color, markeredgecolor="white", markersize=5, zorder=3)
 
 
 def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str], ax: Axes | None = None) -> Axes:
     """Draw movies at ``x`` and ``y``; those with a ``genre`` of the list in its colour."""
-    ax = ax or _new(8, 7)
+    ax = ax or _new_map()
     others = frame[~frame["genre"].isin(genres)]
     points = {"s": 9, "linewidths": 0, "rasterized": True}
     ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
     for genre, color in zip(genres, PALETTE, strict=False):
         some = frame[frame["genre"] == genre]
-        ax.scatter(some["x"], some["y"], color=color, alpha=0.8, label=genre, **points)
+        ax.scatter(
+            some["x"], some["y"], color=color, alpha=0.8, label=drawable(genre, 24), **points
+        )
+    _as_map(ax, frame)
     ax.legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
     return ax
 
 
@@ -170,11 +247,11 @@ def plot_lift(
     """Draw a heat map of lifts (rows x columns) with the counts written into the cells.
 
     Cells that are `flagged` have an asterisk. The colour is log2 of the lift, capped at 8 times;
-    white is no relation or nothing known.
+    white is no relation or nothing known. Long names of columns stand upright.
     """
     import seaborn as sns
 
-    ax = ax or _new(1.5 + 0.55 * frame.shape[1], 1.5 + 0.3 * frame.shape[0])
+    ax = ax or _new(2.5 + 0.5 * frame.shape[1], 2.5 + 0.3 * frame.shape[0])
     with np.errstate(divide="ignore"):
         shade = np.log2(frame).clip(-3, 3)
     texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
@@ -189,38 +266,43 @@ def plot_lift(
         vmax=3,
         linewidths=0.5,
         annot_kws={"fontsize": 7},
-        cbar_kws={"label": "lift", "ticks": range(-3, 4)},
+        cbar_kws={"label": "lift (log scale)", "ticks": range(-3, 4)},
         ax=ax,
     )
     ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
     ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
+    ax.set_xticklabels([drawable(name, 28) for name in frame.columns])
+    ax.set_yticklabels([drawable(name, 28) for name in frame.index])
     ax.tick_params(axis="y", rotation=0)
+    ax.tick_params(axis="x", rotation=90 if max(map(len, map(str, frame.columns))) > 4 else 0)
     return ax
 
 
-def plot_bayes(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw ``prior`` and ``posterior`` of each ``cluster`` side by side.
+def plot_bayes(
+    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
+) -> Axes:
+    """Draw the ``posterior`` of each row as a bar and its ``prior`` as a mark, first row on top.
 
     ``low`` and ``high``, if given, are drawn as whiskers of the posterior.
     """
-    ax = ax or _new(8, 3.4)
-    places = np.arange(len(frame))
+    ax = ax or _new(9, 1 + 0.3 * len(frame))
+    rows = np.arange(len(frame))
+    ax.barh(rows, frame["posterior"], color=colors, height=0.7, label="Pr[cluster | evidence]")
     if "low" in frame:
         middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
         whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
-        ax.errorbar(places + 0.2, middle, yerr=half, **whiskers)
-    ax.bar(places - 0.2, frame["prior"], width=0.4, color=QUIET, label="prior: Pr[cluster]")
-    ax.bar(
-        places + 0.2,
-        frame["posterior"],
-        width=0.4,
-        color=ACCENT,
-        label="posterior: Pr[cluster | evidence]",
-    )
-    ax.set_xticks(places, frame["cluster"].astype(str))
-    ax.grid(visible=False, axis="x")
-    ax.legend(frameon=False)
-    ax.set(xlabel="cluster", ylabel="probability")
+        ax.errorbar(middle, rows, xerr=half, label="its interval", **whiskers)
+    ax.plot(
+        frame["prior"], rows, "D", color="white", markeredgecolor=INK, markersize=5, zorder=4,
+        label="prior: Pr[cluster]",
+    )  # fmt: skip
+    ax.set_yticks(rows, [drawable(text) for text in frame[label]])
+    ax.invert_yaxis()
+    ax.margins(y=0.02)
+    ax.grid(visible=False, axis="y")
+    handles, names = ax.get_legend_handles_labels()
+    ax.legend(handles, names, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
+    ax.set(xlabel="probability", xlim=(0, None))
     return ax
 
 
@@ -251,10 +333,11 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
         ax.axvline(some["observed"].iloc[0], color=SECOND, linewidth=2, label="observed")
         ax.set_yticks(range(len(names)), names)
         ax.grid(visible=False, axis="y")
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         title = "in-sample" if measure == "bits" else measure.replace("_", " ")
         ax.set(xlabel="bits about genres", title=title, xlim=(0, None))
     axes[0][0].invert_yaxis()
-    axes[0][-1].legend(frameon=False, loc="lower right")
+    axes[0][-1].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     return axes[0][0]
 
 
@@ -340,29 +423,63 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     return axes[0][0]
 
 
-def plot_ratings(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the distribution of ``rating`` of the movies of each ``cluster`` as box plots."""
-    ax = ax or _new(8, 3.6)
-    by_cluster = frame.groupby("cluster")["rating"]
-    clusters = list(by_cluster.groups)
-    ax.boxplot(
-        [values.to_numpy() for _, values in by_cluster],
-        tick_labels=[str(cluster) for cluster in clusters],
+def plot_ratings(
+    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
+) -> Axes:
+    """Draw the distribution of ``rating`` for each `label` as box plots, with the number rated.
+
+    Labels stand in the order in which they appear, the first on top.
+    """
+    by_label = list(frame.groupby(label, sort=False)["rating"])
+    ax = ax or _new(9, 0.8 + 0.3 * len(by_label))
+    boxes = ax.boxplot(
+        [values.to_numpy() for _, values in by_label],
+        orientation="horizontal",
+        tick_labels=[f"{drawable(name)} (n = {len(values):,})" for name, values in by_label],
+        widths=0.65,
         showfliers=False,
-        medianprops={"color": SECOND},
+        medianprops={"color": "white", "linewidth": 2, "path_effects": _OUTLINE},
         patch_artist=True,
-        boxprops={"facecolor": "#dfeaf0", "edgecolor": ACCENT},
     )
-    ax.yaxis.set_major_formatter(EngFormatter())
-    ax.grid(visible=False, axis="x")
-    ax.set(xlabel="cluster", ylabel="rating (0 to 10)")
+    for box, color in zip(boxes["boxes"], colors, strict=True):
+        box.set(facecolor=color, edgecolor=INK)
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    ax.set(xlabel="rating (0 to 10): quartiles, and range without outliers")
     return ax
+
+
+_OUTLINE = [withStroke(linewidth=4, foreground=INK)]
+
+
+def drawable(text: object, length: int = 80) -> str:
+    """Return a text that can be drawn: shortened, on one line, without what the font lacks.
+
+    What has no glyph (control characters, marks of direction, most emoji) becomes U+FFFD, or
+    nothing if it is invisible; tables and texts of the page have it in full.
+    """
+    known = _glyphs()
+    shown = "".join(
+        char if ord(char) in known else "\N{REPLACEMENT CHARACTER}"
+        for char in " ".join(str(text).split())
+        if char.isprintable() or char == " "
+    )
+    return shown if len(shown) <= length else shown[: length - 1] + "…"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return the characters of the font in use."""
+    from matplotlib import font_manager
+
+    path = font_manager.findfont(font_manager.FontProperties())
+    return frozenset(font_manager.get_font(path).get_charmap())
 
 
 def _new(width: float, height: float) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def _short(text: object, length: int = 60) -> str:
-    text = str(text)
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _new_map() -> Axes:
+    """Return square axes whose place is known before anything is drawn."""
+    return plt.figure(figsize=(8, 8)).add_axes((0.04, 0.04, 0.92, 0.92))

@@ -20,6 +20,9 @@ WALK = 3
 ZERO = 1e-6
 """A vector so much shorter than the longest is taken for zero: what is left is rounding."""
 
+NEAREST_DECIMALS = 9
+"""Decimals of coordinates and distances that count where neighbours are looked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
@@ -379,3 +382,92 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
             "y": place[:, 1],
         }
     )
+
+
+def nearest_movies(
+    embedding: Embedding, *, n: int = 5, among: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Return the movies that lie nearest to each movie in the reduced space.
+
+    Distances are Euclidean, taken between scores rounded to 9 decimals, and themselves rounded
+    so: equal casts, which lie on one spot but for rounding, are then equally near. Of equally
+    near movies those with the smaller id come first, whatever the order of the rows.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        The reduction.
+    n : int
+        Neighbours of each movie; fewer where there are no more movies.
+    among : ndarray of int, optional
+        Positions of the movies that are looked at, as queries and as neighbours; all by default.
+        A movie whose coordinates are all zero, as its cast tells nothing, has no neighbours and
+        is nobody's.
+
+    Returns
+    -------
+    DataFrame
+        ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32) and ``distance``,
+        by movie and rank.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    movies = np.arange(len(embedding.scores)) if among is None else np.asarray(among)
+    movies = movies[np.argsort(embedding.movie_ids[movies], kind="stable")]
+    scores = embedding.scores[movies].round(NEAREST_DECIMALS) + 0.0  # no -0.0
+    movies, scores = movies[scores.any(axis=1)], scores[scores.any(axis=1)]
+    n = min(n, len(movies) - 1)
+    if n < 1:
+        return _nearest_frame(movies[:0], np.empty((0, 0), int), np.empty((0, 0)))
+    spots, spot = np.unique(scores, axis=0, return_inverse=True)
+    n_spots = min(n + 4, len(spots))
+    found = NearestNeighbors(n_neighbors=n_spots).fit(spots)
+    spots_near = found.kneighbors(spots, return_distance=False)
+    away = _distances(spots, spots[spots_near])
+    # of a spot only the n + 1 smallest ids can count, one of which may be the movie itself
+    members = _first_members(spot.ravel(), len(spots), n + 1)
+    candidates = members[spots_near[spot]].reshape(len(movies), -1)
+    distance = np.repeat(away[spot], members.shape[1], axis=1)
+    distance[(candidates < 0) | (candidates == np.arange(len(movies))[:, None])] = np.inf
+    order = np.lexsort((candidates, distance))[:, :n]
+    near = np.take_along_axis(candidates, order, axis=1)
+    distance = np.take_along_axis(distance, order, axis=1)
+    # spots as far as the last neighbour may have been left out: look at all of them
+    unsure = away[spot].max(axis=1) <= distance[:, -1] + 10.0**-NEAREST_DECIMALS
+    for row in np.flatnonzero(unsure) if n_spots < len(spots) else ():
+        all_away = _distances(scores[[row]], scores[None])[0]
+        all_away[row] = np.inf
+        near[row] = np.lexsort((np.arange(len(movies)), all_away))[:n]
+        distance[row] = all_away[near[row]]
+    return _nearest_frame(movies, near, distance)
+
+
+def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the rounded distances of n points, each to its own m others, shape (n, m)."""
+    squares = np.zeros(others.shape[:2])
+    for component in range(points.shape[1]):  # (n, m) at a time, not (n, m, n_components)
+        squares += (points[:, [component]] - others[:, :, component]) ** 2
+    return np.sqrt(squares).round(NEAREST_DECIMALS)
+
+
+def _first_members(spot: np.ndarray, n_spots: int, n: int) -> np.ndarray:
+    """Return the first `n` positions of each value of `spot`, -1 where there are fewer."""
+    order = np.argsort(spot, kind="stable")
+    place = np.arange(len(order)) - np.searchsorted(spot[order], spot[order])
+    members = np.full((n_spots, n), -1)
+    first = place < n
+    members[spot[order][first], place[first]] = order[first]
+    return members
+
+
+def _nearest_frame(movies: np.ndarray, near: np.ndarray, distance: np.ndarray) -> pd.DataFrame:
+    n_movies, n = near.shape
+    table = pd.DataFrame(
+        {
+            "movie": np.repeat(movies[:n_movies], n).astype(np.int32),
+            "rank": np.tile(np.arange(1, n + 1), n_movies).astype(np.int32),
+            "neighbour": movies[near.ravel()].astype(np.int32),
+            "distance": distance.ravel(),
+        }
+    )
+    return table.sort_values(["movie", "rank"], ignore_index=True)

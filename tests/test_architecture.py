@@ -29,7 +29,7 @@ def imported_by(path):
     return found - {"__version__", "paths"}
 
 
-AFTER = ("intervals", "evaluation", "assignment", "comparison")
+AFTER = ("intervals", "evaluation", "assignment", "comparison", "catalogue")
 """Modules that look at what the stages did; no stage's module knows them."""
 
 

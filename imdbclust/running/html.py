@@ -36,6 +36,7 @@ with quick_imports():
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 2_000_000
+EXPLORER = "explore.html"
 SCRIPT = (TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
 
 
@@ -103,7 +104,8 @@ def render_run(folder: Path, manifest: dict, siblings: Sequence[dict] = ()) -> l
         disk all the same, so that the problem can be looked at.
     """
     folder = Path(folder)
-    pages = _pages(folder, manifest)
+    manifest = _with_explorer(folder, manifest)
+    pages = pages_of(folder, manifest)
     written, problems = [], []
     for page in [*(one for one in pages if one["href"]), None]:
         href = page["href"] if page else "index.html"
@@ -134,7 +136,7 @@ def render_sweep(folder: Path, manifest: dict) -> None:
     RenderError
         If the page does not pass `check_page`. It is on disk all the same.
     """
-    (page,) = _pages(folder, manifest)
+    (page,) = pages_of(folder, manifest)
     page |= {"href": "index.html", "alone": True}
     text = _stage_page(folder, manifest, [page], page)
     (folder / "index.html").write_bytes(text.encode("utf-8", errors="replace"))
@@ -148,15 +150,25 @@ def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None
     Parameters are those of :func:`render_run`. A page that does not pass `check_page` is not
     written: the old index stays.
     """
-    text = _index_page(folder, manifest, _pages(folder, manifest), siblings)
+    manifest = _with_explorer(folder, manifest)
+    text = _index_page(folder, manifest, pages_of(folder, manifest), siblings)
     if not check_page(text, page="index.html"):
         part = folder / ".index.html.part"
         part.write_bytes(text.encode("utf-8", errors="replace"))
         part.replace(folder / "index.html")
 
 
-def render_page(template: str, path: Path, **context) -> Path:
+def render_page(
+    template: str,
+    path: Path,
+    *,
+    scripts: Sequence[str] = (SCRIPT,),
+    max_bytes: int = MAX_BYTES,
+    **context,
+) -> Path:
     """Write a page of its own, made of one of the templates.
+
+    What the page may have and how large it may be is as in :func:`check_page`.
 
     Raises
     ------
@@ -165,12 +177,17 @@ def render_page(template: str, path: Path, **context) -> Path:
     """
     text = _exporter().environment.get_template(template).render(**context)
     path.write_bytes(text.encode("utf-8", errors="replace"))
-    if problems := check_page(text, page=path.name):
+    if problems := check_page(text, page=path.name, scripts=scripts, max_bytes=max_bytes):
         raise RenderError(problems)
     return path
 
 
-def _pages(folder, manifest):
+def _with_explorer(folder, manifest):
+    """Return a run's record with the address of its explorer, if it has one."""
+    return {**manifest, "explorer": _link(folder, EXPLORER)}
+
+
+def pages_of(folder: Path, manifest: dict) -> list[dict]:
     """List the stages in order; those without an executed notebook have no ``href``."""
     pages = []
     for number, record in enumerate(manifest.get("stages", []), start=1):
@@ -553,7 +570,9 @@ FILTERS = {
 }
 
 
-def check_page(html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,)) -> list[str]:
+def check_page(
+    html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,), max_bytes: int = MAX_BYTES
+) -> list[str]:
     """Say what keeps a page from being read anywhere, by anyone.
 
     Parameters
@@ -564,6 +583,8 @@ def check_page(html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,)) -> l
         Its name, put before every problem.
     scripts : sequence of str
         The inline scripts that it may have, to the letter.
+    max_bytes : int
+        The size that it may have.
 
     Returns
     -------
@@ -577,8 +598,8 @@ def check_page(html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,)) -> l
         gate.problems.append("no content security policy at its top")
     if gate.headings != 1:
         gate.problems.append(f"{gate.headings} h1 headings instead of one")
-    if (size := len(html.encode("utf-8", errors="replace"))) > MAX_BYTES:
-        gate.problems.append(f"{size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:.0f} MB")
+    if (size := len(html.encode("utf-8", errors="replace"))) > max_bytes:
+        gate.problems.append(f"{size / 1e6:.1f} MB, more than {max_bytes / 1e6:.0f} MB")
     return [f"{page}: {problem}" for problem in dict.fromkeys(gate.problems)]
 
 

@@ -29,6 +29,7 @@ _NO_INFLUENCE = (
     "running/assign.py",
     "running/diff.py",
     "running/distributed.py",
+    "running/explorer.py",
     "running/html.py",
     "running/progress.py",
     "running/specification.py",

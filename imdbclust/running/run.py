@@ -23,6 +23,7 @@ from imdbclust.running.progress import Progress
 from imdbclust.running.stages import READS, STAGES, cells_of
 from imdbclust.running.store import (
     ARTIFACT,
+    CATALOGUE,
     NOTEBOOK,
     TABLES,
     Store,
@@ -397,7 +398,7 @@ def assemble(
     failed_notebook : str
         The annotated notebook of the stage that failed; empty if none did.
     """
-    from imdbclust.running.html import RenderError, render_index, render_run
+    from imdbclust.running.html import RenderError, render_index
 
     with unfinished(folder.parent, folder.name) as new:
         (new / "notebooks").mkdir()
@@ -413,13 +414,14 @@ def assemble(
             elif entry["status"] == "failed" and failed_notebook:
                 copy.write_text(failed_notebook, encoding="utf-8", newline="\n")
         siblings = _siblings(folder, manifest)
+        catalogue = store.path(planned[-1]) / ARTIFACT / CATALOGUE
         try:
-            render_run(new, manifest, siblings)
+            _render(new, manifest, siblings, catalogue)
         except RenderError as error:  # not fit to be read, but nothing of it is thrown away
             about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
             manifest |= {"status": "failed", "error": manifest["error"] or about}
             with suppress(RenderError):
-                render_run(new, manifest, siblings)
+                _render(new, manifest, siblings, catalogue)
         write_json(new / "manifest.json", manifest)
         new.chmod(0o755)
         replace_folder(new, folder)
@@ -427,6 +429,16 @@ def assemble(
             others = [manifest, *(one for one in siblings if one is not sibling)]
             render_index(folder.parent / sibling["name"], sibling, others)
     return folder
+
+
+def _render(folder: Path, manifest: dict, siblings: list[dict], catalogue: Path) -> None:
+    """Write all pages of a run; the explorer first, to which the others lead if it is there."""
+    from imdbclust.running.explorer import render_explorer
+    from imdbclust.running.html import render_run
+
+    if manifest["stages"][-1]["status"] == "done":
+        render_explorer(folder, manifest, catalogue)
+    render_run(folder, manifest, siblings)
 
 
 def _siblings(folder: Path, manifest: dict) -> list[dict]:

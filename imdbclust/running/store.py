@@ -25,6 +25,9 @@ NOTEBOOK = "notebook.ipynb"
 ARTIFACT = "artifact"
 TABLES = "tables"
 
+CATALOGUE = "catalogue.gz"
+"""What the last notebook leaves, in its artifact, for the explorer page."""
+
 CONTEXT = "IMDBCLUST_STAGE"
 """Environment variable with the path of the context that the runner gives a kernel."""
 
