@@ -13,7 +13,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
@@ -186,17 +185,17 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
     """Write labels at their places, moved apart until none covers another."""
     if not len(places):
         return
-    halo = [withStroke(linewidth=3, foreground="white")]
+    box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85, "linewidth": 1.2}
     texts = [
         ax.text(
             place.x, place.y, drawable(place.label, 28), ha="center", va="center", fontsize=9,
-            fontweight="bold", path_effects=halo, zorder=4,
+            bbox=box | {"edgecolor": color}, zorder=4,
         )
-        for place in places.itertuples()
+        for place, color in zip(places.itertuples(), colors, strict=True)
     ]  # fmt: skip
     renderer = ax.figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer) for text in texts]
-    half = np.array([[box.width, box.height] for box in boxes]) / 2 + [3, 1]
+    half = np.array([[box.width, box.height] for box in boxes]) / 2 + 4
     start = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
     frame = ax.get_window_extent(renderer)
     low, high = np.array([frame.x0, frame.y0]) + half, np.array([frame.x1, frame.y1]) - half
@@ -438,7 +437,7 @@ def plot_ratings(
         tick_labels=[f"{drawable(name)} (n = {len(values):,})" for name, values in by_label],
         widths=0.65,
         showfliers=False,
-        medianprops={"color": "white", "linewidth": 2, "path_effects": _OUTLINE},
+        medianprops={"color": INK, "linewidth": 2.5},
         patch_artist=True,
     )
     for box, color in zip(boxes["boxes"], colors, strict=True):
@@ -447,9 +446,6 @@ def plot_ratings(
     ax.grid(visible=False, axis="y")
     ax.set(xlabel="rating (0 to 10): quartiles, and range without outliers")
     return ax
-
-
-_OUTLINE = [withStroke(linewidth=4, foreground=INK)]
 
 
 def drawable(text: object, length: int = 80) -> str:
