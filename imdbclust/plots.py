@@ -381,7 +381,7 @@ def plot_ratios(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.barh(places, frame["times_faster"], color=ACCENT, height=0.6)
     ax.hlines(places, frame["least"], frame["most"], color=INK, linewidth=1.5)
     ax.axvline(1, color=SECOND, linewidth=1)
-    ax.set_yticks(places, [_short(text) for text in frame["what"]])
+    ax.set_yticks(places, [drawable(text) for text in frame["what"]])
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
