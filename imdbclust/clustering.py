@@ -374,8 +374,9 @@ def profile_clusters(
     genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
     years = [_middle_years(corpus, clustering, cluster) for cluster in sizes.index]
     summary = pd.DataFrame({"cluster": sizes.index, "movies": sizes.to_numpy()})
-    summary["actors"] = summary["cluster"].map(_joined(actors)).fillna("")
-    summary["genres"] = summary["cluster"].map(_joined(genres)).fillna("")
+    for name, table in (("actors", actors), ("genres", genres)):
+        foremost = _joined(table)
+        summary[name] = [foremost.get(cluster, "") for cluster in sizes.index]
     summary["years"] = [f"{span[0]} to {span[1]}" if span else "" for span in years]
     summary["titles"] = _sample_titles(corpus, clustering, n_titles, random_state)
     names = [

@@ -181,7 +181,7 @@ def _as_map(ax: Axes, frame: pd.DataFrame) -> None:
     ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
 
 
-def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 300) -> None:
+def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 1000) -> None:
     """Write labels at their places, moved apart until none covers another."""
     if not len(places):
         return

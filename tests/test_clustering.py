@@ -11,7 +11,9 @@ from sklearn.metrics import adjusted_rand_score
 from imdbclust.clustering import (
     UNPLACED,
     Clustering,
+    Profiles,
     cluster_movies,
+    label_places,
     neighbouring_clusters,
     profile_clusters,
     read_movie_to_cluster,
@@ -360,3 +362,28 @@ def test_neighbours_by_hand(plane):
     assert table["cluster"].tolist() == [0, 1, 2]
     assert table["neighbour"].tolist() == [1, 0, 0]
     assert table["distance"].tolist() == pytest.approx([10, 10, 30])
+
+
+def test_a_label_belongs_where_its_group_is_densest():
+    points = pd.DataFrame(
+        {
+            "x": [0.0, 0.1, 0.2, 0.1, 9.0, 10.0, 5.0, 5.0],
+            "y": [0.0, 0.1, 0.0, 0.05, 9.0, 10.0, 5.0, 5.0],
+            "cluster": [0] * 6 + [1] * 2,
+        }
+    )
+    places = label_places(points, pd.Series({0: "#0 A", 1: "#1 B"}))
+    assert places["label"].tolist() == ["#0 A"]  # the other has too few points
+    assert places["x"].iloc[0] < 1  # not the mean, where none of its points lies
+
+
+def test_profiles_read_back_as_they_were_written_and_label_the_clusters(tmp_path):
+    corpus = toy_corpus()
+    labels = np.where(TOY_LABELS == 2, UNPLACED, TOY_LABELS)
+    profiles = profile_clusters(corpus, clustering_of(corpus, labels), random_state=1)
+    profiles.save(tmp_path)
+    again = Profiles.load(tmp_path)
+    for name in ("summary", "actors", "genres", "decades"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(profiles, name))
+    assert again.labels()[0].startswith("#0 Ada, Bo: ")
+    assert again.labels(short=True).to_dict() == {0: "#0 Ada", 1: "#1 Cy", UNPLACED: "unplaced"}

@@ -13,7 +13,13 @@ from scipy.stats import chisquare
 
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import CorpusBuilder
-from imdbclust.matrix import Incidence, build_incidence, find_components, shuffle_casts
+from imdbclust.matrix import (
+    Incidence,
+    build_incidence,
+    find_components,
+    most_linked_movies,
+    shuffle_casts,
+)
 
 
 @pytest.fixture
@@ -237,3 +243,10 @@ def alike(cells, rows):
     """Tell whether the cells have the row and column sums of the rows."""
     one, other = np.reshape(cells, np.shape(rows)), np.array(rows)
     return all((one.sum(axis=axis) == other.sum(axis=axis)).all() for axis in (0, 1))
+
+
+def test_the_most_linked_movies_have_casts_that_play_much(incidence):
+    # m1 and m2: Ada twice more, Bo once more; m4, m5: 2 + 1; m3: 2; m6: 2; m7, m8: none
+    assert most_linked_movies(incidence, 4).tolist() == [0, 1, 3, 4]
+    assert most_linked_movies(incidence, 5).tolist() == [0, 1, 2, 3, 4]
+    assert most_linked_movies(incidence, 8).tolist() == list(range(8))

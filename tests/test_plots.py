@@ -10,6 +10,7 @@ from imdbclust import plots
 COUNTS = pd.DataFrame({"n": [0, 1, 2], "movies": [5, 30, 2]})
 CLUSTERS = pd.DataFrame({"cluster": [0, 1], "label": ["Ca$h $$ A", "$x^$"], "movies": [3, 4]})
 MAP = pd.DataFrame({"x": np.arange(12.0), "y": np.arange(12.0) ** 2, "cluster": [0, 1] * 6})
+PLACES = pd.DataFrame({"cluster": [0, 1], "label": ["#0 Ca$h", "#1 $x$"], "x": 3.0, "y": 9.0})
 LIFT = pd.DataFrame([[1.0, 2.0], [0.0, np.nan]], index=pd.Index(["A", "B"], name="genre"))
 LIFT.columns.name = "cluster"
 
@@ -27,14 +28,20 @@ CASES = {
             {"component": [1, 2], "singular_value": [3.0, 1.0], "cumulative_share": [0.2, 0.3]}
         )
     ),
-    "map": lambda: plots.plot_map(MAP, group="cluster", colors=plots.cluster_colors(2)),
+    "map": lambda: plots.plot_map(MAP, PLACES, group="cluster", colors=plots.cluster_colors(2)),
     "genre map": lambda: plots.plot_genre_map(
         MAP.assign(genre=["Ca$h", "$_$"] * 6), genres=["Ca$h"]
     ),
     "lift": lambda: plots.plot_lift(LIFT, LIFT.fillna(0).astype(int)),
-    "bayes": lambda: plots.plot_bayes(CLUSTERS.assign(prior=[0.5, 0.5], posterior=[0.1, 0.9])),
+    "bayes": lambda: plots.plot_bayes(
+        CLUSTERS.assign(prior=[0.5, 0.5], posterior=[0.1, 0.9], low=[0.0, 0.8], high=[0.2, 1.0]),
+        label="label",
+        colors=plots.cluster_colors(2),
+    ),
     "ratings": lambda: plots.plot_ratings(
-        pd.DataFrame({"cluster": [0, 0, 1], "rating": [5.0, 6.0, 7.0]})
+        pd.DataFrame({"label": ["#0 Ca$h", "#0 Ca$h", "#1"], "rating": [5.0, 6.0, 7.0]}),
+        label="label",
+        colors=plots.cluster_colors(2),
     ),
 }
 
@@ -50,7 +57,7 @@ def test_every_figure_labels_its_axes_and_can_be_drawn(case):
     axes.figure.canvas.draw()
     assert isinstance(axes, Axes)
     assert axes.get_xlabel()
-    assert axes.get_ylabel() or case == "bars"
+    assert axes.get_ylabel() or case in ("bars", "bayes", "ratings")
     labels = [text.get_text() for text in axes.get_xticklabels() + axes.get_yticklabels()]
     assert not [label for label in labels if "mathdefault" in label]
 
@@ -64,13 +71,110 @@ def test_text_with_dollars_is_no_formula():
 
 
 def test_frames_are_left_alone():
-    before = MAP.copy(), CLUSTERS.copy(), LIFT.copy()
+    before = MAP.copy(), CLUSTERS.copy(), LIFT.copy(), PLACES.copy()
     for draw in CASES.values():
         draw()
-    for frame, copy in zip((MAP, CLUSTERS, LIFT), before, strict=True):
+    for frame, copy in zip((MAP, CLUSTERS, LIFT, PLACES), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
 
 def test_a_cluster_has_the_same_colour_whatever_their_number():
     assert plots.cluster_colors(40)[:16] == plots.cluster_colors(16)
     assert len(set(plots.cluster_colors(16))) == 16
+
+
+# Machado, Oliveira and Fernandes (2009), "A physiologically-based model for simulation of color
+# vision deficiency", IEEE TVCG 15:6, severity 1.0: in linear RGB
+SIGHTS = {
+    "all colours": np.eye(3),
+    "no red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def nearest_colors(colors, sight):
+    """Return the smallest distance of two colours in Oklab, as that sight sees them."""
+    rgb = np.array([[int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)] for color in colors])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(sight), 0, 1)
+    to_cones = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    lab = np.cbrt(seen @ np.transpose(to_cones)) @ np.transpose(to_lab)
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)
+    return apart[np.triu_indices(len(colors), 1)].min()
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_colours_of_clusters_stay_apart_for_every_kind_of_sight(sight):
+    everyday = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2"]
+    least = 0.15 if sight == "all colours" else 0.075
+    assert nearest_colors(plots.PALETTE, SIGHTS[sight]) > least
+    assert nearest_colors(plots.PALETTE[:4], SIGHTS[sight]) > 0.18
+    if sight == "no green cones":  # the measure tells: matplotlib's own are hardly apart
+        assert nearest_colors(everyday, SIGHTS[sight]) < 0.05
+
+
+def overlapping(axes):
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("#")]
+    return [
+        (one, other)
+        for place, one in enumerate(boxes)
+        for other in boxes[:place]
+        if one.overlaps(other)
+    ], boxes
+
+
+@pytest.mark.parametrize("n", [2, 16, 40])
+def test_labels_on_a_map_do_not_cover_each_other(n):
+    rng = np.random.default_rng(n)
+    points = pd.DataFrame(rng.normal(size=(10 * n, 2)), columns=["x", "y"])
+    points["cluster"] = np.arange(10 * n) % n
+    # all labels want to be near the middle, the first two on the very same spot
+    places = pd.DataFrame(rng.normal(scale=0.3, size=(n, 2)), columns=["x", "y"])
+    places.iloc[1] = places.iloc[0]
+    places = places.assign(cluster=range(n), label=[f"#{k} Somebody Known" for k in range(n)])
+    axes = plots.plot_map(points, places, group="cluster", colors=plots.cluster_colors(n))
+    covered, boxes = overlapping(axes)
+    assert covered == []
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+def test_more_clusters_than_colours_differ_by_their_markers():
+    points = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0], "cluster": [0, 16]})
+    axes = plots.plot_map(points, PLACES[:0], group="cluster", colors=plots.cluster_colors(17))
+    drawn = [dots for dots in axes.collections if len(dots.get_offsets())]
+    assert len(drawn) == 2
+    shapes = [dots.get_paths()[0].vertices.shape for dots in drawn]
+    assert shapes[0] != shapes[1]
+
+
+def test_what_the_font_lacks_is_marked_and_never_warned_of():
+    text = "A\u200e\u202eé\0 🎬 \U000f0000\n\tB" + "x" * 200
+    shown = plots.drawable(text)
+    assert shown.startswith("Aé ")
+    assert shown.endswith("…")
+    assert len(shown) == 80
+    frame = CLUSTERS.assign(label=[text, "映画"])
+    plots.plot_bars(frame, label="label", value="movies", xlabel="movies").figure.canvas.draw()

@@ -20,6 +20,7 @@ from imdbclust.reduction import (
     largest_gap,
     leading_actors,
     map_movies,
+    nearest_movies,
     reduce_movies,
     scree_table,
 )
@@ -375,3 +376,80 @@ def test_planted_troupes_make_a_gap_at_their_number():
     films = make_filmography(900, 800, n_troupes=6, signal=0.97, random_state=2).corpus
     found = by_degree(build_incidence(films), n_components=12)
     assert largest_gap(found.singular_values) == 6
+
+
+def brute_force(embedding, n, among):
+    """Return the neighbours of each movie by looking at all pairs, one by one."""
+    scores = embedding.scores.round(9)
+    placed = [movie for movie in among if scores[movie].any()]
+    found = {}
+    for movie in placed:
+        away = [
+            (round(float(np.sqrt(((scores[movie] - scores[other]) ** 2).sum())), 9), other)
+            for other in placed
+            if other != movie
+        ]
+        away.sort(key=lambda pair: (pair[0], embedding.movie_ids[pair[1]]))
+        if away:
+            found[movie] = away[:n]
+    return found
+
+
+def embedding_of(scores, ids=None):
+    scores = np.asarray(scores, dtype=float)
+    empty = np.empty((0, scores.shape[1]))
+    names = pd.Index(ids if ids is not None else [f"m{n:04}" for n in range(len(scores))])
+    none = np.empty(0)
+    return Embedding(scores, empty.T, empty, none, none, names, pd.Index([]), {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2)), min_size=1, max_size=40),
+    st.integers(1, 5),
+    st.randoms(use_true_random=False),
+)
+def test_nearest_movies_are_those_of_brute_force_ties_by_id(points, n, random):
+    """Points of a small lattice: ties everywhere, many movies on one spot, some at zero."""
+    ids = [f"m{k}" for k in range(len(points))]
+    random.shuffle(ids)
+    embedding = embedding_of(points, ids)
+    among = np.arange(0, len(points), 1 + (len(points) > 20))
+    table = nearest_movies(embedding, n=n, among=among)
+    wanted = brute_force(embedding, n, among)
+    found = {
+        movie: list(zip(rows["distance"], rows["neighbour"], strict=True))
+        for movie, rows in table.groupby("movie")
+    }
+    assert found == wanted
+    assert (table.groupby("movie")["rank"].diff().dropna() == 1).all()
+
+
+def test_nearest_movies_of_many_dimensions_are_those_of_brute_force():
+    rng = np.random.default_rng(3)
+    embedding = embedding_of(rng.normal(size=(150, 20)))
+    table = nearest_movies(embedding, n=4)
+    wanted = brute_force(embedding, 4, np.arange(150))
+    for movie, rows in table.groupby("movie"):
+        assert rows["neighbour"].tolist() == [other for _, other in wanted[movie]]
+
+
+def test_nearest_movies_do_not_depend_on_the_order_of_the_rows():
+    rng = np.random.default_rng(4)
+    scores = rng.integers(0, 3, size=(60, 3)).astype(float)
+    ids = np.array([f"m{k:02}" for k in range(60)])
+    order = rng.permutation(60)
+    there = [
+        nearest_movies(embedding_of(scores[some], ids[some]), n=3) for some in (slice(None), order)
+    ]
+    named = [
+        {(names[row.movie], row.rank): names[row.neighbour] for row in table.itertuples()}
+        for table, names in zip(there, (ids, ids[order]), strict=True)
+    ]
+    assert named[0] == named[1]
+
+
+def test_a_movie_alone_has_no_neighbours():
+    table = nearest_movies(embedding_of([[0.0, 0.0], [1.0, 0.0]]), n=3)
+    assert table.empty
+    assert list(table) == ["movie", "rank", "neighbour", "distance"]

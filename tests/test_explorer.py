@@ -1,0 +1,345 @@
+"""The explorer page in a real browser, from disk, without a network."""
+
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import axe
+import numpy as np
+import pandas as pd
+import pytest
+from corpora import clustering_of
+
+from imdbclust.assignment import Assigner
+from imdbclust.catalogue import pack_catalogue
+from imdbclust.clustering import profile_clusters, typical_movies
+from imdbclust.datasets.sample import make_filmography
+from imdbclust.load import Corpus, CorpusBuilder
+from imdbclust.matrix import build_incidence
+from imdbclust.plots import cluster_colors
+from imdbclust.reduction import nearest_movies, reduce_movies
+from imdbclust.running.explorer import MAX_BYTES, render_explorer
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium, which is not installed")
+
+READY = "html[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def browser(finished_run, recommended_run):  # runs in this process have to be over
+    with playwright.sync_playwright() as tools:
+        options = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+        options += ["--disable-background-networking", "--disable-component-update"]
+        chromium = tools.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open an explorer, offline; what it asks for and complains about is noted on it."""
+    contexts = []
+
+    def open_page(folder, hash_="", *, width=1280, scheme="light", ready=True, **options):
+        size = {"width": width, "height": 800}
+        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.trouble, page.requests = [], []
+        page.on("console", lambda message: page.trouble.append(message.text))
+        page.on("pageerror", lambda error: page.trouble.append(str(error)))
+        page.on("dialog", lambda dialog: page.trouble.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto((folder / "explore.html").as_uri() + hash_)
+        if ready:
+            page.wait_for_selector(READY, timeout=20_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def look_up(page, text):
+    """Type into the search and take the first match, by keyboard alone."""
+    page.locator("#query").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    return page.locator("#found h2")
+
+
+def make_page(folder: Path, corpus: Corpus, *, n_clusters: int = 4, max_bytes=None) -> Path:
+    """Write an explorer of these films; their clusters are of no account."""
+    incidence = build_incidence(corpus)
+    embedding = reduce_movies(incidence, n_components=4, random_state=0)
+    clustering = clustering_of(corpus, np.arange(corpus.n_movies) % n_clusters)
+    catalogue = pack_catalogue(
+        Assigner(corpus, incidence, embedding, clustering),
+        profile_clusters(corpus, clustering, random_state=0),
+        typical_movies(corpus, embedding, clustering).head(0),
+        nearest_movies(embedding),
+        colors=cluster_colors(n_clusters),
+        **({"max_bytes": max_bytes} if max_bytes else {}),
+    )
+    (folder / "catalogue.gz").write_bytes(catalogue.packed)
+    manifest = {"name": "films", "dataset": {"title": "Films"}, "stages": []}
+    render_explorer(folder, manifest, folder / "catalogue.gz")
+    return folder
+
+
+def test_a_movie_an_actor_and_a_cluster_are_found_by_keyboard(finished_run, visit):
+    movies = pd.read_csv(finished_run / "tables" / "movie_to_cluster_titles.csv")
+    top = pd.read_csv(finished_run / "tables" / "top_actors.csv").iloc[0]
+    sizes = pd.read_csv(finished_run / "tables" / "cluster_sizes.csv").iloc[0]
+    unique = movies[~movies["title"].duplicated(keep=False)].iloc[5]
+    page = visit(finished_run)
+
+    head = look_up(page, unique["title"].upper())
+    assert unique["title"] in head.inner_text()
+    assert page.url.endswith(f"#movie={unique['movie_id']}")
+    assert f"#{unique['cluster']} " in page.locator("#found dl").inner_text()
+    assert page.evaluate("document.activeElement.tagName") == "H2"
+
+    head = look_up(page, top["name"])
+    assert head.inner_text() == top["name"]
+    facts = page.locator("#found dl").inner_text()
+    assert re.search(rf"Movies\s+{top['n_movies']}\b", facts)
+
+    head = look_up(page, f"cluster {sizes['cluster']}")
+    assert head.inner_text() == f"#{sizes['cluster']} {sizes['name']}"
+    assert f"{sizes['movies']:,}" in page.locator("#found dl").inner_text()
+    assert page.trouble == []
+    assert page.requests == [(finished_run / "explore.html").as_uri()]
+
+
+def test_numbers_are_those_of_the_tables(recommended_run, visit):
+    """Counts, Pr[cluster | actor] and lift of an actor, worked out anew from the run's tables."""
+    folder = recommended_run
+    top = pd.read_csv(folder / "tables" / "top_actors.csv").iloc[0]
+    sizes = pd.read_csv(folder / "tables" / "cluster_sizes.csv").set_index("cluster")["movies"]
+    page = visit(folder, f"#actor={top['actor_id']}")
+    table = page.locator("#found table").first
+    rows = table.locator("tbody tr").evaluate_all(
+        "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
+    )
+    assert sum(int(row[1]) for row in rows) == top["n_movies"]
+    for label, count, share, lift in rows:
+        cluster = int(re.match(r"#(\d+)", label)[1]) if label[0] == "#" else -1
+        wanted = int(count) / top["n_movies"]
+        assert float(share.rstrip(" %")) == pytest.approx(100 * wanted, abs=0.051)
+        assert float(lift) == pytest.approx(wanted * sizes.sum() / sizes[cluster], abs=0.0051)
+    movies = page.locator("#found ul a")
+    assert movies.count() == top["n_movies"]
+
+
+def test_a_movie_has_its_neighbours_and_they_lead_on(finished_run, visit):
+    page = visit(finished_run)
+    first = page.locator("#found table a").first
+    first.click()  # a cluster
+    page.locator("#found ul a").first.click()  # one of its typical movies
+    assert "#movie=" in page.url
+    name = page.locator("#found h2").inner_text()
+    near = page.locator("#found table").nth(1).locator("tbody tr")
+    assert near.count() == 5
+    near.first.locator("a").first.click()
+    assert page.locator("#found h2").inner_text() != name
+    page.go_back()
+    assert page.locator("#found h2").inner_text() == name
+    assert page.trouble == []
+
+
+def test_the_list_of_matches_is_a_combobox(finished_run, visit):
+    page = visit(finished_run)
+    box = page.locator("#query")
+    box.focus()
+    page.keyboard.type("a")
+    assert box.get_attribute("aria-expanded") == "true"
+    assert page.locator("[role=option]").count() > 3
+    page.keyboard.press("ArrowUp")  # the last
+    active = page.locator(f"#{box.get_attribute('aria-activedescendant')}")
+    assert active.get_attribute("aria-selected") == "true"
+    assert active.inner_text() == page.locator("[role=option]").last.inner_text()
+    page.keyboard.press("ArrowDown")  # round to the first
+    assert page.locator("[role=option]").first.get_attribute("aria-selected") == "true"
+    page.keyboard.press("Escape")
+    assert box.get_attribute("aria-expanded") == "false"
+    assert page.locator("#matches").is_hidden()
+    page.keyboard.type("zzzzzzzz")
+    assert page.locator("#told").inner_text() == "Nothing matches"
+
+
+def test_what_is_asked_for_and_not_there_is_said(finished_run, visit):
+    page = visit(finished_run, "#movie=no%20such%20<b>one</b>")
+    assert "no such <b>one</b>" in page.locator("#found").inner_text()
+    assert page.trouble == []
+
+
+def test_pages_lead_to_the_explorer_and_it_leads_back(finished_run, visit):
+    for name in ("index.html", "03_reduction.html"):
+        assert 'href="explore.html"' in (finished_run / name).read_text(encoding="utf-8")
+    page = visit(finished_run)
+    links = page.locator("nav a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    assert "index.html" in links
+    assert "05_probabilities.html" in links
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_is_accessible_and_fits(finished_run, visit, width, scheme):
+    try:
+        source = axe.script()
+    except axe.NoAxe as error:
+        pytest.skip(str(error))
+    page = visit(finished_run, width=width, scheme=scheme, bypass_csp=True)
+    page.add_script_tag(content=source)
+    top = pd.read_csv(finished_run / "tables" / "top_actors.csv").iloc[0]
+    states = [lambda: None, lambda: page.keyboard.type("a"), lambda: look_up(page, top["name"])]
+    for change in states:
+        page.locator("#query").focus()
+        change()
+        levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+        found = page.evaluate("tags => axe.run({runOnly: tags})", levels)
+        told = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+        assert told == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_javascript_it_says_so_and_leads_to_the_tables(finished_run, visit):
+    page = visit(finished_run, ready=False, java_script_enabled=False)
+    note = page.locator("noscript, .box.warning").first
+    assert "JavaScript" in note.inner_text()
+    assert page.locator("#search").is_hidden()
+    links = page.locator("p.box a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    assert links
+    assert all((finished_run / link).is_file() for link in links)
+
+
+HOSTILE = [
+    "<script>window.hit = 1</script>",
+    "</script><img src=x onerror=window.hit=1>",
+    '"><svg onload=window.hit=1>',
+    "<!-- --> &lt;b&gt; ${window.hit=1} $$x^2$$",
+    "\u202eright to left\u2066 مرحبا",
+    "zero\0byte\x1b[31m",
+    "y" * 4000,
+    "👩‍👩‍👧 🎬",
+    "...",
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory):
+    builder = CorpusBuilder()
+    for n, text in enumerate(HOSTILE):
+        actors = [(f"{text} {n}", text), ("a", "Ada"), ("b", f"{text}")]
+        builder.add(f"m{n} {text[:20]}", text, [text or "Drama", "War"], actors, year=1990 + n)
+    return make_page(tmp_path_factory.mktemp("hostile"), builder.build())
+
+
+def test_hostile_text_is_text(hostile_page, visit):
+    page = visit(hostile_page, width=360)
+    for typed, shown in (
+        ("script window", "<script>window.hit = 1</script>"),
+        ("img src", "</script><img src=x onerror=window.hit=1>"),
+        ("svg onload", '"><svg onload=window.hit=1>'),
+        ("lt b gt", "<!-- --> &lt;b&gt; ${window.hit=1} $$x^2$$"),
+        ("مرحبا", "مرحبا"),
+        ("zero", "zero␀byte␛[31m"),
+        ("yyyyyy", "y" * 200),
+        ("👩‍👩‍👧", "👩‍👩‍👧 🎬"),
+        ("...", "..."),
+        ("m9", "m9"),  # no title: found by its id
+    ):
+        head = look_up(page, typed)
+        assert shown in head.inner_text(), typed
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, typed
+    assert page.evaluate("window.hit") is None
+    assert page.locator("#found img, #found svg, #found script").count() == 0
+    assert page.trouble == []
+
+
+def test_names_are_found_without_accents_case_or_punctuation(tmp_path, visit):
+    builder = CorpusBuilder()
+    titles = [
+        "Amélie",
+        "Dr. Strangelove, or: How",
+        "It's a Wonderful Life",
+        "Straße Æther",
+        "Alien",
+    ]
+    for n, title in enumerate([*titles, "Aliens", "The Alien Factor", "Inalienable"]):
+        builder.add(f"m{n}", title, ["Drama"], [("a", "Ada"), ("b", "Bo")], year=1970 + n)
+    page = visit(make_page(tmp_path, builder.build()))
+    for typed, title in (
+        ("AMELIE", "Amélie"),
+        ("amélie", "Amélie"),
+        ("dr strangelove", "Dr. Strangelove"),
+        ("its a wonder", "It's a Wonderful Life"),
+        ("strasse aether", "Straße Æther"),
+        ("life wonderful", "It's a Wonderful Life"),
+        ("aliens 1975", "Aliens"),
+        ("M3", "Straße Æther"),
+    ):
+        assert title in look_up(page, typed).inner_text(), typed
+    page.locator("#query").fill("alien")
+    shown = page.locator("[role=option] bdi").all_inner_texts()
+    assert shown == ["Alien", "Aliens", "The Alien Factor", "Inalienable"]
+
+
+def test_films_without_room_are_counted_on_the_page(tmp_path, visit):
+    films = make_filmography(300, 240, random_state=3).corpus
+    page = visit(make_page(tmp_path, films, max_bytes=9_000))
+    text = page.locator("main").inner_text()
+    n = int(re.search(r"(\d+) movies and", text)[1])
+    assert n < 300
+    assert f"The other {300 - n} movies of this run" in text
+    assert page.trouble == []
+
+
+@pytest.fixture(scope="module")
+def large_page(tmp_path_factory):
+    films = make_filmography(35_000, 50_000, random_state=5).corpus
+    return make_page(tmp_path_factory.mktemp("large"), films, n_clusters=16), films
+
+
+@pytest.mark.slow
+def test_35000_movies_take_less_than_8_mb_and_answer_at_once(large_page, visit):
+    folder, films = large_page
+    assert (folder / "explore.html").stat().st_size < MAX_BYTES
+    page = visit(folder)
+    times = keystroke_times(page, films)
+    p95 = statistics.quantiles(times, n=20)[-1]
+    print(f"keystrokes: median {statistics.median(times):.1f} ms, 95 % below {p95:.1f} ms")
+    assert len(times) >= 500
+    assert p95 < 50
+    assert page.trouble == []
+
+
+TIMING = """() => {
+    window.times = [];
+    let pressed = 0;
+    const query = document.getElementById('query');
+    query.addEventListener('keydown', () => { pressed = performance.now(); }, true);
+    query.addEventListener('input', () => {  // after the page's own, with the list laid out
+        document.getElementById('matches').getBoundingClientRect();
+        window.times.push(performance.now() - pressed);
+    });
+}"""
+
+
+def keystroke_times(page, films: Corpus) -> list[float]:
+    """Type 100 queries, a key at a time; return the milliseconds from key to list."""
+    rng = np.random.default_rng(0)
+    titles = films.movies["title"].iloc[rng.choice(films.n_movies, 50)]
+    names = films.actors["name"].iloc[rng.choice(films.n_actors, 50)]
+    page.evaluate(TIMING)
+    for text in [*titles, *names]:
+        page.locator("#query").fill("")
+        page.locator("#query").press_sequentially(text[:12])
+    return page.evaluate("window.times")
