@@ -42,6 +42,9 @@ bench: $(READY)  ## measure speed, and the recipes beside other libraries (insta
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@$(BIN)/imdbclust bench && $(BIN)/imdbclust bench quality
 
+pictures: $(READY)  ## take the README's pictures anew, of a run on made-up films
+	@$(BIN)/python pictures/take.py
+
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb
 
@@ -58,4 +61,4 @@ clean:  ## remove .venv, caches and rendered reports
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow sweep bench lab lint lock clean
+.PHONY: help setup reports test test-slow sweep bench pictures lab lint lock clean

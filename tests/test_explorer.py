@@ -3,6 +3,8 @@
 import re
 import shutil
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import axe
@@ -17,6 +19,7 @@ from imdbclust.clustering import profile_clusters, typical_movies
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
+from imdbclust.paths import REPOSITORY
 from imdbclust.plots import cluster_colors
 from imdbclust.reduction import nearest_movies, reduce_movies
 from imdbclust.running.explorer import MAX_BYTES, render_explorer
@@ -343,3 +346,16 @@ def keystroke_times(page, films: Corpus) -> list[float]:
         page.locator("#query").fill("")
         page.locator("#query").press_sequentially(text[:12])
     return page.evaluate("window.times")
+
+
+def test_pictures_of_real_films_are_refused(finished_run, tmp_path):
+    """Only generated films may be shown in the repository; those of a file may be anybody's."""
+    command = [sys.executable, str(REPOSITORY / "pictures" / "take.py")]
+    done = subprocess.run(
+        [*command, "--run", str(finished_run), "--sweep", str(tmp_path / "none"), "--to", tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "made-up films" in done.stderr
+    assert not list(tmp_path.glob("*.webp"))

@@ -212,7 +212,7 @@
       text: person(a),
       lead: 'Actor',
       parts: [
-        facts([['Movies', count.format(n)], ['Id', name(data.actor_ids[a])]]),
+        facts([['Movies', count.format(n)], ['Id', data.actor_ids[a] === person(a) ? '' : name(data.actor_ids[a])]]),
         heading('In which clusters?'),
         table('Movies by cluster; lift is Pr[cluster | actor] over Pr[cluster]',
           ['Cluster', '#Movies', 'Pr[cluster | actor]', '#Lift'],
