@@ -5,6 +5,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import axe
@@ -79,12 +80,14 @@ def look_up(page, text):
 def make_page(folder: Path, corpus: Corpus, *, n_clusters: int = 4, max_bytes=None) -> Path:
     """Write an explorer of these films; their clusters are of no account."""
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=4, random_state=0)
-    clustering = clustering_of(corpus, np.arange(corpus.n_movies) % n_clusters)
+    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    labels = np.arange(corpus.n_movies) % n_clusters
+    centers = np.random.default_rng(0).normal(size=(n_clusters, 2))
+    clustering = replace(clustering_of(corpus, labels), centers=centers)
     catalogue = pack_catalogue(
         Assigner(corpus, incidence, embedding, clustering),
         profile_clusters(corpus, clustering, random_state=0),
-        typical_movies(corpus, embedding, clustering).head(0),
+        typical_movies(corpus, embedding, clustering),
         nearest_movies(embedding),
         colors=cluster_colors(n_clusters),
         **({"max_bytes": max_bytes} if max_bytes else {}),
