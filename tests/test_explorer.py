@@ -148,14 +148,15 @@ def test_a_movie_has_its_neighbours_and_they_lead_on(finished_run, visit):
     first = page.locator("#found table a").first
     first.click()  # a cluster
     page.locator("#found ul a").first.click()  # one of its typical movies
-    assert "#movie=" in page.url
-    name = page.locator("#found h2").inner_text()
+    head = page.locator("#found h2")
+    playwright.expect(page.locator("#found .eyebrow")).to_have_text("Movie")
+    name = head.inner_text()
     near = page.locator("#found table").nth(1).locator("tbody tr")
     assert near.count() == 5
     near.first.locator("a").first.click()
-    assert page.locator("#found h2").inner_text() != name
+    playwright.expect(head).not_to_have_text(name)
     page.go_back()
-    assert page.locator("#found h2").inner_text() == name
+    playwright.expect(head).to_have_text(name)
     assert page.trouble == []
 
 

@@ -38,10 +38,10 @@
   };
   const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-  // Names without accents, case and punctuation
+  // Names without accents, case, punctuation and signs; emoji stay
   const PLAIN = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
   const fold = (text) => text.normalize('NFKD').replace(/[\p{M}\p{Cf}'’`]+/gu, '').toLowerCase()
-    .replace(/[ßæœøłđðþı]/g, (char) => PLAIN[char]).replace(/[\p{P}\p{Z}\t]+/gu, ' ');
+    .replace(/[ßæœøłđðþı]/g, (char) => PLAIN[char]).replace(/[\p{P}\p{Z}\p{Sm}\p{Sc}\p{Sk}\t]+/gu, ' ');
 
   // One long text, a line each; a line is a name, END, and what else it is found by.
   function index(names, more) {
@@ -276,7 +276,9 @@
       }))] };
   }
 
+  let shown = '';
   function show(moved) {
+    shown = location.hash;
     const hash = location.hash.slice(1), at = hash.indexOf('=');
     const kind = hash.slice(0, at);
     let id = hash.slice(at + 1);
@@ -353,7 +355,8 @@
   function choose(kind, k) {
     close();
     told.textContent = '';
-    if (location.hash === address(kind, k)) show(true); else location.hash = address(kind, k);
+    location.hash = address(kind, k);
+    show(true); // at once; the browser tells of the new address later
   }
   query.addEventListener('input', list);
   query.addEventListener('focus', () => { if (query.value && matches.hidden) list(); });
@@ -372,7 +375,7 @@
     } else return;
     event.preventDefault();
   });
-  window.addEventListener('hashchange', () => { if (data) show(true); });
+  window.addEventListener('hashchange', () => { if (data && location.hash !== shown) show(true); });
 
   async function start() {
     byId('search').hidden = false;
