@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from imdbclust.bench.timing import Options
 
 SPEED = {
+    "kernels": "a kernel forked from a warm process beside one started as usual",
     "rendering": "the pages of a run beside nbconvert",
+    "run": "a run beside stock papermill and nbconvert on the same notebooks",
     "sweep": "a sweep against the loop over stock papermill and nbconvert",
 }
 """Parts that measure speed: modules of this package, and what they compare."""

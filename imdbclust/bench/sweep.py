@@ -52,7 +52,7 @@ def measure(options: Options) -> Part:
             return cost_of_command([*command, "--dataset", found.address, "--out", str(out)])
 
         def theirs() -> Cost:
-            costs = [_loop(setting, folder / "stock", found.address) for setting in looped]
+            costs = [loop_of_stock(setting, folder / "stock", found.address) for setting in looped]
             seconds = sum(cost.seconds for cost in costs) * len(settings) / len(looped)
             return Cost(seconds, max(cost.memory_mb or 0.0 for cost in costs) or None)
 
@@ -75,7 +75,7 @@ def _about(films: str, n_settings: int) -> str:
     )
 
 
-def _loop(setting: Setting, reports: Path, films: str) -> Cost:
+def loop_of_stock(setting: Setting, reports: Path, films: str) -> Cost:
     """Execute and render the five notebooks of one setting as a user of stock papermill does."""
     environment = os.environ | {
         "IMDBCLUST_REPORTS": str(reports),

@@ -63,7 +63,6 @@ PRELOAD = (
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "IPython.core.completer",
-    "matplotlib_inline.config",
     "threadpoolctl",
 )
 """Modules imported once, for all kernels; what is not installed is left out."""
@@ -86,6 +85,7 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.libc = ctypes.CDLL(None)
         self.pools = []
+        self.added: dict[str, str] = {}
 
     # start
 
@@ -93,11 +93,13 @@ class Server:
         """Import what kernels need; leave at once if the user dies meanwhile."""
         signal.signal(signal.SIGALRM, lambda *_: self.leave_if_orphaned())
         signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
+        before = dict(os.environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for name in PRELOAD:
                 with contextlib.suppress(ModuleNotFoundError):
                     importlib.import_module(name)
+        self.added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
         if "threadpoolctl" in sys.modules:
             self.pools = sys.modules["threadpoolctl"].ThreadpoolController().lib_controllers
         gc.collect()
@@ -254,7 +256,7 @@ def receive(control: socket.socket) -> tuple[dict | None, list[int]]:
     return (json.loads(data) if data else None), descriptors.tolist()
 
 
-def become(kernel: Kernel, pools: list) -> None:
+def become(kernel: Kernel, server: Server) -> None:
     """Take on what was asked for, as a new interpreter would have, and run ipykernel."""
     line, request, streams = kernel
     with open(os.devnull, "rb") as nothing:
@@ -264,7 +266,8 @@ def become(kernel: Kernel, pools: list) -> None:
         os.close(stream)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))
     os.environ.clear()
-    os.environ.update(request["env"], JPY_PARENT_PID=str(os.getppid()))
+    # what libraries set when they are imported, they would set here too
+    os.environ.update(server.added | request["env"], JPY_PARENT_PID=str(os.getppid()))
     os.chdir(request["cwd"])
     time.tzset()
     tempfile.tempdir = None
@@ -273,9 +276,11 @@ def become(kernel: Kernel, pools: list) -> None:
         sys.modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
     if "numpy" in sys.modules:  # the standard library sees to its own generator
         sys.modules["numpy"].random.seed()
+    # imported again, it finds the shell that it is to set up
+    sys.modules.pop("matplotlib_inline.backend_inline", None)
     if "matplotlib" in sys.modules:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
-    set_threads(pools)
+    set_threads(server.pools)
     sys.orig_argv = list(request["cmd"])
     sys.argv = [importlib.util.find_spec("ipykernel_launcher").origin, *request["cmd"][3:]]
     send(line, {"pid": os.getpid()})
@@ -305,7 +310,7 @@ def main() -> None:
     server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
     server.preload()
     send(server.control, {"ready": len(os.listdir("/proc/self/task"))})
-    become(server.serve(), server.pools)
+    become(server.serve(), server)
 
 
 if __name__ == "__main__":

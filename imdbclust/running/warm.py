@@ -53,10 +53,17 @@ class Server:
     ----------
     environment : dict
         Of the kernels; those that differ in what is read at start cannot be forked from it.
+
+    Attributes
+    ----------
+    why : str
+        Why it is of no use; empty as long as it may be.
+    useless : bool
+        Whether another one would be of no use either.
     """
 
     def __init__(self, environment: dict[str, str]):
-        self.why, self._ready = "", False
+        self.why, self._ready, self.useless = "", False, False
         self.fixed = what_is_fixed(environment)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
@@ -86,11 +93,6 @@ class Server:
         """Whether the process is there."""
         return self.process.poll() is None
 
-    @property
-    def useless(self) -> bool:
-        """Whether it came to nothing, rather than die later."""
-        return bool(self.why) and not self._ready
-
     def ready(self) -> bool:
         """Return whether kernels can be forked by now.
 
@@ -108,11 +110,16 @@ class Server:
                 said = b""
             n_threads = json.loads(said)["ready"] if said else None
             if n_threads is None:
-                self.why = f"the process to fork from did not start{self._last_words()}"
+                self._control.close()
+                killed = self.process.wait(10) < 0
+                self.why = f"the process to fork from {'was killed' if killed else 'did not start'}"
+                self.why += self._last_words()
+                self.useless = not killed
             elif n_threads != 1:
                 self.why = f"the process to fork from has {n_threads} threads"
+                self.useless = True
             self._ready = not self.why
-        if self.useless:
+        if not self._ready:
             raise NoWarmKernel(self.why)
         return True
 
