@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from imdbclust.problems import CorpusError, shown
+from imdbclust.problems import CorpusError
+from imdbclust.terminal import shown
 
 MAX_EXPANSION = 200
 """Gzip of films grows to 4 to 30 times its size; what grows to more is made to fill a memory."""

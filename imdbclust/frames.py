@@ -5,13 +5,22 @@ Everything here works on whole columns; no loop runs over movies or credits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from imdbclust.problems import CONTROL, KEPT_ROWS, CorpusError, Findings, Problem, Rows, brief
+from imdbclust.problems import (
+    CONTROL,
+    EXAMPLES,
+    KEPT_ROWS,
+    CorpusError,
+    Findings,
+    Problem,
+    Rows,
+    brief,
+)
 
 NO_GENRE = frozenset({"", "\\N"})
 """Genre values that stand for "no genre": the empty string and IMDb's null."""
@@ -115,7 +124,8 @@ def canonical(
     )
     cast_of, cast = _by_movie(movie[first], actor[first])
     cast, played = pd.factorize(cast)
-    rows.findings.counts["unused_actors"] += len(actors) - len(played)
+    if unused := len(actors) - len(played):
+        rows.findings.counts["unused_actors"] += unused
 
     tagged, names, rows = genres
     empty = names.isna().to_numpy(dtype=bool) | names.isin(NO_GENRE).to_numpy(dtype=bool)
@@ -153,14 +163,26 @@ def merged_tables(parts: Sequence[Tables], names: Sequence[str], findings: Findi
     """
     every = pd.concat([part["movies"] for part in parts], ignore_index=True)
     movie_rows, _ = pd.factorize(every["movie_id"])
-    movies = _first_known(every, movie_rows)
-    _list_contradictions(every, movies, movie_rows, parts, names, findings)
+    movies = first_known(every, movie_rows)
+    ends = np.cumsum([len(part["movies"]) for part in parts])
+    for column, where, say in contradictions(every, movies, movie_rows):
+        room = max(0, KEPT_ROWS - findings.counts["contradictions"])
+        for row in where[:room].tolist():
+            name = names[np.searchsorted(ends, row, side="right")]
+            findings.problems.append(Problem(name, 0, column, say(row), "contradictions"))
+        findings.counts["contradictions"] += len(where)
 
     everyone = pd.concat([part["actors"] for part in parts], ignore_index=True)
     actor_rows, _ = pd.factorize(everyone["actor_id"])
     actors = everyone.drop_duplicates("actor_id").reset_index(drop=True)
-    other = everyone["name"].array != actors["name"].array[actor_rows]
-    findings.counts["other_names"] += int(np.asarray(other, dtype=bool).sum())
+    names_kept = actors["name"].array[actor_rows]
+    other = np.flatnonzero(np.asarray(everyone["name"].array != names_kept, dtype=bool))
+    part_of = np.cumsum([len(part["actors"]) for part in parts])
+    for row in other[:EXAMPLES].tolist():
+        findings.file = names[np.searchsorted(part_of, row, side="right")]
+        text = f"{everyone['name'][row]!r}: {everyone['actor_id'][row]!r} has the name "
+        findings.note("other_names", 0, "name", f"{text}{names_kept[row]!r}, which stays")
+    findings.counts["other_names"] += len(other[EXAMPLES:])
 
     def united(table: str, column: str, rows: np.ndarray, of: str) -> np.ndarray:
         """Return a column of row numbers, which become those of the merged table."""
@@ -190,7 +212,7 @@ def merged_tables(parts: Sequence[Tables], names: Sequence[str], findings: Findi
     )
 
 
-def _first_known(every: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+def first_known(every: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """Return one row a movie: title and year the first known; rating and votes of one corpus."""
     known = every.groupby(rows)[["movie_id", "title", "year"]].first().reset_index(drop=True)
     worth = np.where(every["rating"].notna(), 0, np.where(every["votes"].notna(), 1, 2))
@@ -199,30 +221,25 @@ def _first_known(every: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     return known.join(every[["rating", "votes"]].iloc[best].reset_index(drop=True))
 
 
-def _list_contradictions(
-    every: pd.DataFrame,
-    kept: pd.DataFrame,
-    rows: np.ndarray,
-    parts: Sequence[Tables],
-    names: Sequence[str],
-    findings: Findings,
-) -> None:
-    """Put every known value that is not the kept one into the findings, as a problem."""
-    ends = np.cumsum([len(part["movies"]) for part in parts])
+def contradictions(
+    every: pd.DataFrame, kept: pd.DataFrame, rows: np.ndarray
+) -> Iterator[tuple[str, np.ndarray, Callable[[int], str]]]:
+    """Yield each column in which known values are not the kept ones, where, and how to say it.
+
+    `rows` is the row of `kept` that each row of `every` became.
+    """
     ids = every["movie_id"].array
     for column in ("title", "year", "rating"):
         values, others = kept[column].array[rows], every[column].array
-        known = ~np.asarray(pd.isna(values) | pd.isna(others), dtype=bool)
-        differs = np.flatnonzero(known)
+        differs = np.flatnonzero(~np.asarray(pd.isna(values) | pd.isna(others), dtype=bool))
         differs = differs[np.asarray(values[differs] != others[differs], dtype=bool)]
-        room = max(0, KEPT_ROWS - findings.counts["contradictions"])
-        for row in differs[:room].tolist():
-            name = names[np.searchsorted(ends, row, side="right")]
-            text = f"{others[row]!r} contradicts {values[row]!r}, which was kept"
-            findings.problems.append(
-                Problem(name, 0, f"{column} of {ids[row]!r}", text, "contradictions")
-            )
-        findings.counts["contradictions"] += len(differs)
+
+        def say(row: int, values=values, others=others) -> str:
+            kept, other = brief(values[row]), brief(others[row])
+            return f"of {ids[row]!r}: {other} contradicts {kept}, which was kept"
+
+        if len(differs):
+            yield column, differs, say
 
 
 def _checked_movies(movies: pd.DataFrame, findings: Findings) -> tuple[pd.DataFrame, _Known]:
@@ -380,24 +397,33 @@ def _numbers(
             "numbers are expected: pd.to_numeric"
         )
     if values.dtype == object:
-        huge = values.map(lambda value: _is_number(value) and not abs(value) < 2**63)
-        values = values.mask(huge, -1).convert_dtypes()  # -1: below every limit
+        values = _without_objects(values)
     if kind == "empty":
         values = values.astype("Int64")
     low, high = limits
     bad = ~((values >= low) & (values <= high)).fillna(True).to_numpy(dtype=bool)
     bad &= values.notna().to_numpy()
-    what = f"expected a number from {low:,} to {high:,}"
-    rows.refuse(bad, "out_of_range", column, lambda row: f"{what}, got {brief(frame[column].iloc[row])}")
+    given, text = frame[column].array, f"expected a number from {low:,} to {high:,}, got"
+    rows.refuse(bad, "out_of_range", column, lambda row: f"{text} {brief(given[row])}")
     values = values.mask(bad)
     if not whole:
         return values.astype("Float64")
     if not pd.api.types.is_integer_dtype(values.dtype):
         broken = (values % 1 != 0).fillna(False).to_numpy(dtype=bool) & values.notna().to_numpy()
         text = "expected a whole number, got"
-        rows.refuse(broken, "wrong_type", column, lambda row: f"{text} {values[row]!r}")
+        rows.refuse(broken, "wrong_type", column, lambda row: f"{text} {brief(values[row])}")
         values = values.mask(broken)
     return values.astype("Int64")
+
+
+def _without_objects(values: pd.Series) -> pd.Series:
+    """Return numbers and missing values of a column of objects as integers where they are such."""
+    whole = values[values.notna()].map(lambda value: isinstance(value, int | np.integer)).all()
+    numbers = [
+        None if missing else -1 if abs(value) >= 2**63 else value  # -1: below every limit
+        for value, missing in zip(values, values.isna(), strict=True)
+    ]
+    return pd.Series(pd.array(numbers, dtype="Int64" if whole else "Float64"), index=values.index)
 
 
 def _is_number(value: object) -> bool:

@@ -37,8 +37,8 @@ from imdbclust.problems import (
     brief,
     check_on_problem,
     problem_table,
-    shown,
 )
+from imdbclust.terminal import shown
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is not a movie; reading on would only fill the memory."""
@@ -220,7 +220,9 @@ class Corpus:
         more = {kind: n for kind, n in findings.counts.items() if n and kind not in counts}
         return cls(**tables, problems=problem_table(findings.problems), notes=counts | more | notes)
 
-    def merge(self, *others: Corpus, names: Iterable[str] = ()) -> Corpus:
+    def merge(
+        self, *others: Corpus, names: Iterable[str] = (), findings: Findings | None = None
+    ) -> Corpus:
         """Return the films of several corpora as one corpus.
 
         A movie that several know of, by its id, has all their actors and genres. Of its titles
@@ -236,6 +238,8 @@ class Corpus:
         names : iterable of str, optional
             What to call the corpora in contradictions; without it the titles of their sources,
             or their numbers.
+        findings : Findings, optional
+            Collects the contradictions.
 
         Returns
         -------
@@ -250,7 +254,7 @@ class Corpus:
         ]
         if len(names) != len(parts):
             raise ValueError(f"{len(parts)} corpora are merged, but {len(names)} names are given")
-        findings = Findings()
+        findings = findings or Findings()
         tables = merged_tables(
             [{name: getattr(part, name) for name in _TABLES[:4]} for part in parts],
             names,
@@ -687,7 +691,9 @@ def _explain(error: Exception, file: str, number: int, line: bytes) -> Problem:
         return Problem(file, number, error.field, str(error), error.kind)
     if not isinstance(error, msgspec.ValidationError):
         what = str(error).replace("JSON is malformed: ", "")
-        if b"\r" in line.rstrip(b"\r\n"):
+        if _SURROGATE.search(line) and ("surrogate" in what or "truncated" in what):
+            what = "half of a surrogate pair"
+        elif b"\r" in line.rstrip(b"\r\n"):
             what += "; do its lines end in CR alone? LF or CR LF is expected"
         elif line.strip() == b"{":
             what += "; does it go on in other lines? One line a movie is expected"
@@ -706,6 +712,8 @@ def explain_mismatch(error: msgspec.ValidationError, file: str, number: int) -> 
     kind = next((kind for part, kind in _KINDS.items() if part in what), "wrong_type")
     return Problem(file, number, where, what, kind)
 
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 _KINDS = {
     "of length >= 1": "empty",

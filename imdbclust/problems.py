@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from imdbclust.terminal import shown
 
 LISTED_PROBLEMS = 20
 """So many problems are written out in full when a file is refused; the others are counted."""
@@ -123,6 +124,18 @@ class Findings:
         """Number of records that were set aside."""
         return sum(n for kind, n in self.counts.items() if kind not in EFFECTS)
 
+    def add(self, other: Findings) -> None:
+        """Take over what was found elsewhere, in another file."""
+        self.problems += other.problems
+        self.examples += other.examples
+        self.counts += other.counts
+
+    def of_kind(self, kind: str) -> list[Problem]:
+        """Return the first findings of a kind, at most `EXAMPLES`."""
+        found = self.examples if kind in EFFECTS else self.problems
+        listed = [problem for problem in found if problem.kind == kind]
+        return (listed or [p for p in self.problems if p.kind == kind])[:EXAMPLES]
+
     def set_aside(self, problem: Problem) -> None:
         """Count and keep the problem of a record that cannot be used."""
         self.counts[problem.kind] += 1
@@ -190,6 +203,8 @@ class Rows:
         self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
     ) -> None:
         """Count problems of rows, by position; of each kind the first are kept in full."""
+        if not len(where):
+            return
         room = max(0, KEPT_ROWS - self.findings.counts[kind])
         self.findings.problems += self._problems(where[:room], kind, column, text)
         self.findings.counts[kind] += len(where)
@@ -198,6 +213,8 @@ class Rows:
         self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
     ) -> None:
         """Count rows, by position, that were changed; the first are kept in full."""
+        if not len(where):
+            return
         room = max(0, EXAMPLES - self.findings.counts[kind])
         self.findings.examples += self._problems(where[:room], kind, column, text)
         self.findings.counts[kind] += len(where)
@@ -255,11 +272,3 @@ def check_on_problem(on_problem: str) -> None:
     """Raise ValueError unless it is one of the two words."""
     if on_problem not in ("stop", "skip"):
         raise ValueError(f'on_problem is "stop" or "skip", not {on_problem!r}')
-
-
-def shown(text: str | Path) -> str:
-    """Return a text with all that no terminal should get (control characters, broken names)."""
-    text = str(text)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

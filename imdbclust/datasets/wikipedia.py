@@ -16,7 +16,8 @@ import msgspec
 
 from imdbclust.files import open_films
 from imdbclust.load import Corpus, CorpusBuilder, explain_mismatch
-from imdbclust.problems import CorpusError, Findings, check_on_problem, shown
+from imdbclust.problems import CorpusError, Findings, check_on_problem
+from imdbclust.terminal import shown
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
