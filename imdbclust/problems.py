@@ -196,28 +196,14 @@ class Rows:
     ) -> None:
         """Set aside the rows of a mask; `text` says why, or is asked for each position."""
         new = np.flatnonzero(np.asarray(bad, dtype=bool) & self.good)
-        self.add_problems(new, kind, column, text)
         self.good[new] = False
-
-    def add_problems(
-        self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> None:
-        """Count problems of rows, by position; of each kind the first are kept in full."""
-        if not len(where):
-            return
-        room = max(0, KEPT_ROWS - self.findings.counts[kind])
-        self.findings.problems += self._problems(where[:room], kind, column, text)
-        self.findings.counts[kind] += len(where)
+        self._collect(self.findings.problems, KEPT_ROWS, new, kind, column, text)
 
     def note(
         self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
     ) -> None:
         """Count rows, by position, that were changed; the first are kept in full."""
-        if not len(where):
-            return
-        room = max(0, EXAMPLES - self.findings.counts[kind])
-        self.findings.examples += self._problems(where[:room], kind, column, text)
-        self.findings.counts[kind] += len(where)
+        self._collect(self.findings.examples, EXAMPLES, where, kind, column, text)
 
     def check_texts(self, texts: pd.Series, column: str, *, control: str = "\0") -> None:
         """Set aside rows whose text is missing, empty, too long or has control characters.
@@ -236,19 +222,28 @@ class Rows:
             if bad.any():
                 self.refuse(np.append(bad.to_numpy(dtype=bool), False)[codes], kind, column, text)
 
-    def _problems(
-        self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> list[Problem]:
-        found = []
-        for row in where.tolist():
+    def _collect(
+        self,
+        into: list[Problem],
+        most: int,
+        where: np.ndarray,
+        kind: str,
+        column: str,
+        text: str | Callable[[int], str],
+    ) -> None:
+        """Count findings, and keep them in full as long as there are not more of the kind."""
+        if not len(where):
+            return  # nothing is counted that was not found
+        counts = self.findings.counts
+        for row in where[: max(0, most - counts[kind])].tolist():
             origin = int(self._origin[row])
             what = text if isinstance(text, str) else text(row)
             if self._in_file:
-                found.append(Problem(self.name, origin, column, what, kind))
+                into.append(Problem(self.name, origin, column, what, kind))
             else:
                 field = f"{column}, row {origin}" if column else f"row {origin}"
-                found.append(Problem(self.name, 0, field, what, kind))
-        return found
+                into.append(Problem(self.name, 0, field, what, kind))
+        counts[kind] += len(where)
 
 
 def brief(value: object) -> str:

@@ -521,7 +521,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(tmp_path, monkeypatch, capsys
 
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -464,16 +464,14 @@ def _numbers(table: _Table, key: str, limits: tuple[int, int]) -> pd.Series:
     texts = texts.mask(texts.str.lower().isin(NO_NUMBER))
     if key == "rating":
         plain = texts.str.replace(",", ".") if table.separator not in (None, ",") else texts
-        number = plain.str.fullmatch(r"[+-]?(\d{1,18}\.?\d*|\.\d+)([eE][+-]?\d{1,3})?").fillna(
-            False
-        )
+        pattern = r"[+-]?(\d{1,18}\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
         what = "a number"
     else:
         plain = texts.str.replace(r"\.0+$", "", regex=True)
         pattern = r"[+-]?\d{1,18}"
         what = "a whole number"
     number = plain.str.fullmatch(pattern).fillna(False).to_numpy(dtype=bool)
-    number &= texts.notna().to_numpy()
+    number = number & texts.notna().to_numpy()
     values = pd.Series(pd.NA, index=texts.index, dtype="Float64" if key == "rating" else "Int64")
     values[number] = plain[number].astype(float if key == "rating" else "int64")
     low, high = limits
