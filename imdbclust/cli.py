@@ -1,7 +1,7 @@
 """The command line: what each command of ``imdbclust`` takes, and its exit code.
 
 Exit codes: 0 done; 1 something failed, and it says what; 2 the call or the input is wrong, and
-nothing was started; 130 interrupted.
+nothing was started; 130 interrupted. Those of ``check`` are 0 clean, 1 usable, 2 unusable.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import math
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from imdbclust import __version__
+from imdbclust.terminal import shown
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -61,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     _add_fetch(commands)
     _add_sample(commands)
+    _add_check(commands)
+    _add_import_credits(commands)
+    _add_merge(commands)
     _add_assign(commands)
     _add_diff(commands)
     _add_bench(commands)
@@ -177,6 +182,74 @@ def _add_sample(commands) -> None:
     parser.add_argument("--actors", type=int, default=33_609, metavar="N", help="(33609)")
     parser.add_argument("--random-state", type=int, default=31337, metavar="S", help="(31337)")
     parser.set_defaults(carry_out=_sample)
+
+
+def _add_check(commands) -> None:
+    text = "read films and say everything that is wrong with them"
+    parser = commands.add_parser(
+        "check",
+        help=text,
+        description=text + ": by kind, how often, and the first of each with line and field.",
+        epilog="exit codes: 0 clean, 1 usable with what is listed, 2 unusable",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a corpus or a table of credits")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    _add_table_options(parser)
+    parser.set_defaults(carry_out=_check)
+
+
+def _add_import_credits(commands) -> None:
+    text = "make a corpus of a table with one row for each movie and actor"
+    parser = commands.add_parser(
+        "import-credits",
+        help=text,
+        description=text + ": CSV, TSV or what a spreadsheet exports, plain or gzip, or parquet.",
+        epilog='example: imdbclust import-credits films.csv --to films.jsonl --actor "Played by"',
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE", help="its first row names the columns")
+    _add_output(parser, strict="write nothing unless every row can be used")
+    _add_table_options(parser)
+    parser.set_defaults(carry_out=_import_credits)
+
+
+def _add_merge(commands) -> None:
+    text = "unite corpora: movies of one id have all their actors and genres"
+    parser = commands.add_parser(
+        "merge",
+        help=text,
+        description=text + ". Where they contradict each other, the first file is believed.",
+    )
+    parser.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="corpora, or tables of credits"
+    )
+    _add_output(parser, strict="write nothing unless every record can be used")
+    parser.set_defaults(carry_out=_merge)
+
+
+def _add_output(parser: argparse.ArgumentParser, *, strict: str) -> None:
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
+    )
+    parser.add_argument("--strict", action="store_true", help=strict)
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that read a table of credits."""
+    group = parser.add_argument_group("columns of a table (guessed from their names)")
+    for option, help_ in {
+        "movie-id": "ids of movies; else title and year stand for them",
+        "title": "titles",
+        "actor-id": "ids of actors; else names stand for them",
+        "actor": "names of actors",
+        "genres": "one genre or several",
+        "year": "years",
+        "rating": "ratings from 0 to 10",
+        "votes": "numbers of votes",
+    }.items():
+        group.add_argument(f"--{option}", metavar="COLUMN", help=help_)
+    group.add_argument("--separator", metavar="C", help="between cells (guessed from the header)")
+    group.add_argument("--genre-separator", metavar="C", help="between genres of a cell (guessed)")
+    group.add_argument("--encoding", metavar="NAME", help="(utf-8, or utf-16 with a mark)")
 
 
 def _add_assign(commands) -> None:
@@ -356,6 +429,65 @@ def _sample(call: argparse.Namespace) -> int:
     return DONE
 
 
+def _check(call: argparse.Namespace) -> int:
+    import json
+
+    from imdbclust.datasets.own import check_films
+
+    report = check_films(call.file, _table_options(call))
+    if call.json:
+        print(json.dumps(report.as_dict(), indent=1))
+    else:
+        for sentence in report.told:
+            _say(sentence)
+        print(report)
+    return report.exit_code
+
+
+def _import_credits(call: argparse.Namespace) -> int:
+    from imdbclust.datasets.own import import_credits
+
+    return _written(
+        call.to,
+        lambda: import_credits(
+            call.table, call.to, _table_options(call), on_problem=_on_problem(call), tell=_say
+        ),
+    )
+
+
+def _merge(call: argparse.Namespace) -> int:
+    from imdbclust.datasets.own import merge_files
+
+    return _written(call.to, lambda: merge_files(call.files, call.to, on_problem=_on_problem(call)))
+
+
+def _written(to: Path, write: Callable[[], object]) -> int:
+    """Write a corpus file, and print the report of what went into it."""
+    from imdbclust.datasets import DatasetError
+    from imdbclust.load import CorpusError
+
+    try:
+        print(write())
+    except (CorpusError, DatasetError) as error:
+        return _say(str(error), WRONG)
+    except OSError as error:
+        return _say(f"{to}: cannot be written: {error.strerror or error}", FAILED)
+    print(f"written: {to}")
+    return DONE
+
+
+def _on_problem(call: argparse.Namespace) -> str:
+    return "stop" if call.strict else "skip"
+
+
+def _table_options(call: argparse.Namespace):
+    from imdbclust.datasets.credits import COLUMNS, TableOptions
+
+    given = {key: getattr(call, key) for key in COLUMNS if getattr(call, key) is not None}
+    separator = "\t" if call.separator in ("tab", "\\t") else call.separator
+    return TableOptions(given, separator, call.genre_separator, call.encoding)
+
+
 def _assign(call: argparse.Namespace) -> int:
     from imdbclust.load import CorpusError
     from imdbclust.running.assign import assign_file, assign_one
@@ -435,7 +567,7 @@ def _compare_quality(call: argparse.Namespace) -> Path:
 
 
 def _say(text: str, code: int = DONE) -> int:
-    print(f"imdbclust: {text}", file=sys.stderr)
+    print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
 
 

@@ -14,11 +14,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -27,64 +26,25 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-NO_GENRE = frozenset({"", "\\N"})
-"""Genre values that stand for "no genre": the empty string and IMDb's null."""
+from imdbclust.files import open_films, replacing
+from imdbclust.frames import NO_GENRE, RATINGS, VOTES, YEARS, merged_tables, tables_from_frames
+from imdbclust.problems import (
+    CONTROL,
+    MAX_TEXT,
+    CorpusError,
+    Findings,
+    Problem,
+    brief,
+    check_on_problem,
+    problem_table,
+)
+from imdbclust.terminal import shown
 
 MAX_LINE_BYTES = 16 * 2**20
 """A longer line is not a movie; reading on would only fill the memory."""
 
-LISTED_PROBLEMS = 20
-"""So many problems are written out in full when a file is refused; the others are counted."""
-
-
-class CorpusError(ValueError):
-    """The corpus cannot be used; the message names file, line and field of every problem.
-
-    Attributes
-    ----------
-    problems : list of Problem
-        All of them, in the file's order.
-    """
-
-    def __init__(self, message: str, problems: Iterable[Problem] = ()):
-        super().__init__(message)
-        self.problems = list(problems)
-
-    @classmethod
-    def listing(cls, problems: list[Problem]) -> CorpusError:
-        """Return the error for a file with bad records: the first in full, the others counted."""
-        head = f"{len(problems):,} bad record{'s' if len(problems) > 1 else ''}:"
-        lines = [head, *(f"  {problem}" for problem in problems[:LISTED_PROBLEMS])]
-        if len(problems) > LISTED_PROBLEMS:
-            lines.append(f"  … and {len(problems) - LISTED_PROBLEMS:,} more")
-        lines.append('Mend them, or set them aside and count them with on_problem="skip".')
-        return cls("\n".join(lines), problems)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One record that cannot be used, and why.
-
-    Attributes
-    ----------
-    file : str
-        Name of the file, without its folder.
-    line : int
-        Line (or entry) in the file, counted from 1; 0 where the whole file is meant.
-    field : str
-        The field at fault, such as ``actors[3][1]``; empty where the whole record is.
-    problem : str
-        What is wrong, in words.
-    """
-
-    file: str
-    line: int
-    field: str
-    problem: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.field, self.problem) if part)
+GIVE_UP = 10_000
+"""If so many records stand at the beginning and none can be used, this is not a corpus."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +65,8 @@ class Corpus:
         One row for each movie and each of its genres: ``movie`` (int32 row number) and
         ``genre`` (categorical, categories sorted).
     problems : DataFrame
-        Records that were set aside: ``file``, ``line``, ``field``, ``problem``.
+        Records that were set aside, and contradictions between corpora that were merged:
+        ``file``, ``line``, ``field``, ``problem``, ``kind``.
     notes : dict
         What reading counted: records, repeated credits, empty genres and the like.
     source : dict
@@ -116,7 +77,7 @@ class Corpus:
     actors: pd.DataFrame
     credits: pd.DataFrame
     genres: pd.DataFrame
-    problems: pd.DataFrame = field(default_factory=lambda: _problem_table([]))
+    problems: pd.DataFrame = field(default_factory=lambda: problem_table([]))
     notes: dict[str, int] = field(default_factory=dict)
     source: dict = field(default_factory=dict)
 
@@ -201,6 +162,113 @@ class Corpus:
         by_id = known[known["actor_id"] == actor]
         return by_id if len(by_id) else known[known["name"] == actor]
 
+    @classmethod
+    def from_frames(
+        cls,
+        movies: pd.DataFrame,
+        credits: pd.DataFrame,
+        actors: pd.DataFrame | None = None,
+        genres: pd.DataFrame | None = None,
+        *,
+        on_problem: str = "stop",
+    ) -> Corpus:
+        """Return the corpus of frames that were made by hand or read from elsewhere.
+
+        Parameters
+        ----------
+        movies : DataFrame
+            One row a movie: ``movie_id``, ``title``, and where known ``year``, ``rating``
+            (0 to 10) and ``votes``; missing values are missing, never 0.
+        credits : DataFrame
+            One row for each movie and each actor in it: ``movie_id`` and ``actor_id``, or, as
+            in a corpus, ``movie`` and ``actor``, row numbers from 0 into the other frames.
+        actors : DataFrame, optional
+            One row an actor: ``actor_id``, ``name``. Without it names are those of a column
+            ``name`` of `credits`, else the ids.
+        genres : DataFrame, optional
+            One row for each movie and each of its genres: ``movie_id`` (or ``movie``) and
+            ``genre``.
+        on_problem : {"stop", "skip"}
+            What to do with rows that cannot be used: stop and list them, or set them aside into
+            ``corpus.problems``.
+
+        Returns
+        -------
+        Corpus
+            Movies in the order given, casts in the order of `credits`, actors in order of first
+            appearance; those who play in no movie are left out. Other columns are ignored, and
+            so is the index. The frames of a corpus give that corpus.
+
+        Raises
+        ------
+        CorpusError
+            A frame without a column that it needs or with another type in it; bad rows with
+            ``on_problem="stop"``, named by frame, column and position; no movie at all.
+        """
+        check_on_problem(on_problem)
+        findings = Findings()
+        tables = tables_from_frames(movies, credits, actors, genres, findings)
+        findings.stop_if(on_problem)
+        if not len(tables["movies"]):
+            raise CorpusError("movies: there is no row that can be used", findings.problems)
+        return cls.of_tables(tables, findings, records=len(movies))
+
+    @classmethod
+    def of_tables(cls, tables: dict[str, pd.DataFrame], findings: Findings, **notes: int) -> Corpus:
+        """Return the corpus of tables in its own order, with what was found on the way."""
+        counts = {kind: findings.counts[kind] for kind in _COUNTED}
+        more = {kind: n for kind, n in findings.counts.items() if n and kind not in counts}
+        return cls(**tables, problems=problem_table(findings.problems), notes=counts | more | notes)
+
+    def merge(
+        self, *others: Corpus, names: Iterable[str] = (), findings: Findings | None = None
+    ) -> Corpus:
+        """Return the films of several corpora as one corpus.
+
+        A movie that several know of, by its id, has all their actors and genres. Of its titles
+        and years the first known stays; rating and votes are those of the first corpus that
+        has a rating. Values that are not the one kept are contradictions: rows of
+        ``corpus.problems`` with both values, counted in ``notes["contradictions"]``. Of several
+        names of an actor the first stays.
+
+        Parameters
+        ----------
+        *others : Corpus
+            What is merged into this corpus, whose films stand first.
+        names : iterable of str, optional
+            What to call the corpora in contradictions; without it the titles of their sources,
+            or their numbers.
+        findings : Findings, optional
+            Collects the contradictions.
+
+        Returns
+        -------
+        Corpus
+            Movies in order of first appearance. Merging in steps gives the same tables. Notes
+            are summed; the licences of the sources are all named.
+        """
+        parts = (self, *others)
+        names = list(names) or [
+            str(part.source.get("title") or f"corpus {number}")
+            for number, part in enumerate(parts, start=1)
+        ]
+        if len(names) != len(parts):
+            raise ValueError(f"{len(parts)} corpora are merged, but {len(names)} names are given")
+        findings = findings or Findings()
+        tables = merged_tables(
+            [{name: getattr(part, name) for name in _TABLES[:4]} for part in parts],
+            names,
+            findings,
+        )
+        merged = self.of_tables(tables, findings)
+        notes = dict.fromkeys(key for part in (*parts, merged) for key in part.notes)
+        return replace(
+            merged,
+            problems=pd.concat([part.problems for part in (*parts, merged)], ignore_index=True),
+            notes={key: sum(part.notes.get(key, 0) for part in (*parts, merged)) for key in notes},
+            source=_joined_sources([part.source for part in parts]),
+        )
+
     def save(self, folder: Path) -> None:
         """Write the tables as parquet and the rest as JSON into an existing folder."""
         for name in _TABLES:
@@ -219,15 +287,38 @@ class Corpus:
 
 _TABLES = ("movies", "actors", "credits", "genres", "problems")
 
+_COUNTED = ("repeated_credits", "empty_genres", "repeated_genres", "other_names")
+"""What reading changes, and every corpus says how often, even if never."""
+
+
+def _joined_sources(sources: list[dict]) -> dict:
+    """Return one description of several sources: each value that any of them has, once."""
+    joined = {}
+    for key in dict.fromkeys(key for source in sources for key in source):
+        values = list(dict.fromkeys(source[key] for source in sources if source.get(key)))
+        if len(values) > 1 and all(isinstance(value, str) for value in values):
+            joined[key] = "; ".join(values)
+        else:
+            joined[key] = values[0] if values else ""
+    return joined
+
 
 class CorpusBuilder:
     """Collect movies one by one; the tables are made once, at the end.
 
     Repeated credits and genres count once, values in `NO_GENRE` are no genre, and of several
-    names for one actor id the first stays. All of these are counted in ``notes``.
+    names for one actor id the first stays. All of these are counted in `findings`.
+
+    Parameters
+    ----------
+    findings : Findings, optional
+        Collects what is changed, with examples.
+    cast : str
+        What the field of actors is called in the file, for messages.
     """
 
-    def __init__(self):
+    def __init__(self, findings: Findings | None = None, *, cast: str = "actors"):
+        self.findings, self._cast = findings or Findings(), cast
         self._movies: dict[str, int] = {}
         self._actors: dict[str, int] = {}
         self._genres: dict[str, int] = {}
@@ -238,9 +329,6 @@ class CorpusBuilder:
         self._names: list[str] = []
         self._cast_sizes, self._credit_actors = array("i"), array("i")
         self._genres_per_movie, self._genre_codes = array("i"), array("i")
-        self.notes = dict.fromkeys(
-            ("repeated_credits", "empty_genres", "repeated_genres", "other_names"), 0
-        )
 
     def __contains__(self, movie_id: str) -> bool:
         return movie_id in self._movies
@@ -255,8 +343,12 @@ class CorpusBuilder:
         year: int | None = None,
         rating: float | None = None,
         votes: int | None = None,
+        line: int = 0,
     ) -> None:
-        """Take in one movie, whose id must be new; `actors` are pairs of id and name."""
+        """Take in one movie, whose id must be new; `actors` are pairs of id and name.
+
+        `line` is where it stands in the file.
+        """
         if movie_id in self._movies:
             raise ValueError(f"the movie {movie_id!r} is there already")
         self._movies[movie_id] = len(self._movies)
@@ -264,37 +356,41 @@ class CorpusBuilder:
         self._years.append(year)
         self._ratings.append(rating)
         self._votes.append(votes)
-        self._cast_sizes.append(self._add_cast(actors))
-        self._genres_per_movie.append(self._add_genres(genres))
+        self._cast_sizes.append(self._add_cast(actors, line))
+        self._genres_per_movie.append(self._add_genres(genres, line))
 
-    def _add_cast(self, actors: Iterable[tuple[str, str]]) -> int:
+    def _add_cast(self, actors: Iterable[tuple[str, str]], line: int) -> int:
         seen = set()
-        for actor_id, name in actors:
+        for place, (actor_id, name) in enumerate(actors):
             actor = self._actors.setdefault(actor_id, len(self._actors))
             if actor == len(self._names):
                 self._names.append(name)
             elif self._names[actor] != name:
-                self.notes["other_names"] += 1
+                first = self._names[actor]
+                text = f"{name!r}: {actor_id!r} has the name {first!r}, which stays"
+                self.findings.note("other_names", line, f"{self._cast}[{place}]", text)
             if actor in seen:
-                self.notes["repeated_credits"] += 1
+                text = f"{actor_id!r} is in this cast already"
+                self.findings.note("repeated_credits", line, f"{self._cast}[{place}]", text)
             else:
                 seen.add(actor)
                 self._credit_actors.append(actor)
         return len(seen)
 
-    def _add_genres(self, genres: Iterable[str]) -> int:
+    def _add_genres(self, genres: Iterable[str], line: int) -> int:
         seen = set()
-        for genre in genres:
+        for place, genre in enumerate(genres):
             if genre in NO_GENRE:
-                self.notes["empty_genres"] += 1
+                self.findings.note("empty_genres", line, f"genres[{place}]", f"{genre!r} is none")
             elif genre in seen:
-                self.notes["repeated_genres"] += 1
+                text = f"{genre!r} is there already"
+                self.findings.note("repeated_genres", line, f"genres[{place}]", text)
             else:
                 seen.add(genre)
                 self._genre_codes.append(self._genres.setdefault(genre, len(self._genres)))
         return len(seen)
 
-    def build(self, *, problems: Iterable[Problem] = (), **notes: int) -> Corpus:
+    def build(self, **notes: int) -> Corpus:
         """Return the corpus of all movies taken in; `notes` are added to the counts."""
         names = sorted(self._genres)
         position = np.empty(len(names), dtype=np.int64)
@@ -328,12 +424,14 @@ class CorpusBuilder:
                     "genre": pd.Categorical.from_codes(codes, categories=names),
                 }
             ),
-            problems=_problem_table(problems),
-            notes=self.notes | notes,
+            problems=problem_table(self.findings.problems),
+            notes={kind: self.findings.counts[kind] for kind in _COUNTED} | notes,
         )
 
 
-def read_corpus(path: str | Path, *, on_problem: str = "stop") -> Corpus:
+def read_corpus(
+    path: str | Path, *, on_problem: str = "stop", findings: Findings | None = None
+) -> Corpus:
     """Read a corpus of JSON lines, plain or gzip, one line at a time.
 
     Parameters
@@ -341,9 +439,12 @@ def read_corpus(path: str | Path, *, on_problem: str = "stop") -> Corpus:
     path : path
         The file; gzip is recognised by its content.
     on_problem : {"stop", "skip"}
-        What to do with a record that cannot be used (no JSON, a missing or mistyped field, an
-        id that was there before): stop at the end of the file and list all of them, or set
-        them aside into ``corpus.problems``.
+        What to do with a record that cannot be used (no JSON, a missing or mistyped field, a
+        key or an id that was there before): stop at the end of the file and list all of them,
+        or set them aside into ``corpus.problems``.
+    findings : Findings, optional
+        Collects what is set aside or changed, for those who want to know more than the corpus
+        tells.
 
     Returns
     -------
@@ -357,9 +458,10 @@ def read_corpus(path: str | Path, *, on_problem: str = "stop") -> Corpus:
         unreadable, damaged or without a single usable movie.
     """
     path = Path(path)
-    if on_problem not in ("stop", "skip"):
-        raise ValueError(f'on_problem is "stop" or "skip", not {on_problem!r}')
-    builder, problems, lines = CorpusBuilder(), [], {}
+    check_on_problem(on_problem)
+    findings = findings or Findings()
+    findings.file, lines = shown(path.name), findings.lines
+    builder = CorpusBuilder(findings)
     n_records = n_blank = 0
     for number, line in _numbered_lines(path):
         if not line.strip():
@@ -368,12 +470,16 @@ def read_corpus(path: str | Path, *, on_problem: str = "stop") -> Corpus:
         n_records += 1
         try:
             movie = _decoder.decode(line)
+            if _is_suspicious(line, movie):
+                _check_closely(line, movie)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            problems.append(_explain(error, path.name, number, line))
+            findings.set_aside(_explain(error, findings.file, number, line))
+            if n_records == GIVE_UP and not lines:
+                break
             continue
         if movie.imdb_id in builder:
             seen = f"{movie.imdb_id!r} is there already, in line {lines[movie.imdb_id]}"
-            problems.append(Problem(path.name, number, "imdb_id", seen))
+            findings.set_aside(Problem(findings.file, number, "imdb_id", seen, "repeated_movie"))
             continue
         lines[movie.imdb_id] = number
         rating = movie.rating or _Rating()
@@ -385,19 +491,27 @@ def read_corpus(path: str | Path, *, on_problem: str = "stop") -> Corpus:
             year=movie.year,
             rating=rating.avg,
             votes=rating.votes,
+            line=number,
         )
-    if problems and on_problem == "stop":
-        raise CorpusError.listing(problems)
+    findings.stop_if(on_problem)
     if not lines:
-        what = f"none of its {n_records:,} records can be used" if n_records else "it is empty"
-        raise CorpusError(f"{path.name}: no movie in this file: {what}", problems)
-    return builder.build(problems=problems, records=n_records, blank_lines=n_blank)
+        raise _no_movie(findings, n_records)
+    return builder.build(records=n_records, blank_lines=n_blank)
+
+
+def _no_movie(findings: Findings, n_records: int) -> CorpusError:
+    if not n_records:
+        return CorpusError(f"{findings.file}: no movie in this file: it is empty")
+    first = "\n  ".join(map(str, findings.problems[:3]))
+    which = f"the first {n_records:,}" if n_records == GIVE_UP else f"its {n_records:,}"
+    what = f"none of {which} records can be used, beginning with\n  {first}"
+    return CorpusError(f"{findings.file}: no movie in this file: {what}", findings.problems)
 
 
 def write_corpus(corpus: Corpus, path: str | Path) -> None:
     """Write a corpus as JSON lines, gzip where the name ends in ``.gz``; same corpus, same bytes.
 
-    Reading the file gives the same tables.
+    Reading the file gives the same tables. The file is whole or, on an error, as it was before.
     """
     path = Path(path)
     ids, names = corpus.actors["actor_id"].tolist(), corpus.actors["name"].tolist()
@@ -427,7 +541,7 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
 
 @contextmanager
 def _gzip_or_plain(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("wb") as raw:
+    with replacing(path) as raw:
         if path.suffix == ".gz":  # no name, no date: the same corpus gives the same bytes
             with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
                 yield file
@@ -435,24 +549,35 @@ def _gzip_or_plain(path: Path) -> Iterator[IO[bytes]]:
             yield raw
 
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+_Genre = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
 class _Rating(msgspec.Struct):
-    avg: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
-    votes: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    avg: Annotated[float, msgspec.Meta(ge=RATINGS[0], le=RATINGS[1])] | None = None
+    votes: Annotated[int, msgspec.Meta(ge=VOTES[0], le=VOTES[1])] | None = None
 
 
 class _Movie(msgspec.Struct):
     imdb_id: _Text
     title: _Text
-    genres: list[str]
+    genres: list[_Genre]
     actors: list[tuple[_Text, _Text]]
-    year: Annotated[int, msgspec.Meta(ge=1, le=9999)] | None = None
+    year: Annotated[int, msgspec.Meta(ge=YEARS[0], le=YEARS[1])] | None = None
     rating: _Rating | None = None
 
 
 _decoder = msgspec.json.Decoder(_Movie)
+
+_KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
+
+
+class _Objection(msgspec.ValidationError):
+    """What the decoder lets pass and we do not, with the kind of the problem."""
+
+    def __init__(self, field: str, text: str, kind: str):
+        super().__init__(text)
+        self.field, self.kind = field, kind
 
 
 def _rows(counts: array) -> np.ndarray:
@@ -461,49 +586,95 @@ def _rows(counts: array) -> np.ndarray:
     return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
 
-def _problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
-    rows = [(p.file, p.line, p.field, p.problem) for p in problems]
-    table = pd.DataFrame(rows, columns=["file", "line", "field", "problem"])
-    return table.astype({"file": "str", "line": "int64", "field": "str", "problem": "str"})
-
-
 def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of a plain or gzip file with their numbers, none longer than allowed."""
-    try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            with gzip.open(raw) if zipped else raw as file:
-                number = 0
-                while line := file.readline(MAX_LINE_BYTES + 1):
-                    number += 1
-                    if number == 1:
-                        line = _check_encoding(line, path)
-                    if len(line) > MAX_LINE_BYTES:
-                        raise CorpusError(
-                            f"{path.name}:{number}: a line of more than "
-                            f"{MAX_LINE_BYTES // 2**20} MB is no movie; is this JSON lines?"
-                        )
-                    yield number, line
-    except FileNotFoundError:
-        raise CorpusError(f"{path}: there is no such file") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise CorpusError(f"{path.name}: the gzip data is damaged: {error}") from None
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from None
+    with open_films(path) as file:
+        number = 0
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if number == 1:
+                line = _check_start(line, path)
+            if len(line) > MAX_LINE_BYTES:
+                raise CorpusError(
+                    f"{shown(path.name)}:{number}: a line of more than "
+                    f"{MAX_LINE_BYTES // 2**20} MB is no movie; is this JSON lines?"
+                )
+            yield number, line
 
 
-def _check_encoding(first_line: bytes, path: Path) -> bytes:
-    """Return the first line without a byte order mark; refuse what is plainly not UTF-8 JSON."""
-    if first_line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CorpusError(f"{path.name}: the text is UTF-16; save it as UTF-8")
+_STARTS = {
+    b"\xff\xfe": "the text is UTF-16; save it as UTF-8",
+    b"\xfe\xff": "the text is UTF-16; save it as UTF-8",
+    b"PK\x03\x04": "a zip archive (as Excel workbooks are), not JSON lines",
+    b"PAR1": "a parquet file; make a corpus of it with imdbclust import-credits",
+    b"BZh": "packed with bzip2; unpack it or use gzip",
+    b"\xfd7zXZ": "packed with xz; unpack it or use gzip",
+    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it or use gzip",
+    b"%PDF": "a PDF, not JSON lines",
+}
+"""What files of other kinds begin with."""
+
+
+def _check_start(first_line: bytes, path: Path) -> bytes:
+    """Return the first line without a byte order mark; refuse what is plainly not JSON lines."""
+    name = shown(path.name)
+    for start, what in _STARTS.items():
+        if first_line.startswith(start):
+            raise CorpusError(f"{name}: {what}")
     first_line = first_line.removeprefix(b"\xef\xbb\xbf")
-    start = first_line.lstrip()[:1]
-    if start == b"[":
-        raise CorpusError(f"{path.name}: a JSON array; one JSON object a line is expected")
-    if start == b"<":
-        raise CorpusError(f"{path.name}: this looks like HTML or XML, not JSON lines")
+    if b"\0" in first_line[:1000]:
+        raise CorpusError(f"{name}: binary data or UTF-16, not JSON lines in UTF-8")
+    start = first_line.strip()
+    if start.startswith(b"["):
+        raise CorpusError(f"{name}: a JSON array; one JSON object a line is expected")
+    if start.startswith(b"<"):
+        raise CorpusError(f"{name}: this looks like HTML or XML, not JSON lines")
     return first_line
+
+
+def _is_suspicious(line: bytes, movie: _Movie) -> bool:
+    """Tell whether a line may repeat a key or have control characters in it; few do."""
+    rating = movie.rating
+    n_keys = 4 + (movie.year is not None)
+    if rating is not None:
+        n_keys += 1 + (rating.avg is not None) + (rating.votes is not None)
+    return line.count(b'":') > n_keys or b"\\" in line
+
+
+def _may_repeat_keys(line: bytes) -> bool:
+    return any(line.count(key) > 1 for key in _KEYS)
+
+
+def _check_closely(line: bytes, movie: _Movie) -> None:
+    """Raise where the decoder is more generous than we are: of equal keys it takes the last.
+
+    Raises
+    ------
+    _Objection
+        A key that is there twice, a control character in an id, a NUL in a text.
+    """
+    if _may_repeat_keys(line):
+        json.loads(line, object_pairs_hook=_refuse_repeated_keys)
+    texts = {"imdb_id": movie.imdb_id, "title": movie.title}
+    texts |= {f"genres[{place}]": genre for place, genre in enumerate(movie.genres)}
+    for place, (actor_id, name) in enumerate(movie.actors):
+        texts |= {f"actors[{place}][0]": actor_id, f"actors[{place}][1]": name}
+    for where, text in texts.items():
+        is_id = where == "imdb_id" or where.endswith("][0]")
+        if _CONTROL.search(text) if is_id else "\0" in text:
+            raise _Objection(where, f"has a control character: {brief(text)}", "control_character")
+
+
+_CONTROL = re.compile(CONTROL)
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    seen = dict(pairs)
+    if len(seen) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Objection(twice, "this key is there twice", "repeated_key")
+    return seen
 
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
@@ -513,12 +684,20 @@ _MISSING = re.compile(r"^Object missing required field `(?P<name>\w+)`$")
 def _explain(error: Exception, file: str, number: int, line: bytes) -> Problem:
     """Say in plain words what the decoder objects to."""
     if isinstance(error, RecursionError):
-        return Problem(file, number, "", "nested too deeply to be a movie")
+        return Problem(file, number, "", "nested too deeply to be a movie", "too_deep")
     if isinstance(error, UnicodeDecodeError) or _is_not_utf8(line):
-        return Problem(file, number, "", "not UTF-8")
+        return Problem(file, number, "", "not UTF-8", "not_utf8")
+    if isinstance(error, _Objection):
+        return Problem(file, number, error.field, str(error), error.kind)
     if not isinstance(error, msgspec.ValidationError):
         what = str(error).replace("JSON is malformed: ", "")
-        return Problem(file, number, "", f"not a JSON object: {what}")
+        if _SURROGATE.search(line) and ("surrogate" in what or "truncated" in what):
+            what = "half of a surrogate pair"
+        elif b"\r" in line.rstrip(b"\r\n"):
+            what += "; do its lines end in CR alone? LF or CR LF is expected"
+        elif line.strip() == b"{":
+            what += "; does it go on in other lines? One line a movie is expected"
+        return Problem(file, number, "", f"not a JSON object: {what}", "not_json")
     return explain_mismatch(error, file, number)
 
 
@@ -528,8 +707,22 @@ def explain_mismatch(error: msgspec.ValidationError, file: str, number: int) -> 
     what, where = match["what"], match["field"] or ""
     if missing := _MISSING.match(what):
         where = f"{where}.{missing['name']}" if where else missing["name"]
-        return Problem(file, number, where, "missing")
-    return Problem(file, number, where, what[0].lower() + what[1:].replace("`", ""))
+        return Problem(file, number, where, "missing", "missing")
+    what = what[0].lower() + what[1:].replace("`", "")
+    kind = next((kind for part, kind in _KINDS.items() if part in what), "wrong_type")
+    return Problem(file, number, where, what, kind)
+
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+_KINDS = {
+    "of length >= 1": "empty",
+    "of length <= ": "too_long",
+    ">= ": "out_of_range",
+    "<= ": "out_of_range",
+    "out of range": "out_of_range",
+}
+"""Kinds of problems by what the decoder's message has in it; the first that fits."""
 
 
 def _is_not_utf8(line: bytes) -> bool:

@@ -567,11 +567,22 @@ def test_decades_without_a_film_are_refused(decade, entries):
     assert len(caught.value.problems) == len(entries)
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b'{"title": "A"}', b"<html>", b'["\xff"]'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b'{"title": "A"}', b"<html>", b'["\xff"]', b"[" * 99_999, b"\0", b"[NaN]"],
+)
 def test_a_decade_that_is_no_json_array_is_refused_by_name(tmp_path, content):
     (tmp_path / "movies-a.json").write_bytes(content)
     with pytest.raises(CorpusError, match=r"movies-a\.json: (not JSON|one JSON array)"):
         read_wikipedia([tmp_path / "movies-a.json"], on_problem="skip")
+
+
+def test_a_decade_that_is_no_sound_file_is_refused_by_name(tmp_path):
+    (tmp_path / "movies-a.json").write_bytes(b"\x1f\x8b rubbish")
+    with pytest.raises(CorpusError, match=r"movies-a\.json: the gzip data is damaged"):
+        read_wikipedia([tmp_path / "movies-a.json"])
+    with pytest.raises(CorpusError, match="this is a folder"):
+        read_wikipedia([tmp_path])
 
 
 def test_decades_know_no_other_word_than_stop_and_skip(decade):

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 NAMES = ("auto", "imdb", "wikipedia", "sample")
 
+ENDINGS = (".json", ".jsonl", ".ndjson")
+"""Names of corpus files end in these, or in these and .gz."""
+
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
+"""Names of tables of credits end in these, or in these and .gz."""
+
 
 class DatasetError(ValueError):
     """The dataset cannot be had; the message says why and what to do."""
@@ -214,25 +220,78 @@ def _dataset(source: Source, paths: list[Path]) -> Dataset:
     return Dataset(source.name, source.title, read, files=tuple(paths), **about)
 
 
+def read_films(path: Path, **how) -> Corpus:
+    """Read films of one's own: a table of credits where the name says so, else JSON lines.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    **how
+        As :func:`imdbclust.datasets.credits.read_credits`; ``options`` and ``tell`` are for
+        tables only.
+
+    Raises
+    ------
+    imdbclust.load.CorpusError
+        As the two readers.
+    """
+    if is_table(path):
+        from imdbclust.datasets.credits import read_credits
+
+        return read_credits(path, **how)
+    from imdbclust.load import read_corpus
+
+    return read_corpus(path, **{key: how[key] for key in how if key not in ("options", "tell")})
+
+
+def is_table(path: Path) -> bool:
+    """Tell whether a name is that of a table of credits."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower() in TABLE_ENDINGS
+
+
+def check_ending(path: Path) -> None:
+    """Raise DatasetError unless a name is that of a corpus file."""
+    if Path(path.name.removesuffix(".gz")).suffix not in ENDINGS:
+        raise DatasetError(
+            f"{path.name}: a corpus file ends in {', '.join(ENDINGS)} or these + .gz"
+        )
+
+
 def _own_file(name: str) -> Dataset:
-    path = Path(name).expanduser()
-    if not path.is_file():
+    from imdbclust.files import open_films
+    from imdbclust.problems import CorpusError
+
+    try:
+        path = Path(name).expanduser()
+        there = path.exists()
+    except (OSError, RuntimeError):  # a name too long, an unknown home
+        there = False
+    if not there:
         known = ", ".join(NAMES)
         raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
-    kinds = (".json", ".jsonl", ".ndjson")
-    if Path(path.name.removesuffix(".gz")).suffix not in kinds:
-        raise DatasetError(f"{path.name}: a corpus file ends in {', '.join(kinds)} or these + .gz")
+    if is_table(path):
+        raise DatasetError(
+            f"{path.name}: a table of credits; make a corpus of it first: "
+            f"imdbclust import-credits {path.name} --to films.jsonl"
+        )
+    try:
+        with open_films(path):
+            pass
+    except CorpusError as error:
+        raise DatasetError(str(error)) from None
+    check_ending(path)
 
     def read(*, on_problem: str) -> Corpus:
         from imdbclust.load import read_corpus
 
         return read_corpus(path, on_problem=on_problem)
 
-    about = _licence_beside(path)
+    about = licence_beside(path)
     return Dataset(path.name, f"films of the file {path.name}", read, files=(path,), **about)
 
 
-def _licence_beside(path: Path) -> dict[str, str]:
+def licence_beside(path: Path) -> dict[str, str]:
     """Return licence and address from ``<file>.source.json``, which importers write."""
     beside = path.with_name(path.name + ".source.json")
     if not beside.is_file():

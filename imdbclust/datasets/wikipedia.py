@@ -14,7 +14,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from imdbclust.load import Corpus, CorpusBuilder, CorpusError, explain_mismatch
+from imdbclust.files import open_films
+from imdbclust.load import Corpus, CorpusBuilder, explain_mismatch
+from imdbclust.problems import CorpusError, Findings, check_on_problem
+from imdbclust.terminal import shown
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -49,28 +52,29 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
     CorpusError
         A file that is no JSON array, or a bad entry with ``on_problem="stop"``.
     """
-    if on_problem not in ("stop", "skip"):
-        raise ValueError(f'on_problem is "stop" or "skip", not {on_problem!r}')
-    builder, problems, n_records, n_repeated = CorpusBuilder(), [], 0, 0
+    check_on_problem(on_problem)
+    findings, n_records, n_repeated = Findings(), 0, 0
+    builder = CorpusBuilder(findings, cast="cast")
     for path in paths:
+        findings.file = shown(path.name)
         for number, entry in enumerate(_entries(path), start=1):
             n_records += 1
             try:
                 film = msgspec.convert(entry, _Film)
             except msgspec.ValidationError as error:
-                problems.append(explain_mismatch(error, path.name, number))
+                findings.set_aside(explain_mismatch(error, findings.file, number))
                 continue
             movie_id = movie_id_of(film.title, film.year, film.href)
             if movie_id in builder:
                 n_repeated += 1
             else:
                 actors = [(name, name) for name in film.cast]
-                builder.add(movie_id, film.title, film.genres, actors, year=film.year)
-    if problems and on_problem == "stop":
-        raise CorpusError.listing(problems)
-    if n_records == len(problems):
-        raise CorpusError("no film in these files", problems)
-    return builder.build(problems=problems, records=n_records, repeated_movies=n_repeated)
+                year = film.year
+                builder.add(movie_id, film.title, film.genres, actors, year=year, line=number)
+    findings.stop_if(on_problem)
+    if n_records == findings.n_set_aside:
+        raise CorpusError("no film in these files", findings.problems)
+    return builder.build(records=n_records, repeated_movies=n_repeated)
 
 
 def movie_id_of(title: str, year: int, href: str | None) -> str:
@@ -79,10 +83,12 @@ def movie_id_of(title: str, year: int, href: str | None) -> str:
 
 
 def _entries(path: Path) -> list:
+    with open_films(path) as file:
+        text = file.read()
     try:
-        entries = msgspec.json.decode(path.read_bytes())
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path.name}: not JSON: {error}") from None
+        entries = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise CorpusError(f"{shown(path.name)}: not JSON: {error}") from None
     if not isinstance(entries, list):
-        raise CorpusError(f"{path.name}: one JSON array of films is expected")
+        raise CorpusError(f"{shown(path.name)}: one JSON array of films is expected")
     return entries

@@ -1,0 +1,11 @@
+"""Text that a terminal may get, whatever it came from."""
+
+from __future__ import annotations
+
+
+def shown(text: object, *, keep: str = "") -> str:
+    """Return a text with what no terminal should get (control characters, halves) written out."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)

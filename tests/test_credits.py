@@ -1,0 +1,311 @@
+"""Tables of credits become corpora: every cell stays what it is, every guess is told."""
+
+import gzip
+import json
+
+import pandas as pd
+import pytest
+from corpora import corpora, toy_corpus
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imdbclust.cli import main
+from imdbclust.datasets import DatasetError, find
+from imdbclust.datasets.credits import TableOptions, read_credits
+from imdbclust.load import CorpusError, read_corpus
+from imdbclust.problems import Findings
+
+TABLES = ("movies", "actors", "credits", "genres")
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a table from bytes or lines; returns the corpus, with what was found and told."""
+
+    def read_table(content, name="films.csv", on_problem="stop", **options):
+        path, told, findings = tmp_path / name, [], Findings()
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        corpus = read_credits(
+            path,
+            TableOptions(**options),
+            on_problem=on_problem,
+            findings=findings,
+            tell=told.append,
+        )
+        return corpus, findings, told
+
+    return read_table
+
+
+def films(corpus):
+    """Return each movie's title, cast and genres."""
+    names = corpus.actors["name"].to_numpy()[corpus.credits["actor"]]
+    cast = pd.Series(names).groupby(corpus.credits["movie"].to_numpy()).agg(list)
+    genres = corpus.genres["genre"].astype("str").groupby(corpus.genres["movie"]).agg(list)
+    return {
+        title: (cast.get(row, []), genres.get(row, []))
+        for row, title in enumerate(corpus.movies["title"])
+    }
+
+
+TABLE = "movie_id,title,actor_id,actor,genres,year\n"
+
+
+def test_rows_of_a_movie_become_one_movie(read):
+    corpus, findings, _ = read(
+        TABLE + "007,NA,01,Ada,Drama|War,1999\n007,NA,02,null,Drama|War,1999\n08,nan,01,Ada,,\n"
+    )
+    assert films(corpus) == {"NA": (["Ada", "null"], ["Drama", "War"]), "nan": (["Ada"], [])}
+    assert corpus.movies["movie_id"].tolist() == ["007", "08"]
+    assert corpus.actors["actor_id"].tolist() == ["01", "02"]
+    assert corpus.movies["year"].tolist() == [1999, pd.NA]
+    assert findings.counts.total() == 0
+    assert corpus.notes["records"] == 3
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_guessed_and_told(read, separator):
+    corpus, _, told = read("title,actor\nA,B\n".replace(",", separator))
+    assert films(corpus) == {"A": (["B"], [])}
+    assert told[0].startswith(f"cells are separated by {separator if separator != chr(9) else 'a'}")
+
+
+def test_a_separator_that_is_given_is_not_guessed(read):
+    corpus, _, told = read("title:actor\nA,1:B\n", separator=":")
+    assert films(corpus) == {"A,1": (["B"], [])}
+    assert not any("separated" in sentence for sentence in told)
+    with pytest.raises(CorpusError, match="has to be one character"):
+        read("title,actor\n", separator=", ")
+
+
+@pytest.mark.parametrize(
+    ("cells", "genres"),
+    [
+        ("Drama|War", ["Drama", "War"]),
+        ("Drama; War;", ["Drama", "War"]),
+        ("Sci-Fi, Drama", ["Sci-Fi", "Drama"]),
+        ("Sci-Fi, Drama|War", ["Sci-Fi, Drama", "War"]),
+        ("Drama", ["Drama"]),
+        ("Drama|Drama|", ["Drama"]),
+    ],
+)
+def test_genres_of_a_cell_are_split(read, cells, genres):
+    corpus, findings, told = read(f'title\tactor\tgenres\nA\tB\t"{cells}"\n')
+    assert films(corpus)["A"][1] == genres
+    assert findings.counts.total() == 0
+    assert any("genres in a cell" in sentence for sentence in told) == (cells != "Drama")
+
+
+def test_a_separator_of_genres_may_be_given(read):
+    corpus, *_ = read("title,actor,genres\nA,B,War/Drama|Noir\n", genre_separator="/")
+    assert films(corpus)["A"][1] == ["War", "Drama|Noir"]
+
+
+def test_every_row_of_a_movie_may_name_other_genres(read):
+    corpus, findings, _ = read("title,actor,genre\nA,B,War\nA,C,Drama\nA,D,War\n")
+    assert films(corpus) == {"A": (["B", "C", "D"], ["War", "Drama"])}
+    assert findings.counts.total() == 0
+
+
+def test_columns_are_guessed_from_their_names_and_told(read):
+    corpus, _, told = read("tconst,Primary Title,nconst,primaryName,startYear,Plot\n1,A,2,B,3,x\n")
+    assert corpus.movies[["movie_id", "title", "year"]].to_numpy().tolist() == [["1", "A", 3]]
+    assert corpus.actors.to_numpy().tolist() == [["2", "B"]]
+    assert (
+        "columns, by their names: movie_id is 'tconst', title is 'Primary Title', "
+        "actor_id is 'nconst', actor is 'primaryName', year is 'startYear'"
+    ) in told
+    assert "columns that are not used: Plot" in told
+
+
+def test_columns_that_are_given_are_not_guessed(read):
+    columns = {"title": "Film title", "actor": "Played by"}
+    corpus, _, told = read("Film title,actor,Played by\nA,B,C\n", columns=columns)
+    assert films(corpus) == {"A": (["C"], [])}
+    assert not any("by their names" in sentence for sentence in told)
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(read):
+    with pytest.raises(CorpusError, match=r"films\.csv: there is no column 'Name'; .*: title, x$"):
+        read("title,x\nA,B\n", columns={"actor": "Name"})
+
+
+def test_without_ids_title_and_year_and_name_stand_for_them(read):
+    corpus, _, told = read("title,actor,year\nA,B,1999\nA,C,1999.0\nA,B,2000\nD,B,NA\n")
+    assert corpus.movies["movie_id"].tolist() == ["A (1999)", "A (2000)", "D"]
+    assert corpus.actors["actor_id"].tolist() == ["B", "C"]
+    assert "no column has ids of movies: titles and years stand for them" in told
+    assert any("names stand for them, so equal names are one actor" in text for text in told)
+
+
+def test_without_titles_or_names_the_ids_stand_for_them(read):
+    corpus, _, told = read("movie_id,actor_id\n1,2\n")
+    assert films(corpus) == {"1": (["2"], [])}
+    assert sum("the ids stand for them" in sentence for sentence in told) == 2
+
+
+def test_a_row_without_an_actor_is_a_movie(read):
+    corpus, findings, _ = read("title,actor\nA,\nB,\nB,C\n")
+    assert films(corpus) == {"A": ([], []), "B": (["C"], [])}
+    assert (findings.counts.total(), corpus.notes["castless_rows"]) == (0, 2)
+
+
+def test_a_title_or_name_that_one_row_has_serves_the_others(read):
+    corpus, findings, _ = read(TABLE + "1,,01,,,\n1,A,01,Ada,,1999\n2,B,01,,,\n")
+    assert films(corpus) == {"A": (["Ada"], []), "B": (["Ada"], [])}
+    assert corpus.movies["year"].tolist() == [1999, pd.NA]
+    assert +findings.counts == {"repeated_credits": 1}
+
+
+def test_contradictions_are_listed_and_the_first_stays(read):
+    corpus, findings, _ = read(TABLE + "1,A,01,Ada,War,1999\n1,B,02,Bo,War,2000\n1,A,03,C,,1999\n")
+    assert corpus.movies[["title", "year"]].to_numpy().tolist() == [["A", 1999]]
+    assert [str(problem) for problem in findings.examples] == [
+        "films.csv:3: title: of '1': 'B' contradicts 'A', which was kept",
+        "films.csv:3: year: of '1': 2000 contradicts 1999, which was kept",
+    ]
+
+
+def test_lines_are_rows_of_the_spreadsheet(read):
+    table = 'title,actor\n"A\nB",C\n\nshort\n,nameless\nlong,er,row\n,last\n'
+    _, findings, _ = read(table, on_problem="skip")
+    assert [(problem.line, problem.kind) for problem in findings.problems] == [
+        (4, "wrong_cells"),
+        (5, "missing"),
+        (6, "wrong_cells"),
+        (7, "missing"),
+    ]
+
+
+@pytest.mark.parametrize("before", ["sep=,\r\n", "\r\n\r\n", "\n"])
+def test_what_stands_before_the_header_is_counted_too(read, before):
+    n_before = before.count("\n")
+    _, findings, _ = read(before + "title,actor\r\nA,B\r\nC\r\n,D\r\n", on_problem="skip")
+    assert [problem.line for problem in findings.problems] == [n_before + 3, n_before + 4]
+
+
+def test_lines_hold_in_a_table_of_many_blocks(read):
+    rows = [f"title {n},actor {n}\n" for n in range(120_000)]
+    rows[50_000], rows[110_000] = "short\n", ",nameless\n"
+    _, findings, _ = read("title,actor\n" + "".join(rows), on_problem="skip")
+    assert [problem.line for problem in findings.problems] == [50_002, 110_002]
+
+
+def test_stop_lists_every_row(read):
+    with pytest.raises(CorpusError, match=r"2 bad records:\n  films.csv:2: .*\n  films.csv:4: "):
+        read("title,actor,year\nA,B,x\nC,D,1\nE\n")
+
+
+def test_numbers_of_a_spreadsheet(read):
+    table = "title;actor;year;rating;votes\nA;B;1999.0;7,25;1000\nC;D;n/a;-;\nE;F;2001;8;5.0\n"
+    corpus, findings, _ = read(table)
+    assert corpus.movies["year"].tolist() == [1999, pd.NA, 2001]
+    assert corpus.movies["rating"].dropna().tolist() == [7.25, 8.0]
+    assert corpus.movies["votes"].tolist() == [1000, pd.NA, 5]
+    assert findings.counts.total() == 0
+
+
+def test_an_encoding_may_be_given(read):
+    table = "title,actor\nCafé,Zoë\n"
+    assert films(read(table.encode("cp1252"), encoding="cp1252")[0]) == {"Café": (["Zoë"], [])}
+    assert films(read(table, encoding="UTF8")[0]) == {"Café": (["Zoë"], [])}
+    with pytest.raises(CorpusError, match=r"films\.csv:2: the text is not UTF-8"):
+        read(table.encode("cp1252"))
+    for encoding in ("klingon", "rot13"):
+        with pytest.raises(CorpusError, match=f"'{encoding}' is no encoding"):
+            read(table, encoding=encoding)
+
+
+# Parquet
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    def read_frame(**columns):
+        pd.DataFrame(columns).to_parquet(tmp_path / "films.parquet")
+        return read_credits(tmp_path / "films.parquet")
+
+    return read_frame
+
+
+def test_parquet_is_read_with_numbers_categories_and_lists(parquet):
+    corpus = parquet(
+        id=[7, 7],
+        title=pd.Categorical(["NA", "NA"]),
+        actor=["Ada", None],
+        genres=[["War", "Drama"], ["War"]],
+        year=[1999.0, None],
+        rating=[7.5, None],
+    )
+    assert films(corpus) == {"NA": (["Ada"], ["War", "Drama"])}
+    assert corpus.movies.to_numpy().tolist() == [["7", "NA", 1999, 7.5, pd.NA]]
+
+
+def test_parquet_with_other_things_in_it_is_refused(parquet, tmp_path):
+    with pytest.raises(CorpusError, match="the column title has values of type struct"):
+        parquet(title=[{"a": 1}], actor=["A"])
+    (tmp_path / "films.parquet").write_bytes(b"PAR1" + b"x" * 99 + b"PAR1")
+    with pytest.raises(CorpusError, match=r"films\.parquet: no sound parquet file"):
+        read_credits(tmp_path / "films.parquet")
+
+
+# Round trips
+
+
+def credits_table(corpus):
+    """Return a corpus as a table of credits; castless movies have a row without an actor."""
+    movies = corpus.movies.assign(
+        genres=corpus.genres["genre"].astype("str").groupby(corpus.genres["movie"]).agg("|".join)
+    )
+    cast = corpus.actors.iloc[corpus.credits["actor"]].set_index(corpus.credits["movie"])
+    return movies.join(cast, how="left")
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(corpus=corpora(), kind=st.sampled_from(["csv", "tsv", "csv.gz", "parquet"]))
+def test_a_corpus_written_as_a_table_is_that_corpus_again(tmp_path, corpus, kind):
+    table, path = credits_table(corpus), tmp_path / f"films.{kind}"
+    if kind == "parquet":
+        table.to_parquet(path)
+    else:
+        table.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False)
+    again = read_credits(path, TableOptions({"actor": "name"}, genre_separator="|"))
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(corpus, name), getattr(again, name))
+
+
+# The command
+
+
+def test_one_command_makes_a_corpus_that_runs_know(tmp_path, capsys):
+    table, to = tmp_path / "films.csv", tmp_path / "films.jsonl.gz"
+    credits_table(toy_corpus()).to_csv(table, index=False)
+    assert main(["import-credits", str(table), "--to", str(to), "--actor", "name"]) == 0
+    out, err = capsys.readouterr()
+    assert "13 records read, clean: 8 movies, 6 actors, 12 credits" in out
+    assert "columns, by their names: movie_id is 'movie_id'" in err
+    assert find(str(to)).read().n_movies == 8
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(toy_corpus(), name), getattr(read_corpus(to), name))
+
+
+def test_what_was_set_aside_is_told_and_strict_writes_nothing(tmp_path, capsys):
+    table, to = tmp_path / "films.tsv", tmp_path / "films.jsonl"
+    table.write_text("Film\tStar\tSeen\nA\tB\t1999\n\tC\t\nD\tE\tx\n")
+    call = ["import-credits", str(table), "--to", str(to), "--year", "Seen", "--title", "Film"]
+    assert main([*call, "--strict"]) == 2
+    assert "films.tsv:4: Seen: expected a whole number" in capsys.readouterr().err
+    assert not to.exists()
+    assert main(call) == 0
+    assert "3 records read, 2 set aside: 1 movies, 1 actors, 1 credits" in capsys.readouterr().out
+    assert json.loads(to.read_text())["imdb_id"] == "A (1999)"
+
+
+def test_a_table_is_no_dataset_but_can_become_one(tmp_path):
+    (tmp_path / "films.csv.gz").write_bytes(gzip.compress(b"title,actor\nA,B\n"))
+    with pytest.raises(DatasetError, match=r"imdbclust import-credits films\.csv\.gz --to"):
+        find(str(tmp_path / "films.csv.gz"))
