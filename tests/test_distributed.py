@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +87,13 @@ class Call:
         return [one for one in self.everyone() if _is(one, "multiprocessing", "spawn_main")]
 
     def kernels(self):
-        return [one for one in self.everyone() if _is(one, "ipykernel_launcher", "-f")]
+        """Return plain kernels, and those that a fork server has forked."""
+        return [
+            one
+            for one in self.everyone()
+            if _is(one, "ipykernel_launcher", "-f")
+            or (_is(one, "forkserver.py") and _is(one.parent(), "forkserver.py"))
+        ]
 
     def end(self):
         said, _ = self.process.communicate(timeout=300)
@@ -100,8 +107,24 @@ class Call:
         return [process.cmdline() for process in left if process.is_running()]
 
 
+@pytest.fixture
+def calls(films):
+    """Return what starts a sweep in a process of its own; nothing of it outlives the test."""
+    started = []
+
+    def start(out, *options):
+        started.append(Call(films, out, *options))
+        return started[-1]
+
+    yield start
+    for call in started:
+        kill_all(call)
+        call.process.communicate(timeout=60)
+        shutil.rmtree(call.temporary, ignore_errors=True)
+
+
 def _is(process, *words):
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, AttributeError):  # it has just ended, or its parent has
         line = " ".join(process.cmdline())
         return all(word in line for word in words)
     return False
@@ -127,8 +150,8 @@ def unfinished(out):
 # who executes makes no difference
 
 
-def test_two_workers_of_this_machine_give_the_same_results(undisturbed, films, tmp_path):
-    call = Call(films, tmp_path, "--workers", "2")
+def test_two_workers_of_this_machine_give_the_same_results(undisturbed, calls, tmp_path):
+    call = calls(tmp_path, "--workers", "2")
     code, said = call.end()
     assert code == 0, said
     assert f"{N_EXECUTIONS} done" in said
@@ -236,21 +259,18 @@ def test_a_notebook_that_takes_too_long_fails_and_is_told(films, tmp_path, capsy
 # whoever is killed
 
 
-def kill_worker(call):
-    chance = random.Random(call.mark)
-    time.sleep(chance.uniform(0, 1.5))
+def kill_one(call, kind):
+    """Kill a process of a kind at a random moment; tell whether there was one."""
+    time.sleep(random.uniform(0, 1))
+    until = time.monotonic() + 120
+    while not (found := getattr(call, kind)()):
+        assert time.monotonic() < until, "waited in vain"
+        if call.process.poll() is not None:
+            return False
+        time.sleep(0.02)
     with suppress(psutil.Error):
-        chance.choice(wait_for(call.workers)).kill()
-
-
-def kill_kernel(call):
-    time.sleep(random.Random(call.mark).uniform(0, 0.5))
-    with suppress(psutil.Error, AttributeError):  # it has just ended, or all have
-        wait_for(kernels_or_end, call)[0].kill()
-
-
-def kernels_or_end(call):
-    return call.kernels() or (call.process.poll() is not None and [None])
+        random.choice(found).kill()
+    return True
 
 
 def has_finished(call, wanted):
@@ -275,9 +295,9 @@ def terminate(call):
     call.process.terminate()
 
 
-def goes_on_and_ends_well(call, films, out, undisturbed):
+def goes_on_and_ends_well(calls, out, undisturbed):
     """Give the same command again: it ends well, as if nothing had been."""
-    again = Call(films, out, "--workers", "2")
+    again = calls(out, "--workers", "2")
     code, said = again.end()
     assert code == 0, said
     assert "Traceback" not in said
@@ -288,15 +308,14 @@ def goes_on_and_ends_well(call, films, out, undisturbed):
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, films, tmp_path):
+def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, calls, tmp_path):
     killed = 0
     while killed < times:
         out = tmp_path / str(killed)
         out.mkdir()
-        call = Call(films, out, "--workers", "2")
+        call = calls(out, "--workers", "2")
         for _ in range(min(3, times - killed)):
-            kill_worker(call)
-            killed += 1
+            killed += kill_one(call, "workers")
         code, said = call.end()
         assert code == 0, said
         assert "Traceback" not in said
@@ -307,21 +326,20 @@ def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, films, tmp_pa
 
 @pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_them(
-    times, undisturbed, films, tmp_path
+    times, undisturbed, calls, tmp_path
 ):
     killed = 0
     while killed < times:
         out = tmp_path / str(killed)
         out.mkdir()
+        call = calls(out, "--workers", "2")
         for _ in range(min(3, times - killed)):
-            call = Call(films, out, "--workers", "2")
-            kill_kernel(call)
-            killed += 1
-            code, said = call.end()
-            assert code in (0, 1), said  # 0: it had just finished
-            assert "Traceback" not in said
-            assert call.nothing_is_left() == []
-        goes_on_and_ends_well(call, films, out, undisturbed)
+            killed += kill_one(call, "kernels")
+        code, said = call.end()
+        assert code in (0, 1), said  # 0: they had just finished
+        assert "Traceback" not in said
+        assert call.nothing_is_left() == []
+        goes_on_and_ends_well(calls, out, undisturbed)
 
 
 @pytest.mark.parametrize(
@@ -330,13 +348,13 @@ def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_t
 )
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(
-    how, code, times, undisturbed, films, tmp_path
+    how, code, times, undisturbed, calls, tmp_path
 ):
     chance = random.Random(times)
     for number in range(times):
         out = tmp_path / str(number)
         out.mkdir()
-        call = Call(films, out, "--workers", "2")
+        call = calls(out, "--workers", "2")
         wanted = chance.randrange(0, N_EXECUTIONS - 2)
         wait_for(has_finished, call, wanted)
         time.sleep(chance.uniform(0, 1))
@@ -348,4 +366,4 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(
         if ended == 130:
             assert "the same command goes on from there" in said
             assert unfinished(out) == []
-        goes_on_and_ends_well(call, films, out, undisturbed)
+        goes_on_and_ends_well(calls, out, undisturbed)

@@ -112,7 +112,7 @@ BAD_ROWS = {
         "movies": MOVIES.assign(movie_id=["m1", "m\n2"])
     },
     "movies: title, row 1: longer than 10,000 characters": {
-        "movies": MOVIES.assign(title=["A", "x" * 2_001])
+        "movies": MOVIES.assign(title=["A", "x" * 10_001])
     },
     "movies: title, row 1: missing": {"movies": MOVIES.assign(title=["A", np.nan])},
     "movies: year, row 1: expected a number from 1 to 9,999, got 10000": {

@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from imdbclust import cli
 from imdbclust.datasets import find
 from imdbclust.paths import NOTEBOOKS
+from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
 from imdbclust.running.html import check_page
 from imdbclust.running.specification import read_specification
@@ -42,7 +43,9 @@ def swept(films, tmp_path_factory):
     """Return the folder of a finished sweep of four settings."""
     folder = tmp_path_factory.mktemp("sweeps")
     path = written(folder)
-    return sweeping.run_sweep(path, dataset=str(films), out=folder, command="imdbclust sweep")
+    return sweeping.run_sweep(
+        path, dataset=str(films), out=folder, command="imdbclust sweep", workers=1
+    )
 
 
 # the plan
@@ -57,7 +60,7 @@ def test_what_settings_share_is_planned_once(films, tmp_path):
     """
     specification = read_specification(written(tmp_path, text))
     plan = sweeping.plan_sweep(specification, find(str(films)))
-    counts = plan.summary(Store(tmp_path)).set_index("notebook")
+    counts = plan.summary(()).set_index("notebook")
     assert counts["settings"].tolist() == [60] * 5
     assert counts["executions"].tolist() == [1, 1, 12, 60, 60]
     assert counts["there"].tolist() == [0] * 5
@@ -152,7 +155,9 @@ def test_clusters_of_settings_are_compared(swept):
 
 def test_a_setting_swept_elsewhere_gives_the_same_row(swept, films, tmp_path):
     text = GRID.replace("[4, 6]", "[6]").replace("repeats: 2", "repeats: 1")
-    folder = sweeping.run_sweep(written(tmp_path, text), dataset=str(films), out=tmp_path)
+    folder = sweeping.run_sweep(
+        written(tmp_path, text), dataset=str(films), out=tmp_path, workers=1
+    )
     mine, theirs = stable(folder).iloc[0], stable(swept).iloc[2]
     pd.testing.assert_series_equal(
         mine.drop("setting"), theirs.drop("setting"), check_names=False, check_exact=True
@@ -167,21 +172,21 @@ def test_the_same_sweep_again_computes_nothing(swept, films):
 
 
 def test_a_setting_that_fails_does_not_stop_the_others(films, swept, tmp_path, monkeypatch, capsys):
-    real = sweeping.execute_stage
+    real = executing.execute_stage
 
     def fails_at_six(planned, **options):
         if planned.stage == "clustering" and planned.parameters["n_clusters"] == 6:
             error = {"stage": planned.name, "type": "ValueError", "message": "six", "cell": None}
-            raise sweeping.StageFailed(error, "", 0.1)
+            raise executing.StageFailed(error, "", 0.1)
         return real(planned, **options)
 
-    monkeypatch.setattr(sweeping, "execute_stage", fails_at_six)
+    monkeypatch.setattr(executing, "execute_stage", fails_at_six)
     shutil.copytree(
         swept.parent / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("0[45]_*")
     )
     text = GRID.replace("repeats: 2", "repeats: 1")
     call = ["sweep", str(written(tmp_path, text)), "--dataset", str(films), "--out", str(tmp_path)]
-    assert cli.main(call) == cli.FAILED
+    assert cli.main([*call, "--workers", "1"]) == cli.FAILED
     assert "1 of 2 settings failed" in capsys.readouterr().err
     folder = tmp_path / "sweep-grid"
     results = pd.read_csv(folder / "results.csv")
@@ -191,6 +196,35 @@ def test_a_setting_that_fails_does_not_stop_the_others(films, swept, tmp_path, m
     assert "1 of 2 settings failed" in page
     failed = json.loads((folder / "settings" / "2" / "manifest.json").read_text())
     assert [stage["status"] for stage in failed["stages"]][2:] == ["done", "failed", "pending"]
+
+
+@pytest.mark.parametrize("notebook", ["", None])
+def test_a_page_that_cannot_be_made_leaves_the_results_and_says_so(
+    notebook, swept, films, monkeypatch, capsys
+):
+    source = (NOTEBOOKS / "06_sweep.ipynb").read_text(encoding="utf-8")
+    real = sweeping.execute_stage
+
+    def fails(planned, **options):
+        if planned.stage != "sweep":
+            return real(planned, **options)
+        error = {"stage": planned.name, "type": "DeadKernelError", "message": "gone", "cell": None}
+        raise sweeping.StageFailed(error, source if notebook is None else notebook, 0.1)
+
+    monkeypatch.setattr(sweeping, "execute_stage", fails)
+    monkeypatch.setattr(Store, "record", _no_page(Store.record))
+    out = swept.parent
+    call = ["sweep", str(out / "grid.yml"), "--dataset", str(films), "--out", str(out)]
+    assert cli.main([*call, "--name", f"broken{notebook is None}"]) == cli.FAILED
+    assert "06_sweep: DeadKernelError: gone" in capsys.readouterr().err
+    folder = out / f"broken{notebook is None}"
+    assert (folder / "results.csv").read_bytes() == (swept / "results.csv").read_bytes()
+    assert "DeadKernelError" in (folder / "index.html").read_text(encoding="utf-8")
+    assert json.loads((folder / "manifest.json").read_text())["error"]["message"] == "gone"
+
+
+def _no_page(record):
+    return lambda self, planned: None if planned.stage == "sweep" else record(self, planned)
 
 
 # the notebook

@@ -143,23 +143,40 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             with client:
                 yield client
             return
-        # encrypted and authenticated, for whoever can talk to a worker can have it run anything
-        with (
-            LocalCluster(
-                n_workers=n_workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                protocol="tls",
-                security=True,
-                dashboard_address=None,
-                worker_dashboard_address=None,
-                memory_limit=0,  # kernels are processes of their own
-                local_directory=private,
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        cluster = _local_cluster(n_workers, private)
+        with cluster, Client(cluster) as client:
             yield client
+
+
+def _local_cluster(n_workers: int, folder: str) -> LocalCluster:
+    """Start workers on this machine; once more where one dies while it starts."""
+    # a terminal sends Ctrl-C to the workers, too; it is this process that ends them
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        for attempt in range(ALLOWED_DEATHS + 1):
+            with suppress(*([RuntimeError] if attempt < ALLOWED_DEATHS else [])):
+                return LocalCluster(
+                    n_workers=n_workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    # encrypted and authenticated: who talks to a worker can have it run anything
+                    protocol="tls",
+                    security=True,
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address=None,
+                    memory_limit=0,  # kernels are processes of their own
+                    local_directory=folder,
+                    silence_logs=logging.CRITICAL,
+                    preload=[__name__],
+                )
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def dask_setup(worker: object) -> None:
+    """Have a worker of this machine not heed Ctrl-C; Dask calls this in each that is started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

@@ -9,6 +9,7 @@ failed, and those after it stay pending.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -21,10 +22,15 @@ from imdbclust.running.imports import quick_imports
 from imdbclust.running.kernels import PrivateKernelManager
 
 with quick_imports():
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
-    from papermill.log import logger
+
+
+# what goes wrong is told by the outcome of an execution, once
+logger = logging.getLogger("imdbclust.kernels")
+logger.addHandler(logging.NullHandler())
+logger.propagate = False
 
 
 class TruthfulClient(PapermillNotebookClient):
@@ -134,5 +140,14 @@ class TruthfulEngine(NBClientEngine):
 
 
 def _seconds_to(deadline: float) -> int:
-    """Return whole seconds, which nbclient wants, and never 0, which to it means no limit."""
-    return max(1, math.ceil(deadline - time.monotonic()))
+    """Return the seconds that a cell may take: whole ones, which is what nbclient wants.
+
+    Raises
+    ------
+    nbclient.exceptions.CellTimeoutError
+        There are none left.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise CellTimeoutError("no time is left")
+    return math.ceil(left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +15,14 @@ from joblib import cpu_count
 from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset, file_sha256
 from imdbclust.paths import reports
-from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
+from imdbclust.running.execute import (
+    Films,
+    Manner,
+    Outcome,
+    StageFailed,
+    execute_once,
+    execute_stage,
+)
 from imdbclust.running.html import render_sweep
 from imdbclust.running.parameters import ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
@@ -297,9 +304,11 @@ def sweep(
         tidy(out)
     results = results_table(plan, outcomes)
     with unfinished(out, name) as new:
-        _write(new, plan, store, name, results, outcomes, command, began, manner)
+        error = _write(new, plan, store, name, results, outcomes, command, began, manner)
         replace_folder(new, out / name)
     folder = out / name
+    if error:
+        raise SweepFailed("{stage}: {type}: {message}".format_map(error), folder)
     n_failed = int((results["status"] == "failed").sum())
     if n_failed:
         raise SweepFailed(f"{n_failed} of {len(results)} settings failed", folder)
@@ -340,8 +349,8 @@ def _write(
     command: str,
     began: float,
     manner: Manner,
-) -> None:
-    """Write all that a sweep leaves into a folder."""
+) -> dict | None:
+    """Write all that a sweep leaves into a folder; return the error of its page, if it has one."""
     (new / "settings").mkdir()
     width = len(str(len(results)))
     for number, (setting, stages) in enumerate(
@@ -375,10 +384,13 @@ def _write(
         **commit(),
     }
     write_json(new / "manifest.json", manifest)
-    manifest["stages"] = [_look_at(new, store, manner)]
+    planned, looked = _look_at(new, store, replace(manner, timeout=None))
+    manifest["stages"] = [pending_entry(planned) | entry_of(looked)]
+    manifest["error"] = looked.error or None
     render_sweep(new, manifest)
     write_json(new / "manifest.json", manifest)
     new.chmod(0o755)
+    return manifest["error"]
 
 
 def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
@@ -391,17 +403,23 @@ def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
     return manifest
 
 
-def _look_at(folder: Path, store: Store, manner: Manner) -> dict:
-    """Execute the notebook that looks at the sweep; return its entry for the manifest."""
+def _look_at(folder: Path, store: Store, manner: Manner) -> tuple[PlannedStage, Outcome]:
+    """Execute the notebook that looks at the sweep, and put what it leaves into the folder."""
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
-    record = store.record(planned) or execute_stage(
-        planned, store=store, inputs={"sweep": folder}, manner=manner
-    )
     (folder / "notebooks").mkdir()
+    notebook = folder / "notebooks" / f"{planned.name}.ipynb"
+    try:
+        record = store.record(planned) or execute_stage(
+            planned, store=store, inputs={"sweep": folder}, manner=manner
+        )
+    except StageFailed as failure:
+        source = notebook_of(planned.stage).read_text(encoding="utf-8")
+        notebook.write_text(failure.notebook or source, encoding="utf-8", newline="\n")
+        return planned, Outcome("failed", error=failure.error, seconds=failure.seconds)
     there = store.path(planned)
-    shutil.copyfile(there / NOTEBOOK, folder / "notebooks" / f"{planned.name}.ipynb")
+    shutil.copyfile(there / NOTEBOOK, notebook)
     shutil.copytree(there / TABLES, folder / TABLES)
-    return pending_entry(planned) | entry_of(Outcome("done", record))
+    return planned, Outcome("done", record)
 
 
 def run_sweep(
