@@ -148,7 +148,7 @@ def test_every_link_leads_somewhere_and_every_table_can_be_read(folder, visit):
             target = Path(unquote(parts.path))
             assert target.is_file(), (path.name, address)
             linked.add(target)
-            if parts.fragment:
+            if parts.fragment and "=" not in parts.fragment:  # else what the explorer shows
                 ids = re.findall(r' id="([^"]+)"', target.read_text(encoding="utf-8"))
                 assert unquote(parts.fragment) in ids, (path.name, address)
     tables = {path for path in linked if path.suffix == ".csv"}
