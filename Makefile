@@ -29,10 +29,10 @@ reports: $(READY)  ## run the five notebooks, render the reports, print where th
 	@$(BIN)/imdbclust run --preset seed && $(BIN)/imdbclust run --preset recommended
 
 test: $(READY)  ## run the test suite
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(READY)  ## run all tests, the slow ones too
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 sweep: $(READY)  ## try a few settings and compare them
 	@$(BIN)/imdbclust sweep notebooks/small.yml

@@ -19,7 +19,7 @@ from imdbclust import cli
 from imdbclust.datasets import find, made_up
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
-from imdbclust.running.execute import StageFailed, execute_stage
+from imdbclust.running.execute import Films, Manner, StageFailed, execute_stage
 from imdbclust.running.html import render_run
 from imdbclust.running.parameters import (
     ParameterError,
@@ -78,7 +78,9 @@ def test_each_preset_leaves_an_index_that_compares_both(finished_run, recommende
         assert "Beside the other presets" in index
         assert f'href="../{other}/index.html"' in index
         rows = re.findall(r'<tr><th scope="row" class="wide">(.*?)</th>(.*?)</tr>', index)
-        values = {label: re.findall(r'<td class="num">(.*?)</td>', cells) for label, cells in rows}
+        values = {
+            label: re.findall(r'<td class="number">(.*?)</td>', cells) for label, cells in rows
+        }
         agreement = values["agreement over parts of the movies (ARI)"]
         metrics = [metrics_of(run)["ari_subsamples"] for run in (recommended_run, finished_run)]
         assert [float(value) for value in agreement] == pytest.approx(metrics, abs=5e-5)
@@ -206,7 +208,7 @@ def test_another_number_of_clusters_shares_the_stages_before(films):
 
 def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, capsys):
     dataset = made_up(why="No real films are at hand: no connection")
-    running._execute_all([], Store(tmp_path), dataset, [])
+    running._execute_all([], Store(tmp_path), dataset, Manner(), [])
     assert "ARE MADE UP. No real films are at hand" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}
     folder = tmp_path / "run"
@@ -382,7 +384,7 @@ def test_a_declaration_without_a_type_is_refused(tmp_path):
 def test_what_cannot_work_is_refused_before_it_starts(
     arguments, pattern, films, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(running, "execute_stage", None)
+    monkeypatch.setattr(running, "execute_once", None)
     call = ["run", "--dataset", str(films), "--out", str(tmp_path / "reports"), *arguments]
     assert cli.main(call) == cli.WRONG
     message = capsys.readouterr().err
@@ -503,7 +505,7 @@ def test_what_papermill_would_call_completed_is_not_published(
     store, there = Store(tmp_path), Store(finished_run.parent)
     inputs = {stage.stage: there.path(stage) for stage in planned[:3]}
     with pytest.raises(StageFailed, match=pattern) as failure:
-        execute_stage(planned[3], store=store, inputs=inputs, dataset=dataset)
+        execute_stage(planned[3], store=store, inputs=inputs, films=Films.of(dataset))
     assert failure.value.error["stage"] == "04_clustering"
     assert list(store.folder.iterdir()) == []
 
@@ -512,7 +514,7 @@ def test_interruption_keeps_what_is_finished(films, tmp_path, monkeypatch, capsy
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running, "execute_stage", interrupt)
+    monkeypatch.setattr(running, "execute_once", interrupt)
     call = ["run", "--dataset", str(films), "--out", str(tmp_path), *small_arguments()]
     assert cli.main(call) == cli.INTERRUPTED
     assert "goes on from there" in capsys.readouterr().err
