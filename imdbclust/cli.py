@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_sweep(commands)
     _add_fetch(commands)
+    _add_import_imdb(commands)
     _add_sample(commands)
     _add_check(commands)
     _add_import_credits(commands)
@@ -168,19 +169,92 @@ def _add_sweep(commands) -> None:
 def _add_fetch(commands) -> None:
     text = "download a named dataset into data/, verified"
     parser = commands.add_parser("fetch", help=text, description=text + ".")
-    parser.add_argument("name", metavar="NAME", help="imdb or wikipedia")
+    parser.add_argument("name", metavar="NAME", help="imdb, wikipedia or imdb-dumps")
     parser.set_defaults(carry_out=_fetch)
 
 
-def _add_sample(commands) -> None:
-    text = "write made-up films as a corpus file"
-    parser = commands.add_parser("sample", help=text, description=text + ".")
+def _add_import_imdb(commands) -> None:
+    text = "make a corpus of IMDb's own dumps"
+    parser = commands.add_parser(
+        "import-imdb",
+        help=text,
+        description=text + ": of title.basics, title.principals, name.basics and title.ratings, "
+        "each .tsv or .tsv.gz. Movies are sorted by id, titles stay exactly as they stand.",
+        epilog="the dumps, for personal and non-commercial use: imdbclust fetch imdb-dumps",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with the dumps")
     parser.add_argument(
         "--to", type=Path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
     )
+    parser.add_argument(
+        "--type", default="movie", metavar="T,…", help="types of titles, or all (movie)"
+    )
+    parser.add_argument("--since", type=int, default=2000, metavar="YEAR", help="(2000)")
+    parser.add_argument("--until", type=int, default=2022, metavar="YEAR", help="(2022)")
+    parser.add_argument(
+        "--any-year", action="store_true", help="all years, and titles without a year too"
+    )
+    parser.add_argument(
+        "--categories",
+        default="actor,actress",
+        metavar="C,…",
+        help="in which capacity people count, or all (actor,actress)",
+    )
+    parser.add_argument(
+        "--min-movies",
+        type=int,
+        default=2,
+        metavar="N",
+        help="an actor counts who plays in so many of the titles (2)",
+    )
+    parser.add_argument(
+        "--min-cast",
+        type=int,
+        default=1,
+        metavar="N",
+        help="a title is taken that has so many of these actors; 0: also without a cast (1); "
+        "both minima are applied until nothing changes",
+    )
+    parser.add_argument(
+        "--genre",
+        action="append",
+        default=[],
+        metavar="G",
+        help="only titles of this genre; may be given many times",
+    )
+    parser.add_argument("--adult", action="store_true", help="titles for adults too")
+    parser.add_argument(
+        "--memory", default="2GB", metavar="SIZE", help="memory to stay below (2GB)"
+    )
+    parser.set_defaults(carry_out=_import_imdb)
+
+
+def _add_sample(commands) -> None:
+    text = "write made-up films, at any size"
+    parser = commands.add_parser(
+        "sample",
+        help=text,
+        description=text + ". Up to 100,000 movies and 200,000 actors they are made at once, with "
+        "the marginals of the course's file; beyond, with --credits and as dumps, block by block.",
+    )
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="FILE|DIR", help=".jsonl, .jsonl.gz, or a folder"
+    )
     parser.add_argument("--movies", type=int, default=20_620, metavar="N", help="(20620)")
     parser.add_argument("--actors", type=int, default=33_609, metavar="N", help="(33609)")
+    parser.add_argument("--credits", type=int, metavar="N", help="(as the course's file has)")
     parser.add_argument("--random-state", type=int, default=31337, metavar="S", help="(31337)")
+    parser.add_argument(
+        "--format",
+        choices=("jsonl", "dumps"),
+        default="jsonl",
+        help="dumps: a folder with four files as IMDb has them, for import-imdb (jsonl)",
+    )
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="dumps of nothing but movies and actors, without what makes readers stumble",
+    )
     parser.set_defaults(carry_out=_sample)
 
 
@@ -414,18 +488,66 @@ def _fetch(call: argparse.Namespace) -> int:
     return DONE
 
 
-def _sample(call: argparse.Namespace) -> int:
-    from imdbclust.datasets.sample import make_filmography
-    from imdbclust.load import write_corpus
+def _import_imdb(call: argparse.Namespace) -> int:
+    try:
+        return _import_dumps(call)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was written", INTERRUPTED)
+
+
+def _import_dumps(call: argparse.Namespace) -> int:
+    from imdbclust.datasets.imdb_dumps import Choice, import_dumps, parse_memory, source_file
+    from imdbclust.load import CorpusError
+
+    def listed(text: str) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        return () if names == ("all",) else names
 
     try:
-        films = make_filmography(call.movies, call.actors, random_state=call.random_state)
-        write_corpus(films.corpus, call.to)
+        choice = Choice(
+            types=listed(call.type),
+            since=None if call.any_year else call.since,
+            until=None if call.any_year else call.until,
+            categories=listed(call.categories),
+            genres=tuple(call.genre),
+            adult=call.adult,
+            min_movies=call.min_movies,
+            min_cast=call.min_cast,
+        )
+        summary = import_dumps(call.folder, call.to, choice, memory=parse_memory(call.memory))
+    except (ValueError, CorpusError) as error:
+        return _say(str(error), WRONG)
+    except OSError as error:
+        return _say(f"{call.to}: cannot be written: {error.strerror or error}", FAILED)
+    print("\n".join(summary.lines()))
+    print(f"{call.to}; what it was made of: {source_file(call.to)}")
+    return DONE
+
+
+def _sample(call: argparse.Namespace) -> int:
+    sizes = (call.movies, call.actors)
+    at_once = call.movies <= 100_000 and call.actors <= 200_000 and not call.credits
+    try:
+        if call.format == "jsonl" and at_once:
+            from imdbclust.datasets.sample import make_filmography
+            from imdbclust.load import write_corpus
+
+            write_corpus(make_filmography(*sizes, random_state=call.random_state).corpus, call.to)
+        else:
+            from imdbclust.datasets.large import LargeSample
+
+            films = LargeSample(*sizes, call.credits, random_state=call.random_state)
+            if call.format == "dumps":
+                films.write_dumps(call.to, clean=call.clean)
+            else:
+                films.write_corpus(call.to)
     except ValueError as error:
         return _say(str(error), WRONG)
     except OSError as error:
         return _say(f"{call.to}: cannot be written: {error.strerror}", FAILED)
-    print(f"{films.corpus.n_movies:,} movies, {films.corpus.n_actors:,} actors: {call.to}")
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was written", INTERRUPTED)
+    print(f"{call.movies:,} movies, {call.actors:,} actors: {call.to}")
     return DONE
 
 

@@ -122,6 +122,8 @@ class Effort:
         Permutations of the labels within year and cast size.
     n_curve : int
         Subsamples on which the choice of `n_clusters` and `n_components` is tried.
+    most_movies : int, optional
+        Of more movies than that nothing is refitted, unless all the effort is asked for.
     """
 
     n_seeds: int
@@ -129,11 +131,17 @@ class Effort:
     n_shuffles: int
     n_permutations: int
     n_curve: int
+    most_movies: int | None = None
 
     def why_not(self, recipe: Recipe, incidence: Incidence, clustering: Clustering) -> str:
         """Say why the recipe is not evaluated; empty if it can be."""
         if not self.n_seeds:
             return "the parameter evaluation is off"
+        if self.most_movies and incidence.shape[0] > self.most_movies:
+            return (
+                f"of {incidence.shape[0]:,} movies each of the fits takes long, and a part of them "
+                "would be another corpus; -p evaluation full does it all the same"
+            )
         n_placed = int(clustering.placed.sum())
         trained = int(TRAINED_SHARE * min(n_placed, *incidence.shape))
         if trained <= recipe.n_components or n_placed < 5 * recipe.n_clusters:
@@ -143,7 +151,9 @@ class Effort:
 
 EFFORTS = {
     "off": Effort(0, 0, 0, 0, 0),
-    "quick": Effort(n_seeds=4, n_subsamples=4, n_shuffles=1, n_permutations=50, n_curve=2),
+    "quick": Effort(
+        n_seeds=4, n_subsamples=4, n_shuffles=1, n_permutations=50, n_curve=2, most_movies=100_000
+    ),
     "full": Effort(n_seeds=10, n_subsamples=10, n_shuffles=10, n_permutations=500, n_curve=6),
 }
 """What the parameter ``evaluation`` stands for."""

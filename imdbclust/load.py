@@ -15,7 +15,7 @@ import gzip
 import json
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,12 +24,14 @@ from typing import IO, Annotated
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import scipy.sparse as sp
 
 from imdbclust.files import open_films, replacing
 from imdbclust.frames import NO_GENRE, RATINGS, VOTES, YEARS, merged_tables, tables_from_frames
 from imdbclust.problems import (
     CONTROL,
+    EXAMPLES,
     MAX_TEXT,
     CorpusError,
     Findings,
@@ -45,6 +47,9 @@ MAX_LINE_BYTES = 16 * 2**20
 
 GIVE_UP = 10_000
 """If so many records stand at the beginning and none can be used, this is not a corpus."""
+
+PACKED_TOGETHER = 200_000
+"""So many credits are put away together while a corpus is collected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +133,13 @@ class Corpus:
         order = np.argsort(-counts, kind="stable")[:n]
         return self.actors.iloc[order].assign(n_movies=counts[order]).reset_index(drop=True)
 
-    def actor_genre_counts(self) -> pd.DataFrame:
+    def actor_genre_counts(self, *, most: int | None = None) -> pd.DataFrame:
         """Count each actor's movies by genre.
+
+        Parameters
+        ----------
+        most : int, optional
+            Count only for so many actors, those with most movies.
 
         Returns
         -------
@@ -142,12 +152,16 @@ class Corpus:
             (np.ones(self.n_credits), (self.credits["actor"], self.credits["movie"])),
             shape=(self.n_actors, self.n_movies),
         )
-        counts = (casts @ genres).tocoo()
+        actors = np.arange(self.n_actors)
+        if most is not None and most < self.n_actors:
+            actors = np.sort(np.argsort(-self.movies_per_actor(), kind="stable")[:most])
+        counts = (casts[actors] @ genres).tocoo()
         order = np.lexsort((counts.col, -counts.data, counts.row))
+        of_actor = actors[counts.row[order]]
         return pd.DataFrame(
             {
-                "actor_id": self.actors["actor_id"].to_numpy()[counts.row[order]],
-                "name": self.actors["name"].to_numpy()[counts.row[order]],
+                "actor_id": self.actors["actor_id"].to_numpy()[of_actor],
+                "name": self.actors["name"].to_numpy()[of_actor],
                 "genre": names.to_numpy()[counts.col[order]],
                 "n_movies": counts.data[order].astype(int),
             }
@@ -320,14 +334,16 @@ class CorpusBuilder:
     def __init__(self, findings: Findings | None = None, *, cast: str = "actors"):
         self.findings, self._cast = findings or Findings(), cast
         self._movies: dict[str, int] = {}
-        self._actors: dict[str, int] = {}
         self._genres: dict[str, int] = {}
+        self._genre_lists: dict[tuple[str, ...], array] = {}
         self._titles: list[str] = []
         self._years: list[int | None] = []
         self._ratings: list[float | None] = []
         self._votes: list[int | None] = []
+        self._ids: list[str] = []
         self._names: list[str] = []
-        self._cast_sizes, self._credit_actors = array("i"), array("i")
+        self._packed: tuple[list[pa.Array], list[pa.Array]] = ([], [])
+        self._cast_sizes, self._lines = array("i"), array("q")
         self._genres_per_movie, self._genre_codes = array("i"), array("i")
 
     def __contains__(self, movie_id: str) -> bool:
@@ -356,39 +372,87 @@ class CorpusBuilder:
         self._years.append(year)
         self._ratings.append(rating)
         self._votes.append(votes)
-        self._cast_sizes.append(self._add_cast(actors, line))
+        self._lines.append(line)
+        self._cast_sizes.append(self._add_cast(actors))
         self._genres_per_movie.append(self._add_genres(genres, line))
 
-    def _add_cast(self, actors: Iterable[tuple[str, str]], line: int) -> int:
-        seen = set()
-        for place, (actor_id, name) in enumerate(actors):
-            actor = self._actors.setdefault(actor_id, len(self._actors))
-            if actor == len(self._names):
-                self._names.append(name)
-            elif self._names[actor] != name:
-                first = self._names[actor]
-                text = f"{name!r}: {actor_id!r} has the name {first!r}, which stays"
-                self.findings.note("other_names", line, f"{self._cast}[{place}]", text)
-            if actor in seen:
-                text = f"{actor_id!r} is in this cast already"
-                self.findings.note("repeated_credits", line, f"{self._cast}[{place}]", text)
-            else:
-                seen.add(actor)
-                self._credit_actors.append(actor)
-        return len(seen)
+    def _add_cast(self, actors: Iterable[tuple[str, str]]) -> int:
+        n_before = len(self._ids)
+        for actor_id, name in actors:
+            self._ids.append(actor_id)
+            self._names.append(name)
+        n_listed = len(self._ids) - n_before
+        if len(self._ids) >= PACKED_TOGETHER:
+            self._pack()
+        return n_listed
+
+    def _pack(self) -> None:
+        """Put ids and names of credits away: as Python's strings they take four times as much."""
+        for packed, texts in zip(self._packed, (self._ids, self._names), strict=True):
+            packed.append(pa.array(texts, pa.large_string()))
+            texts.clear()
+
+    def _number_actors(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the tables of actors and of credits."""
+        self._pack()
+        ids, names = (pa.concat_arrays(packed).dictionary_encode() for packed in self._packed)
+        actor, name = ids.indices.to_numpy(), names.indices.to_numpy()
+        movie = _rows(self._cast_sizes)
+        first = np.empty(len(ids.dictionary), dtype=np.int64)
+        first[actor[::-1]] = np.arange(len(actor))[::-1]
+        again = _repeats(movie.astype(np.int64) * len(first) + actor)
+        other = name != name[first][actor]
+        who, called = ids.dictionary, names.dictionary
+        self._note(
+            "other_names",
+            other,
+            movie,
+            lambda at: f"{called[name[at]].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
+            f"{called[name[first[actor[at]]]].as_py()!r}, which stays",
+        )
+        self._note(
+            "repeated_credits",
+            again,
+            movie,
+            lambda at: f"{who[actor[at]].as_py()!r} is in this cast already",
+        )
+        actors = {
+            "actor_id": pd.array(who.to_pylist(), dtype="str"),
+            "name": pd.array(called.take(pa.array(name[first])).to_pylist(), dtype="str"),
+        }
+        credits = {"movie": movie[~again], "actor": actor[~again].astype(np.int32)}
+        return pd.DataFrame(actors), pd.DataFrame(credits)
+
+    def _note(
+        self, kind: str, where: np.ndarray, movie: np.ndarray, text: Callable[[int], str]
+    ) -> None:
+        """Count credits that were changed; the first are kept in full."""
+        found = np.flatnonzero(where)
+        for at in found[:EXAMPLES].tolist():
+            place = at - np.searchsorted(movie, movie[at])
+            field = f"{self._cast}[{place}]"
+            self.findings.note(kind, self._lines[movie[at]], field, text(at))
+        if len(found) > EXAMPLES:
+            self.findings.counts[kind] += len(found) - EXAMPLES
 
     def _add_genres(self, genres: Iterable[str], line: int) -> int:
-        seen = set()
-        for place, genre in enumerate(genres):
-            if genre in NO_GENRE:
-                self.findings.note("empty_genres", line, f"genres[{place}]", f"{genre!r} is none")
-            elif genre in seen:
-                text = f"{genre!r} is there already"
-                self.findings.note("repeated_genres", line, f"genres[{place}]", text)
-            else:
-                seen.add(genre)
-                self._genre_codes.append(self._genres.setdefault(genre, len(self._genres)))
-        return len(seen)
+        given = tuple(genres)
+        codes = self._genre_lists.get(given)  # few lists of genres are the list of many movies
+        if codes is None:
+            codes = array("i")
+            for place, genre in enumerate(given):
+                if genre in NO_GENRE:
+                    text = f"{genre!r} is none"
+                    self.findings.note("empty_genres", line, f"genres[{place}]", text)
+                elif genre in given[:place]:
+                    text = f"{genre!r} is there already"
+                    self.findings.note("repeated_genres", line, f"genres[{place}]", text)
+                else:
+                    codes.append(self._genres.setdefault(genre, len(self._genres)))
+            if len(codes) == len(given):
+                self._genre_lists[given] = codes
+        self._genre_codes.extend(codes)
+        return len(codes)
 
     def build(self, **notes: int) -> Corpus:
         """Return the corpus of all movies taken in; `notes` are added to the counts."""
@@ -396,6 +460,7 @@ class CorpusBuilder:
         position = np.empty(len(names), dtype=np.int64)
         position[[self._genres[name] for name in names]] = np.arange(len(names))
         codes = position[np.frombuffer(self._genre_codes, dtype=np.int32)]
+        actors, credits = self._number_actors()
         return Corpus(
             movies=pd.DataFrame(
                 {
@@ -406,18 +471,8 @@ class CorpusBuilder:
                     "votes": pd.array(self._votes, dtype="Int64"),
                 }
             ),
-            actors=pd.DataFrame(
-                {
-                    "actor_id": pd.array(list(self._actors), dtype="str"),
-                    "name": pd.array(self._names, dtype="str"),
-                }
-            ),
-            credits=pd.DataFrame(
-                {
-                    "movie": _rows(self._cast_sizes),
-                    "actor": np.array(self._credit_actors, dtype=np.int32),
-                }
-            ),
+            actors=actors,
+            credits=credits,
             genres=pd.DataFrame(
                 {
                     "movie": _rows(self._genres_per_movie),
@@ -519,31 +574,47 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     casts = np.split(corpus.credits["actor"].to_numpy(), np.cumsum(corpus.cast_sizes())[:-1])
     n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies)
     genres = np.split(corpus.genres["genre"].to_numpy(), np.cumsum(n_genres)[:-1])
-    encode = msgspec.json.Encoder().encode
     movies = corpus.movies.itertuples(index=False)
-    with _gzip_or_plain(path) as file:
+    with gzip_or_plain(path) as file:
         for movie, cast, of_movie in zip(movies, casts, genres, strict=True):
-            record = {
-                "imdb_id": movie.movie_id,
-                "title": movie.title,
-                "genres": list(of_movie),
-                "actors": [pairs[actor] for actor in cast],
-            }
-            if not pd.isna(movie.year):
-                record["year"] = int(movie.year)
-            rating = {}
-            if not pd.isna(movie.rating):
-                rating["avg"] = movie.rating
-            if not pd.isna(movie.votes):
-                rating["votes"] = int(movie.votes)
-            file.write(encode(record | {"rating": rating}) + b"\n")
+            record = encode_movie(
+                movie.movie_id,
+                movie.title,
+                list(of_movie),
+                [pairs[actor] for actor in cast],
+                year=None if pd.isna(movie.year) else int(movie.year),
+                rating=None if pd.isna(movie.rating) else movie.rating,
+                votes=None if pd.isna(movie.votes) else int(movie.votes),
+            )
+            file.write(record)
+
+
+def encode_movie(
+    movie_id: str,
+    title: str,
+    genres: Sequence[str],
+    actors: Sequence[tuple[str, str]],
+    *,
+    year: int | None = None,
+    rating: float | None = None,
+    votes: int | None = None,
+) -> bytes:
+    """Return the line of one movie in a corpus file, with its end."""
+    record = {"imdb_id": movie_id, "title": title, "genres": genres, "actors": actors}
+    if year is not None:
+        record["year"] = year
+    record["rating"] = {} if rating is None else {"avg": rating}
+    if votes is not None:
+        record["rating"]["votes"] = votes
+    return _encoder.encode(record) + b"\n"
 
 
 @contextmanager
-def _gzip_or_plain(path: Path) -> Iterator[IO[bytes]]:
+def gzip_or_plain(path: Path, *, level: int = 9) -> Iterator[IO[bytes]]:
+    """Open a file to write to, gzip where its name ends in ``.gz``; it is whole or not there."""
     with replacing(path) as raw:
         if path.suffix == ".gz":  # no name, no date: the same corpus gives the same bytes
-            with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file:
+            with gzip.GzipFile("", "wb", level, fileobj=raw, mtime=0) as file:
                 yield file
         else:
             yield raw
@@ -568,6 +639,7 @@ class _Movie(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Movie)
+_encoder = msgspec.json.Encoder()
 
 _KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
 
@@ -578,6 +650,14 @@ class _Objection(msgspec.ValidationError):
     def __init__(self, field: str, text: str, kind: str):
         super().__init__(text)
         self.field, self.kind = field, kind
+
+
+def _repeats(values: np.ndarray) -> np.ndarray:
+    """Tell for each value whether it was there before."""
+    in_order = np.sort(values)
+    if (in_order[1:] > in_order[:-1]).all():
+        return np.zeros(len(values), dtype=bool)
+    return pd.Series(values).duplicated().to_numpy()
 
 
 def _rows(counts: array) -> np.ndarray:

@@ -106,11 +106,10 @@ class Embedding:
 
     def save(self, folder: Path) -> None:
         """Write arrays, ids and settings into an existing folder."""
-        np.savez(
-            folder / "embedding.npz",
-            allow_pickle=False,
-            **{name: getattr(self, name) for name in _ARRAYS},
-        )
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if self.loadings.base is self.components:  # the same numbers, and the largest of all
+            del arrays["loadings"]
+        np.savez(folder / "embedding.npz", allow_pickle=False, **arrays)
         pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
         pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
         (folder / "settings.json").write_text(json.dumps(self.settings), encoding="utf-8")
@@ -118,9 +117,11 @@ class Embedding:
     @classmethod
     def load(cls, folder: Path) -> Embedding:
         """Read what :meth:`save` wrote."""
-        with np.load(folder / "embedding.npz", allow_pickle=False) as arrays:
+        with np.load(folder / "embedding.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+            arrays.setdefault("loadings", arrays["components"].T)
             return cls(
-                **{name: arrays[name] for name in _ARRAYS},
+                **arrays,
                 movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
                 actor_ids=pd.Index(pd.read_parquet(folder / "actor_ids.parquet")["actor_id"]),
                 settings=json.loads((folder / "settings.json").read_text(encoding="utf-8")),
@@ -321,7 +322,7 @@ def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.
     """
     if len(names) != len(embedding.actor_ids):
         raise ValueError(f"{len(names)} names for {len(embedding.actor_ids)} actors")
-    order = np.argsort(-np.abs(embedding.components), axis=1, kind="stable")[:, :n]
+    order = np.array([_largest(np.abs(row), n) for row in embedding.components])
     component, rank = np.indices(order.shape)
     actors = order.ravel()
     return pd.DataFrame(
@@ -333,6 +334,13 @@ def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.
             "loading": embedding.components[component.ravel(), actors],
         }
     )
+
+
+def _largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Return the positions of the `n` largest values, largest first, of equal ones the first."""
+    least = np.partition(values, max(len(values) - n, 0))[max(len(values) - n, 0)]
+    among = np.flatnonzero(values >= least)
+    return among[np.argsort(-values[among], kind="stable")][:n]
 
 
 def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> pd.DataFrame:

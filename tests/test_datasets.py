@@ -1,5 +1,6 @@
 """Where films come from: the order of places, and that only registered bytes count."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -626,3 +628,97 @@ def test_the_real_films_are_all_there(real_folder):
     assert len(corpus.problems) == 0
     assert corpus.source["name"] == "wikipedia"
     assert "CC BY-SA" in corpus.source["licence"]
+
+
+# IMDb's dumps, which change every day
+
+PACKED = gzip.compress(b"tconst\n")
+
+
+@pytest.fixture
+def fetch_dumps(server, tmp_path, monkeypatch):
+    """Fetch two changing files from the server on this machine; `places` says from where."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setitem(globals(), "CONTENT", PACKED)
+    real, asked = download.download, []
+
+    def noted(url, path, **options):
+        asked.append(url.rpartition("/")[2])
+        real(url, path, patience=0.3, **options)
+
+    monkeypatch.setattr(download, "download", noted)
+
+    def fetch_them(*places):
+        entries = tuple(
+            Entry(f"dumps/{number}.tsv.gz", f"{server}/{place}", "none", "")
+            for number, place in enumerate(places)
+        )
+        source = Source("imdb-dumps", "", "Courtesy of I", "at i", entries)
+        monkeypatch.setattr(datasets, "IMDB_DUMPS", source)
+        asked.clear()
+        return fetch("imdb-dumps", to=tmp_path / "data"), list(asked)
+
+    return fetch_them
+
+
+def manifest_in(folder):
+    return json.loads((folder / "data/dumps/manifest.json").read_text(encoding="utf-8"))
+
+
+def test_dumps_are_downloaded_and_recorded(fetch_dumps, tmp_path):
+    paths, _ = fetch_dumps("good", "fine")
+    assert [path.read_bytes() for path in paths] == [PACKED, PACKED]
+    about = manifest_in(tmp_path)
+    assert about["licence"] == "Courtesy of I"
+    assert list(about["files"]) == ["0.tsv.gz", "1.tsv.gz"]
+    recorded = about["files"]["0.tsv.gz"]
+    assert recorded["bytes"] == len(PACKED)
+    assert recorded["sha256"] == hashlib.sha256(PACKED).hexdigest()
+    assert datetime.now(UTC) - datetime.fromisoformat(recorded["date"]) < timedelta(minutes=1)
+
+
+def test_what_was_downloaded_lately_is_kept_and_the_rest_fetched(fetch_dumps, tmp_path):
+    with pytest.raises(DatasetError, match="404"):
+        fetch_dumps("good", "missing")
+    assert files_in(tmp_path) == ["data/dumps/0.tsv.gz", "data/dumps/manifest.json"]
+    assert fetch_dumps("good", "fine")[1] == ["fine"]
+    (tmp_path / "data/dumps/0.tsv.gz").write_bytes(PACKED[:-1] + b"x")
+    assert fetch_dumps("good", "fine")[1] == ["good"]
+
+
+def test_what_is_older_is_downloaded_again(fetch_dumps, tmp_path, monkeypatch):
+    fetch_dumps("good")
+    monkeypatch.setattr(download, "FRESH", timedelta(0))
+    assert fetch_dumps("good")[1] == ["good"]
+
+
+@pytest.mark.parametrize("place", ["broken", "stalled", "hang", "missing"])
+def test_a_dump_that_breaks_off_leaves_the_older_one(fetch_dumps, tmp_path, place):
+    put(tmp_path, {"data/dumps/0.tsv.gz": b"older"})
+    with pytest.raises(DatasetError, match="cannot be downloaded"):
+        fetch_dumps(place)
+    assert (tmp_path / "data/dumps/0.tsv.gz").read_bytes() == b"older"
+    assert files_in(tmp_path) == ["data/dumps/0.tsv.gz"]
+
+
+def test_a_dump_that_is_no_gzip_or_too_large_is_not_kept(fetch_dumps, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MAX_CHANGING_BYTES", 5)
+    with pytest.raises(DatasetError, match="larger than"):
+        fetch_dumps("good")
+    monkeypatch.setattr(download, "MAX_CHANGING_BYTES", 5_000)
+    monkeypatch.setitem(globals(), "CONTENT", b"<html>")
+    with pytest.raises(DatasetError, match="no gzip file"):
+        fetch_dumps("good")
+    assert files_in(tmp_path) == []
+
+
+def test_the_dumps_come_over_https_from_imdb():
+    assert [entry.url.rpartition("/")[2] for entry in datasets.IMDB_DUMPS.entries] == [
+        "title.basics.tsv.gz",
+        "title.principals.tsv.gz",
+        "name.basics.tsv.gz",
+        "title.ratings.tsv.gz",
+    ]
+    for entry in datasets.IMDB_DUMPS.entries:
+        assert entry.url.startswith("https://datasets.imdbws.com/")
+        assert entry.path == "imdb-dumps/" + entry.url.rpartition("/")[2]

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from imdbclust.bench.timing import Options
 
 SPEED = {
+    "import": "IMDb's dumps made into a corpus, beside pandas",
+    "recipe": "the steps of the course, in its way and in ours, at growing sizes",
     "kernels": "a kernel forked from a warm process beside one started as usual",
     "rendering": "the pages of a run beside nbconvert",
     "run": "a run beside stock papermill and nbconvert on the same notebooks",
     "sweep": "a sweep against the loop over stock papermill and nbconvert",
 }
-"""Parts that measure speed: modules of this package, and what they compare."""
+"""Parts that measure speed, and what they compare."""
+
+MODULES = {"import": "importing"}
+"""Modules of this package that have another name than their part."""
 
 
 class BenchFailed(RuntimeError):
@@ -47,7 +52,7 @@ def measure_speed(parts: list[str], options: Options) -> Path:
     from imdbclust.bench.timing import tell, write_page, write_part
 
     for name in parts:
-        measure: Callable = import_module(f"imdbclust.bench.{name}").measure
+        measure: Callable = import_module(f"imdbclust.bench.{MODULES.get(name, name)}").measure
         part = measure(options)
         write_part(part, options.folder)
         tell(part)

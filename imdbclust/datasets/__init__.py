@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imdbclust.datasets.registry import IMDB, WIKIPEDIA, Source
+from imdbclust.datasets.registry import IMDB, IMDB_DUMPS, WIKIPEDIA, Source
 from imdbclust.paths import DATA
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
     """Put the files of a named dataset into ``data/``: copied from a mirror, else downloaded.
 
     Every file is verified before it gets its name; files that are there already are kept.
+    ``imdb-dumps`` change every day: there, what was had is recorded instead, in a manifest.
     `to` is another folder than ``data/``.
 
     Raises
@@ -135,11 +136,13 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
     DatasetError
         An unknown name, or a file that cannot be had or has another hash.
     """
-    from imdbclust.datasets.download import fetch_files
+    from imdbclust.datasets.download import fetch_changing, fetch_files
 
-    sources = {source.name: source for source in (IMDB, WIKIPEDIA)}
+    sources = {source.name: source for source in (IMDB, WIKIPEDIA, IMDB_DUMPS)}
     if name not in sources:
         raise DatasetError(f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}")
+    if name == IMDB_DUMPS.name:
+        return fetch_changing(IMDB_DUMPS, to=to or DATA)
     return fetch_files(sources[name], to=to or DATA, mirror=mirror())
 
 

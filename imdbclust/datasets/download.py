@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import shutil
@@ -10,12 +11,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
 from tqdm import tqdm
 
-from imdbclust.datasets import DatasetError
+from imdbclust.datasets import DatasetError, file_sha256
 from imdbclust.datasets.registry import Entry, Source
 
 PATIENCE = 5.0
@@ -23,6 +25,12 @@ PATIENCE = 5.0
 
 MAX_BYTES = 2**30
 """No registered file is larger; a longer answer is not the file."""
+
+MAX_CHANGING_BYTES = 8 * 2**30
+"""The same for files that change, and grow."""
+
+FRESH = timedelta(hours=12)
+"""A file that changes every day is not downloaded again for so long."""
 
 
 def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list[Path]:
@@ -50,14 +58,70 @@ def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list
     return targets
 
 
-def download(url: str, path: Path, *, patience: float = PATIENCE) -> None:
+def fetch_changing(source: Source, *, to: Path) -> list[Path]:
+    """Put files that change every day into a folder, and say in a manifest what was had when.
+
+    ``manifest.json`` beside them has address, size, SHA-256 and time of each file; it is written
+    after each of them, so that an interrupted download goes on with the next file: those of the
+    last `FRESH` are kept.
+
+    Raises
+    ------
+    DatasetError
+        A file that cannot be had, is not gzip or cannot be written.
+    """
+    targets = source.paths_in(to)
+    manifest = targets[0].with_name("manifest.json")
+    known = _known_files(manifest)
+    for entry, target in zip(source.entries, targets, strict=True):
+        if _is_fresh(target, known.get(target.name)):
+            continue
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _part_of(target) as part:
+                download(entry.url, part, most=MAX_CHANGING_BYTES)
+                with part.open("rb") as file:
+                    if file.read(2) != b"\x1f\x8b":
+                        raise DatasetError(f"{entry.url} is no gzip file; it was not kept")
+                known[target.name] = {
+                    "url": entry.url,
+                    "bytes": part.stat().st_size,
+                    "sha256": file_sha256(part),
+                    "date": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            about = {"licence": source.licence, "url": source.url, "files": known}
+            with _part_of(manifest) as part:
+                part.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from None
+    return targets
+
+
+def _known_files(manifest: Path) -> dict[str, dict]:
+    try:
+        return dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _is_fresh(path: Path, known: dict | None) -> bool:
+    """Tell whether a file is the one that was downloaded lately."""
+    if not known or not path.is_file() or path.stat().st_size != known.get("bytes"):
+        return False
+    age = datetime.now(UTC) - datetime.fromisoformat(known["date"])
+    return age < FRESH and file_sha256(path) == known["sha256"]
+
+
+def download(
+    url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None
+) -> None:
     """Write what lies at an https address into a file, with a progress bar on a terminal.
 
     Raises
     ------
     DatasetError
         No connection within `patience` seconds, an answer other than 200, a file that breaks
-        off or is too large.
+        off or has more than `most` bytes (`MAX_BYTES`).
     """
     try:
         with (
@@ -76,7 +140,7 @@ def download(url: str, path: Path, *, patience: float = PATIENCE) -> None:
                 raise DatasetError(f"{url} leads to another kind of address, {answer.url}")
             for block in answer.iter_content(2**16):
                 bar.update(file.write(block))
-                if file.tell() > MAX_BYTES:
+                if file.tell() > (most or MAX_BYTES):
                     raise DatasetError(f"{url} is larger than any registered file")
     except requests.RequestException as error:
         raise DatasetError(f"{url} cannot be downloaded ({_reason(error)})") from None
@@ -112,20 +176,27 @@ def _reason(error: requests.RequestException) -> str:
 
 
 @contextmanager
-def _verified(entry: Entry, target: Path) -> Iterator[Path]:
-    """Give a temporary path; what was written there gets its name only if the hash is right."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _part_of(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside `target`; what is there at the end takes its name."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     os.close(handle)
     part = Path(name)
     try:
+        yield part
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _verified(entry: Entry, target: Path) -> Iterator[Path]:
+    """Give a temporary path; what was written there gets its name only if the hash is right."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _part_of(target) as part:
         yield part
         if not entry.verify(part):
             raise DatasetError(
                 f"{target.name}: what was received is not the registered file "
                 f"(its {entry.algorithm} is not {entry.digest}); it was not kept"
             )
-        part.chmod(0o644)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

@@ -17,9 +17,9 @@ class Entry:
         Where it lies below ``data/`` or a mirror.
     url : str
         Where it is downloaded from.
-    algorithm : {"sha256", "git blob id"}
+    algorithm : {"sha256", "git blob id", "none"}
         What `digest` is. A git blob id is the SHA-1 over ``blob <size>``, a NUL and the
-        content, which is how a git host names the file.
+        content, which is how a git host names the file; none where a file changes all the time.
     digest : str
         In hexadecimal.
     """
@@ -60,13 +60,15 @@ class Source:
 _IMDB_COMMIT = "6c513a6b952c489f0a00a9e7902754b1d5f3c6f2"
 _IMDB_FILE = "imdb_movies_2000to2022.prolific.json"
 
+_IMDB_LICENCE = (
+    "Information courtesy of IMDb (https://www.imdb.com). Used with permission. "
+    "Personal and non-commercial use only."
+)
+
 IMDB = Source(
     name="imdb",
     title="IMDb movies 2000 to 2022 with prolific actors, the course's file",
-    licence=(
-        "Information courtesy of IMDb (https://www.imdb.com). Used with permission. "
-        "Personal and non-commercial use only."
-    ),
+    licence=_IMDB_LICENCE,
     url="https://github.com/cbuntain/umd.inst414",
     entries=(
         Entry(
@@ -111,5 +113,16 @@ WIKIPEDIA = Source(
             digest,
         )
         for decade, digest in _WIKIPEDIA_HASHES.items()
+    ),
+)
+
+IMDB_DUMPS = Source(
+    name="imdb-dumps",
+    title="IMDb's own dumps, the four that import-imdb reads; they change every day",
+    licence=_IMDB_LICENCE,
+    url="https://developer.imdb.com/non-commercial-datasets/",
+    entries=tuple(
+        Entry(f"imdb-dumps/{name}.tsv.gz", f"https://datasets.imdbws.com/{name}.tsv.gz", "none", "")
+        for name in ("title.basics", "title.principals", "name.basics", "title.ratings")
     ),
 )

@@ -130,7 +130,7 @@ def make_filmography(
 def _check_sizes(n_movies: int, n_actors: int, n_troupes: int, since: int, until: int) -> None:
     if n_movies < 1:
         raise ValueError(f"n_movies is at least 1, not {n_movies}")
-    most = len(_FORENAMES) * len(_SURNAMES)
+    most = len(FORENAMES) * len(SURNAMES)
     if not 1 <= n_actors <= most:
         raise ValueError(f"n_actors is between 1 and {most:,} (so many names), not {n_actors}")
     if not 1 <= n_troupes <= n_movies:
@@ -163,14 +163,14 @@ def _draw_degrees(
     n_credits = min(round(COURSE_CREDITS * scale), len(with_cast) * n_actors)
     cast_sizes = np.zeros(n_movies, dtype=np.int64)
     breadth = rng.gamma(18, size=len(with_cast))  # so even that co-actor pairs are the course's
-    cast_sizes[with_cast] = _allot(n_credits, breadth, n_actors)
+    cast_sizes[with_cast] = allot(n_credits, breadth, n_actors)
     head = np.array(COURSE_TOP_CAREERS)[:n_actors] + 0.5  # half-way: safe from rounding down
     tail = head[-1] * (70 / np.arange(71, 61 + n_actors)) ** 0.6415  # Zipf-Mandelbrot from 61 on
-    careers = _allot(n_credits, np.concatenate([head, tail]), len(with_cast))
+    careers = allot(n_credits, np.concatenate([head, tail]), len(with_cast))
     return cast_sizes, careers
 
 
-def _allot(total: int, weights: np.ndarray, most: int) -> np.ndarray:
+def allot(total: int, weights: np.ndarray, most: int) -> np.ndarray:
     """Split `total` in proportion to `weights` into whole numbers from 1 to `most`.
 
     It has to fit: ``len(weights) <= total <= len(weights) * most``.
@@ -259,9 +259,9 @@ def _draw_genres(
     n_movies, n_troupes = len(movie_troupe), movie_troupe.max() + 1
     common = np.array(list(GENRES.values())) / sum(GENRES.values())
     evened = np.tile(np.sqrt(common), (n_troupes, 1))
-    weights = common + _draw_distinct(evened, np.full(n_troupes, 3), rng)
+    weights = common + draw_distinct(evened, np.full(n_troupes, 3), rng)
     n_genres = rng.choice([1, 2, 3], n_movies, p=[0.3, 0.35, 0.35])
-    has_genre = _draw_distinct(weights[movie_troupe], n_genres, rng)
+    has_genre = draw_distinct(weights[movie_troupe], n_genres, rng)
     has_genre[rng.permutation(n_movies)[: int(genreless * n_movies)]] = False
     movie, genre = np.nonzero(has_genre)
     used, codes = np.unique(genre, return_inverse=True)
@@ -274,7 +274,7 @@ def _draw_genres(
     )
 
 
-def _draw_distinct(weights: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_distinct(weights: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw so many columns from each row, without replacement, by weight; at most three.
 
     Returns
@@ -312,17 +312,17 @@ def _draw_movies(
 
 def _draw_titles(n_movies: int, rng: np.random.Generator) -> ExtensionArray:
     """Return a title for each movie; as in life, some are taken twice."""
-    words = [rng.choice(table, n_movies) for table in (_ADJECTIVES, _NOUNS, _ENDINGS)]
+    words = [rng.choice(table, n_movies) for table in (ADJECTIVES, NOUNS, ENDINGS)]
     return _texts("The " + words[0] + " " + words[1] + words[2])
 
 
 def _draw_names(n_actors: int, homonyms: float, rng: np.random.Generator) -> ExtensionArray:
     """Return a name for each actor, distinct ones but for the homonyms."""
     n_distinct = max(1, n_actors - round(homonyms * n_actors))
-    names = rng.choice(len(_FORENAMES) * len(_SURNAMES), n_distinct, replace=False)
+    names = rng.choice(len(FORENAMES) * len(SURNAMES), n_distinct, replace=False)
     again = rng.choice(names, n_actors - n_distinct)
-    forename, surname = np.divmod(rng.permutation(np.concatenate([names, again])), len(_SURNAMES))
-    return _texts(_FORENAMES[forename] + " " + _SURNAMES[surname])
+    forename, surname = np.divmod(rng.permutation(np.concatenate([names, again])), len(SURNAMES))
+    return _texts(FORENAMES[forename] + " " + SURNAMES[surname])
 
 
 def _ids(prefix: str, n: int) -> ExtensionArray:
@@ -339,30 +339,30 @@ def _joined(*parts: str) -> np.ndarray:
     return np.array(list(dict.fromkeys(texts)), dtype=object)
 
 
-_FORENAMES = _joined(
+FORENAMES = _joined(
     "A Be Co Da E Fi Ga Hi I Jo Ka Lu Mi No O Pe Qui Ro Sa Ti U Ve Wi Xa Y Zo",
     "bel dric la lo mar na nel ric ra sko ta ven vi wyn",
 )
-_SURNAMES = _joined(
+SURNAMES = _joined(
     "Al Bar Bren Cal Cor Dan Dor El Fal Fen Gar Gil Hal Har Hol Ing Kal Kel Lan Lor Mar Mer "
     "Nor Ol Pel Pen Quil Ral Ros Sel Sten Tal Tor Ul Val Ver Wal Wen Yar Zel",
     "a an be da de e en i in ka lo mi o or ra ro ta ti u vi",
     "berg by cott dahl dell dine field ford gate land lin low mont more nard quist row sen ski "
     "stam ter thorn vale well wick",
 )
-_ADJECTIVES = _joined(
+ADJECTIVES = _joined(
     "Amber Bitter Blue Borrowed Broken Burning Crooked Distant Early Empty Falling Final Frozen "
     "Gentle Golden Green Hidden Hollow Idle Lonely Long Lost Narrow Northern Open Pale Paper "
     "Patient Quiet Restless Scarlet Second Secret Silver Slow Stolen Sudden Velvet White Wild"
 )
-_NOUNS = _joined(
+NOUNS = _joined(
     "Alibi Anchor Autumn Balcony Bargain Bridge Carnival Circus Coast Corridor Crossing Dance "
     "Departure Detour Dream Echo Ferry Fire Garden Ghost Harbour Harvest Highway Horizon Hotel "
     "Island Journey Lantern Letter Lighthouse Market Mirror Moon Mountain Night Orchard Parade "
     "Promise Rain Reunion River Road Rumour Season Secret Shadow Signal Station Storm Stranger "
     "Summer Theatre Tide Train Verdict Visitor Voyage Waltz Wedding Winter"
 )
-_ENDINGS = np.array(
+ENDINGS = np.array(
     ["", " at Dawn", " of Glass", " of Stone", " in Spring", " of the North", " by the Sea"],
     dtype=object,
 )
