@@ -407,8 +407,10 @@ class CorpusBuilder:
             "other_names",
             other,
             movie,
-            lambda at: f"{called[name[at]].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
-            f"{called[name[first[actor[at]]]].as_py()!r}, which stays",
+            lambda at: (
+                f"{called[name[at]].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
+                f"{called[name[first[actor[at]]]].as_py()!r}, which stays"
+            ),
         )
         self._note(
             "repeated_credits",

@@ -137,15 +137,23 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name):
     assert repr(name) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["films.csv", "films", "films.gz", "films.json.zip"])
+@pytest.mark.parametrize("name", ["films", "films.gz", "films.json.zip"])
 def test_a_file_with_another_ending_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(IMDB_BYTES)
     with pytest.raises(DatasetError, match=rf"{name}: a corpus file ends in \.json"):
         find(str(tmp_path / name))
 
 
+def test_a_table_of_credits_is_no_corpus_yet(tmp_path):
+    (tmp_path / "films.csv").write_bytes(b"title,actor\nA,B\n")
+    with pytest.raises(
+        DatasetError, match=r"imdbclust import-credits films\.csv --to films\.jsonl"
+    ):
+        find(str(tmp_path / "films.csv"))
+
+
 def test_a_folder_is_no_corpus_file(tmp_path):
-    with pytest.raises(DatasetError, match="no file is called"):
+    with pytest.raises(DatasetError, match="this is a folder; name a file in it"):
         find(str(tmp_path))
 
 

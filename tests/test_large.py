@@ -49,7 +49,7 @@ def test_sizes_are_those_asked_for_where_casts_are_small(small_blocks):
     casts = credits(LargeSample(2_000, 4_000, 12_000))
     assert sum(map(len, casts)) == pytest.approx(12_000, rel=0.01)
     careers = np.sort(np.bincount(np.concatenate(casts)))[::-1]
-    assert careers[0] > 10 * np.median(careers)
+    assert careers[0] > 5 * np.median(careers)
 
 
 def test_casts_keep_to_troupes_as_far_as_the_signal_says(small_blocks):
@@ -136,7 +136,7 @@ def test_the_command_makes_small_samples_as_ever_and_others_in_blocks(tmp_path, 
     from imdbclust.datasets.sample import make_filmography
     from imdbclust.load import write_corpus
 
-    small = [*"sample --movies 60 --actors 90 --random-state 3 --to".split()]
+    small = [*["sample", "--movies", "60", "--actors", "90", "--random-state", "3", "--to"]]
     assert cli.main([*small, str(tmp_path / "a.jsonl")]) == 0
     write_corpus(make_filmography(60, 90, random_state=3).corpus, tmp_path / "b.jsonl")
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()

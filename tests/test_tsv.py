@@ -1,4 +1,4 @@
-"""Tab-separated text without quoting: every line read as it stands, or set aside with its number."""
+"""Tab-separated text without quoting: lines are read as they stand, or set aside by number."""
 
 import gzip
 import hashlib

@@ -46,7 +46,7 @@ def run_ours(file: Path, folder: Path, timed: Callable) -> None:
 
 def run_course(file: Path, folder: Path, timed: Callable) -> None:
     """Take the course's steps: a dict of sets, a list-of-lists matrix, a frame of all of it."""
-    names, genres_of, casts = timed("read", lambda: _read(file))
+    names, _genres_of, casts = timed("read", lambda: _read(file))
     matrix = timed("matrix", lambda: _fill(names, casts))
     frame = timed(
         "frame",

@@ -267,7 +267,7 @@ def _own_file(name: str) -> Dataset:
 
     try:
         path = Path(name).expanduser()
-        there = path.exists()
+        there = bool(name) and path.exists()
     except (OSError, RuntimeError):  # a name too long, an unknown home
         there = False
     if not there:

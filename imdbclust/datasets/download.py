@@ -112,9 +112,7 @@ def _is_fresh(path: Path, known: dict | None) -> bool:
     return age < FRESH and file_sha256(path) == known["sha256"]
 
 
-def download(
-    url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None
-) -> None:
+def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None) -> None:
     """Write what lies at an https address into a file, with a progress bar on a terminal.
 
     Raises

@@ -281,7 +281,9 @@ def find_dumps(folder: Path) -> dict[str, Path]:
         here = [folder / f"{name}{end}" for end in (".tsv", ".tsv.gz")]
         here = [path for path in here if path.exists()]
         if len(here) > 1:
-            raise CorpusError(f"{shown(folder)}: {name} is there twice, .tsv and .tsv.gz; remove one")
+            raise CorpusError(
+                f"{shown(folder)}: {name} is there twice, .tsv and .tsv.gz; remove one"
+            )
         if here:
             found[name] = here[0]
         elif name != RATINGS:
@@ -524,7 +526,7 @@ class _Import:
                         SELECT * FROM credits
                         SEMI JOIN (SELECT {who} FROM credits GROUP BY 1 HAVING count(*) >= $least)
                         USING ({who})
-                        """,  # noqa: S608 - one of two names
+                        """,
                         {"least": least},
                     )
             left = self._count("SELECT count(*) FROM credits")
@@ -566,7 +568,8 @@ class _Import:
         self._drop(NAMES, Counter(other | {"an id that was there before": again}))
         self.summary.counts[NAMES]["kept"] = n_known
         unnamed = self._count(
-            f"SELECT count(*) FROM names WHERE coalesce(length(name), 0) NOT BETWEEN 1 AND {MAX_TEXT}"
+            "SELECT count(*) FROM names "
+            f"WHERE coalesce(length(name), 0) NOT BETWEEN 1 AND {MAX_TEXT}"
         )
         self.summary.notes["actors without a name: called by their id"] = (
             self.summary.n_actors - n_known + unnamed
@@ -616,7 +619,8 @@ class _Import:
         """Yield the lines of the corpus, movies sorted by id, casts in the order of the list."""
         casts = self.base.cursor().sql(
             f"""
-            SELECT c.nconst, CASE WHEN length(name) BETWEEN 1 AND {MAX_TEXT} THEN name ELSE c.nconst END
+            SELECT c.nconst,
+                CASE WHEN length(name) BETWEEN 1 AND {MAX_TEXT} THEN name ELSE c.nconst END
             FROM credits c LEFT JOIN names USING (nconst)
             ORDER BY c.tconst, c.ordering NULLS LAST, c.line
             """

@@ -260,7 +260,8 @@ def _text(path: Path, seen: Callable[[bytes], object] = len) -> Iterator[bytes]:
                 yield unpack.flush()
             if zipped and not unpack.eof:
                 raise CorpusError(
-                    f"{shown(path.name)}: the gzip data break off before their end; download it again"
+                    f"{shown(path.name)}: the gzip data break off before their end; "
+                    "download it again"
                 )
     except zlib.error as error:
         what = str(error).rpartition(": ")[2]
