@@ -1,6 +1,7 @@
 """Texts that break pages, figures, tables and spreadsheets, and films that are full of them."""
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
@@ -98,6 +99,11 @@ HOSTILE = (
 )
 
 
+def as_id(text: str) -> str:
+    """Return a text as a part of an id; in ids the reader refuses control characters."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def write_hostile_films(path: Path, n_movies: int = 240, n_troupes: int = 6) -> list[dict]:
     """Write films in which every text of `HOSTILE` is a title, an actor's name and a genre.
 
@@ -115,10 +121,10 @@ def write_hostile_films(path: Path, n_movies: int = 240, n_troupes: int = 6) -> 
         genres = {text: None, HOSTILE[troupe]: None, "Drama": None}
         records.append(
             {
-                "imdb_id": f"m{number} {text}" if number < len(HOSTILE) else f"m{number}",
+                "imdb_id": f"m{number} {as_id(text)}" if number < len(HOSTILE) else f"m{number}",
                 "title": text,
                 "genres": list(genres),
-                "actors": [[name, name] for name in dict.fromkeys(cast)],
+                "actors": [[as_id(name), name] for name in dict.fromkeys(cast)],
                 "year": 1950 + number * number % 61,
                 "rating": {"avg": random.randint(10, 99) / 10, "votes": number},
             }

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import axe
 import pandas as pd
 import pytest
-from hostile import HOSTILE, write_hostile_films
+from hostile import HOSTILE, as_id, write_hostile_films
 
 from imdbclust.running import html
 from imdbclust.running.show import MAX_TEXT, table_html
@@ -301,7 +301,9 @@ def test_every_hostile_text_is_on_the_page_as_text(hostile_run, visit):
 def test_no_hostile_text_is_lost_in_a_file(hostile_run):
     titles = read_table(hostile_run / "tables" / "movie_to_cluster_titles.csv", dtype="str")
     assert set(titles["title"]) == set(HOSTILE)
-    assert set(titles["movie_id"]) >= {f"m{place} {text}" for place, text in enumerate(HOSTILE)}
+    assert set(titles["movie_id"]) >= {
+        f"m{place} {as_id(text)}" for place, text in enumerate(HOSTILE)
+    }
     counts = read_table(hostile_run / "tables" / "actor_genre_counts.csv", dtype="str")
     assert set(counts["name"]) >= set(HOSTILE)
     assert set(counts["genre"]) == {*HOSTILE, "Drama"}

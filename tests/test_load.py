@@ -578,3 +578,13 @@ def test_any_bytes_are_movies_or_problems_or_refused(tmp_path, lines):
     except CorpusError:
         return
     assert corpus.notes["records"] == corpus.n_movies + len(corpus.problems)
+
+
+def test_a_nul_in_a_title_a_name_or_a_genre_is_text(tmp_path):
+    path = tmp_path / "films.jsonl"
+    path.write_bytes(as_bytes(movie(title="a\0b", actors=[["n1", "c\0d"]], genres=["e\0f"])))
+    corpus = read_corpus(path)
+    assert corpus.movies["title"].tolist() == ["a\0b"]
+    assert corpus.actors["name"].tolist() == ["c\0d"]
+    assert corpus.genres["genre"].tolist() == ["e\0f"]
+    assert len(corpus.problems) == 0
