@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_results_and_page_are_written(tmp_path):
 
 def test_every_part_is_a_module_that_measures():
     for name in bench.SPEED:
-        module = __import__(f"imdbclust.bench.{name}", fromlist=["measure"])
+        module = import_module(f"imdbclust.bench.{bench.MODULES.get(name, name)}")
         assert callable(module.measure), name
 
 
