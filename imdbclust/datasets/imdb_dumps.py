@@ -66,7 +66,7 @@ NEEDED = {
 MEMORY = 2 * 10**9
 """Bytes that an import may take, unless told otherwise."""
 
-DUCKDB_SHARE = 0.35
+DUCKDB_SHARE = 0.3
 """DuckDB's part of these. Python, its libraries and blocks of text take half a gigabyte, and what
 DuckDB has in hand goes beyond its limit at times."""
 
@@ -323,7 +323,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _database(work: Path, memory: int, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an empty database that spills into `work` and asks no network."""
+    """Open an empty database in memory that spills into `work` and asks no network."""
     config = {
         "memory_limit": f"{int(memory * DUCKDB_SHARE) // 10**6}MB",
         "temp_directory": str(work / "spilled"),
@@ -332,7 +332,7 @@ def _database(work: Path, memory: int, threads: int | None) -> Iterator[duckdb.D
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    base = duckdb.connect(str(work / "import.duckdb"), config=config)
+    base = duckdb.connect(":memory:", config=config)
     try:
         yield base
     except duckdb.OutOfMemoryException as error:
@@ -470,7 +470,6 @@ class _Import:
                 steps[f"dropped: {what}"] = n
 
     def _credits(self) -> None:
-        sound = r"length(nconst) < 100 AND NOT regexp_matches(nconst, '[\x00-\x1f]')"
         file, categories, dropped = self._file(PRINCIPALS), self.choice.categories, Counter()
 
         def wanted() -> Iterator[pa.RecordBatch]:
@@ -484,29 +483,23 @@ class _Import:
         self._read(
             PRINCIPALS,
             """
-            CREATE TABLE listed AS
-            SELECT tconst, nconst, TRY_CAST(ordering AS INT) AS ordering, line
-            FROM rows SEMI JOIN titles USING (tconst)
+            CREATE TABLE credits AS
+            SELECT tconst, nconst, min(TRY_CAST(ordering AS INT)) AS ordering, min(line) AS line,
+                count(*) AS n
+            FROM rows SEMI JOIN titles USING (tconst) GROUP BY tconst, nconst
             """,
             wanted(),
             file,
         )
-        n_listed = self._count("SELECT count(*) FROM listed")
-        self.base.execute(
-            f"""
-            CREATE TABLE credits AS
-            SELECT tconst, nconst, min(ordering) AS ordering, min(line) AS line
-            FROM listed
-            WHERE {sound} GROUP BY ALL
-            """
-        )
-        n_left = file.rows - dropped.total()
-        dropped["of a title that is not taken"] = n_left - n_listed
-        n_sound = self._count(f"SELECT count(*) FROM listed WHERE {sound}")
-        dropped["an id that is none"] = n_listed - n_sound
+        of_titles = self._count("SELECT sum(n) FROM credits")
+        dropped["of a title that is not taken"] = file.rows - dropped.total() - of_titles
+        sound = r"length(nconst) < 100 AND NOT regexp_matches(nconst, '[\x00-\x1f]')"
+        unsound = self._count(f"SELECT sum(n) FROM credits WHERE NOT ({sound})")
+        if unsound:
+            self.base.execute(f"DELETE FROM credits WHERE NOT ({sound})")
+        dropped["an id that is none"] = unsound
         n_credits = self._count("SELECT count(*) FROM credits")
-        dropped["a person again in one title"] = n_sound - n_credits
-        self.base.execute("DROP TABLE listed")
+        dropped["a person again in one title"] = of_titles - unsound - n_credits
         self._drop(PRINCIPALS, dropped)
 
     def _apply_minima(self) -> None:
