@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 
 from imdbclust import datasets
-from imdbclust.bench.sweep import loop_of_stock
+from imdbclust.bench.sweep import loop_of_stock, make_stock
 from imdbclust.bench.timing import Cost, Options, Part, cost_of_command, take_turns
-from imdbclust.running.run import run
 from imdbclust.running.specification import Setting
 
 WITHOUT = {"evaluation": "off"}
@@ -20,8 +19,7 @@ def measure(options: Options) -> Part:
     found = datasets.find(options.dataset)
     with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as name:
         folder = Path(name)
-        # a notebook alone reads the default stages before it: they are made first, not timed
-        run(dataset=found.address, parameters=WITHOUT, out=folder / "stock")
+        stock = make_stock(found, "seed", WITHOUT, folder)
 
         def ours() -> Cost:
             out = tempfile.mkdtemp(dir=folder)
@@ -30,15 +28,15 @@ def measure(options: Options) -> Part:
 
         def theirs() -> Cost:
             setting = Setting({}, "seed", dict(WITHOUT))
-            return loop_of_stock(setting, folder / "stock", found.address)
+            return loop_of_stock(setting, stock, found.address)
 
-        runs = min(options.runs, 1 if options.quick else options.runs)
+        runs = 1 if options.quick else options.runs
         comparison = take_turns("five notebooks and their pages", ours, theirs, runs=runs)
     about = (
         f"{found.title}, preset seed, without evaluation: imdbclust run from an empty folder, with "
         "its index and the start of the process that kernels are forked from; against the "
         "papermill command on each of the notebooks 01 to 05 and jupyter nbconvert --to html on "
-        "each result. There a notebook reads the default stages before it, which were made "
-        "beforehand. Memory is that of all processes at one moment, at its peak."
+        "each result. There a notebook reads the stages of a run made beforehand and not timed. "
+        "Memory is that of all processes at one moment, at its peak."
     )
     return Part("run", "How long does a run take?", about, [comparison])

@@ -11,7 +11,8 @@ import yaml
 
 from imdbclust import datasets
 from imdbclust.bench.timing import Cost, Options, Part, cost_of_command, take_turns
-from imdbclust.running.parameters import declared_in
+from imdbclust.datasets import Dataset
+from imdbclust.running.parameters import FROM_RUN, Value, declared_in
 from imdbclust.running.run import run
 from imdbclust.running.specification import Setting, read_specification
 from imdbclust.running.stages import STAGES, notebook_of
@@ -29,8 +30,8 @@ GRID = {
 
 QUICK_GRID = GRID | {"grid": {"n_clusters": [8, 16], "random_state": {"repeats": 2}}}
 
-LOOPED = 2
-"""So many settings of the loop are measured; the rest is scaled."""
+STOCK = "stock"
+"""Name of the run whose stages the loop's notebooks read."""
 
 
 def measure(options: Options) -> Part:
@@ -42,9 +43,8 @@ def measure(options: Options) -> Part:
         specification.write_text(yaml.safe_dump(grid), encoding="utf-8")
         found = datasets.find(options.dataset)
         settings = read_specification(specification, dataset=found.address).settings
-        looped = [settings[0], settings[-1]][:LOOPED]
-        # a notebook alone reads the default stages before it: they are made first, not timed
-        run(dataset=found.address, parameters={"evaluation": "off"}, out=folder / "stock")
+        looped = [settings[0], settings[-1]]
+        stock = make_stock(found, GRID["preset"], GRID["parameters"], folder)
 
         def ours() -> Cost:
             out = Path(tempfile.mkdtemp(dir=folder))
@@ -52,7 +52,7 @@ def measure(options: Options) -> Part:
             return cost_of_command([*command, "--dataset", found.address, "--out", str(out)])
 
         def theirs() -> Cost:
-            costs = [loop_of_stock(setting, folder / "stock", found.address) for setting in looped]
+            costs = [loop_of_stock(setting, stock, found.address) for setting in looped]
             seconds = sum(cost.seconds for cost in costs) * len(settings) / len(looped)
             return Cost(seconds, max(cost.memory_mb or 0.0 for cost in costs) or None)
 
@@ -70,19 +70,39 @@ def _about(films: str, n_settings: int) -> str:
         f"{n_settings} settings over {films}: imdbclust sweep with its reports, all workers of "
         "this machine, from an empty folder; against the loop that calls, for each setting, the "
         "papermill command on the notebooks 01 to 05 and jupyter nbconvert --to html on each "
-        "result. There a notebook reads the default stages before it, which were made beforehand: "
-        "the work of each notebook is the same, and nothing is handed on. Both without evaluation."
+        "result. There a notebook reads the stages of one run of that preset, made beforehand and "
+        "not timed: papermill by itself hands nothing on. Both without evaluation."
     )
 
 
+def make_stock(films: Dataset, preset: str, parameters: dict[str, Value], folder: Path) -> Path:
+    """Make the run whose stages the notebooks of the loop read; return the folder for reports.
+
+    Without it a notebook alone would make what it reads, within the time that is measured.
+    """
+    return run(
+        dataset=films.address, preset=preset, parameters=parameters, name=STOCK, out=folder / STOCK
+    ).parent
+
+
 def loop_of_stock(setting: Setting, reports: Path, films: str) -> Cost:
-    """Execute and render the five notebooks of one setting as a user of stock papermill does."""
+    """Execute and render the five notebooks of one setting as a user of stock papermill does.
+
+    Parameters
+    ----------
+    setting : Setting
+        What to execute.
+    reports : path
+        As :func:`make_stock` returns it.
+    films : str
+        As :func:`imdbclust.datasets.find`.
+    """
     environment = os.environ | {
         "IMDBCLUST_REPORTS": str(reports),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    values = setting.parameters | {"dataset": films}
+    values = setting.parameters | {"dataset": films, FROM_RUN: STOCK}
     costs = []
     for stage in STAGES:
         notebook = notebook_of(stage)

@@ -307,13 +307,14 @@ def write_page(folder: Path) -> Path:
     from imdbclust import plots
     from imdbclust.running.html import render_page
     from imdbclust.running.show import figure_html, table_html
+    from imdbclust.running.tables import write_table
 
     plots.set_style()
     parts = []
     for path in sorted(folder.glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         frame = pd.DataFrame(found["rows"])
-        frame.to_csv(folder / f"{found['name']}.csv", index=False, lineterminator="\n")
+        write_table(frame, folder / f"{found['name']}.csv")
         best = frame.loc[frame["times_faster"].idxmax()]
         alt = (
             f"{len(frame)} bars; the longest is {best['what']}, {best['times_faster']:.1f} times "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import tempfile
 import threading
@@ -134,7 +133,8 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
     }
     _be_quiet()
-    with _private_folder() as private, dask.config.set({"temporary-directory": private, **options}):
+    folder = tempfile.TemporaryDirectory(prefix="imdbclust-dask-", ignore_cleanup_errors=True)
+    with folder as private, dask.config.set({"temporary-directory": private, **options}):
         if scheduler:
             try:
                 client = Client(scheduler, timeout=WAIT_SECONDS)
@@ -154,7 +154,7 @@ def _local_cluster(n_workers: int, folder: str) -> LocalCluster:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for attempt in range(ALLOWED_DEATHS + 1):
-            with suppress(*([RuntimeError] if attempt < ALLOWED_DEATHS else [])):
+            try:
                 return LocalCluster(
                     n_workers=n_workers,
                     threads_per_worker=1,
@@ -169,6 +169,9 @@ def _local_cluster(n_workers: int, folder: str) -> LocalCluster:
                     silence_logs=logging.CRITICAL,
                     preload=[__name__],
                 )
+            except RuntimeError:
+                if attempt == ALLOWED_DEATHS:
+                    raise
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
@@ -177,15 +180,6 @@ def dask_setup(worker: object) -> None:
     """Have a worker of this machine not heed Ctrl-C; Dask calls this in each that is started."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    folder = tempfile.mkdtemp(prefix="imdbclust-dask-")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _be_quiet() -> None:
