@@ -14,15 +14,14 @@ from urllib.parse import unquote, urlsplit
 import axe
 import pandas as pd
 import pytest
+from chromium import launched, needs_chromium, playwright, visits
 from hostile import HOSTILE, as_id, write_hostile_films
 
 from imdbclust.running import html
 from imdbclust.running.show import MAX_TEXT, table_html
 from imdbclust.running.tables import read_table
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium, which is not installed")
+pytestmark = needs_chromium
 
 WIDTHS = (360, 768, 1440)
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -63,12 +62,8 @@ def real_run(real_films, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as tools:
-        options = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-        options += ["--disable-background-networking", "--disable-component-update"]
-        chromium = tools.chromium.launch(executable_path=CHROMIUM, args=options)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(
@@ -86,26 +81,11 @@ def folder(request, browser) -> Path:
 
 @pytest.fixture
 def visit(browser):
-    """Open a page, offline; what it asks for and complains about is noted on it."""
-    contexts = []
-
-    def open_page(path, *, width=1440, scheme="light", **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True, **options
+    """Open a page; see :func:`chromium.visits`."""
+    with visits(browser) as open_address:
+        yield lambda path, *, width=1440, **options: open_address(
+            path.as_uri(), width=width, **options
         )
-        contexts.append(context)
-        page = context.new_page()
-        page.trouble, page.requests = [], []
-        page.on("console", lambda message: page.trouble.append(message.text))
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("dialog", lambda dialog: page.trouble.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def pages_of(folder: Path) -> list[Path]:

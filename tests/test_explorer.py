@@ -1,7 +1,6 @@
 """The explorer page in a real browser, from disk, without a network."""
 
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import axe
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import launched, needs_chromium, playwright, visits
 from corpora import clustering_of
 
 from imdbclust.assignment import Assigner
@@ -25,46 +25,30 @@ from imdbclust.plots import cluster_colors
 from imdbclust.reduction import nearest_movies, reduce_movies
 from imdbclust.running.explorer import MAX_BYTES, render_explorer
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium, which is not installed")
+pytestmark = needs_chromium
 
 READY = "html[data-ready]"
 
 
 @pytest.fixture(scope="module")
 def browser(finished_run, recommended_run):  # runs in this process have to be over
-    with playwright.sync_playwright() as tools:
-        options = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-        options += ["--disable-background-networking", "--disable-component-update"]
-        chromium = tools.chromium.launch(executable_path=CHROMIUM, args=options)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
 def visit(browser):
-    """Open an explorer, offline; what it asks for and complains about is noted on it."""
-    contexts = []
+    """Open an explorer; see :func:`chromium.visits`."""
+    with visits(browser) as open_address:
 
-    def open_page(folder, hash_="", *, width=1280, scheme="light", ready=True, **options):
-        size = {"width": width, "height": 800}
-        context = browser.new_context(viewport=size, color_scheme=scheme, offline=True, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.trouble, page.requests = [], []
-        page.on("console", lambda message: page.trouble.append(message.text))
-        page.on("pageerror", lambda error: page.trouble.append(str(error)))
-        page.on("dialog", lambda dialog: page.trouble.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto((folder / "explore.html").as_uri() + hash_)
-        if ready:
-            page.wait_for_selector(READY, timeout=20_000)
-        return page
+        def open_page(folder, hash_="", *, width=1280, ready=True, **options):
+            address = (folder / "explore.html").as_uri() + hash_
+            page = open_address(address, width=width, **options)
+            if ready:
+                page.wait_for_selector(READY, timeout=20_000)
+            return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+        yield open_page
 
 
 def look_up(page, text):
