@@ -1,6 +1,7 @@
 """What all tests share: where things go, and one finished run of a small corpus."""
 
 import os
+import signal
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,6 +11,11 @@ from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import write_corpus
 
 mpl.use("Agg")
+
+# A shell's background job is started with Ctrl-C ignored, and the commands that the tests
+# interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = {"n_clusters": 6, "n_components": 8, "n_init": 4, "map_max_movies": 60}
 """Parameters that make a run on a few hundred movies quick."""
