@@ -23,6 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	  && $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q imdbclust
 	@rm -f $(VENV)/.ready-* && touch $@
 
 reports: $(READY)  ## run the five notebooks, render the reports, print where they lie

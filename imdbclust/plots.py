@@ -264,16 +264,19 @@ def plot_lift(
         vmin=-3,
         vmax=3,
         linewidths=0.5,
-        annot_kws={"fontsize": 7},
+        # they stand within their cells; to measure each for the layout would take long
+        annot_kws={"fontsize": 7, "in_layout": False},
         cbar_kws={"label": "lift (log scale)", "ticks": range(-3, 4)},
+        xticklabels=False,  # seaborn would draw the figure to see whether they overlap
+        yticklabels=False,
         ax=ax,
     )
     ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
     ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
-    ax.set_xticklabels([drawable(name, 28) for name in frame.columns])
-    ax.set_yticklabels([drawable(name, 28) for name in frame.index])
-    ax.tick_params(axis="y", rotation=0)
-    ax.tick_params(axis="x", rotation=90 if max(map(len, map(str, frame.columns))) > 4 else 0)
+    names = [[drawable(name, 28) for name in labels] for labels in (frame.columns, frame.index)]
+    upright = max(map(len, names[0])) > 4
+    ax.set_xticks(np.arange(len(names[0])) + 0.5, names[0], rotation=90 if upright else 0)
+    ax.set_yticks(np.arange(len(names[1])) + 0.5, names[1])
     return ax
 
 

@@ -19,7 +19,7 @@ from imdbclust.running.store import Store
 
 GRID = """
 preset: recommended
-parameters: {n_components: 8, n_init: 2, map_max_movies: 0, evaluation: "off"}
+parameters: {n_components: 8, n_init: 2, map_max_movies: 0, evaluation: "off", explorer: false}
 grid:
   n_clusters: [4, 6]
   random_state: {repeats: 2}
@@ -127,8 +127,12 @@ def test_a_sweep_leaves_one_row_a_setting_and_a_report_for_each(swept):
     assert manifest["computed"] == 12
     assert (swept / "specification.yml").read_text() == GRID
     for number in range(1, 5):
-        index = swept / "settings" / str(number) / "index.html"
-        assert "n_clusters" in index.read_text(encoding="utf-8")
+        report = swept / "settings" / str(number)
+        index = (report / "index.html").read_text(encoding="utf-8")
+        assert "n_clusters" in index
+        # which the grid asked to be without
+        assert not (report / "explore.html").exists()
+        assert "explore.html" not in index
 
 
 def test_the_page_of_a_sweep_names_the_best_and_links_every_setting(swept):

@@ -19,7 +19,7 @@ from imdbclust.running.stages import STAGES, notebook_of
 
 GRID = {
     "preset": "recommended",
-    "parameters": {"evaluation": "off", "map_max_movies": 300},
+    "parameters": {"evaluation": "off", "map_max_movies": 300, "explorer": False},
     "grid": {
         "n_components": [8, 12, 16],
         "n_clusters": [8, 12, 16, 24, 32],
@@ -71,7 +71,7 @@ def _about(films: str, n_settings: int) -> str:
         "this machine, from an empty folder; against the loop that calls, for each setting, the "
         "papermill command on the notebooks 01 to 05 and jupyter nbconvert --to html on each "
         "result. There a notebook reads the stages of one run of that preset, made beforehand and "
-        "not timed: papermill by itself hands nothing on. Both without evaluation."
+        "not timed: papermill by itself hands nothing on. Both without evaluation and explorer pages."
     )
 
 

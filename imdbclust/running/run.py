@@ -436,7 +436,7 @@ def _render(folder: Path, manifest: dict, siblings: list[dict], catalogue: Path)
     from imdbclust.running.explorer import render_explorer
     from imdbclust.running.html import render_run
 
-    if manifest["stages"][-1]["status"] == "done":
+    if catalogue.is_file():
         render_explorer(folder, manifest, catalogue)
     render_run(folder, manifest, siblings)
 

@@ -41,6 +41,9 @@ MAX_TEXT = 200
 SORTED_FROM = 9
 """With so many rows or more, a table that is on the page as a whole can be sorted there."""
 
+DOTS_PER_INCH = 150
+"""Of the parts of a figure that are images."""
+
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
 """The cluster of unplaced movies, and what readers see in its place."""
 
@@ -191,16 +194,23 @@ def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     """Return a figure as an embedded SVG with a caption and a text alternative.
 
     Lines and text are vectors, drawn as outlines, so that a figure looks the same whatever fonts
-    the reader has; what is rasterised has 150 dots an inch. The same figure gives the same
-    bytes: no date, no random ids.
+    the reader has; what is rasterised has `DOTS_PER_INCH`. The same figure gives the same bytes:
+    no date, no random ids.
     """
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    file = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": name, "savefig.bbox": "tight"}), warnings.catch_warnings():
+    file, about = io.BytesIO(), {"Date": None, "Creator": None}
+    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         # a title in a script that the font lacks is drawn as boxes; the tables have it as text
         warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
+        if figure.get_layout_engine():  # all is in its place; savefig would draw it twice
+            figure.dpi = DOTS_PER_INCH
+            FigureCanvasSVG(figure).print_svg(file, metadata=about)
+        else:
+            figure.savefig(
+                file, format="svg", metadata=about, dpi=DOTS_PER_INCH, bbox_inches="tight"
+            )
     svg = file.getvalue()
     width, height = (
         round(float(side) * 4 / 3) for side in _SVG_SIZE.search(svg.decode("utf-8")).groups()
