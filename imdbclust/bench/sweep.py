@@ -70,8 +70,8 @@ def _about(films: str, n_settings: int) -> str:
         f"{n_settings} settings over {films}: imdbclust sweep with its reports, all workers of "
         "this machine, from an empty folder; against the loop that calls, for each setting, the "
         "papermill command on the notebooks 01 to 05 and jupyter nbconvert --to html on each "
-        "result. There a notebook reads the stages of one run of that preset, made beforehand and "
-        "not timed: papermill by itself hands nothing on. Both without evaluation and explorer pages."
+        "result. There a notebook reads the stages of one run of that preset, made beforehand, "
+        "not timed: papermill by itself hands nothing on. Both without evaluation and explorer."
     )
 
 

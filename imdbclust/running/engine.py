@@ -128,6 +128,7 @@ class TruthfulEngine(NBClientEngine):
             on_cell=on_cell,
             on_kernel=on_kernel,
             engine=kernel_engine,
+            shutdown_kernel="immediate",  # what a notebook leaves, it has written by then
         )
         options = {"env": kernel_env, "cwd": kernel_cwd}
         options = {key: value for key, value in options.items() if value}

@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import chain, repeat
 from pathlib import Path
 
+import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -24,9 +25,16 @@ from traitlets import Type, Unicode
 from imdbclust.running.provisioner import WarmProvisioner
 from imdbclust.running.warm import hold, release
 
+RETRY_MILLISECONDS = 5
+
 
 class PromptClient(AsyncKernelClient):
     """A client that goes on as soon as the kernel is ready, instead of waiting for its silence."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # the kernel may not be listening yet; by default it is tried again after 0.1 s
+        self.context.setsockopt(zmq.RECONNECT_IVL, RETRY_MILLISECONDS)
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until a request is answered on all channels.
@@ -37,7 +45,7 @@ class PromptClient(AsyncKernelClient):
             The kernel died, or did not answer in time.
         """
         until = time.monotonic() + (float("inf") if timeout is None else timeout)
-        for patience in chain((0.1, 0.2, 0.4), repeat(1)):
+        for patience in chain((0.02, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4), repeat(1)):
             asked = self.kernel_info()
             with suppress(queue.Empty):
                 # heard here only if outputs, too, will be: the subscription takes a moment
@@ -101,11 +109,9 @@ class PrivateKernelManager(AsyncKernelManager):
             )
         return await super()._async_pre_start_kernel(**kwargs)
 
-    async def _async_finish_shutdown(
-        self, waittime: float | None = None, pollinterval: float = 0.01, restart: bool = False
-    ) -> None:
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
         """Wait for the kernel to end; look often, for it takes a few milliseconds."""
-        await super()._async_finish_shutdown(waittime, pollinterval, restart)
+        await super()._async_wait(pollinterval=min(pollinterval, 0.005))
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         """Remove the sockets as well, once the kernel is gone for good."""
