@@ -23,6 +23,9 @@ ZERO = 1e-6
 NEAREST_DECIMALS = 9
 """Decimals of coordinates and distances that count where neighbours are looked for."""
 
+TREE_COMPONENTS = 16
+"""Up to so many components a tree finds neighbours sooner than the distances of all pairs do."""
+
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
@@ -418,8 +421,6 @@ def nearest_movies(
         ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32) and ``distance``,
         by movie and rank.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     movies = np.arange(len(embedding.scores)) if among is None else np.asarray(among)
     movies = movies[np.argsort(embedding.movie_ids[movies], kind="stable")]
     scores = embedding.scores[movies].round(NEAREST_DECIMALS) + 0.0  # no -0.0
@@ -429,8 +430,7 @@ def nearest_movies(
         return _nearest_frame(movies[:0], np.empty((0, 0), int), np.empty((0, 0)))
     spots, spot = np.unique(scores, axis=0, return_inverse=True)
     n_spots = min(n + 4, len(spots))
-    found = NearestNeighbors(n_neighbors=n_spots).fit(spots)
-    spots_near = found.kneighbors(spots, return_distance=False)
+    spots_near = _nearest_spots(spots, n_spots)
     away = _distances(spots, spots[spots_near])
     # of a spot only the n + 1 smallest ids can count, one of which may be the movie itself
     members = _first_members(spot.ravel(), len(spots), n + 1)
@@ -448,6 +448,19 @@ def nearest_movies(
         near[row] = np.lexsort((np.arange(len(movies)), all_away))[:n]
         distance[row] = all_away[near[row]]
     return _nearest_frame(movies, near, distance)
+
+
+def _nearest_spots(spots: np.ndarray, n: int) -> np.ndarray:
+    """Return the positions of the `n` spots nearest to each, itself included."""
+    if spots.shape[1] <= TREE_COMPONENTS:
+        from scipy.spatial import KDTree
+
+        tree = KDTree(spots, leafsize=32, balanced_tree=False)
+        return tree.query(spots, k=[*range(1, n + 1)])[1]
+    from sklearn.neighbors import NearestNeighbors
+
+    brute = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(spots)
+    return brute.kneighbors(spots, return_distance=False)
 
 
 def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:

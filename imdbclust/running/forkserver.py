@@ -49,6 +49,7 @@ PRELOAD = (
     "scipy.optimize",
     "scipy.sparse.csgraph",
     "scipy.sparse.linalg",
+    "scipy.spatial",
     "scipy.special",
     "scipy.stats",
     "sklearn.cluster",

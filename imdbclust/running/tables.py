@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,10 @@ def unguard(text: str) -> str:
 def table_csv(frame: pd.DataFrame) -> str:
     """Return a table as CSV: no index, 12 significant digits, text guarded."""
     safe = _texts(frame, guard)
+    written = partial(safe.to_csv, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+    text = written()
     # csv leaves a bare carriage return without quotes, and readers take it for the end of a line
-    broken = any("\r" in str(value) for value in chain(safe.columns, *_texts_of(safe)))
-    return safe.to_csv(
-        index=False,
-        float_format=FLOAT_FORMAT,
-        lineterminator="\n",
-        quoting=csv.QUOTE_ALL if broken else csv.QUOTE_MINIMAL,
-    )
+    return written(quoting=csv.QUOTE_ALL) if "\r" in text else text
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
@@ -74,11 +70,6 @@ def read_table(path: Path, **options) -> pd.DataFrame:
     return _texts(frame.fillna(dict.fromkeys(texts, "")), unguard)
 
 
-def _texts_of(frame: pd.DataFrame) -> list[pd.Series]:
-    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
-    return [column for column in columns if column.dtype.kind == "O"]
-
-
 def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """Return the table with every text in it changed, those of the header too."""
     import pandas as pd
@@ -89,7 +80,7 @@ def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
     table = pd.DataFrame(
         {
-            place: column.map(changed) if column.dtype.kind == "O" else column
+            place: column.astype(object).map(changed) if column.dtype.kind == "O" else column
             for place, column in enumerate(columns)
         },
         index=frame.index,
