@@ -50,8 +50,8 @@ def execute_there(
     *,
     n_workers: int,
     scheduler: str | None = None,
-) -> dict[str, Outcome]:
-    """Execute stages on workers; return how each ended, by key.
+) -> None:
+    """Execute stages on workers.
 
     Parameters
     ----------
@@ -89,29 +89,25 @@ def execute_there(
                 pure=False,
             )
         try:
-            return _gather(wanted, futures, progress)
+            _gather(wanted, futures, progress)
         finally:
             _stop(client, futures, token)
 
 
-def _gather(
-    wanted: list[PlannedStage], futures: dict, progress: SweepProgress
-) -> dict[str, Outcome]:
+def _gather(wanted: list[PlannedStage], futures: dict, progress: SweepProgress) -> None:
     """Wait for all executions, telling of each as it ends."""
     planned_of = {future.key: one for one, future in zip(wanted, futures.values(), strict=True)}
-    outcomes = {}
     for future in as_completed(futures.values()):
         planned = planned_of[future.key]
         if future.status == "finished":
-            outcomes[planned.key] = future.result()
+            outcome = future.result()
         elif any(
             futures[key].status == "error" for key in planned.inputs.values() if key in futures
         ):
-            outcomes[planned.key] = Outcome("skipped")
+            outcome = Outcome("skipped")
         else:
-            outcomes[planned.key] = Outcome("failed", error=_told(future.exception(), planned))
-        progress.ended(planned, outcomes[planned.key])
-    return outcomes
+            outcome = Outcome("failed", error=_told(future.exception(), planned))
+        progress.ended(planned, outcome)
 
 
 def _told(error: BaseException, planned: PlannedStage) -> dict:

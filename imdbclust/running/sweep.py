@@ -107,14 +107,60 @@ def plan_sweep(specification: Specification, dataset: Dataset) -> SweepPlan:
     return SweepPlan(specification, dataset, stages, executions)
 
 
+class SettingReports(SweepProgress):
+    """Progress of a sweep; the report of a setting is written as soon as it can be.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+        What is executed.
+    store : Store
+        Where stages lie.
+    folder : Path
+        Where the reports belong; it is made.
+    command : str
+        How the sweep was called.
+
+    Attributes
+    ----------
+    outcomes : dict of Outcome
+        How the executions that have ended did, by key.
+    """
+
+    def __init__(self, plan: SweepPlan, store: Store, folder: Path, command: str):
+        super().__init__(len(plan.executions))
+        self.plan, self.store, self.folder, self.command = plan, store, folder, command
+        self.outcomes: dict[str, Outcome] = {}
+        self._waiting = [{planned.key for planned in stages} for stages in plan.stages]
+        folder.mkdir()
+
+    def ended(self, planned: PlannedStage, outcome: Outcome) -> None:
+        """Say how an execution ended, and write the reports that waited for it alone."""
+        super().ended(planned, outcome)
+        self.outcomes[planned.key] = outcome
+        for place, waiting in enumerate(self._waiting):
+            if planned.key in waiting:
+                waiting.discard(planned.key)
+                if not waiting:
+                    self._write(place)
+
+    def _write(self, place: int) -> None:
+        setting, stages = self.plan.specification.settings[place], self.plan.stages[place]
+        label = f"{place + 1:0{len(str(len(self.plan.stages)))}}"
+        found = [self.outcomes[one.key] for one in stages]
+        manifest = _manifest_of(label, setting, stages, self.plan.dataset, found, self.command)
+        failed = next((one.notebook for one in found if one.notebook), "")
+        assemble(self.folder / label, manifest, stages, self.store, failed)
+
+
 def execute_here(
     plan: SweepPlan,
     wanted: Iterable[PlannedStage],
     store: Store,
     manner: Manner,
     progress: SweepProgress,
-) -> dict[str, Outcome]:
-    """Execute stages in this process, one after the other; return how each ended, by key.
+) -> None:
+    """Execute stages in this process, one after the other.
 
     Parameters
     ----------
@@ -127,7 +173,7 @@ def execute_here(
     manner : Manner
         How.
     progress : SweepProgress
-        What is told of each.
+        What is told how each ended.
     """
     outcomes: dict[str, Outcome] = {}
     films = Films.of(plan.dataset)
@@ -143,7 +189,6 @@ def execute_here(
             )
         outcomes[planned.key] = outcome
         progress.ended(planned, outcome)
-    return outcomes
 
 
 def results_table(plan: SweepPlan, outcomes: dict[str, Outcome]) -> pd.DataFrame:
@@ -286,26 +331,27 @@ def sweep(
     began = time.monotonic()
     there = plan.there(store)
     wanted = [planned for key, planned in plan.executions.items() if key not in there]
-    progress = SweepProgress(len(plan.executions))
-    outcomes = {key: Outcome("done", record, reused=True) for key, record in there.items()}
     try:
-        for key, outcome in outcomes.items():
-            progress.ended(plan.executions[key], outcome)
-        todo = (plan, wanted, store, manner, progress)
-        if wanted and (scheduler or n_workers > 1):
-            from imdbclust.running.distributed import execute_there
+        with unfinished(out, name) as new:
+            watch = SettingReports(plan, store, new / "settings", command)
+            try:
+                for key, record in there.items():
+                    watch.ended(plan.executions[key], Outcome("done", record, reused=True))
+                todo = (plan, wanted, store, manner, watch)
+                if wanted and (scheduler or n_workers > 1):
+                    from imdbclust.running.distributed import execute_there
 
-            n_workers = min(n_workers, len(wanted))
-            outcomes |= execute_there(*todo, n_workers=n_workers, scheduler=scheduler)
-        else:
-            outcomes |= execute_here(*todo)
+                    n_workers = min(n_workers, len(wanted))
+                    execute_there(*todo, n_workers=n_workers, scheduler=scheduler)
+                else:
+                    execute_here(*todo)
+            finally:
+                watch.close()
+            results = results_table(plan, watch.outcomes)
+            error = _write(new, plan, store, name, results, watch.outcomes, command, began, manner)
+            replace_folder(new, out / name)
     finally:
-        progress.close()
         tidy(out)
-    results = results_table(plan, outcomes)
-    with unfinished(out, name) as new:
-        error = _write(new, plan, store, name, results, outcomes, command, began, manner)
-        replace_folder(new, out / name)
     folder = out / name
     if error:
         raise SweepFailed("{stage}: {type}: {message}".format_map(error), folder)
@@ -350,17 +396,7 @@ def _write(
     began: float,
     manner: Manner,
 ) -> dict | None:
-    """Write all that a sweep leaves into a folder; return the error of its page, if it has one."""
-    (new / "settings").mkdir()
-    width = len(str(len(results)))
-    for number, (setting, stages) in enumerate(
-        zip(plan.specification.settings, plan.stages, strict=True), start=1
-    ):
-        label = f"{number:0{width}}"
-        found = [outcomes[one.key] for one in stages]
-        manifest = _manifest_of(label, setting, stages, plan.dataset, found, command)
-        failed = next((one.notebook for one in found if one.notebook), "")
-        assemble(new / "settings" / label, manifest, stages, store, failed)
+    """Write what a sweep leaves beside its settings; return the error of its page, if any."""
     write_table(results, new / "results.csv")
     results.to_parquet(new / "results.parquet", index=False)
     (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
