@@ -25,6 +25,7 @@ from imdbclust.running.execute import Films, Manner, Outcome, execute_once
 from imdbclust.running.parameters import ParameterError
 from imdbclust.running.plan import PlannedStage, fingerprint
 from imdbclust.running.store import Store
+from imdbclust.running.warm import start_early
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
@@ -71,7 +72,7 @@ def execute_there(
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
-        client.register_plugin(SameVersion(fingerprint()))
+        client.register_plugin(SameVersion(fingerprint(), manner.engine))
         client.subscribe_topic(TOPIC, lambda event: _heed(event[1], token, progress))
         films, futures = Films.of(plan.dataset), {}
         for planned in wanted:
@@ -191,17 +192,21 @@ class SameVersion(WorkerPlugin):
     ----------
     wanted : dict
         As :func:`imdbclust.running.plan.fingerprint`.
+    engine : {"auto", "warm", "plain"}
+        How kernels will be started; the worker prepares for it.
     """
 
     name = "imdbclust-same-version"
 
-    def __init__(self, wanted: dict[str, str]):
-        self.wanted = wanted
+    def __init__(self, wanted: dict[str, str], engine: str):
+        self.wanted, self.engine = wanted, engine
 
     def setup(self, worker) -> None:
         """Raise where this worker's versions are others."""
         if told := differences(self.wanted, fingerprint()):
             raise RuntimeError(f"this worker is refused: {told}")
+        if self.engine != "plain":
+            start_early()
 
 
 def differences(ours: dict[str, str], theirs: dict[str, str]) -> str:

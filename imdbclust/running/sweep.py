@@ -51,6 +51,7 @@ from imdbclust.running.store import (
     write_json,
 )
 from imdbclust.running.tables import write_table
+from imdbclust.running.warm import start_early
 
 VOLATILE = ("seconds_", "peak_memory_mb_")
 """Beginnings of the columns of ``results.csv`` that differ between two sweeps of the same thing."""
@@ -338,6 +339,8 @@ def sweep(
                 for key, record in there.items():
                     watch.ended(plan.executions[key], Outcome("done", record, reused=True))
                 todo = (plan, wanted, store, manner, watch)
+                if wanted and manner.engine != "plain":
+                    start_early()  # also for the notebook that looks at the sweep
                 if wanted and (scheduler or n_workers > 1):
                     from imdbclust.running.distributed import execute_there
 
