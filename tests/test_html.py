@@ -579,6 +579,8 @@ def test_a_clean_page_passes_the_gate():
         ('<meta http-equiv="Refresh" content="0;url=http://x">', "meta refresh"),
         ('<a href=" java\nscript:alert(1)">x</a>', "a runs"),
         ('<p onclick="f()">', "p has the handler onclick"),
+        ('<td class="x>" onclick=f()>', "td has the handler onclick"),
+        ("<td class=x onclick>", "td has the handler onclick"),
         ('<img src="data:image/png;base64,A">', "without a description"),
         ('<img src="data:image/png;base64,A" alt=" ">', "without a description"),
         (

@@ -614,33 +614,12 @@ class _Gate(HTMLParser):
     EMPTY_ALTS = frozenset(
         {"", "no description has been provided for this image", "image", "figure", "plot"}
     )
-    # cells of tables, of which a page has thousands: nothing in such a tag can be a problem
-    CELL = re.compile(r'<(?:tr|t[dh]|bdi)(?: (?:class|scope)="?[a-z ]+"?)*>|</(?:tr|t[dh]|bdi)>')
     FETCHING_CSS = re.compile(r"@import|url\(\s*[\"']?(?!data:|#)[^\s\"')]+", re.IGNORECASE)
 
     def __init__(self, scripts):
         super().__init__()
         self.problems, self.headings, self.has_policy = [], 0, False
         self._scripts, self._ids, self._within, self._before = scripts, set(), "", ""
-
-    def parse_starttag(self, i):
-        """Parse the tag at `i`; return where it ends. What is a mere cell is passed over."""
-        return self._pass_over_cell(i) or super().parse_starttag(i)
-
-    def parse_endtag(self, i):
-        """Parse the end tag at `i`; return where it ends."""
-        return self._pass_over_cell(i) or super().parse_endtag(i)
-
-    def _pass_over_cell(self, i):
-        cell = self.CELL.match(self.rawdata, i)
-        if cell is None or self.cdata_elem is not None:
-            return None
-        self._within = self._before = ""
-        return cell.end()
-
-    def updatepos(self, i, j):
-        """Do without line numbers, which nobody asks for."""
-        return j
 
     def handle_starttag(self, tag, attrs):
         values = {name: value or "" for name, value in attrs}
