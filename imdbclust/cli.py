@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from imdbclust import __version__
@@ -45,10 +46,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return call.carry_out(call)
     except KeyboardInterrupt:
+        if call.carry_out in (_run, _sweep):
+            _tidy(call.out)
         _say("interrupted; finished stages are kept, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
+
+
+def _tidy(out: Path | None) -> None:
+    """Remove what is left unfinished, also by one killed before, unless interrupted again."""
+    from imdbclust.paths import reports
+    from imdbclust.running.store import tidy
+
+    with suppress(KeyboardInterrupt):
+        tidy(out or reports())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
 from imdbclust.running.html import check_page
 from imdbclust.running.specification import read_specification
-from imdbclust.running.store import Store
+from imdbclust.running.store import PART, Store
 
 GRID = """
 preset: recommended
@@ -100,6 +100,21 @@ def test_an_impossible_corner_is_refused_before_anything_starts(
     assert sentence in said
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_however_early_it_is_interrupted_it_removes_what_a_killed_one_left(
+    films, tmp_path, monkeypatch, capsys
+):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeping, "prepare_sweep", interrupt)
+    (tmp_path / f"{PART}sweep-grid-killed").mkdir()
+    (tmp_path / "stages" / f"{PART}04_clustering-killed").mkdir(parents=True)
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main(call) == cli.INTERRUPTED
+    assert "goes on from there" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["grid.yml", "stages"]
 
 
 # what it leaves

@@ -30,8 +30,7 @@ from imdbclust.running.warm import start_early
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
-    from imdbclust.running.progress import SweepProgress
-    from imdbclust.running.sweep import SweepPlan
+    from imdbclust.running.sweep import SettingReports, SweepPlan
 
 ALLOWED_DEATHS = 5
 """So often a worker may die over an execution before that counts as failed."""
@@ -47,7 +46,7 @@ def execute_there(
     wanted: list[PlannedStage],
     store: Store,
     manner: Manner,
-    progress: SweepProgress,
+    watch: SettingReports,
     *,
     n_workers: int,
     scheduler: str | None = None,
@@ -56,7 +55,7 @@ def execute_there(
 
     Parameters
     ----------
-    plan, wanted, store, manner, progress
+    plan, wanted, store, manner, watch
         As :func:`imdbclust.running.sweep.execute_here`.
     n_workers : int
         How many processes of this machine to start.
@@ -73,7 +72,7 @@ def execute_there(
         if scheduler:
             _check_workers(client, store)
         client.register_plugin(SameVersion(fingerprint(), manner.engine))
-        client.subscribe_topic(TOPIC, lambda event: _heed(event[1], token, progress))
+        client.subscribe_topic(TOPIC, lambda event: _heed(event[1], token, watch))
         films, futures = Films.of(plan.dataset), {}
         for planned in wanted:
             upstream = plan.upstream(planned)
@@ -90,12 +89,12 @@ def execute_there(
                 pure=False,
             )
         try:
-            _gather(wanted, futures, progress)
+            _gather(wanted, futures, watch)
         finally:
             _stop(client, futures, token)
 
 
-def _gather(wanted: list[PlannedStage], futures: dict, progress: SweepProgress) -> None:
+def _gather(wanted: list[PlannedStage], futures: dict, watch: SettingReports) -> None:
     """Wait for all executions, telling of each as it ends."""
     planned_of = {future.key: one for one, future in zip(wanted, futures.values(), strict=True)}
     for future in as_completed(futures.values()):
@@ -108,7 +107,7 @@ def _gather(wanted: list[PlannedStage], futures: dict, progress: SweepProgress) 
             outcome = Outcome("skipped")
         else:
             outcome = Outcome("failed", error=_told(future.exception(), planned))
-        progress.ended(planned, outcome)
+        watch.ended(planned, outcome)
 
 
 def _told(error: BaseException, planned: PlannedStage) -> dict:
@@ -289,9 +288,9 @@ def _execute(
     )
 
 
-def _heed(event: dict, token: str, progress: SweepProgress) -> None:
+def _heed(event: dict, token: str, watch: SettingReports) -> None:
     if event["token"] == token:
-        progress.began(event["key"])
+        watch.began(event["key"])
 
 
 def _remember(kernel: KernelManager, token: str) -> None:

@@ -28,8 +28,8 @@ from imdbclust.running.store import (
     TABLES,
     Store,
     discard,
-    remove_abandoned,
     replace_folder,
+    tidy,
     unfinished,
     write_json,
 )
@@ -127,12 +127,6 @@ def run(
     if manifest["error"]:
         raise RunFailed("{stage}: {type}: {message}".format_map(manifest["error"]), folder)
     return folder
-
-
-def tidy(out: Path) -> None:
-    """Remove what killed runs and sweeps left unfinished below a folder for reports."""
-    for folder in (out, Store(out).folder):
-        remove_abandoned(folder)
 
 
 def prepare(
@@ -436,7 +430,7 @@ def _render(folder: Path, manifest: dict, siblings: list[dict], catalogue: Path)
     from imdbclust.running.explorer import render_explorer
     from imdbclust.running.html import render_run
 
-    if catalogue.is_file():
+    if manifest["stages"][-1]["status"] == "done" and catalogue.is_file():
         render_explorer(folder, manifest, catalogue)
     render_run(folder, manifest, siblings)
 

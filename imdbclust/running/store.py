@@ -150,6 +150,12 @@ def remove_abandoned(parent: Path, *, patience: float = 3.0) -> None:
         time.sleep(0.05)
 
 
+def tidy(out: Path) -> None:
+    """Remove what killed runs and sweeps left unfinished below a folder for reports."""
+    for folder in (Path(out), Store(out).folder):
+        remove_abandoned(folder)
+
+
 def _lock(folder: Path, *, unlockable: bool) -> int | None:
     """Lock a folder until the descriptor is closed or its owner dies; None if somebody has it.
 

@@ -37,7 +37,6 @@ from imdbclust.running.run import (
     films_of,
     new_manifest,
     pending_entry,
-    tidy,
 )
 from imdbclust.running.specification import Setting, Specification, read_specification
 from imdbclust.running.stages import STAGES, notebook_of
@@ -47,6 +46,7 @@ from imdbclust.running.store import (
     Store,
     discard,
     replace_folder,
+    tidy,
     unfinished,
     write_json,
 )
@@ -159,7 +159,7 @@ def execute_here(
     wanted: Iterable[PlannedStage],
     store: Store,
     manner: Manner,
-    progress: SweepProgress,
+    watch: SettingReports,
 ) -> None:
     """Execute stages in this process, one after the other.
 
@@ -173,23 +173,20 @@ def execute_here(
         Where they belong.
     manner : Manner
         How.
-    progress : SweepProgress
+    watch : SettingReports
         What is told how each ended.
     """
-    outcomes: dict[str, Outcome] = {}
     films = Films.of(plan.dataset)
     for planned in wanted:
         upstream = plan.upstream(planned)
-        read = [outcomes.get(one.key) for one in upstream.values()]
-        if any(one and one.status != "done" for one in read):
+        if any(watch.outcomes[one.key].status != "done" for one in upstream.values()):
             outcome = Outcome("skipped")
         else:
-            progress.began(planned.key)
+            watch.began(planned.key)
             outcome = execute_once(
                 planned, store=store, upstream=upstream, films=films, manner=manner
             )
-        outcomes[planned.key] = outcome
-        progress.ended(planned, outcome)
+        watch.ended(planned, outcome)
 
 
 def results_table(plan: SweepPlan, outcomes: dict[str, Outcome]) -> pd.DataFrame:
