@@ -46,12 +46,27 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return call.carry_out(call)
     except KeyboardInterrupt:
+        _silence_loops()
         if call.carry_out in (_run, _sweep):
             _tidy(call.out)
         _say("interrupted; finished stages are kept, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
+
+
+def _silence_loops() -> None:
+    """Have Python say nothing of an event loop that the interrupt left half made.
+
+    Such a loop fails to close when it is thrown away, and a traceback would be printed.
+    """
+    usual = sys.unraisablehook
+
+    def hook(about: sys.UnraisableHookArgs) -> None:
+        if getattr(about.object, "__qualname__", "") != "BaseEventLoop.__del__":
+            usual(about)
+
+    sys.unraisablehook = hook
 
 
 def _tidy(out: Path | None) -> None:

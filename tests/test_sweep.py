@@ -1,7 +1,10 @@
 """Sweeps: each stage once, the same results twice, failures that do not stop the others."""
 
+import asyncio
+import gc
 import json
 import shutil
+import sys
 
 import nbformat
 import pandas as pd
@@ -115,6 +118,22 @@ def test_however_early_it_is_interrupted_it_removes_what_a_killed_one_left(
     assert cli.main(call) == cli.INTERRUPTED
     assert "goes on from there" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["grid.yml", "stages"]
+
+
+def test_nothing_is_said_of_an_event_loop_that_an_interrupt_left_half_made(
+    films, tmp_path, monkeypatch, capsys
+):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "_make_self_pipe", interrupt)
+    monkeypatch.setattr(sweeping, "prepare_sweep", lambda *_, **__: asyncio.new_event_loop())
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main(call) == cli.INTERRUPTED
+    gc.collect()
+    assert said == []
 
 
 # what it leaves
