@@ -147,6 +147,25 @@ def unfinished(out):
     return [path.name for path in (out, out / "stages") for path in path.glob(f"{PART}*")]
 
 
+def test_a_worker_may_die_while_workers_are_prepared():
+    from distributed.comm import CommClosedError
+
+    from imdbclust.running import distributed
+
+    class Dying:
+        deaths = 2
+
+        def register_plugin(self, plugin):
+            if self.deaths:
+                self.deaths -= 1
+                raise CommClosedError("the worker has died")
+            self.plugin = plugin
+
+    client = Dying()
+    distributed._prepare_workers(client, "plugin")
+    assert client.plugin == "plugin"
+
+
 # who executes makes no difference
 
 
@@ -273,6 +292,15 @@ def kill_one(call, kind):
     return True
 
 
+def has_begun(call):
+    """Whether a command has come to where it heeds signals; before, Python itself answers them."""
+    with suppress(psutil.Error, OSError):
+        status = Path(f"/proc/{call.process.pid}/status").read_text()
+        caught = int(status.split("SigCgt:")[1].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+    return True
+
+
 def has_finished(call, wanted):
     return call.process.poll() is not None or finished(call.out) >= wanted
 
@@ -351,6 +379,7 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed,
         random.shuffle(ways)
         for how, code in ways:
             call = calls(out, "--workers", "2")
+            wait_for(has_begun, call)
             wait_for(has_finished, call, min(finished(out) + 1, N_EXECUTIONS))
             time.sleep(random.uniform(0, 1))
             how(call)

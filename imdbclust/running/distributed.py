@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from imdbclust.running.execute import Films, Manner, Outcome, execute_once
@@ -71,7 +72,7 @@ def execute_there(
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
-        client.register_plugin(SameVersion(fingerprint(), manner.engine))
+        _prepare_workers(client, SameVersion(fingerprint(), manner.engine))
         client.subscribe_topic(TOPIC, lambda event: _heed(event[1], token, watch))
         films, futures = Films.of(plan.dataset), {}
         for planned in wanted:
@@ -92,6 +93,17 @@ def execute_there(
             _gather(wanted, futures, watch)
         finally:
             _stop(client, futures, token)
+
+
+def _prepare_workers(client: Client, plugin: SameVersion) -> None:
+    """Have all workers take in a plugin; once more where one dies meanwhile."""
+    for attempt in range(ALLOWED_DEATHS + 1):
+        try:
+            client.register_plugin(plugin)
+            return
+        except CommClosedError:
+            if attempt == ALLOWED_DEATHS:
+                raise
 
 
 def _gather(wanted: list[PlannedStage], futures: dict, watch: SettingReports) -> None:
