@@ -1,7 +1,6 @@
 """Take the pictures that the README shows: of reports on made-up films, never of real ones.
 
-``make pictures`` makes the run if it is not there. The sweep's page is taken if there is a sweep
-of made-up films: ``imdbclust sweep notebooks/small.yml --dataset sample``.
+``make pictures`` makes the run and the sweep first where they are not there.
 """
 
 from __future__ import annotations
@@ -19,7 +18,11 @@ from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent
 REPORTS = HERE.parent / "reports"
-RUN, SWEEP = REPORTS / "sample-recommended", REPORTS / "sweep-small"
+RUN, SWEEP = REPORTS / "sample-recommended", REPORTS / "sweep-grid"
+MADE_BY = {
+    RUN: ["run", "--preset", "recommended"],
+    SWEEP: ["sweep", str(HERE / "grid.yml")],
+}
 
 MAX_BYTES = 200_000
 
@@ -37,18 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
     if not chromium:
         print("pictures: Chromium is not installed", file=sys.stderr)
         return 1
-    if call.run == RUN and not RUN.is_dir():
-        command = ["-m", "imdbclust", "run", "--dataset", "sample", "--preset", "recommended"]
-        subprocess.run([sys.executable, *command, "--out", str(REPORTS)], check=True)
-    folders = [call.run] + ([call.sweep] if call.sweep.is_dir() else [])
-    for folder in folders:
+    for folder in (call.run, call.sweep):
+        if folder in MADE_BY and not folder.is_dir():
+            command = ["-m", "imdbclust", *MADE_BY[folder], "--dataset", "sample"]
+            subprocess.run([sys.executable, *command, "--out", str(REPORTS)], check=True)
         if not is_made_up(folder):
             print(f"pictures: {folder} is not a report on made-up films", file=sys.stderr)
             return 2
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        shots = take(page, call.run, call.sweep if call.sweep in folders else None)
+        shots = take(page, call.run, call.sweep)
         for name, shot in shots.items():
             path = call.to / f"{name}.webp"
             print(f"{path}: {save(shot, path) / 1000:.0f} kB")
@@ -65,8 +67,8 @@ def is_made_up(folder: Path) -> bool:
     return bool(manifest["dataset"].get("synthetic"))
 
 
-def take(page: Page, run: Path, sweep: Path | None) -> dict[str, bytes]:
-    """Return PNGs of the index, the map of movies, the explorer and, if there is one, the sweep."""
+def take(page: Page, run: Path, sweep: Path) -> dict[str, bytes]:
+    """Return PNGs of the index, the map of movies, the explorer and the sweep."""
     shots = {}
     page.goto((run / "index.html").as_uri())
     shots["index"] = page.screenshot()
@@ -77,9 +79,10 @@ def take(page: Page, run: Path, sweep: Path | None) -> dict[str, bytes]:
     page.locator("#found ul a").first.click()  # a typical movie of the largest cluster
     page.evaluate("scrollTo(0, 0)")
     shots["explorer"] = page.screenshot()
-    if sweep:
-        page.goto((sweep / "index.html").as_uri())
-        shots["sweep"] = page.screenshot()
+    page.goto((sweep / "index.html").as_uri())
+    heat = page.get_by_role("heading", name="How do two axes work together?")
+    heat.evaluate("heading => heading.scrollIntoView()")
+    shots["sweep"] = page.screenshot()
     return shots
 
 

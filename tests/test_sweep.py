@@ -172,6 +172,8 @@ def test_a_sweep_leaves_one_row_a_setting_and_a_report_for_each(swept):
 def test_the_page_of_a_sweep_names_the_best_and_links_every_setting(swept):
     page = (swept / "index.html").read_text(encoding="utf-8")
     assert check_page(page, page="index.html") == []
+    head = page[: page.index("<h2")]  # the finding is said before anything else
+    assert head.index(" is best: ") < head.index("Every setting of the sweep")
     results = pd.read_csv(swept / "results.csv")
     best = results.groupby("n_clusters")["genre_bits"].mean().idxmax()
     assert f"By genre bits, n_clusters {best} is best" in page

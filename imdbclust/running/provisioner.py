@@ -75,6 +75,8 @@ class WarmProvisioner(LocalProvisioner):
     async def cleanup(self, restart: bool = False) -> None:
         """Remove the sockets, once the kernel is gone for good."""
         await super().cleanup(restart=restart)
+        if self._forked is not None:
+            self._forked.line.close()
         if self._private and not restart:
             shutil.rmtree(self._private, ignore_errors=True)
             release(self._private)
