@@ -655,7 +655,8 @@ def _assign(call: argparse.Namespace) -> int:
 
 
 def _diff(call: argparse.Namespace) -> int:
-    from imdbclust.running.diff import NotARun, describe_difference
+    from imdbclust.running.diff import describe_difference
+    from imdbclust.running.manifest import NotARun
 
     try:
         lines = describe_difference(call.one, call.other, out=call.out)

@@ -56,13 +56,7 @@ class Store:
 
     def record(self, planned: PlannedStage) -> dict | None:
         """Return the record of a finished execution; None if there is none that is sound."""
-        folder = self.path(planned)
-        try:
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        same = record.get("format") == FORMAT and record.get("key") == planned.key
-        return record if same and record["files"] == hashes(folder) else None
+        return sound_record(self.path(planned), planned.key)
 
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
@@ -90,6 +84,17 @@ class Store:
                 return there
             raise
         return record
+
+
+def sound_record(folder: Path, key: str) -> dict | None:
+    """Return the record of an execution; None unless every file is as it was left."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        left = {"format": FORMAT, "key": key, "files": hashes(folder)}
+    except (OSError, ValueError, RecursionError):
+        return None
+    same = isinstance(record, dict) and left.items() <= record.items()
+    return record if same else None
 
 
 def hashes(folder: Path) -> dict[str, str]:
