@@ -86,7 +86,10 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
     from imdbclust.clustering import MOVIE_TO_CLUSTER, read_movie_to_cluster
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
-    if not all(path.is_file() for path in paths):
+    there = [path.is_file() for path in paths]
+    if not all(there):
+        if any(there):
+            yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if there[0] else 'second'}"
         return
     left, right = (
         _read(read_movie_to_cluster, path).set_index("movie_id")["cluster"] for path in paths

@@ -192,7 +192,8 @@ def replace_folder(new: Path, target: Path) -> None:
 def write_json(path: Path, data: dict) -> None:
     """Write JSON so that the file is either whole or not there."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
+    # half a character, as of a file's name that is no Unicode, becomes what JSON writes for it
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
         file.flush()
