@@ -101,9 +101,9 @@ PARAMETERS = {
     "endless choice": ("algorithm", "k" * 9_000, "not 'kkkkk"),
     "other word": ("on_problem", "ignore", "one of stop, skip"),
     "endless text": ("target_genre", "x" * 4_001, "too long a text"),
-    "NUL": ("target_genre", "a\0b", "NUL in it"),
+    "NUL": ("target_genre", "a\0b", "has a NUL"),
     "no such genre": ("target_genre", "Space Opera", "no movie has the genre 'Space Opera'"),
-    "lone surrogate": ("target_genre", "\ud800", r"no movie has the genre '\\ud800'"),
+    "lone surrogate": ("form_tags", "\ud800", "half a character"),
     "no such actor": ("target_actor", "'; import os", "no actor has the id or the name"),
     "markup": ("target_actor", "<script>", "no actor has the id or the name '<script>'"),
 }

@@ -22,7 +22,7 @@ from pathlib import Path
 from imdbclust.paths import NOTEBOOKS
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.stages import STAGES, notebook_of
-from imdbclust.terminal import quoted
+from imdbclust.terminal import is_unicode, quoted
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -101,8 +101,10 @@ class Parameter:
                 raise ParameterError(
                     f"{self.name} is one of {', '.join(self.choices)}, not {quoted(value)}"
                 )
-            if len(value) > MAX_TEXT or "\0" in value:
-                raise ParameterError(f"{self.name} is too long a text, or has a NUL in it")
+            if len(value) > MAX_TEXT or "\0" in value or not is_unicode(value):
+                raise ParameterError(
+                    f"{self.name} is too long a text, or has a NUL or half a character in it"
+                )
         elif self.type is not bool and not (
             self.low <= value <= self.high and math.isfinite(value)
         ):
