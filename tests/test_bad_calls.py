@@ -90,7 +90,7 @@ PARAMETERS = {
     "negative tolerance": ("tol", "-1", "at least 0, not -1.0"),
     "empty float": ("tol", "", NUMBER),
     "word for a number": ("tol", "small", NUMBER),
-    "regularization that overflows": ("regularization", "1e308", "0 to 1000000, not 1e"),
+    "regularization below 0": ("regularization", "-1", "at least 0, not -1.0"),
     "level of certainty": ("level", "1.0", "0.5 to 0.999"),
     "prior of nothing": ("prior", "0", "0.001 to 1000, not 0.0"),
     "year": ("split_year", "99999", "1 to 9999"),
