@@ -47,7 +47,7 @@ pictures: $(READY)  ## take the README's pictures anew, of a run on made-up film
 	@$(BIN)/python pictures/take.py
 
 lab: $(READY)  ## open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb
+	@$(BIN)/jupyter lab --config=notebooks/jupyter_server_config.py --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb
 
 lint: $(READY)  ## check style, in the notebooks too
 	@$(BIN)/ruff check .

@@ -7,7 +7,9 @@ nothing was started; 130 interrupted. Those of ``check`` are 0 clean, 1 usable, 
 from __future__ import annotations
 
 import argparse
+import io
 import math
+import os
 import shlex
 import signal
 import sys
@@ -21,7 +23,14 @@ from imdbclust.terminal import shown
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
-class _RunParser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints a terminal may get, whatever was typed."""
+
+    def error(self, message: str):
+        super().error(shown(message))
+
+
+class _RunParser(_Parser):
     """The parser of ``run``: its help lists the notebooks' parameters, read only when asked for."""
 
     def format_help(self) -> str:
@@ -38,13 +47,19 @@ class _RunParser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command and return its exit code."""
-    call = _parser().parse_args(arguments)
-    call.command_line = shlex.join(
-        ["imdbclust", *(sys.argv[1:] if arguments is None else arguments)]
-    )
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is written out
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        call = _parser().parse_args(arguments)
+    except SystemExit:
+        _flush()
+        raise
+    call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return call.carry_out(call)
+        code = call.carry_out(call)
+        return code if _flush() else FAILED
     except KeyboardInterrupt:
         _silence_loops()
         if call.carry_out in (_run, _sweep):
@@ -52,7 +67,32 @@ def main(arguments: list[str] | None = None) -> int:
         _say("interrupted; finished stages are kept, the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
+        _flush()
         return FAILED
+    except OSError as error:
+        return _say(_told(error), FAILED)
+
+
+def _to_publish(words: list[str]) -> str:
+    """Return a call as reports tell it: of paths elsewhere only the last name, no user's name."""
+
+    def told(word: str) -> str:
+        option, sign, value = word.rpartition("=") if word.startswith("--") else ("", "", word)
+        elsewhere = value.startswith(("/", "~")) or ".." in Path(value).parts
+        return option + sign + (Path(value).name if elsewhere else value)
+
+    return shlex.join(["imdbclust", *map(told, words)])
+
+
+def _flush() -> bool:
+    """Print what is still to be printed; return whether somebody reads it."""
+    try:
+        print(end="", flush=True)
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):  # Python would try once more at its end, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _silence_loops() -> None:
@@ -79,7 +119,7 @@ def _tidy(out: Path | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="imdbclust",
         description="Groups of movies by who plays in them, and what they tell.",
         epilog="exit codes: 0 done, 1 something failed, 2 the call or the input is wrong",
@@ -137,7 +177,7 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
         help=f"{parameter}; may be given many times",
     )
     parser.add_argument("--name", help=name)
-    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    parser.add_argument("--out", type=_path, help="folder for reports (default: reports/)")
     parser.add_argument("--force", action="store_true", help="execute also what is there already")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="how long a notebook may take"
@@ -149,6 +189,12 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
         help="how kernels are started: warm, forked from a process that has imported the "
         "libraries; plain; or auto, warm where that works (default; IMDBCLUST_ENGINE sets another)",
     )
+
+
+def _path(text: str) -> Path:
+    if not text:  # where a variable of a shell is not set, this would be the current folder
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def _seconds(text: str) -> float:
@@ -169,7 +215,7 @@ def _add_sweep(commands) -> None:
         description=text + ".",
         epilog="specifications to start from: notebooks/small.yml, notebooks/thesis.yml",
     )
-    parser.add_argument("specification", type=Path, metavar="SPEC.yml", help="what to try")
+    parser.add_argument("specification", type=_path, metavar="SPEC.yml", help="what to try")
     parser.add_argument("--dataset", metavar="NAME|PATH", help="films, in place of the file's")
     _add_execution(
         parser,
@@ -209,9 +255,9 @@ def _add_import_imdb(commands) -> None:
         "each .tsv or .tsv.gz. Movies are sorted by id, titles stay exactly as they stand.",
         epilog="the dumps, for personal and non-commercial use: imdbclust fetch imdb-dumps",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder with the dumps")
+    parser.add_argument("folder", type=_path, metavar="DIR", help="folder with the dumps")
     parser.add_argument(
-        "--to", type=Path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
+        "--to", type=_path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
     )
     parser.add_argument(
         "--type", default="movie", metavar="T,…", help="types of titles, or all (movie)"
@@ -265,7 +311,7 @@ def _add_sample(commands) -> None:
         "the marginals of the course's file; beyond, with --credits and as dumps, block by block.",
     )
     parser.add_argument(
-        "--to", type=Path, required=True, metavar="FILE|DIR", help=".jsonl, .jsonl.gz, or a folder"
+        "--to", type=_path, required=True, metavar="FILE|DIR", help=".jsonl, .jsonl.gz, or a folder"
     )
     parser.add_argument("--movies", type=int, default=20_620, metavar="N", help="(20620)")
     parser.add_argument("--actors", type=int, default=33_609, metavar="N", help="(33609)")
@@ -293,7 +339,7 @@ def _add_check(commands) -> None:
         description=text + ": by kind, how often, and the first of each with line and field.",
         epilog="exit codes: 0 clean, 1 usable with what is listed, 2 unusable",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a corpus or a table of credits")
+    parser.add_argument("file", type=_path, metavar="FILE", help="a corpus or a table of credits")
     parser.add_argument("--json", action="store_true", help="for programs")
     _add_table_options(parser)
     parser.set_defaults(carry_out=_check)
@@ -307,7 +353,9 @@ def _add_import_credits(commands) -> None:
         description=text + ": CSV, TSV or what a spreadsheet exports, plain or gzip, or parquet.",
         epilog='example: imdbclust import-credits films.csv --to films.jsonl --actor "Played by"',
     )
-    parser.add_argument("table", type=Path, metavar="TABLE", help="its first row names the columns")
+    parser.add_argument(
+        "table", type=_path, metavar="TABLE", help="its first row names the columns"
+    )
     _add_output(parser, strict="write nothing unless every row can be used")
     _add_table_options(parser)
     parser.set_defaults(carry_out=_import_credits)
@@ -321,7 +369,7 @@ def _add_merge(commands) -> None:
         description=text + ". Where they contradict each other, the first file is believed.",
     )
     parser.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="corpora, or tables of credits"
+        "files", type=_path, nargs="+", metavar="FILE", help="corpora, or tables of credits"
     )
     _add_output(parser, strict="write nothing unless every record can be used")
     parser.set_defaults(carry_out=_merge)
@@ -329,7 +377,7 @@ def _add_merge(commands) -> None:
 
 def _add_output(parser: argparse.ArgumentParser, *, strict: str) -> None:
     parser.add_argument(
-        "--to", type=Path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
+        "--to", type=_path, required=True, metavar="FILE", help=".jsonl or .jsonl.gz"
     )
     parser.add_argument("--strict", action="store_true", help=strict)
 
@@ -373,9 +421,9 @@ def _add_assign(commands) -> None:
         "--genre", action="append", default=[], metavar="G", help="a genre of the movie; also many"
     )
     parser.add_argument(
-        "--file", type=Path, metavar="FILE", help="a corpus of new movies instead: a table, as CSV"
+        "--file", type=_path, metavar="FILE", help="a corpus of new movies instead: a table, as CSV"
     )
-    parser.add_argument("--out", type=Path, help="folder for runs (default: reports/)")
+    parser.add_argument("--out", type=_path, help="folder for runs (default: reports/)")
     parser.set_defaults(carry_out=_assign)
 
 
@@ -389,7 +437,7 @@ def _add_diff(commands) -> None:
     )
     for name in ("one", "other"):
         parser.add_argument(name, metavar="RUN", help="name of a run, or its folder")
-    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    parser.add_argument("--out", type=_path, help="folder for reports (default: reports/)")
     parser.set_defaults(carry_out=_diff)
 
 
@@ -408,7 +456,7 @@ def _add_bench(commands) -> None:
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure, see below")
     _add_dataset(parser)
-    parser.add_argument("--out", type=Path, help="folder for reports (default: reports/)")
+    parser.add_argument("--out", type=_path, help="folder for reports (default: reports/)")
     parser.add_argument(
         "--quick", action="store_true", help="small sizes and few fits, to see that all works"
     )
@@ -464,11 +512,11 @@ def _sweep(call: argparse.Namespace) -> int:
     from imdbclust.running.run import check_name
     from imdbclust.running.specification import SpecificationError
     from imdbclust.running.stages import MissingNotebook
-    from imdbclust.running.sweep import SweepFailed, prepare_sweep, sweep
+    from imdbclust.running.sweep import SweepFailed, name_of, prepare_sweep, sweep
     from imdbclust.running.warm import EngineError
 
     try:
-        name = check_name(call.name or f"sweep-{call.specification.stem}")
+        name = check_name(name_of(call.specification) if call.name is None else call.name)
         plan, store = prepare_sweep(
             call.specification,
             dataset=call.dataset,
@@ -505,13 +553,13 @@ def _sweep(call: argparse.Namespace) -> int:
 
 
 def _fetch(call: argparse.Namespace) -> int:
-    from imdbclust.datasets import DatasetError, fetch
+    from imdbclust.datasets import DatasetError, UnknownDataset, fetch
 
     try:
         for path in fetch(call.name):
             print(path)
     except DatasetError as error:
-        return _say(str(error), FAILED)
+        return _say(str(error), WRONG if isinstance(error, UnknownDataset) else FAILED)
     return DONE
 
 
@@ -526,16 +574,18 @@ def _import_dumps(call: argparse.Namespace) -> int:
     from imdbclust.datasets.imdb_dumps import Choice, import_dumps, parse_memory, source_file
     from imdbclust.load import CorpusError
 
-    def listed(text: str) -> tuple[str, ...]:
+    def listed(text: str, option: str) -> tuple[str, ...]:
         names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if not names:
+            raise ValueError(f"{option} names none; all takes all")
         return () if names == ("all",) else names
 
     try:
         choice = Choice(
-            types=listed(call.type),
+            types=listed(call.type, "--type"),
             since=None if call.any_year else call.since,
             until=None if call.any_year else call.until,
-            categories=listed(call.categories),
+            categories=listed(call.categories, "--categories"),
             genres=tuple(call.genre),
             adult=call.adult,
             min_movies=call.min_movies,
@@ -546,15 +596,19 @@ def _import_dumps(call: argparse.Namespace) -> int:
         return _say(str(error), WRONG)
     except OSError as error:
         return _say(f"{call.to}: cannot be written: {error.strerror or error}", FAILED)
-    print("\n".join(summary.lines()))
+    print(shown("\n".join(summary.lines()), keep="\n"))
     print(f"{call.to}; what it was made of: {source_file(call.to)}")
     return DONE
 
 
 def _sample(call: argparse.Namespace) -> int:
+    from imdbclust.datasets import check_ending
+
     sizes = (call.movies, call.actors)
-    at_once = call.movies <= 100_000 and call.actors <= 200_000 and not call.credits
+    at_once = call.movies <= 100_000 and call.actors <= 200_000 and call.credits is None
     try:
+        if call.format == "jsonl":
+            check_ending(call.to)
         if call.format == "jsonl" and at_once:
             from imdbclust.datasets.sample import make_filmography
             from imdbclust.load import write_corpus
@@ -642,26 +696,29 @@ def _assign(call: argparse.Namespace) -> int:
     from imdbclust.running.assign import assign_file, assign_one
     from imdbclust.running.stages import MissingNotebook
 
+    if "" in call.actor:
+        return _say("--actor is an id or a name, not empty", WRONG)
     if bool(call.file) == bool(call.actor or call.genre):
         return _say("give --actor or --genre (or many of them), or else --file", WRONG)
     try:
         if call.file:
             print(assign_file(call.run, call.file, out=call.out), end="")
         else:
-            print(assign_one(call.run, call.actor, call.genre, out=call.out))
+            print(shown(assign_one(call.run, call.actor, call.genre, out=call.out), keep="\n"))
     except (ValueError, CorpusError, MissingNotebook) as error:
         return _say(str(error), WRONG)
     return DONE
 
 
 def _diff(call: argparse.Namespace) -> int:
-    from imdbclust.running.diff import NotARun, describe_difference
+    from imdbclust.running.diff import describe_difference
+    from imdbclust.running.manifest import NotARun
 
     try:
         lines = describe_difference(call.one, call.other, out=call.out)
     except NotARun as error:
         return _say(str(error), WRONG)
-    print("\n".join(lines) or "nothing differs")
+    print(shown("\n".join(lines), keep="\n") or "nothing differs")
     return FAILED if lines else DONE
 
 
@@ -693,7 +750,7 @@ def _bench(call: argparse.Namespace) -> int:
     except BenchFailed as error:
         where = f"\nthe page of the others: {error.page}" if error.page else ""
         return _say(f"{error}{where}", FAILED)
-    except (RenderError, RunFailed, OSError) as error:
+    except (RenderError, RunFailed) as error:
         return _say(str(error), FAILED)
     except KeyboardInterrupt:
         return _say("interrupted; what was finished is in the folder bench", INTERRUPTED)
@@ -718,6 +775,12 @@ def _compare_quality(call: argparse.Namespace) -> Path:
 def _say(text: str, code: int = DONE) -> int:
     print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
+
+
+def _told(error: OSError) -> str:
+    """Say what the system refused, and of which file."""
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _interrupt(*_) -> None:

@@ -75,7 +75,9 @@ class _Unpacked(io.RawIOBase):
         try:
             self._limit = float(os.environ.get(LIMIT_VARIABLE) or MAX_EXPANSION)
         except ValueError:
-            raise CorpusError(f"{LIMIT_VARIABLE} has to be a number") from None
+            self._limit = 0.0
+        if not self._limit > 0:
+            raise CorpusError(f"{LIMIT_VARIABLE} has to be a number above 0")
 
     def readable(self) -> bool:
         return True

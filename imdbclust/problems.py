@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from imdbclust.terminal import shown
+from imdbclust.terminal import quoted, shown
 
 LISTED_PROBLEMS = 20
 """So many problems are written out in full when a file is refused; the others are counted."""
@@ -247,9 +247,8 @@ class Rows:
 
 
 def brief(value: object) -> str:
-    """Return a value as Python writes it, cut where it is long."""
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    """Return a value of a frame as Python writes it, cut where it is long."""
+    return quoted(value.item() if isinstance(value, np.generic) else value)
 
 
 CONTROL = r"[\x00-\x1f]"

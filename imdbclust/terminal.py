@@ -9,3 +9,14 @@ def shown(text: object, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written in UTF-8: it has no half of a character."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -360,6 +360,12 @@ def test_fetch_into_a_place_that_cannot_be_written_says_so(mirror, tmp_path):
 
 # Downloading
 
+
+@pytest.fixture(autouse=True)
+def _a_server_here_may_do_without_encryption(monkeypatch):
+    monkeypatch.setattr(download, "SCHEMES", ("https://", "http://127.0.0.1:"))
+
+
 CONTENT = bytes(range(256)) * 1000
 
 
@@ -370,6 +376,17 @@ class _Films(BaseHTTPRequestHandler):
             return
         if self.path == "/missing":
             self.send_error(404)
+            return
+        if self.path.startswith("/to="):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/to="))
+            self.end_headers()
+            return
+        if self.path == "/packed":
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(gzip.compress(bytes(2**24)))
             return
         self.send_response(200)
         extra = 10 if self.path in ("/broken", "/stalled") else 0
@@ -454,6 +471,31 @@ def test_an_endless_download_is_cut_off(fetch_from, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MAX_BYTES", len(CONTENT) - 1)
     with pytest.raises(DatasetError, match="larger than any registered file"):
         fetch_from("/good")
+    assert files_in(tmp_path) == []
+
+
+def test_a_packed_answer_counts_as_large_as_it_becomes(fetch_from, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MAX_BYTES", 2**20)
+    with pytest.raises(DatasetError, match="larger than any registered file"):
+        fetch_from("/packed")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "where", ["/good", "http://127.0.0.1:1/good", "ftp://example.org/x", "file:///etc/passwd"]
+)
+def test_an_address_that_leads_elsewhere_is_not_followed(fetch_from, tmp_path, where):
+    with pytest.raises(DatasetError, match=f"leads elsewhere, to {where}; it was not followed"):
+        fetch_from(f"/to={where}")
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("scheme", ["http://", "HTTP://", "ftp://", "file://", "//", ""])
+def test_only_https_is_asked(scheme, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(requests, "get", None)
+    with pytest.raises(DatasetError, match="is no address of https"):
+        download.download(f"{scheme}example.org/films.json", tmp_path / "films.json")
     assert files_in(tmp_path) == []
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from imdbclust.datasets.registry import IMDB, IMDB_DUMPS, WIKIPEDIA, Source
 from imdbclust.paths import DATA
+from imdbclust.terminal import shown
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
@@ -33,6 +34,10 @@ TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
 
 class DatasetError(ValueError):
     """The dataset cannot be had; the message says why and what to do."""
+
+
+class UnknownDataset(DatasetError):
+    """There is no dataset of that name."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,9 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
 
     sources = {source.name: source for source in (IMDB, WIKIPEDIA, IMDB_DUMPS)}
     if name not in sources:
-        raise DatasetError(f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}")
+        raise UnknownDataset(
+            f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}"
+        )
     if name == IMDB_DUMPS.name:
         return fetch_changing(IMDB_DUMPS, to=to or DATA)
     return fetch_files(sources[name], to=to or DATA, mirror=mirror())
@@ -149,7 +156,10 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
 def mirror() -> Path | None:
     """Return the folder that ``IMDBCLUST_DATA`` names, if it names one."""
     folder = os.environ.get("IMDBCLUST_DATA")
-    return Path(folder).expanduser() if folder else None
+    try:
+        return Path(folder).expanduser() if folder else None
+    except RuntimeError:
+        raise DatasetError(f"IMDBCLUST_DATA is {folder!r}, which is nobody's home") from None
 
 
 def file_sha256(path: Path) -> str:
@@ -290,8 +300,8 @@ def _own_file(name: str) -> Dataset:
 
         return read_corpus(path, on_problem=on_problem)
 
-    about = licence_beside(path)
-    return Dataset(path.name, f"films of the file {path.name}", read, files=(path,), **about)
+    about, called = licence_beside(path), shown(path.name)
+    return Dataset(called, f"films of the file {called}", read, files=(path,), **about)
 
 
 def licence_beside(path: Path) -> dict[str, str]:

@@ -312,7 +312,7 @@ def _header(
     try:
         text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
         encoding = codecs.lookup(encoding).name
-    except LookupError:
+    except (LookupError, ValueError):  # also encodings that are not of texts
         raise CorpusError(f"{encoding!r} is no encoding; utf-8 and cp1252 are usual") from None
     if not text.strip():
         raise CorpusError(f"{name}: no movie in this table: it is empty")

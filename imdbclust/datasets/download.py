@@ -19,6 +19,10 @@ from tqdm import tqdm
 
 from imdbclust.datasets import DatasetError, file_sha256
 from imdbclust.datasets.registry import Entry, Source
+from imdbclust.terminal import shown
+
+SCHEMES = ("https://",)
+"""Beginnings of addresses that are asked for anything."""
 
 PATIENCE = 5.0
 """Seconds to wait for the first answer of a host, and between two pieces of a file."""
@@ -118,9 +122,12 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
     Raises
     ------
     DatasetError
-        No connection within `patience` seconds, an answer other than 200, a file that breaks
-        off or has more than `most` bytes (`MAX_BYTES`).
+        Another address than one of https, one that leads elsewhere, no connection within
+        `patience` seconds, an answer other than 200, a file that breaks off or has more than
+        `most` bytes (`MAX_BYTES`).
     """
+    if not url.startswith(SCHEMES):
+        raise DatasetError(f"{url} is no address of https")
     try:
         with (
             _open(url, patience) as answer,
@@ -134,8 +141,9 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
             ) as bar,
         ):
             answer.raise_for_status()
-            if not answer.url.startswith(url.split("//")[0] + "//"):
-                raise DatasetError(f"{url} leads to another kind of address, {answer.url}")
+            if answer.is_redirect:
+                where = shown(answer.headers["Location"])
+                raise DatasetError(f"{url} leads elsewhere, to {where}; it was not followed")
             for block in answer.iter_content(2**16):
                 bar.update(file.write(block))
                 if file.tell() > (most or MAX_BYTES):
@@ -150,7 +158,7 @@ def _open(url: str, patience: float) -> requests.Response:
 
     def ask() -> None:
         try:
-            answers.put(requests.get(url, stream=True, timeout=patience))
+            answers.put(requests.get(url, stream=True, timeout=patience, allow_redirects=False))
         except requests.RequestException as error:
             answers.put(error)
 

@@ -26,10 +26,14 @@ from imdbclust.datasets.sample import (
     GENRES,
     NOUNS,
     SURNAMES,
+    check_random_state,
     draw_distinct,
 )
 from imdbclust.datasets.tsv import NULL
 from imdbclust.load import encode_movie, gzip_or_plain
+
+MOST = 10**9
+"""Ten times all of IMDb; casts and troupes of all movies are kept in memory."""
 
 BLOCK = 20_000
 """Movies, or actors, that are made at once."""
@@ -126,9 +130,13 @@ class LargeSample:
         random_state: int = 31337,
     ):
         scale = max(n_movies / COURSE_MOVIES, n_actors / COURSE_ACTORS)
-        n_credits = n_credits or max(round(COURSE_CREDITS * scale), n_movies, n_actors)
+        if n_credits is None:
+            n_credits = max(round(COURSE_CREDITS * scale), n_movies, n_actors)
         if min(n_movies, n_actors) < 1:
             raise ValueError("there is at least one movie and one actor")
+        if max(n_movies, n_actors, n_credits) > MOST:
+            raise ValueError(f"there are at most {MOST:,} movies, actors and credits")
+        check_random_state(random_state)
         if not max(n_movies, n_actors) <= n_credits <= n_movies * n_actors:
             raise ValueError(
                 f"{n_credits:,} credits are impossible: {n_movies:,} movies and {n_actors:,} "

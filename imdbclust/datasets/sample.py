@@ -58,7 +58,7 @@ def make_filmography(
     n_movies: int = COURSE_MOVIES,
     n_actors: int = COURSE_ACTORS,
     *,
-    n_troupes: int = 16,
+    n_troupes: int | None = None,
     signal: float = 0.9,
     since: int = 2000,
     until: int = 2022,
@@ -79,7 +79,8 @@ def make_filmography(
     n_movies, n_actors : int
         Number of movies and of actors; every actor plays in at least one movie.
     n_troupes : int, at most `n_movies`
-        Number of troupes; the largest has about three times the movies of the smallest.
+        Number of troupes, 16 if there are as many movies; the largest has about three times the
+        movies of the smallest.
     signal : float from 0 to 1
         Probability that a credit is filled from the movie's own troupe, not from all actors.
         At 0 the casts tell nothing about the troupes. (A career too long for its troupe goes on in
@@ -103,7 +104,8 @@ def make_filmography(
     ValueError
         An argument outside of its range.
     """
-    _check_sizes(n_movies, n_actors, n_troupes, since, until)
+    n_troupes = max(1, min(16, n_movies)) if n_troupes is None else n_troupes
+    _check_sizes(n_movies, n_actors, n_troupes, since, until, random_state)
     _check_shares(
         signal=signal, castless=castless, genreless=genreless, unrated=unrated, homonyms=homonyms
     )
@@ -127,7 +129,9 @@ def make_filmography(
     return Filmography(corpus, movie_troupe, actor_troupe)
 
 
-def _check_sizes(n_movies: int, n_actors: int, n_troupes: int, since: int, until: int) -> None:
+def _check_sizes(
+    n_movies: int, n_actors: int, n_troupes: int, since: int, until: int, random_state: int
+) -> None:
     if n_movies < 1:
         raise ValueError(f"n_movies is at least 1, not {n_movies}")
     most = len(FORENAMES) * len(SURNAMES)
@@ -137,6 +141,13 @@ def _check_sizes(n_movies: int, n_actors: int, n_troupes: int, since: int, until
         raise ValueError(f"n_troupes is between 1 and n_movies ({n_movies}), not {n_troupes}")
     if not 1 <= since <= until <= 9999:
         raise ValueError(f"years run from since to until within 1..9999, not {since}..{until}")
+    check_random_state(random_state)
+
+
+def check_random_state(random_state: int) -> None:
+    """Raise ValueError unless a number can be a seed."""
+    if not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state is 0 to {2**32 - 1}, not {random_state}")
 
 
 def _check_shares(**shares: float) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from imdbclust.assignment import Assigner, Assignment, amount, load_assigner, titled
 from imdbclust.load import read_corpus
-from imdbclust.paths import reports
-from imdbclust.running.parameters import ParameterError
+from imdbclust.running.manifest import find_folder, read_manifest, stage_folder
 from imdbclust.running.show import UNPLACED, UNPLACED_NAME
 from imdbclust.running.stages import STAGES
 from imdbclust.running.store import ARTIFACT, TABLES
@@ -24,12 +22,12 @@ def assign_one(run: str, actors: Sequence[str], genres: Sequence[str], *, out: P
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError
-        There is no such finished run.
+    imdbclust.running.manifest.NotARun
+        There is no such finished run, or it is damaged.
     ValueError
         An ambiguous name, an unknown genre.
     """
-    folder = _folder(run, out)
+    folder = find_folder(run, out)
     assigner = _assigner(folder)
     return _describe(assigner.assign(actors, genres), assigner, _names(folder))
 
@@ -39,40 +37,25 @@ def assign_file(run: str, file: Path, *, out: Path | None) -> str:
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError
-        There is no such finished run.
+    imdbclust.running.manifest.NotARun
+        There is no such finished run, or it is damaged.
     imdbclust.load.CorpusError
         The file cannot be used.
     """
-    assigner = _assigner(_folder(run, out))
+    assigner = _assigner(find_folder(run, out))
     return table_csv(assigner.assign_all(read_corpus(file)))
 
 
-def _folder(run: str, out: Path | None) -> Path:
-    folder = Path(run) if "/" in run else (out or reports()) / run
-    if not (folder / "manifest.json").is_file():
-        there = sorted(path.parent.name for path in folder.parent.glob("*/manifest.json"))
-        hint = f"there is {', '.join(there)}" if there else "`imdbclust run` makes one"
-        raise ParameterError(f"there is no run {run!r} in {folder.parent}; {hint}")
-    return folder
-
-
 def _assigner(folder: Path) -> Assigner:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    artifacts = {
-        stage: folder.parent / "stages" / f"{entry['stage']}-{entry['key']}" / ARTIFACT
-        for stage, entry in zip(STAGES, manifest["stages"], strict=True)
-    }
-    gone = [stage for stage in STAGES[:4] if not artifacts[stage].is_dir()]
-    if gone:
-        raise ParameterError(
-            f"the run {folder.name!r} has no finished stage {gone[0]}; run it again first"
-        )
-    return load_assigner(artifacts)
+    manifest = read_manifest(folder)
+    return load_assigner(
+        {stage: stage_folder(folder, manifest, stage) / ARTIFACT for stage in STAGES[:4]}
+    )
 
 
 def _names(folder: Path) -> dict[int, str]:
-    table = read_table(folder / TABLES / "cluster_profiles.csv")
+    lies = stage_folder(folder, read_manifest(folder), "clustering")
+    table = read_table(lies / TABLES / "cluster_profiles.csv")
     return dict(zip(table["cluster"], table["name"], strict=True))
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from imdbclust.paths import reports
+from imdbclust.running.manifest import NotARun, find_folder, read_manifest
 from imdbclust.running.store import TABLES
 
 MOST = 12
 """So many differences of one kind are listed; of the rest only the number is told."""
-
-
-class NotARun(ValueError):
-    """There is no finished run or sweep of that name."""
 
 
 def describe_difference(one: str, other: str, *, out: Path | None = None) -> list[str]:
@@ -39,10 +34,10 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
     Raises
     ------
     NotARun
-        There is no such run, or one is a run and the other a sweep.
+        There is no such run, one is a run and the other a sweep, or a file of one is damaged.
     """
-    folders = [_folder(name, out) for name in (one, other)]
-    manifests = [_manifest(folder) for folder in folders]
+    folders = [find_folder(name, out) for name in (one, other)]
+    manifests = [read_manifest(folder) for folder in folders]
     if len({"settings" in manifest for manifest in manifests}) > 1:
         raise NotARun(f"{one} and {other} cannot be compared: one is a run, the other a sweep")
     lines = [*_settings(*manifests), *_listed("version", *(m["versions"] for m in manifests))]
@@ -54,25 +49,6 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
     if "settings" in manifests[0]:
         return lines + list(_results(*folders))
     return lines + list(_labels(*folders)) + list(_tables(*(folder / TABLES for folder in folders)))
-
-
-def _folder(name: str, out: Path | None) -> Path:
-    named = (Path(out) if out else reports()) / name
-    folder = named if (named / "manifest.json").is_file() else Path(name)
-    if not (folder / "manifest.json").is_file():
-        raise NotARun(f"there is no run {name!r} in {named.parent}, and no folder of that name")
-    return folder
-
-
-def _manifest(folder: Path) -> dict:
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        manifest = None
-    told = {"versions", "dataset", "commit", "status"}
-    if not isinstance(manifest, dict) or not told <= manifest.keys():
-        raise NotARun(f"{folder / 'manifest.json'} is no manifest of a run")
-    return manifest
 
 
 def _settings(one: dict, other: dict) -> list[str]:
@@ -110,9 +86,14 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
     from imdbclust.clustering import MOVIE_TO_CLUSTER, read_movie_to_cluster
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
-    if not all(path.is_file() for path in paths):
+    there = [path.is_file() for path in paths]
+    if not all(there):
+        if any(there):
+            yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if there[0] else 'second'}"
         return
-    left, right = (read_movie_to_cluster(path).set_index("movie_id")["cluster"] for path in paths)
+    left, right = (
+        _read(read_movie_to_cluster, path).set_index("movie_id")["cluster"] for path in paths
+    )
     shared = left.index.intersection(right.index)
     if len(shared) < max(len(left), len(right)):
         yield f"movies: {len(left):,} and {len(right):,}, of which {len(shared):,} are in both"
@@ -142,7 +123,7 @@ def _tables(one: Path, other: Path) -> Iterator[str]:
 
 def _how_tables_differ(one: Path, other: Path) -> str:
     left, right = (
-        pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (one, other)
+        _read(pd.read_csv, path, keep_default_na=False, na_values=[""]) for path in (one, other)
     )
     if list(left) != list(right):
         return "other columns"
@@ -162,7 +143,7 @@ def _results(one: Path, other: Path) -> Iterator[str]:
     """Compare the rows of two sweeps that have the same settings."""
     from imdbclust.running.sweep import VOLATILE
 
-    tables = [pd.read_csv(folder / "results.csv") for folder in (one, other)]
+    tables = [_read(pd.read_csv, folder / "results.csv") for folder in (one, other)]
     left, right = (
         table[[name for name in table if not name.startswith((*VOLATILE, "key_"))]]
         for table in tables
@@ -177,3 +158,10 @@ def _results(one: Path, other: Path) -> Iterator[str]:
         differing = int((left[name].astype(str) != right[name].astype(str)).sum())
         if differing:
             yield f"results: {name} differs in {differing:,} of {len(left):,} settings"
+
+
+def _read(read: Callable[..., pd.DataFrame], path: Path, **how) -> pd.DataFrame:
+    try:
+        return read(path, **how)
+    except (OSError, ValueError) as error:
+        raise NotARun(f"{path} is damaged: {error}") from None

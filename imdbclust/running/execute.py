@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imdbclust.paths import REPOSITORY
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
@@ -325,6 +327,7 @@ def _failure(
         message += _last_words(attempt / "scratch" / KERNEL_LOG)
     if kind == "CellTimeoutError":
         message = f"the notebook takes longer than the {manner.timeout:g} s that --timeout allows"
+    message = _without_places(message.replace(f"{attempt}/", ""))
     about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
     return StageFailed(about, text, seconds)
 
@@ -344,10 +347,20 @@ def _failed_cell(notebook: str) -> str | None:
     return None
 
 
+def _without_places(text: str) -> str:
+    """Return a text in which no file is named by where it lies on this machine."""
+    places = {sys.prefix, sys.base_prefix, str(REPOSITORY), str(Path.home())}
+    for place in sorted(places, key=len, reverse=True):
+        if len(place) > 1:
+            text = text.replace(f"{place}/", "…/")
+    return text
+
+
 def _forget_places(notebook: Path, planned: PlannedStage) -> None:
     """Take the paths of this machine, which papermill writes down, out of the notebook."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
     content["metadata"]["papermill"]["output_path"] = NOTEBOOK
     text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = _without_places(text.replace(f"{notebook.parent}/", ""))
     notebook.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from imdbclust import datasets
 from imdbclust.paths import NOTEBOOKS, reports
 from imdbclust.running import show
+from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
@@ -300,19 +301,12 @@ def _inputs_of_run(name: str, parameters: dict[str, Value]) -> dict[str, Path] |
     run = parameters.get(FROM_RUN)
     if not run or not READS[name]:
         return None
-    manifest = reports() / str(run) / "manifest.json"
-    if not manifest.is_file():
-        raise ParameterError(f"{FROM_RUN}: there is no run {run!r} in {reports()}")
-    stages = json.loads(manifest.read_text(encoding="utf-8"))["stages"]
-    folders = {
-        entry["stage"]: reports() / "stages" / f"{entry['stage']}-{entry['key']}"
-        for entry in stages
-    }
-    found = {stage: folders[notebook_of(stage).stem] for stage in READS[name]}
-    gone = [stage for stage, folder in found.items() if not folder.is_dir()]
-    if gone:
-        raise ParameterError(f"{FROM_RUN}: the run {run!r} has no finished stage {gone[0]}")
-    return found
+    try:
+        folder = find_folder(str(run))
+        manifest = read_manifest(folder)
+        return {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+    except NotARun as error:
+        raise ParameterError(f"{FROM_RUN}: {error}") from None
 
 
 def _default_inputs(name: str, parameters: dict[str, Value]) -> dict[str, Path]:

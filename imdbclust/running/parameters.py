@@ -22,14 +22,21 @@ from pathlib import Path
 from imdbclust.paths import NOTEBOOKS
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.stages import STAGES, notebook_of
+from imdbclust.terminal import is_unicode, quoted
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 FROM_RUN = "from_run"
 """The parameter that says where a notebook opened alone takes the earlier stages from."""
 
+DATASET = "dataset"
+"""The parameter that says which films are loaded; commands have an option for it."""
+
 MAX_TEXT = 4000
 """A longer text is no sensible value of any parameter."""
+
+MAX_INT = 2**63 - 1
+"""No library takes a larger number."""
 
 _BOUNDS = re.compile(r"\s*\[(?P<text>[^\]]*)\]\s*$")
 _RANGE = re.compile(r"^(?P<low>-?[\d.]*?)\.\.(?P<high>-?[\d.]*)$")
@@ -77,24 +84,31 @@ class Parameter:
         try:
             value = _literal(text, self.type)
         except ValueError:
-            raise ParameterError(f"{self.name} is {_WORDS[self.type]}, not {text!r}") from None
+            told = f"{self.name} is {_WORDS[self.type]}, not {quoted(text)}"
+            raise ParameterError(told) from None
         return self.check(value)
 
     def check(self, value: Value) -> Value:
         """Return the value if it is of the declared type and range; raise ParameterError else."""
+        if type(value) is int and not -MAX_INT <= value <= MAX_INT:
+            raise ParameterError(f"{self.name} is too large a number")
         if self.type is float and type(value) is int:
             value = float(value)
         if type(value) is not self.type:
-            raise ParameterError(f"{self.name} is {_WORDS[self.type]}, not {value!r}")
+            raise ParameterError(f"{self.name} is {_WORDS[self.type]}, not {quoted(value)}")
         if self.type is str:
             if self.choices and value not in self.choices:
                 raise ParameterError(
-                    f"{self.name} is one of {', '.join(self.choices)}, not {value!r}"
+                    f"{self.name} is one of {', '.join(self.choices)}, not {quoted(value)}"
                 )
-            if len(value) > MAX_TEXT or "\0" in value:
-                raise ParameterError(f"{self.name} is too long a text, or has a NUL in it")
-        elif self.type is not bool and not self.low <= value <= self.high:
-            raise ParameterError(f"{self.name} is {self._range_in_words()}, not {value}")
+            if len(value) > MAX_TEXT or "\0" in value or not is_unicode(value):
+                raise ParameterError(
+                    f"{self.name} is too long a text, or has a NUL or half a character in it"
+                )
+        elif self.type is not bool and not (
+            self.low <= value <= self.high and math.isfinite(value)
+        ):
+            raise ParameterError(f"{self.name} is {self._range_in_words()}, not {quoted(value)}")
         return value
 
     def describe(self) -> str:
@@ -186,6 +200,8 @@ def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:
     for name, text in pairs:
         if name in values:
             raise ParameterError(f"{name} is given twice")
+        if name == DATASET:
+            raise ParameterError("the films are given with --dataset, not with -p dataset")
         values[name] = _known(name).parse(text)
     return values
 
@@ -200,7 +216,7 @@ def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
     """
     known = presets()
     if preset not in known:
-        raise ParameterError(f"there is no preset {preset!r}; there is {', '.join(known)}")
+        raise ParameterError(f"there is no preset {quoted(preset)}; there is {', '.join(known)}")
     defaults = {name: parameter.default for name, parameter in declared().items()}
     return defaults | known[preset] | check_values(given)
 
@@ -208,9 +224,9 @@ def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
 def _known(name: str) -> Parameter:
     parameters = declared()
     if name not in parameters or name == FROM_RUN:
-        close = difflib.get_close_matches(name, parameters, n=1)
+        close = difflib.get_close_matches(name[:100], parameters.keys() - {FROM_RUN}, n=1)
         hint = f"did you mean {close[0]}?" if close else "`imdbclust run --help` lists them"
-        raise ParameterError(f"there is no parameter {name!r}; {hint}")
+        raise ParameterError(f"there is no parameter {quoted(name)}; {hint}")
     return parameters[name]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +19,7 @@ from imdbclust import __version__, datasets
 from imdbclust.datasets import Dataset
 from imdbclust.paths import REPOSITORY, reports
 from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
+from imdbclust.running.manifest import MANIFEST
 from imdbclust.running.parameters import ParameterError, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, plan_stages, versions
 from imdbclust.running.progress import Progress
@@ -25,6 +28,7 @@ from imdbclust.running.store import (
     ARTIFACT,
     CATALOGUE,
     NOTEBOOK,
+    PART,
     TABLES,
     Store,
     discard,
@@ -34,13 +38,14 @@ from imdbclust.running.store import (
     write_json,
 )
 from imdbclust.running.warm import start_early
+from imdbclust.terminal import quoted
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
 DEFAULT_PRESET = "seed"
 
-NOT_NAMES = ("stages", "interactive")
+NOT_NAMES = ("stages", "interactive", "bench")
 """Folders in ``reports/`` that are no runs."""
 
 
@@ -107,8 +112,9 @@ def run(
     manner = (manner or Manner()).settled()
     values = settings(preset, parameters or {})
     found = datasets.find(dataset)
-    name = check_name(name or f"{_plain(found.name)}-{preset}")
-    out = Path(out) if out else reports()
+    name = check_name(f"{plain(found.name)}-{preset}" if name is None else name)
+    out = reports() if out is None else Path(out).absolute()  # kernels work elsewhere
+    check_out(out, name)
     planned, store = plan_stages(values, found), Store(out)
     if manner.engine != "plain" and (force or not all(map(store.record, planned))):
         start_early()  # it imports while the films are read here
@@ -173,12 +179,41 @@ def check_name(name: str) -> str:
     """
     usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) and not name.endswith(".")
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
-    if not usual or reserved or name in NOT_NAMES:
+    if not usual or reserved or name.lower() in NOT_NAMES:
         raise ParameterError(
-            f"{name!r} cannot be the name of a run: up to 64 letters, digits, dots, - and _, "
-            f"beginning with a letter or digit, and not {' or '.join(NOT_NAMES)}"
+            f"{quoted(name)} cannot be the name of a run: up to 64 letters, digits, dots, - and _, "
+            f"beginning with a letter or digit, and not {', '.join(NOT_NAMES)}"
         )
     return name
+
+
+def check_out(out: Path, name: str) -> None:
+    """Raise unless a run's folder can be put below a folder for reports, before anything starts.
+
+    Raises
+    ------
+    ParameterError
+        Nothing can be written there, or what has that name is no run that may be replaced.
+    """
+    there = out / name
+    try:
+        str(there.absolute()).encode()  # notebooks say where they lie
+        there.exists()  # raises where a name is too long
+        for folder in (there.parent, Store(out).folder):
+            while not os.path.lexists(folder):
+                folder = folder.parent
+            with tempfile.TemporaryDirectory(prefix=PART, dir=folder):
+                pass  # the rights of a folder do not tell all
+        foreign = os.path.lexists(there) and not (there / MANIFEST).is_file()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no Unicode"
+        raise ParameterError(
+            f"{out}: reports cannot be written there: {reason}; name another folder with --out"
+        ) from None
+    if foreign and not (there.is_dir() and not any(there.iterdir())):
+        raise ParameterError(
+            f"{there} is there and is no run, so it is not replaced; give another --name or --out"
+        )
 
 
 def new_manifest(
@@ -472,7 +507,7 @@ def commit() -> dict:
     return {"commit": head, "dirty": bool(status)}
 
 
-def _plain(name: str) -> str:
-    """Return a dataset's name as part of a folder's name."""
+def plain(name: str) -> str:
+    """Return the name of a dataset or a file as part of a folder's name."""
     stem = re.sub(r"(\.(json|jsonl|ndjson))?(\.gz)?$", "", name)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:48] or "films"

@@ -19,6 +19,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +35,15 @@ from imdbclust.running.parameters import (
     presets,
     settings,
 )
+from imdbclust.terminal import quoted
 
 MAX_SETTINGS = 10_000
 """A larger sweep is a mistake of the person or of a range."""
+
+MAX_TEXT = 2**20
+"""A longer file is none."""
+
+_NUMERAL = re.compile(r"[-+]?(0|[1-9][0-9]*|(?=\.[0-9]))(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 
 SEED = "random_state"
 
@@ -110,7 +117,10 @@ def read_specification(
         an empty or an endless grid.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(MAX_TEXT + 1)
+        if len(text) > MAX_TEXT:
+            raise SpecificationError(f"{path}: is longer than any specification")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
         raise SpecificationError(f"{path}: cannot be read: {error.strerror}") from None
@@ -130,12 +140,13 @@ class _Reader:
 
     def __init__(self, path: Path):
         self.path = path
+        self.counted: set[str] = set()  # what is counted up from a fixed value
 
     def specification(self, root, text: str, dataset: str | None, given: dict) -> Specification:
         if root is None:
             raise SpecificationError(f"{self.path}: is empty")
         parts = self.mapping(root, "the specification", KEYS)
-        films = dataset or self.text(parts.get("dataset"), "dataset", "auto")
+        named = self.text(parts.get("dataset"), "dataset", "auto")
         preset = self.preset(parts["preset"], "preset") if "preset" in parts else "seed"
         fixed = self.parameters(parts["parameters"], "parameters") if "parameters" in parts else {}
         fixed |= given
@@ -151,8 +162,10 @@ class _Reader:
             one = _setting(axes, preset, fixed)
             found.setdefault((one.preset, *sorted(one.parameters.items())), one)
         axes = dict.fromkeys(name for axes in points for name in axes)
+        for name in given.keys() & axes.keys() - self.counted:
+            self.complain(root, name, "varies here; leave out -p, or its values here")
         ordered = sorted(axes, key=lambda name: name == SEED)
-        return Specification(films, list(found.values()), tuple(ordered), text)
+        return Specification(dataset or named, list(found.values()), tuple(ordered), text)
 
     def grid(self, node, fixed: dict[str, Value]) -> Iterator[dict[str, Value]]:
         if node is None:
@@ -174,6 +187,7 @@ class _Reader:
             if "repeats" not in parts:
                 self.complain(node, place, "give repeats, or a list of seeds")
             repeats = self.whole(parts["repeats"], f"{place}: repeats", 1, MAX_SETTINGS)
+            self.counted.add(name)
             first = int(fixed.get(SEED, declared()[SEED].default))
             return [self.checked(node, name, first + number, place) for number in range(repeats)]
         if not isinstance(node, yaml.SequenceNode):
@@ -278,7 +292,9 @@ class _Reader:
     def whole(self, node, place: str, low: int, high: int) -> int:
         value = self.scalar(node, place)
         if type(value) is not int or not low <= value <= high:
-            self.complain(node, place, f"is a whole number from {low:,} to {high:,}, not {value!r}")
+            self.complain(
+                node, place, f"is a whole number from {low:,} to {high:,}, not {quoted(value)}"
+            )
         return value
 
     def text(self, node, place: str, default: str) -> str:
@@ -286,7 +302,7 @@ class _Reader:
             return default
         value = self.scalar(node, place)
         if not isinstance(value, str):
-            self.complain(node, place, f"is a text, not {value!r}")
+            self.complain(node, place, f"is a text, not {quoted(value)}")
         return value
 
     def scalar(self, node, place: str) -> Value:
@@ -296,13 +312,16 @@ class _Reader:
         try:
             value = loader.construct_object(node)
         except (yaml.YAMLError, ValueError):
-            self.complain(node, place, f"{node.value!r} cannot be read")
+            self.complain(node, place, f"{quoted(node.value)} cannot be read")
         finally:
             loader.dispose()
         if not isinstance(value, bool | int | float | str):
             self.complain(node, place, "is no number, text, true or false")
         if isinstance(value, float) and not math.isfinite(value):
             self.complain(node, place, "is not finite")
+        if type(value) in (int, float) and not _NUMERAL.fullmatch(node.value):
+            # in YAML 010 is 8 and 1:30 is 90
+            self.complain(node, place, f"{quoted(node.value)} is no plain number in digits")
         return value
 
     def mapping(self, node, place: str, known: tuple[str, ...]) -> dict:
@@ -311,7 +330,7 @@ class _Reader:
             if name not in known:
                 close = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-                self.complain(key, place, f"{name!r} is unknown; {hint}")
+                self.complain(key, place, f"{quoted(name)} is unknown; {hint}")
             found[name] = value
         return found
 

@@ -56,13 +56,7 @@ class Store:
 
     def record(self, planned: PlannedStage) -> dict | None:
         """Return the record of a finished execution; None if there is none that is sound."""
-        folder = self.path(planned)
-        try:
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        same = record.get("format") == FORMAT and record.get("key") == planned.key
-        return record if same and record["files"] == hashes(folder) else None
+        return sound_record(self.path(planned), planned.key)
 
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
@@ -90,6 +84,17 @@ class Store:
                 return there
             raise
         return record
+
+
+def sound_record(folder: Path, key: str) -> dict | None:
+    """Return the record of an execution; None unless every file is as it was left."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        left = {"format": FORMAT, "key": key, "files": hashes(folder)}
+    except (OSError, ValueError, RecursionError):
+        return None
+    same = isinstance(record, dict) and left.items() <= record.items()
+    return record if same else None
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -187,7 +192,8 @@ def replace_folder(new: Path, target: Path) -> None:
 def write_json(path: Path, data: dict) -> None:
     """Write JSON so that the file is either whole or not there."""
     part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="\n") as file:
+    # half a character, as of a file's name that is no Unicode, becomes what JSON writes for it
+    with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")
         file.flush()

@@ -31,12 +31,14 @@ from imdbclust.running.run import (
     RunFailed,
     assemble,
     check_name,
+    check_out,
     check_possible,
     commit,
     entry_of,
     films_of,
     new_manifest,
     pending_entry,
+    plain,
 )
 from imdbclust.running.specification import Setting, Specification, read_specification
 from imdbclust.running.stages import STAGES, notebook_of
@@ -261,7 +263,7 @@ def prepare_sweep(
     """
     specification = read_specification(path, dataset=dataset, given=parameters)
     plan = plan_sweep(specification, datasets.find(specification.dataset))
-    store = Store(Path(out) if out else reports())
+    store = Store(reports() if out is None else Path(out).absolute())
     films = {}
     for setting, stages in zip(specification.settings, plan.stages, strict=True):
         load = stages[0]
@@ -321,6 +323,7 @@ def sweep(
         Settings failed; the others are done.
     """
     name, out = check_name(name), store.folder.parent
+    check_out(out, name)
     n_workers, manner = _check_workers(workers, scheduler), (manner or Manner()).settled()
     tidy(out)
     if force:
@@ -373,6 +376,8 @@ def _check_workers(workers: int | None, scheduler: str | None) -> int:
     ParameterError
         What executes elsewhere than in this process is not installed, or is asked for twice.
     """
+    if scheduler == "":
+        raise ParameterError("--scheduler is an address, such as tcp://10.0.0.1:8786, not empty")
     if workers and scheduler:
         raise ParameterError("give --workers or --scheduler, not both")
     if workers is not None and workers < 1:
@@ -468,4 +473,9 @@ def run_sweep(
 ) -> Path:
     """Prepare and execute a sweep; see :func:`prepare_sweep` and :func:`sweep`."""
     plan, store = prepare_sweep(path, dataset=dataset, out=out)
-    return sweep(plan, store, name or f"sweep-{Path(path).stem}", **options)
+    return sweep(plan, store, name_of(path) if name is None else name, **options)
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a sweep that was not given one, by the name of its specification."""
+    return f"sweep-{plain(Path(path).stem)}"
