@@ -403,8 +403,10 @@ def profile_clusters(
     member = clustering.membership()
     casts = build_incidence(corpus).matrix
     genre_matrix, genre_names = corpus.genre_matrix()
-    actor_names = pd.Index(corpus.actors["name"])
-    actors = standouts(member @ casts, sizes, corpus.movies_per_actor(), actor_names)
+    by_id = np.argsort(corpus.actors["actor_id"], kind="stable")  # whatever the file's order
+    actor_names = pd.Index(corpus.actors["name"])[by_id]
+    careers = corpus.movies_per_actor()[by_id]
+    actors = standouts(member @ casts[:, by_id], sizes, careers, actor_names)
     actors = actors[actors["cluster"] != UNPLACED].copy()  # they stand in no other movie
     genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
     years = [_middle_years(corpus, clustering, cluster) for cluster in sizes.index]
@@ -572,10 +574,11 @@ def _sample_titles(
     corpus: Corpus, clustering: Clustering, n_titles: int, random_state: int
 ) -> list[str]:
     rng = np.random.default_rng(random_state)
-    titles = corpus.movies["title"].to_numpy()
+    by_id = np.argsort(corpus.movies["movie_id"], kind="stable")  # whatever the file's order
+    titles = corpus.movies["title"].to_numpy()[by_id]
     drawn = []
     for cluster in clustering.groups:
-        movies = np.flatnonzero(clustering.labels == cluster)
+        movies = np.flatnonzero(clustering.labels[by_id] == cluster)
         some = rng.choice(movies, size=min(n_titles, len(movies)), replace=False)
         drawn.append("; ".join(titles[np.sort(some)]))
     return drawn

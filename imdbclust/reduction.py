@@ -398,27 +398,29 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; started from the
     principal components as Kobak and Berens (2019), Nature Communications 10:5416, advise.
     """
-    from sklearn.manifold import TSNE
-
     lengths = np.linalg.norm(embedding.scores, axis=1)
-    movies = np.flatnonzero(lengths > ZERO * lengths.max(initial=0.0))
+    movies = np.argsort(embedding.movie_ids, kind="stable")  # the same whatever the file's order
+    movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
     if len(movies) > max_movies:
         rng = np.random.default_rng(random_state)
-        movies = np.sort(rng.choice(movies, size=max_movies, replace=False))
+        movies = movies[np.sort(rng.choice(len(movies), size=max_movies, replace=False))]
     place = np.empty((0, 2))
     spots = embedding.scores[movies].round(NEAREST_DECIMALS)
     if len(movies) < 8 or embedding.n_components < 2 or (spots == spots[:1]).all():
         movies = movies[:0]
     else:
+        from sklearn.manifold import TSNE
+
         perplexity = min(30.0, (len(movies) - 1) / 3)
         layout = TSNE(init="pca", perplexity=perplexity, random_state=random_state)
         place = layout.fit_transform(embedding.scores[movies])
+    order = np.argsort(movies)
     return pd.DataFrame(
         {
-            "movie": movies.astype(np.int32),
-            "movie_id": embedding.movie_ids.to_numpy()[movies],
-            "x": place[:, 0],
-            "y": place[:, 1],
+            "movie": movies[order].astype(np.int32),
+            "movie_id": embedding.movie_ids.to_numpy()[movies[order]],
+            "x": place[order, 0],
+            "y": place[order, 1],
         }
     )
 
