@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import scipy.sparse as sp
 
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence
-from imdbclust.reduction import Embedding
+from imdbclust.reduction import NEAREST_DECIMALS, Embedding
 
 MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
 
@@ -171,7 +173,8 @@ def cluster_movies(
     Raises
     ------
     ValueError
-        If there are fewer movies to cluster than clusters.
+        If there are fewer movies to cluster than clusters. Where movies lie on fewer distinct
+        spots than there are clusters, the other clusters are empty.
 
     References
     ----------
@@ -186,9 +189,10 @@ def cluster_movies(
     from sklearn.cluster import MiniBatchKMeans
 
     check_n_clusters(n_clusters, len(embedding.scores))
-    model = MiniBatchKMeans(
-        **usual, reassignment_ratio=reassignment_ratio, random_state=random_state
-    ).fit(embedding.scores)
+    with _EMPTY_CLUSTERS_ARE_FINE:
+        model = MiniBatchKMeans(
+            **usual, reassignment_ratio=reassignment_ratio, random_state=random_state
+        ).fit(embedding.scores)
     return Clustering(
         labels=model.labels_,
         centers=model.cluster_centers_,
@@ -203,7 +207,8 @@ def _cluster_placed(embedding: Embedding, *, n_clusters: int, **options) -> Clus
     order = np.argsort(embedding.movie_ids)  # the same whatever the order of the file
     movies = order[embedding.placed[order]]
     check_n_clusters(n_clusters, len(movies))
-    model = KMeans(n_clusters, **options).fit(embedding.scores[movies])
+    with _EMPTY_CLUSTERS_ARE_FINE:
+        model = KMeans(n_clusters, **options).fit(embedding.scores[movies])
     by_size = np.argsort(-np.bincount(model.labels_, minlength=n_clusters), kind="stable")
     labels = np.full(len(order), UNPLACED, dtype=np.int32)
     labels[movies] = np.argsort(by_size)[model.labels_]
@@ -213,6 +218,36 @@ def _cluster_placed(embedding: Embedding, *, n_clusters: int, **options) -> Clus
         inertia=float(model.inertia_),
         movie_ids=embedding.movie_ids,
     )
+
+
+class _WithoutConvergenceWarning:
+    """Ignore scikit-learn's warning of fewer distinct points than clusters, in any thread.
+
+    What it warns of, empty clusters, is in the sizes. :class:`warnings.catch_warnings` is for one
+    thread at a time; here the first who enters sets the filter, and the last who leaves resets it.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._caught = threading.Lock(), 0, None
+
+    def __enter__(self):
+        from sklearn.exceptions import ConvergenceWarning
+
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.filterwarnings("ignore", "Number of distinct", ConvergenceWarning)
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_EMPTY_CLUSTERS_ARE_FINE = _WithoutConvergenceWarning()
 
 
 def write_movie_to_cluster(table: pd.DataFrame, path: str | Path) -> None:
@@ -368,8 +403,10 @@ def profile_clusters(
     member = clustering.membership()
     casts = build_incidence(corpus).matrix
     genre_matrix, genre_names = corpus.genre_matrix()
-    actor_names = pd.Index(corpus.actors["name"])
-    actors = standouts(member @ casts, sizes, corpus.movies_per_actor(), actor_names)
+    by_id = np.argsort(corpus.actors["actor_id"], kind="stable")  # whatever the file's order
+    actor_names = pd.Index(corpus.actors["name"])[by_id]
+    careers = corpus.movies_per_actor()[by_id]
+    actors = standouts(member @ casts[:, by_id], sizes, careers, actor_names)
     actors = actors[actors["cluster"] != UNPLACED].copy()  # they stand in no other movie
     genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
     years = [_middle_years(corpus, clustering, cluster) for cluster in sizes.index]
@@ -484,6 +521,25 @@ def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:
     return found[np.isfinite(found["distance"])].reset_index(drop=True)
 
 
+def cluster_words(cluster: int) -> str:
+    """Return what a sentence calls a group: ``cluster 3``, or ``no cluster (unplaced)``."""
+    return "no cluster (unplaced)" if cluster == UNPLACED else f"cluster {cluster:.0f}"
+
+
+def empty_sentence(embedding: Embedding, clustering: Clustering) -> str:
+    """Say how many clusters have no movie, and why; empty if there are none."""
+    n_empty = int((clustering.sizes().drop(UNPLACED, errors="ignore") == 0).sum())
+    if not n_empty:
+        return ""
+    scores = embedding.scores[clustering.placed].round(NEAREST_DECIMALS) + 0.0
+    n_spots = len(np.unique(scores, axis=0))
+    said = f"Clusters without a movie: {n_empty:,} of {clustering.n_clusters:,}."
+    if n_spots >= clustering.n_clusters:
+        return f"{said} The search for centers ended with no movie nearest to these."
+    spots = "one spot" if n_spots == 1 else f"{n_spots:,} different spots"
+    return f"{said} By their casts, all {len(scores):,} movies lie on {spots}."
+
+
 def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:
     """Raise ValueError unless the clustering is of the corpus' movies, in the same order."""
     if not clustering.movie_ids.equals(pd.Index(corpus.movies["movie_id"])):
@@ -518,10 +574,11 @@ def _sample_titles(
     corpus: Corpus, clustering: Clustering, n_titles: int, random_state: int
 ) -> list[str]:
     rng = np.random.default_rng(random_state)
-    titles = corpus.movies["title"].to_numpy()
+    by_id = np.argsort(corpus.movies["movie_id"], kind="stable")  # whatever the file's order
+    titles = corpus.movies["title"].to_numpy()[by_id]
     drawn = []
     for cluster in clustering.groups:
-        movies = np.flatnonzero(clustering.labels == cluster)
+        movies = np.flatnonzero(clustering.labels[by_id] == cluster)
         some = rng.choice(movies, size=min(n_titles, len(movies)), replace=False)
         drawn.append("; ".join(titles[np.sort(some)]))
     return drawn

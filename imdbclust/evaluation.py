@@ -145,7 +145,11 @@ class Effort:
         n_placed = int(clustering.placed.sum())
         trained = int(TRAINED_SHARE * min(n_placed, *incidence.shape))
         if trained <= recipe.n_components or n_placed < 5 * recipe.n_clusters:
-            return f"{n_placed:,} placed movies are too few for parts of them to be clustered"
+            return (
+                f"too few movies ({n_placed:,} placed) or actors ({incidence.shape[1]:,}) for "
+                f"parts of them to make {recipe.n_clusters:,} clusters by "
+                f"{recipe.n_components:,} components"
+            )
         return ""
 
 
@@ -157,6 +161,10 @@ EFFORTS = {
     "full": Effort(n_seeds=10, n_subsamples=10, n_shuffles=10, n_permutations=500, n_curve=6),
 }
 """What the parameter ``evaluation`` stands for."""
+
+
+class NotEvaluated(ValueError):
+    """A part of the movies, or a shuffle of their casts, is too poor for the recipe."""
 
 
 # ---------------------------------------------------------------- stability
@@ -265,7 +273,10 @@ def _split(n_movies: int, share: float, random_state: int) -> tuple[np.ndarray, 
 def _fit_part(
     fit: Fit, incidence: Incidence, trained: np.ndarray, held_out: np.ndarray, random_state: int
 ) -> Subsample:
-    return Subsample(trained, held_out, fit(incidence.select(trained), random_state))
+    try:
+        return Subsample(trained, held_out, fit(incidence.select(trained), random_state))
+    except ValueError as error:
+        raise NotEvaluated(f"on {len(trained):,} of the movies, {error}") from error
 
 
 def _agreement(fits: Sequence[tuple[np.ndarray, Fitted]]) -> pd.DataFrame:
@@ -346,6 +357,8 @@ def tell_held_out(
     decades = decade_codes(corpus)
     casts = incidence.matrix
     new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
+    if not len(new):
+        raise NotEvaluated(f"of {len(part.held_out):,} movies held out none has a cast")
     has_genre, base = genres[part.trained], _smoothed_shares(genres[part.trained])
     model = CastModel.learn(casts[part.trained], part.fit.labels, part.fit.n_clusters)
     groups = _codes(part.fit.labels, part.fit.n_clusters)
@@ -812,6 +825,11 @@ def evaluate(
     Returns
     -------
     Evaluation
+
+    Raises
+    ------
+    NotEvaluated
+        A part of the movies cannot be clustered, or leaves none with a cast to predict.
     """
     whole = whole or fit(incidence, random_state)
     usual = {"random_state": random_state}
@@ -943,20 +961,30 @@ def has_structure(held_out: float, ari_subsamples: float) -> bool:
 
 def era_sentence(bits: float, by_era: float) -> str:
     """Say how much of the clusters' information about genres the era explains."""
-    share = min(max(by_era / bits, 0.0), 1.0) if bits > 0 else 1.0
+    said = f"The clusters tell {bits:z.2f} bits about genres (in-sample), "
+    if by_era >= bits:
+        return (
+            f"{said}all of which (100%) the era explains: {by_era:z.2f} are left when the movies "
+            "of each year swap their clusters at random."
+        )
     return (
-        f"The clusters tell {bits:.2f} bits about genres (in-sample), of which {by_era:.2f} "
-        f"({share:.0%}) are explained by the era: that much is left when the movies of each year "
-        "swap their clusters at random."
+        f"{said}of which {by_era:z.2f} ({max(by_era / bits, 0.0):.0%}) are explained by the era: "
+        "that much is left when the movies of each year swap their clusters at random."
     )
 
 
 def stability_sentence(ari_seeds: float, ari_subsamples: float, held_out: float) -> str:
     """Say how far the clusters can be trusted."""
-    if not has_structure(held_out, ari_subsamples):
+    if not ari_subsamples >= NO_ARI:
         return (
             "There is no structure: clusters of one part of the movies are not those of another "
-            f"(ARI {ari_subsamples:.2f}), or tell nothing of movies not seen ({held_out:.2f} bits)."
+            f"(ARI {ari_subsamples:z.2f})."
+        )
+    if not has_structure(held_out, ari_subsamples):
+        return (
+            "There is no structure that tells of genres: the clusters come back on parts of the "
+            f"movies (ARI {ari_subsamples:.2f}), but of the genres of movies not seen they tell "
+            f"{held_out:z.2f} bits."
         )
     words = ("hardly stable", "somewhat stable", "stable")
     word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]

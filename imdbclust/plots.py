@@ -137,6 +137,9 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None, ax: Axes | None =
         _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
         second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
         second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
+        if frame["cumulative_share"].isna().all():
+            middle = {"ha": "center", "va": "center", "transform": second.transAxes}
+            second.text(0.5, 0.5, "no variance to keep", **middle)
     ax.plot(frame["component"], frame["singular_value"], color=ACCENT, marker=".")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="component", ylabel="singular value", ylim=(0, None))
@@ -337,7 +340,9 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
         ax.grid(visible=False, axis="y")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         title = "in-sample" if measure == "bits" else measure.replace("_", " ")
-        ax.set(xlabel="bits about genres", title=title, xlim=(0, None))
+        ax.set(xlabel="bits about genres", title=title)
+        if not (some[["null_mean", "observed"]] < 0).any(axis=None):
+            ax.set_xlim(0, None)
     axes[0][0].invert_yaxis()
     axes[0][-1].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     return axes[0][0]

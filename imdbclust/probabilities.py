@@ -512,10 +512,11 @@ def expected_rating(corpus: Corpus, clustering: Clustering, has: np.ndarray) -> 
 def sample_movies(
     corpus: Corpus, among: np.ndarray, *, n: int = 10, random_state: int
 ) -> pd.DataFrame:
-    """Return up to `n` movies drawn from those marked: ``movie_id``, ``title``, ``year``."""
-    movies = np.flatnonzero(among)
+    """Return up to `n` movies drawn from those marked: ``movie_id``, ``title``, ``year``; by id."""
+    by_id = np.argsort(corpus.movies["movie_id"], kind="stable")  # whatever the file's order
+    movies = np.flatnonzero(among[by_id])
     rng = np.random.default_rng(random_state)
-    drawn = np.sort(rng.choice(movies, size=min(n, len(movies)), replace=False))
+    drawn = by_id[np.sort(rng.choice(movies, size=min(n, len(movies)), replace=False))]
     return corpus.movies.loc[drawn, ["movie_id", "title", "year"]].reset_index(drop=True)
 
 

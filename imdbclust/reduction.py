@@ -141,6 +141,10 @@ _ARRAYS = ("scores", "components", "loadings", "singular_values", "explained_var
 def check_n_components(n_components: int, shape: tuple[int, int]) -> None:
     """Raise ValueError if a matrix of that shape has no such number of components."""
     n_movies, n_actors = shape
+    if not n_actors:
+        raise ValueError(
+            f"no movie has an actor, so there is nothing to reduce ({n_movies:,} movies, no actors)"
+        )
     if not 1 <= n_components <= min(shape):
         raise ValueError(
             f"n_components = {n_components:,} is impossible: a matrix of {n_movies:,} movies and "
@@ -217,14 +221,19 @@ def _reduce_as_it_is(incidence: Incidence, settings: dict) -> Embedding:
     from sklearn.decomposition import TruncatedSVD
 
     svd = TruncatedSVD(settings["n_components"], random_state=settings["random_state"])
-    with np.errstate(invalid="ignore"):  # all casts alike: no variance, its shares are NaN
-        scores = svd.fit_transform(incidence.matrix)
+    matrix, n_actors = incidence.matrix, incidence.shape[1]
+    if n_actors == 1:  # scikit-learn wants two columns; one of zeros changes nothing
+        matrix = sp.csr_array(sp.hstack([matrix, sp.csr_array(matrix.shape)]))
+    with np.errstate(invalid="ignore", divide="ignore"):  # all casts alike have no variance
+        scores = svd.fit_transform(matrix)
+    shares = svd.explained_variance_ratio_
+    components = svd.components_ if n_actors > 1 else svd.components_[:, :1]
     return Embedding(
         scores=scores,
-        components=svd.components_,
-        loadings=svd.components_.T,
+        components=components,
+        loadings=components.T,
         singular_values=svd.singular_values_,
-        explained_variance_ratio=svd.explained_variance_ratio_,
+        explained_variance_ratio=np.where(np.isfinite(shares), shares, np.nan),
         movie_ids=incidence.movie_ids,
         actor_ids=incidence.actor_ids,
         settings=settings,
@@ -267,7 +276,7 @@ def _svd(matrix: sp.csr_array, n: int, random_state: int) -> tuple[np.ndarray, n
 
     if n < min(matrix.shape):
         svd = TruncatedSVD(n, algorithm="arpack", random_state=random_state)
-        with np.errstate(invalid="ignore"):  # all casts alike: shares of variance that are unused
+        with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance, not used
             svd.fit(matrix)
         return svd.singular_values_, svd.components_
     left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
@@ -308,6 +317,23 @@ def largest_gap(singular_values: np.ndarray, *, least: int = 2) -> int:
     before, after = singular_values[least - 1 : -1], singular_values[least:]
     ratios = np.divide(before, after, out=np.full_like(before, np.inf), where=after > 0)
     return int(np.argmax(ratios)) + least if len(ratios) else len(singular_values)
+
+
+def n_dimensions(singular_values: np.ndarray) -> int:
+    """Return how many of the components hold anything: the rank, as far as they tell it."""
+    return int((singular_values > ZERO * singular_values.max(initial=0.0)).sum())
+
+
+def kept_sentence(embedding: Embedding) -> str:
+    """Say how much of the matrix the components keep."""
+    kept = float(embedding.explained_variance_ratio.sum())
+    if np.isnan(kept):
+        return "All casts are alike, so the matrix has no variance that components could keep."
+    n, weighted = embedding.n_components, embedding.settings["weighting"] != "none"
+    whole = "weighted matrix' sum of squares" if weighted else "variance of the matrix"
+    said = f"{n} component{'s keep' if n > 1 else ' keeps'} {kept:.1%} of the {whole}."
+    few = " Casts have hardly any common structure that few dimensions could hold."
+    return said + (few if kept < 0.5 else "")
 
 
 def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.DataFrame:
@@ -368,24 +394,27 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     -------
     DataFrame
         ``movie`` (row number), ``movie_id``, ``x``, ``y``, in the corpus' order. Empty if
-        fewer than 8 movies can be laid out.
+        fewer than 8 movies can be laid out, if all of them lie on one spot (the library would
+        crash), or if there is one component only.
 
     References
     ----------
     van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; started from the
     principal components as Kobak and Berens (2019), Nature Communications 10:5416, advise.
     """
-    from sklearn.manifold import TSNE
-
     lengths = np.linalg.norm(embedding.scores, axis=1)
-    movies = np.flatnonzero(lengths > ZERO * lengths.max(initial=0.0))
+    movies = np.argsort(embedding.movie_ids, kind="stable")  # the same whatever the file's order
+    movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
     if len(movies) > max_movies:
         rng = np.random.default_rng(random_state)
-        movies = np.sort(rng.choice(movies, size=max_movies, replace=False))
+        movies = movies[np.sort(rng.choice(len(movies), size=max_movies, replace=False))]
     place = np.empty((0, 2))
-    if len(movies) < 8 or embedding.n_components < 2:
+    spots = embedding.scores[movies].round(NEAREST_DECIMALS)
+    if len(movies) < 8 or embedding.n_components < 2 or (spots == spots[:1]).all():
         movies = movies[:0]
     else:
+        from sklearn.manifold import TSNE
+
         perplexity = min(30.0, (len(movies) - 1) / 3)
         layout = TSNE(
             init="pca",
@@ -395,12 +424,13 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
         )
         with _two_threads():
             place = layout.fit_transform(embedding.scores[movies])
+    order = np.argsort(movies)
     return pd.DataFrame(
         {
-            "movie": movies.astype(np.int32),
-            "movie_id": embedding.movie_ids.to_numpy()[movies],
-            "x": place[:, 0],
-            "y": place[:, 1],
+            "movie": movies[order].astype(np.int32),
+            "movie_id": embedding.movie_ids.to_numpy()[movies[order]],
+            "x": place[order, 0],
+            "y": place[order, 1],
         }
     )
 

@@ -190,6 +190,7 @@ def _attempt(
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
         _forget_places(attempt / NOTEBOOK, planned)
+        _forget_times(attempt / NOTEBOOK)
         del done["token"]
         record = {
             "stage": planned.name,
@@ -361,6 +362,26 @@ def _forget_places(notebook: Path, planned: PlannedStage) -> None:
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
     content["metadata"]["papermill"]["output_path"] = NOTEBOOK
+    _write_notebook(notebook, content)
+
+
+def _forget_times(notebook: Path) -> None:
+    """Take out what differs each time: the times of the cells, the id of the cell put in.
+
+    The same execution then leaves the same bytes. The time of all is in the record; the notebook
+    of one that failed keeps its times.
+    """
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for about in (content, *content["cells"]):
+        about["metadata"].pop("execution", None)
+        for name in ("start_time", "end_time", "duration"):
+            about["metadata"].get("papermill", {}).pop(name, None)
+        if "injected-parameters" in about["metadata"].get("tags", []):
+            about["id"] = "injected-parameters"
+    _write_notebook(notebook, content)
+
+
+def _write_notebook(notebook: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False)
     text = _without_places(text.replace(f"{notebook.parent}/", ""))
     notebook.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from imdbclust import datasets
 from imdbclust.paths import NOTEBOOKS, reports
 from imdbclust.running import show
+from imdbclust.running.gaps import explained
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -165,12 +166,16 @@ class Stage:
 
         Of a wide one only some `columns` may be shown; `links` are as in
         :func:`imdbclust.running.show.table_html`. The index is not part of the table: reset
-        it where it says something.
+        it where it says something. Why values are missing stands in
+        :mod:`imdbclust.running.gaps`, and is said where some are.
         """
-        self._write_table(frame, name, caption)
         shown = frame[columns] if columns else frame
-        html = show.table_html(shown, caption=caption, name=name, head=head, links=links)
-        _display(self._located(html), shown.head(head or 10).to_string(index=False))
+        notes = self._write_table(frame, name, caption)
+        html = show.table_html(
+            shown, caption=caption, name=name, head=head, links=links, notes=notes
+        )
+        text = [shown.head(head or 10).to_string(index=False), *notes]
+        _display(self._located(html), "\n".join(text))
 
     def _located(self, html: str) -> str:
         """Let links to CSV files lead to where they lie, seen from the notebook."""
@@ -179,9 +184,15 @@ class Stage:
         at = os.path.relpath(self.folder / TABLES, Path.cwd())
         return html.replace('href="tables/', f'href="{quote(Path(at).as_posix())}/')
 
-    def _write_table(self, frame: pd.DataFrame, name: str, caption: str) -> None:
+    def _write_table(
+        self, frame: pd.DataFrame, name: str, caption: str, kind: str | None = None
+    ) -> list[str]:
+        """Write a table, and return why values are missing from it."""
         write_table(frame, self.folder / TABLES / f"{name}.csv")
-        self.told["tables"].append({"name": name, "caption": caption, "rows": len(frame)})
+        missing = explained(frame, kind or name)
+        about = {"name": name, "caption": caption, "rows": len(frame), "missing": missing}
+        self.told["tables"].append(about)
+        return missing
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative."""
@@ -265,9 +276,9 @@ class SweepStage(Stage):
         """Show a table of :func:`imdbclust.comparison.grid`, its cells links to their settings."""
         told = cells.iloc[0]
         name = f"heat_{told['metric']}_{told['row_axis']}_{told['column_axis']}"
-        self._write_table(cells, name, caption)
+        notes = self._write_table(cells, name, caption, "heat")
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
-        html = show.heat_html(cells, caption=caption, name=name, links=links)
+        html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
         _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 

@@ -275,7 +275,10 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
     from imdbclust.reduction import check_n_components
 
     if corpus.genres.empty:
-        raise CorpusError("no movie has a genre, so there is nothing to say about genres")
+        raise CorpusError(
+            "no movie has a genre, so there is nothing to say about genres "
+            f"({corpus.n_movies:,} movies)"
+        )
     try:
         check_n_components(values["n_components"], (corpus.n_movies, corpus.n_actors))
         _check_placeable(values, corpus)

@@ -11,6 +11,7 @@ import io
 import math
 import re
 import warnings
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def table_html(
     name: str,
     head: int | None = None,
     links: dict[str, list[str]] | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """Return a table with caption, scoped headers and a link to its CSV.
 
@@ -97,6 +99,8 @@ def table_html(
         within the table; of a longer one they are in the CSV only, as the caption says.
     links : dict, optional
         For a column, the relative address that each of its cells leads to.
+    notes : sequence of str
+        Sentences below the table, such as why values are missing.
     """
     whole = head is None or len(frame) <= MAX_ROWS
     shown = (frame if whole else frame.head(head)).iloc[:, :MAX_COLUMNS]
@@ -133,12 +137,23 @@ def table_html(
         f'<figure class="table" id="table-{file}">{LAB_STYLE}'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text}"{window}>'
         f"<table{full}><caption>{text}</caption>"
-        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{printed}"
+        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{printed}{_notes(notes)}"
         f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
     )
 
 
-def heat_html(cells: pd.DataFrame, *, caption: str, name: str, links: dict[int, str]) -> str:
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f'<p class="note">{escape(readable(note))}</p>' for note in notes)
+
+
+def heat_html(
+    cells: pd.DataFrame,
+    *,
+    caption: str,
+    name: str,
+    links: dict[int, str],
+    notes: Sequence[str] = (),
+) -> str:
     """Return a table whose cells are shaded by their value, each a link.
 
     Parameters
@@ -152,6 +167,8 @@ def heat_html(cells: pd.DataFrame, *, caption: str, name: str, links: dict[int, 
         Name of the CSV, without ending.
     links : dict
         Addresses by ``first``.
+    notes : sequence of str
+        Sentences below the table.
     """
     rows, columns = cells["row"].unique(), cells["column"].unique()
     at = {(one.row, one.column): one for one in cells.itertuples()}
@@ -185,7 +202,7 @@ def heat_html(cells: pd.DataFrame, *, caption: str, name: str, links: dict[int, 
         f"<table><caption>{text}</caption><thead>"
         f'<tr><td></td><th scope="colgroup" colspan="{len(columns)}">{column_axis}</th></tr>'
         f'<tr><th scope="col">{row_axis}</th>{header}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f"<tbody>{body}</tbody></table></div>{_notes(notes)}"
         f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
     )
 
@@ -267,7 +284,9 @@ def _number(value: float, decimals: int, *, plain: bool) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or (str(value) in ("nan", "<NA>") and not isinstance(value, str))
+    if isinstance(value, str):
+        return not value
+    return value is None or str(value) in ("nan", "<NA>")
 
 
 def _column(column: pd.Series, name: str) -> tuple[str, list[str]]:

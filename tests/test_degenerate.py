@@ -1,0 +1,301 @@
+"""Films of which something cannot be computed: a sentence says what and why."""
+
+import json
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from corpora import clustering_of, incidence_of, recipe_of, toy_corpus
+from degenerate import (
+    GO_THROUGH,
+    LONERS,
+    PAIRS,
+    SEED_ONLY,
+    complaints,
+    given,
+    movie,
+    text_of,
+    troupes,
+    write_films,
+)
+
+from imdbclust import cli, plots
+from imdbclust import evaluation as ev
+from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
+from imdbclust.datasets import find
+from imdbclust.matrix import build_incidence
+from imdbclust.paths import NOTEBOOKS
+from imdbclust.reduction import (
+    kept_sentence,
+    map_movies,
+    n_dimensions,
+    nearest_movies,
+    reduce_movies,
+    scree_table,
+)
+from imdbclust.running.gaps import EVERYWHERE, REASONS, REST, ROWS, explained
+
+PRESETS = ("seed", "recommended")
+
+
+# whole runs
+
+FIRST = [("same cast", "seed"), ("a genre of one, no years, no ratings", "recommended")]
+"""Runs that meet most of what there is; the others take too long for every day."""
+
+RUNS = [(name, preset) for name in GO_THROUGH for preset in PRESETS]
+RUNS += [(name, "seed") for name in SEED_ONLY]
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [pytest.param(*one, marks=() if one in FIRST else pytest.mark.slow) for one in RUNS],
+)
+def test_a_run_goes_through_and_gives_a_reason_for_all_that_is_missing(name, preset, tmp_path):
+    records, parameters = (GO_THROUGH | SEED_ONLY)[name]
+    call = ["run", "--dataset", str(write_films(records, tmp_path)), "--preset", preset]
+    call += ["--out", str(tmp_path), "--name", "run", *given(parameters)]
+    assert cli.main(call) == cli.DONE
+    assert complaints(tmp_path / "run") == []
+    index = text_of(tmp_path / "run" / "index.html")
+    for sentence in SAID.get(name, ()):
+        assert sentence in index, sentence
+    if name == "two blocks":
+        table = pd.read_csv(tmp_path / "run" / "movie_to_cluster.csv")
+        assert pd.crosstab(table.index % 2, table["cluster"]).max(axis=1).tolist() == [30, 30]
+
+
+SAID = {
+    "one actor": [
+        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot."
+    ],
+    "same cast": [
+        "Components that hold nothing: 3 of 4. All that the casts have in common fits into 1.",
+        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot.",
+        "not evaluated: too few movies (12 placed) or actors (4) for parts of them",
+    ],
+    "two casts": ["Components that hold nothing: 2 of 4", "all 60 movies lie on 2 different spots"],
+    "components above the rank": ["Components that hold nothing: 5 of 8"],
+    "one movie": ["All casts are alike, so the matrix has no variance", "(1 placed)"],
+    "a genre of all": ["There is no structure that tells of genres: the clusters come back"],
+}
+"""Sentences that the index of a run has to have."""
+
+
+# what is refused before anything starts
+
+
+@pytest.mark.parametrize(
+    ("records", "arguments", "sentence"),
+    [
+        (
+            [movie(number, []) for number in range(60)],
+            (),
+            "no movie has an actor, so there is nothing to reduce (60 movies, no actors)",
+        ),
+        ([movie(0, [1, 2])], ("--preset", "recommended", "-p", "n_components", "1"), "no actor"),
+        (troupes(5), ("-p", "n_components", "3"), "n_clusters = 16 is impossible: there are 5"),
+        (troupes(5), (), "n_components = 32 is impossible: a matrix of 5 movies and"),
+        (troupes(60, 1), ("-p", "n_components", "11"), "of 60 movies and 10 actors has 1 to 10"),
+        (LONERS, ("--preset", "recommended"), "no actor plays in two movies"),
+        (
+            [*PAIRS, *LONERS],
+            ("--preset", "recommended", "-p", "n_clusters", "7"),
+            "n_clusters = 7 is impossible: there are 6 movies to cluster",
+        ),
+        (troupes(genres=[]), (), "no movie has a genre"),
+        ([*troupes(), *troupes()[:40]], (), "40 bad records"),
+    ],
+)
+def test_a_run_that_cannot_be_is_refused_with_the_numbers(
+    records, arguments, sentence, tmp_path, capsys
+):
+    path = write_films(records, tmp_path)
+    call = ["run", "--dataset", str(path), "--out", str(tmp_path / "out"), *arguments]
+    assert cli.main(call) == cli.WRONG
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_repeated_ids_are_set_aside_if_that_is_asked_for(tmp_path):
+    path = write_films([*troupes(), *troupes()[:40]], tmp_path)
+    corpus = find(str(path)).read(on_problem="skip")
+    assert (corpus.n_movies, len(corpus.problems)) == (60, 40)
+
+
+# reduction
+
+
+@pytest.fixture
+def alike():
+    """Twelve movies with one cast of four, after both weightings."""
+    incidence = incidence_of(np.ones((12, 4)))
+    return [
+        reduce_movies(incidence, n_components=3, weighting=weighting, random_state=0)
+        for weighting in ("none", "degree")
+    ]
+
+
+def test_movies_that_all_lie_on_one_spot_have_no_map(alike):
+    for embedding in alike:
+        assert map_movies(embedding, max_movies=100, random_state=0).empty
+        assert (nearest_movies(embedding)["distance"] == 0).all()
+
+
+def test_two_spots_make_a_map():
+    incidence = incidence_of([[1, 1, 0, 0]] * 6 + [[0, 0, 1, 1]] * 6)
+    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    places = map_movies(embedding, max_movies=100, random_state=0)
+    assert np.isfinite(places[["x", "y"]]).all(axis=None)
+
+
+def test_components_beyond_the_rank_are_counted(alike):
+    assert [n_dimensions(embedding.singular_values) for embedding in alike] == [1, 1]
+    assert n_dimensions(np.zeros(3)) == 0
+
+
+def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
+    assert kept_sentence(alike[0]).startswith("All casts are alike")
+    assert (
+        kept_sentence(alike[1])
+        == "3 components keep 100.0% of the weighted matrix' sum of squares."
+    )
+    drawn = plots.plot_scree(scree_table(alike[0]))
+    assert [text.get_text() for text in drawn.figure.axes[1].texts] == ["no variance to keep"]
+
+
+def test_a_single_actor_is_one_component():
+    incidence = incidence_of([[1], [1], [0]])
+    embedding = reduce_movies(incidence, n_components=1, random_state=0)
+    assert embedding.scores.ravel() == pytest.approx([1, 1, 0])
+    assert embedding.components == pytest.approx(np.ones((1, 1)))
+    assert embedding.transform(incidence.matrix) == pytest.approx(embedding.scores)
+
+
+# clustering
+
+
+@pytest.mark.parametrize("algorithm", ["MiniBatchKMeans", "KMeans"])
+def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike, algorithm):
+    options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
+    clustering = cluster_movies(alike[0], algorithm=algorithm, **options)
+    assert sorted(clustering.sizes()) == [0, 0, 12]
+    assert empty_sentence(alike[0], clustering) == (
+        "Clusters without a movie: 2 of 3. By their casts, all 12 movies lie on one spot."
+    )
+    assert empty_sentence(alike[0], clustering_of_all_in_one(alike[0])) == ""
+
+
+def clustering_of_all_in_one(embedding):
+    return cluster_movies(
+        embedding, n_clusters=1, n_init=1, max_iter=5, tol=0.0, random_state=0, algorithm="KMeans"
+    )
+
+
+def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
+    corpus = toy_corpus()
+    embedding = reduce_movies(build_incidence(corpus), n_components=3, random_state=0)
+    clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
+    assert "The search for centers ended" in empty_sentence(embedding, clustering)
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
+    before = list(warnings.filters)
+    options = {"n_clusters": 3, "n_init": 1, "max_iter": 5, "tol": 0.0, "algorithm": "KMeans"}
+    failures = []
+
+    def work(seed):
+        try:
+            for _ in range(5):
+                cluster_movies(alike[0], random_state=seed, **options)
+        except Warning as warning:
+            failures.append(warning)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert list(warnings.filters) == before
+
+
+def test_the_unplaced_are_no_cluster_in_a_sentence():
+    assert (cluster_words(3), cluster_words(-1)) == ("cluster 3", "no cluster (unplaced)")
+
+
+# evaluation
+
+
+def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
+    corpus = find(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
+    recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
+    with pytest.raises(ev.NotEvaluated, match=r"on 45 of the movies, no actor plays in two movies"):
+        ev.over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
+
+
+def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
+    corpus = toy_corpus()
+    incidence = build_incidence(corpus)
+    everything, castless = np.arange(8), np.array([6])
+    recipe = recipe_of("seed", n_components=2, n_clusters=2, n_init=1)
+    fit = recipe.fit(incidence, 0)
+    part = ev.Subsample(everything, castless, fit)
+    with pytest.raises(ev.NotEvaluated, match="of 1 movies held out none has a cast"):
+        ev.tell_held_out(corpus, incidence, part)
+
+
+def test_sentences_claim_no_more_than_the_numbers_do():
+    assert "all of which (100%) the era explains: 0.05 are left" in ev.era_sentence(0.0, 0.05)
+    assert "-0.00" not in ev.era_sentence(-1e-9, -1e-8)
+    said = ev.stability_sentence(1.0, 1.0, -0.001)
+    assert said.startswith("There is no structure that tells of genres: the clusters come back")
+    assert said.endswith("they tell 0.00 bits.")
+    assert "are not those of another (ARI 0.01)" in ev.stability_sentence(1.0, 0.01, 0.5)
+
+
+@pytest.mark.parametrize(("found", "right"), [(0.0, 0), (-0.2, -0.2)])
+def test_nulls_that_find_nothing_are_drawn(found, right):
+    rows = [
+        {"null": "N", "measure": measure, "null_mean": found, "observed": found, "spread": np.nan}
+        for measure in ("bits", "held_out")
+    ]
+    left, end = plots.plot_nulls(pd.DataFrame(rows)).get_xlim()
+    assert left <= right <= end
+    assert left < end
+
+
+# reasons
+
+
+def test_every_reason_is_of_a_table_that_a_notebook_shows():
+    shown = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS.glob("*.ipynb"))
+    names = [name for name in REASONS if name != "heat"]
+    assert [name for name in names if f'\\"{name}\\"' not in shown] == []
+
+
+def test_reasons_are_given_for_gaps_and_for_nothing_else():
+    frame = pd.DataFrame({"cluster": [0, 1], "mean_rating": [np.nan, 5.0], "year": [1, 2]})
+    assert explained(frame, "ratings") == ["Missing in mean rating: no movie there has a rating."]
+    assert explained(frame[1:], "ratings") == []
+    assert explained(frame[:0], "problems") == ["There are no rows: no record had to be set aside."]
+    texts = pd.DataFrame({"cluster": [0], "actors": [""], "titles": ["A"], "year": [pd.NA]})
+    assert explained(texts, "cluster_profiles") == [
+        f"Missing in actors: {REASONS['cluster_profiles']['actors']}.",
+        f"Missing in year: {EVERYWHERE['year']}.",
+    ]
+    wide = pd.DataFrame({str(column): [np.nan] for column in range(12)})
+    (said,) = explained(wide, "lift")
+    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7, 4 more: {REASONS['lift'][REST]}."
+    assert ROWS not in REASONS["lift"]
+
+
+def test_a_finished_run_has_no_gap_without_a_reason(finished_run, recommended_run):
+    for folder in (finished_run, recommended_run):
+        assert complaints(folder) == []
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        told = [table["missing"] for stage in manifest["stages"] for table in stage["tables"]]
+        assert any(told)
+        assert not all(told)
