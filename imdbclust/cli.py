@@ -12,7 +12,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from imdbclust import __version__
@@ -36,6 +35,18 @@ class _RunParser(argparse.ArgumentParser):
         return super().format_help() + "\n" + "\n".join(lines) + "\n"
 
 
+def program() -> int:
+    """Be the program: carry out a command, and let nothing change how it ended."""
+    try:
+        return main()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        # Python remembers an interrupt within exec, which modules with dataclasses call, until
+        # the next exec; else, run with -m, it would end by SIGINT instead of the exit code
+        exec("")  # noqa: S102
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command and return its exit code."""
     call = _parser().parse_args(arguments)
@@ -43,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         ["imdbclust", *(sys.argv[1:] if arguments is None else arguments)]
     )
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         return call.carry_out(call)
     except KeyboardInterrupt:
@@ -70,12 +83,11 @@ def _silence_loops() -> None:
 
 
 def _tidy(out: Path | None) -> None:
-    """Remove what is left unfinished, also by one killed before, unless interrupted again."""
+    """Remove what is left unfinished, also by one killed before."""
     from imdbclust.paths import reports
     from imdbclust.running.store import tidy
 
-    with suppress(KeyboardInterrupt):
-        tidy(out or reports())
+    tidy(out or reports())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -721,4 +733,9 @@ def _say(text: str, code: int = DONE) -> int:
 
 
 def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+    """Interrupt, unless this is being done already: what is tidied up then, is to the end."""
+    error = sys.exc_info()[1]
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    if not error:
+        raise KeyboardInterrupt

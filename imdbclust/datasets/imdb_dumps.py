@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +36,7 @@ from imdbclust.datasets.tsv import NULL, TsvFile, keep
 from imdbclust.files import replacing
 from imdbclust.load import Corpus, encode_movie, gzip_or_plain
 from imdbclust.problems import MAX_TEXT, CorpusError, Problem
+from imdbclust.temporary import temporary
 from imdbclust.terminal import shown
 
 BASICS, PRINCIPALS = "title.basics", "title.principals"
@@ -238,9 +238,7 @@ def import_dumps(
         paths = find_dumps(folder)
         for name, path in paths.items():
             TsvFile(path, NEEDED[name]).check_header()
-        work = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
-        )
+        work = stack.enter_context(temporary(target.parent, f".{target.name[:100]}.", ".part"))
         total = sum(path.stat().st_size for path in paths.values())
         bar = stack.enter_context(
             tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())

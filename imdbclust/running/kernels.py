@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from jupyter_core.utils import run_sync
 from traitlets import Type, Unicode
 
 from imdbclust.running.provisioner import WarmProvisioner
-from imdbclust.running.warm import hold, release
+from imdbclust.running.warm import PRIVATE, held
+from imdbclust.temporary import temporary
 
 RETRY_MILLISECONDS = 5
 
@@ -88,8 +88,9 @@ class PrivateKernelManager(AsyncKernelManager):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
-        hold(self.private)
+        self._folders = ExitStack()
+        self.private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
+        self._folders.enter_context(held(self.private))
         self.connection_file = str(self.private / "kernel.json")
         if os.name == "posix":
             self.transport = "ipc"
@@ -117,7 +118,6 @@ class PrivateKernelManager(AsyncKernelManager):
         """Remove the sockets as well, once the kernel is gone for good."""
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
-            shutil.rmtree(self.private, ignore_errors=True)
-            release(self.private)
+            self._folders.close()
 
     cleanup_resources = run_sync(_async_cleanup_resources)

@@ -10,25 +10,26 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import socket
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Unicode
 
 from imdbclust.running.warm import (
+    PRIVATE,
     NoWarmKernel,
     WarmProcess,
-    hold,
+    held,
     impossible,
-    release,
     start_server,
     what_is_fixed,
 )
+from imdbclust.temporary import temporary
 
 START_TIMEOUT = 60.0
 """Seconds in which a server has to have imported its libraries, and a kernel to be forked."""
@@ -54,7 +55,7 @@ class WarmProvisioner(LocalProvisioner):
     why = Unicode()
 
     _forked: WarmProcess | None = None
-    _private: Path | None = None
+    _folders: ExitStack | None = None
 
     @property
     def lost(self) -> bool:
@@ -66,10 +67,11 @@ class WarmProvisioner(LocalProvisioner):
         manager = self.parent
         usual = manager and manager.transport == "tcp" and manager.ip in ("127.0.0.1", "localhost")
         if usual and not manager.shell_port and self.engine != "plain" and not impossible():
-            self._private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
-            hold(self._private)
+            self._folders = ExitStack()
+            private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
+            self._folders.enter_context(held(private))
             manager.cache_ports = False
-            manager.transport, manager.ip = "ipc", str(self._private / "s")
+            manager.transport, manager.ip = "ipc", str(private / "s")
         return await super().pre_launch(**kwargs)
 
     async def cleanup(self, restart: bool = False) -> None:
@@ -77,9 +79,8 @@ class WarmProvisioner(LocalProvisioner):
         await super().cleanup(restart=restart)
         if self._forked is not None:
             self._forked.line.close()
-        if self._private and not restart:
-            shutil.rmtree(self._private, ignore_errors=True)
-            release(self._private)
+        if self._folders and not restart:
+            self._folders.close()
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
