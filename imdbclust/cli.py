@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imdbclust import __version__
-from imdbclust.terminal import shown
+from imdbclust.terminal import parse_memory, shown
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+LEAST_MEMORY = 500 * 10**6
+"""Less is not enough for a kernel to import its libraries."""
 
 
 class _RunParser(argparse.ArgumentParser):
@@ -155,6 +158,12 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
         "--timeout", type=_seconds, metavar="SECONDS", help="how long a notebook may take"
     )
     parser.add_argument(
+        "--memory-limit",
+        type=_memory,
+        metavar="SIZE",
+        help="memory that a notebook may take, such as 2GB; what asks for more fails (on Linux)",
+    )
+    parser.add_argument(
         "--engine",
         choices=("auto", "warm", "plain"),
         default="auto",
@@ -171,6 +180,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def _memory(text: str) -> int:
+    try:
+        return parse_memory(text, least=LEAST_MEMORY)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_sweep(commands) -> None:
@@ -457,7 +473,7 @@ def _run(call: argparse.Namespace) -> int:
             name=call.name,
             out=call.out,
             force=call.force,
-            manner=Manner(call.timeout, call.engine),
+            manner=Manner(call.timeout, call.engine, call.memory_limit),
             command=call.command_line,
         )
     except (ParameterError, DatasetError, CorpusError, MissingNotebook, EngineError) as error:
@@ -498,7 +514,7 @@ def _sweep(call: argparse.Namespace) -> int:
             force=call.force,
             workers=call.workers,
             scheduler=call.scheduler,
-            manner=Manner(call.timeout, call.engine),
+            manner=Manner(call.timeout, call.engine, call.memory_limit),
             command=call.command_line,
         )
     except (
@@ -535,7 +551,7 @@ def _import_imdb(call: argparse.Namespace) -> int:
 
 
 def _import_dumps(call: argparse.Namespace) -> int:
-    from imdbclust.datasets.imdb_dumps import Choice, import_dumps, parse_memory, source_file
+    from imdbclust.datasets.imdb_dumps import Choice, import_dumps, source_file
     from imdbclust.load import CorpusError
 
     def listed(text: str) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import signal
 import sys
 import threading
@@ -69,10 +68,6 @@ MEMORY = 2 * 10**9
 DUCKDB_SHARE = 0.3
 """DuckDB's part of these. Python, its libraries and blocks of text take half a gigabyte, and what
 DuckDB has in hand goes beyond its limit at times."""
-
-LEAST_MEMORY = 10**9
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 @dataclass(frozen=True)
@@ -170,23 +165,6 @@ class Summary:
             f"corpus: {self.n_movies:,} movies, {self.n_actors:,} actors, "
             f"{self.n_credits:,} credits",
         ]
-
-
-def parse_memory(text: str) -> int:
-    """Return the bytes that a text like ``2GB`` or ``1500 MB`` means.
-
-    Raises
-    ------
-    ValueError
-        Anything else, or less than an import needs.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(f"memory is a number and a unit, such as 2GB, not {text!r}")
-    n_bytes = int(float(match[1]) * _UNITS[match[2].lower()])
-    if n_bytes < LEAST_MEMORY:
-        raise ValueError(f"memory is at least 1GB, not {text.strip()}")
-    return n_bytes
 
 
 def import_dumps(

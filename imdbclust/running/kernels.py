@@ -19,7 +19,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from traitlets import Type, Unicode
+from traitlets import Integer, Type, Unicode
 
 from imdbclust.running.provisioner import WarmProvisioner
 from imdbclust.running.warm import PRIVATE, held
@@ -80,10 +80,12 @@ class PrivateKernelManager(AsyncKernelManager):
     Attributes
     ----------
     engine : {"auto", "warm", "plain"}
+    memory_limit : int or None
         As of :class:`imdbclust.running.provisioner.WarmProvisioner`.
     """
 
     engine = Unicode("auto")
+    memory_limit = Integer(None, allow_none=True)
     client_factory = Type(PromptClient)
 
     def __init__(self, **kwargs):
@@ -106,7 +108,10 @@ class PrivateKernelManager(AsyncKernelManager):
         """Prepare a kernel that is forked, if it can be."""
         if self.provisioner is None:
             self.provisioner = WarmProvisioner(
-                kernel_spec=self.kernel_spec, parent=self, engine=self.engine
+                kernel_spec=self.kernel_spec,
+                parent=self,
+                engine=self.engine,
+                memory_limit=self.memory_limit,
             )
         return await super()._async_pre_start_kernel(**kwargs)
 
