@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from imdbclust import __version__
@@ -56,19 +57,30 @@ def main(arguments: list[str] | None = None) -> int:
     call.command_line = shlex.join(
         ["imdbclust", *(sys.argv[1:] if arguments is None else arguments)]
     )
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background
-        signal.signal(signal.SIGINT, _interrupt)
+    heard: list[int] = []
+    interrupt = partial(_interrupt, heard)
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+        signal.signal(signal.SIGINT, interrupt)
     try:
         return call.carry_out(call)
     except KeyboardInterrupt:
-        _silence_loops()
-        if call.carry_out in (_run, _sweep):
-            _tidy(call.out)
-        _say("interrupted; finished stages are kept, the same command goes on from there")
-        return INTERRUPTED
+        return _interrupted(call)
     except BrokenPipeError:
         return FAILED
+    except Exception:
+        if not heard:
+            raise
+        return _interrupted(call)  # a library has made another error of it
+
+
+def _interrupted(call: argparse.Namespace) -> int:
+    _silence_loops()
+    if call.carry_out in (_run, _sweep):
+        _tidy(call.out)
+    return _say(
+        "interrupted; finished stages are kept, the same command goes on from there", INTERRUPTED
+    )
 
 
 def _silence_loops() -> None:
@@ -748,8 +760,9 @@ def _say(text: str, code: int = DONE) -> int:
     return code
 
 
-def _interrupt(*_) -> None:
+def _interrupt(heard: list[int], number: int, _) -> None:
     """Interrupt, unless this is being done already: what is tidied up then, is to the end."""
+    heard.append(number)
     error = sys.exc_info()[1]
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
