@@ -6,6 +6,7 @@ happens. A name of the kind whose lock is free is therefore nobody's.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -15,6 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
+
+_ours: set[Path] = set()
+"""What this process has made and not removed yet."""
 
 DAY = 24 * 3600
 RANDOM = "?" * 8
@@ -37,6 +41,7 @@ def temporary(
             handle, name = tempfile.mkstemp(suffix, prefix, parent)
             os.close(handle)
             path = Path(name)
+        _ours.add(path)
         with suppress(FileNotFoundError):  # taken for abandoned before it was locked
             lock = locked(path, unlockable=True)
             if lock is not None and path.exists():
@@ -45,7 +50,19 @@ def temporary(
         yield path
     finally:
         _remove(path)
+        _ours.discard(path)
         os.close(lock)
+
+
+@atexit.register
+def _remove_ours() -> None:
+    """Remove what an interrupt left, that came before somebody saw to it."""
+    for path in _ours:
+        _remove(path)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ours.clear)
 
 
 def remove_abandoned(parent: Path, pattern: str) -> set[Path]:

@@ -88,10 +88,14 @@ class Call:
             time.sleep(0.1)
         return [process.cmdline() for process in left if process.is_running()]
 
-    def clear(self):
-        """End what is left of it, and remove its temporary folder."""
+    def stop(self):
+        """End what is left of it."""
         kill_all(self)
         self.process.communicate(timeout=60)
+
+    def clear(self):
+        """End what is left of it, and remove its temporary folder."""
+        self.stop()
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
@@ -138,14 +142,14 @@ def kill_runner(call):
 
 
 def interrupt(call):
-    os.killpg(call.process.pid, signal.SIGINT)
+    with suppress(ProcessLookupError):  # it has just ended
+        os.killpg(call.process.pid, signal.SIGINT)
 
 
 def interrupt_twice(call):
-    for _ in range(2):
-        with suppress(ProcessLookupError):
-            interrupt(call)
-        time.sleep(0.02)
+    interrupt(call)
+    time.sleep(0.02)
+    interrupt(call)
 
 
 def terminate(call):

@@ -181,7 +181,7 @@ def command_of(name, sources, target, slow_server):
     return [name, *commands[name], "--to", str(target)], ("-m", "imdbclust")
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["sample", "merge", "import-imdb", "fetch"])
 def test_a_file_of_films_is_whole_or_not_there_whoever_writes_it(
     name, times, sources, slow_server, tmp_path
@@ -221,7 +221,7 @@ def test_a_file_of_films_is_whole_or_not_there_whoever_writes_it(
                 assert set(folder.glob(".*")) <= left
                 assert "interrupted" in said
         finally:
-            kill_all(call)
+            call.stop()
     call = Call(*command, start=start, temporary=temporary)
     code, said = call.end()
     assert code == cli.DONE, said
@@ -273,7 +273,7 @@ def sound(out, films):
         assert (out / "small" / "index.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
-@pytest.mark.parametrize("times", [5, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [4, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     times, films, finished_run, tmp_path
 ):
@@ -308,7 +308,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
                 for folder in out.glob("stages/0[35]_*"):
                     shutil.rmtree(folder)
         finally:
-            kill_all(call)
+            call.stop()
     call = Call(*command, temporary=temporary)
     code, said = call.end()
     assert code == cli.DONE, said
@@ -318,7 +318,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     call.clear()
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
 def test_a_report_written_anew_is_the_old_or_the_new_one(times, films, finished_run, tmp_path):
     chance, out = random.Random(times), tmp_path / "out"
     shutil.copytree(finished_run.parent / "stages", out / "stages")
@@ -343,7 +343,7 @@ def test_a_report_written_anew_is_the_old_or_the_new_one(times, films, finished_
             killed += code != cli.DONE
             window *= 0.7 if code == cli.DONE else 1
         finally:
-            kill_all(call)
+            call.stop()
     call = Call(*command, temporary=temporary)
     code, said = call.end()
     assert code == cli.DONE, said
