@@ -15,12 +15,16 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from imdbclust import __version__
-from imdbclust.terminal import shown
+from imdbclust.terminal import parse_memory, shown
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+LEAST_MEMORY = 500 * 10**6
+"""Less is not enough for a kernel to import its libraries."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,6 +49,18 @@ class _RunParser(_Parser):
         return super().format_help() + "\n" + "\n".join(lines) + "\n"
 
 
+def program() -> int:
+    """Be the program: carry out a command, and let nothing change how it ended."""
+    try:
+        return main()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        # Python remembers an interrupt within exec, which modules with dataclasses call, until
+        # the next exec; else, run with -m, it would end by SIGINT instead of the exit code
+        exec("")  # noqa: S102
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Carry out a command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -56,21 +72,25 @@ def main(arguments: list[str] | None = None) -> int:
         _flush()
         raise
     call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    heard: list[int] = []
+    interrupt = partial(_interrupt, heard)
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
+        signal.signal(signal.SIGINT, interrupt)
     try:
         code = call.carry_out(call)
         return code if _flush() else FAILED
     except KeyboardInterrupt:
-        _silence_loops()
-        if call.carry_out in (_run, _sweep):
-            _tidy(call.out)
-        _say("interrupted; finished stages are kept, the same command goes on from there")
-        return INTERRUPTED
+        return _interrupted(call)
     except BrokenPipeError:
         _flush()
         return FAILED
-    except OSError as error:
-        return _say(_told(error), FAILED)
+    except Exception as error:
+        if heard:
+            return _interrupted(call)  # a library has made another error of it
+        if isinstance(error, OSError):
+            return _say(_told(error), FAILED)
+        raise
 
 
 def _to_publish(words: list[str]) -> str:
@@ -95,6 +115,15 @@ def _flush() -> bool:
     return True
 
 
+def _interrupted(call: argparse.Namespace) -> int:
+    _silence_loops()
+    if call.carry_out in (_run, _sweep):
+        _tidy(call.out)
+    return _say(
+        "interrupted; finished stages are kept, the same command goes on from there", INTERRUPTED
+    )
+
+
 def _silence_loops() -> None:
     """Have Python say nothing of an event loop that the interrupt left half made.
 
@@ -110,12 +139,11 @@ def _silence_loops() -> None:
 
 
 def _tidy(out: Path | None) -> None:
-    """Remove what is left unfinished, also by one killed before, unless interrupted again."""
+    """Remove what is left unfinished, also by one killed before."""
     from imdbclust.paths import reports
     from imdbclust.running.store import tidy
 
-    with suppress(KeyboardInterrupt):
-        tidy(out or reports())
+    tidy(out or reports())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -183,6 +211,12 @@ def _add_execution(parser: argparse.ArgumentParser, *, parameter: str, name: str
         "--timeout", type=_seconds, metavar="SECONDS", help="how long a notebook may take"
     )
     parser.add_argument(
+        "--memory-limit",
+        type=_memory,
+        metavar="SIZE",
+        help="memory that a notebook may take, such as 2GB; what asks for more fails (on Linux)",
+    )
+    parser.add_argument(
         "--engine",
         choices=("auto", "warm", "plain"),
         default="auto",
@@ -205,6 +239,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
     return seconds
+
+
+def _memory(text: str) -> int:
+    try:
+        return parse_memory(text, least=LEAST_MEMORY)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_sweep(commands) -> None:
@@ -493,7 +534,7 @@ def _run(call: argparse.Namespace) -> int:
             name=call.name,
             out=call.out,
             force=call.force,
-            manner=Manner(call.timeout, call.engine),
+            manner=Manner(call.timeout, call.engine, call.memory_limit),
             command=call.command_line,
         )
     except (ParameterError, DatasetError, CorpusError, MissingNotebook, EngineError) as error:
@@ -534,7 +575,7 @@ def _sweep(call: argparse.Namespace) -> int:
             force=call.force,
             workers=call.workers,
             scheduler=call.scheduler,
-            manner=Manner(call.timeout, call.engine),
+            manner=Manner(call.timeout, call.engine, call.memory_limit),
             command=call.command_line,
         )
     except (
@@ -571,7 +612,7 @@ def _import_imdb(call: argparse.Namespace) -> int:
 
 
 def _import_dumps(call: argparse.Namespace) -> int:
-    from imdbclust.datasets.imdb_dumps import Choice, import_dumps, parse_memory, source_file
+    from imdbclust.datasets.imdb_dumps import Choice, import_dumps, source_file
     from imdbclust.load import CorpusError
 
     def listed(text: str, option: str) -> tuple[str, ...]:
@@ -783,5 +824,11 @@ def _told(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+def _interrupt(heard: list[int], number: int, _) -> None:
+    """Interrupt, unless this is being done already: what is tidied up then, is to the end."""
+    heard.append(number)
+    error = sys.exc_info()[1]
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    if not error:
+        raise KeyboardInterrupt

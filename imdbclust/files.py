@@ -6,7 +6,6 @@ import gzip
 import io
 import os
 import stat
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from imdbclust.problems import CorpusError
+from imdbclust.temporary import temporary
 from imdbclust.terminal import shown
 
 MAX_EXPANSION = 200
@@ -101,14 +101,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with path.open("wb") as file:
             yield file
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with temporary(path.parent, f".{path.name[:100]}.", ".part", folder=False) as part:
+        with part.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o644)
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,26 +1,30 @@
 """Sweeps on workers: the same results as in one process, whoever is killed meanwhile."""
 
 import json
-import os
 import random
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from killing import (
+    Call,
+    has_begun,
+    interrupt,
+    interrupt_twice,
+    kill_all,
+    kill_runner,
+    terminate,
+    unfinished,
+    wait_for,
+)
 
 from imdbclust import cli
 from imdbclust.running import plan as planning
 from imdbclust.running import sweep as sweeping
-from imdbclust.running.store import PART
 
 pytest.importorskip("distributed")
 
@@ -32,8 +36,7 @@ grid:
 """
 N_EXECUTIONS = 7
 
-MARK = "IMDBCLUST_TEST_MARK"
-"""Environment variable by which all processes of a call are found again, whoever started them."""
+chance = random.Random(31337)
 
 
 def stable(folder):
@@ -56,95 +59,23 @@ def undisturbed(films, tmp_path_factory):
     return sweeping.run_sweep(written(folder), dataset=str(films), out=folder, workers=1)
 
 
-class Call:
-    """A sweep in a process of its own, with a temporary folder and a mark of its own."""
-
-    def __init__(self, films, out, *options):
-        self.mark, self.out = uuid.uuid4().hex, out
-        # the system's own: paths of sockets have to be short
-        self.temporary = Path(tempfile.mkdtemp(prefix="ic-", dir="/tmp"))
-        environment = os.environ | {MARK: self.mark, "TMPDIR": str(self.temporary)}
-        command = [sys.executable, "-m", "imdbclust", "sweep", str(written(out)), "--out", str(out)]
-        self.process = subprocess.Popen(
-            [*command, "--dataset", str(films), *options],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def everyone(self):
-        """Return all processes of this call that live."""
-        found = []
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark:
-                    found.append(process)
-        return found
-
-    def workers(self):
-        return [one for one in self.everyone() if _is(one, "multiprocessing", "spawn_main")]
-
-    def kernels(self):
-        """Return plain kernels, and those that a fork server has forked."""
-        return [
-            one
-            for one in self.everyone()
-            if _is(one, "ipykernel_launcher", "-f")
-            or (_is(one, "forkserver.py") and _is(one.parent(), "forkserver.py"))
-        ]
-
-    def end(self):
-        said, _ = self.process.communicate(timeout=300)
-        return self.process.returncode, said
-
-    def nothing_is_left(self):
-        """Wait five seconds at most until no process of it lives; return what is left."""
-        until = time.monotonic() + 5
-        while (left := self.everyone()) and time.monotonic() < until:
-            time.sleep(0.1)
-        return [process.cmdline() for process in left if process.is_running()]
-
-
 @pytest.fixture
 def calls(films):
     """Return what starts a sweep in a process of its own; nothing of it outlives the test."""
     started = []
 
-    def start(out, *options):
-        started.append(Call(films, out, *options))
+    def start(out, *options, temporary=None):
+        sweep = ("sweep", written(out), "--out", out, "--dataset", films)
+        started.append(Call(*sweep, *options, temporary=temporary))
         return started[-1]
 
     yield start
     for call in started:
-        kill_all(call)
-        call.process.communicate(timeout=60)
-        shutil.rmtree(call.temporary, ignore_errors=True)
-
-
-def _is(process, *words):
-    with suppress(psutil.Error, AttributeError):  # it has just ended, or its parent has
-        line = " ".join(process.cmdline())
-        return all(word in line for word in words)
-    return False
-
-
-def wait_for(found, *arguments):
-    """Return what `found` finds, as soon as it finds something."""
-    until = time.monotonic() + 120
-    while not (there := found(*arguments)):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
-    return there
+        call.clear()
 
 
 def finished(out):
     return len(list((out / "stages").glob("0[1-5]_*/record.json")))
-
-
-def unfinished(out):
-    return [path.name for path in (out, out / "stages") for path in path.glob(f"{PART}*")]
 
 
 def test_a_worker_may_die_while_workers_are_prepared():
@@ -280,7 +211,7 @@ def test_a_notebook_that_takes_too_long_fails_and_is_told(films, tmp_path, capsy
 
 def kill_one(call, kind):
     """Kill a process of a kind at a random moment; tell whether there was one."""
-    time.sleep(random.uniform(0, 1))
+    time.sleep(chance.uniform(0, 1))
     until = time.monotonic() + 120
     while not (found := getattr(call, kind)()):
         assert time.monotonic() < until, "waited in vain"
@@ -288,44 +219,17 @@ def kill_one(call, kind):
             return False
         time.sleep(0.02)
     with suppress(psutil.Error):
-        random.choice(found).kill()
+        chance.choice(found).kill()
     return True
 
 
-def has_begun(call):
-    """Whether a command has come to where it heeds signals; before, Python itself answers them."""
-    with suppress(psutil.Error, OSError):
-        status = Path(f"/proc/{call.process.pid}/status").read_text()
-        caught = int(status.split("SigCgt:")[1].split()[0], 16)
-        return bool(caught >> (signal.SIGTERM - 1) & 1)
-    return True
+def has_finished(call, out, wanted):
+    return call.process.poll() is not None or finished(out) >= wanted
 
 
-def has_finished(call, wanted):
-    return call.process.poll() is not None or finished(call.out) >= wanted
-
-
-def kill_all(call):
-    for process in call.everyone():
-        with suppress(psutil.Error):
-            process.kill()
-
-
-def kill_runner(call):
-    call.process.kill()
-
-
-def interrupt(call):
-    os.killpg(call.process.pid, signal.SIGINT)
-
-
-def terminate(call):
-    call.process.terminate()
-
-
-def goes_on_and_ends_well(calls, out, undisturbed):
+def goes_on_and_ends_well(calls, out, undisturbed, temporary=None):
     """Give the same command again: it ends well, as if nothing had been."""
-    again = calls(out, "--workers", "2")
+    again = calls(out, "--workers", "2", temporary=temporary)
     code, said = again.end()
     assert code == 0, said
     assert "Traceback" not in said
@@ -372,16 +276,18 @@ def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_t
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed, calls, tmp_path):
-    ways = [(kill_all, -9), (interrupt, 130), (kill_runner, -9), (terminate, 130)]
     for number in range(rounds):
-        out = tmp_path / str(number)
+        out, temporary = tmp_path / str(number), None
         out.mkdir()
-        random.shuffle(ways)
+        once_or_twice = chance.choice([interrupt, interrupt_twice])
+        ways = [(kill_all, -9), (once_or_twice, 130), (kill_runner, -9), (terminate, 130)]
+        chance.shuffle(ways)
         for how, code in ways:
-            call = calls(out, "--workers", "2")
+            call = calls(out, "--workers", "2", temporary=temporary)
+            temporary = call.temporary
             wait_for(has_begun, call)
-            wait_for(has_finished, call, min(finished(out) + 1, N_EXECUTIONS))
-            time.sleep(random.uniform(0, 1))
+            wait_for(has_finished, call, out, min(finished(out) + 1, N_EXECUTIONS))
+            time.sleep(chance.uniform(0, 1))
             how(call)
             ended, said = call.end()
             just_finished = ended == 0 and finished(out) == N_EXECUTIONS
@@ -390,5 +296,5 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed,
             assert call.nothing_is_left() == []
             if ended == 130:
                 assert "the same command goes on from there" in said
-                assert unfinished(out) == []
-        goes_on_and_ends_well(calls, out, undisturbed)
+                assert list(temporary.iterdir()) == unfinished(out) == []
+        goes_on_and_ends_well(calls, out, undisturbed, temporary)

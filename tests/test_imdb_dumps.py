@@ -24,11 +24,11 @@ from imdbclust.datasets.imdb_dumps import (
     RATINGS,
     Choice,
     import_dumps,
-    parse_memory,
     write_dumps,
 )
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus
+from imdbclust.terminal import parse_memory
 
 TABLES = ("movies", "actors", "credits", "genres")
 

@@ -26,7 +26,7 @@ from imdbclust.running.kernels import PrivateKernelManager
 from imdbclust.running.parameters import settings
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.run import run
-from imdbclust.running.store import PART, Store
+from imdbclust.running.store import Store
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
 
@@ -412,47 +412,6 @@ def test_two_users_at_once_do_not_meet():
         assert users[1].communicate("\n", timeout=60)[0] == "42\n"
         assert users[1].returncode == 0
     assert not folders[1].exists()
-
-
-def processes_with(mark):
-    """Return the processes that were started with this in their environment."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark.encode() in (process / "environ").read_bytes():
-                found.append(int(process.name))
-    return found
-
-
-def left_by(mark, temporary, out):
-    return [
-        *processes_with(mark),
-        *temporary.glob("imdbclust-*"),
-        *out.glob(f"{PART}*"),
-        *out.glob(f"stages/{PART}*"),
-    ]
-
-
-@pytest.mark.parametrize("n_times", [3, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_run_killed_at_any_moment_leaves_nothing(n_times, films, tmp_path):
-    temporary, out = tmp_path / "tmp", tmp_path / "out"
-    temporary.mkdir()
-    out.mkdir()
-    mark = f"IMDBCLUST_TEST_MARK={tmp_path}"
-    environment = os.environ | {mark.split("=")[0]: str(tmp_path), "TMPDIR": str(temporary)}
-    command = [sys.executable, "-m", "imdbclust", "run", "--force", "--dataset", str(films)]
-    chosen = [text for name, value in QUICK.items() for text in ("-p", name, str(value))]
-    moments = random.Random(n_times)
-    for _ in range(n_times):
-        process = subprocess.Popen(
-            [*command, "--out", str(out), *chosen], env=environment, stderr=subprocess.DEVNULL
-        )
-        if moments.random() < 0.7:  # else while it starts
-            wait_for(lambda: list(out.glob(f"stages/{PART}*")))
-        time.sleep(moments.uniform(0, 4))
-        process.kill()
-        process.wait()
-        wait_for(lambda: not left_by(mark, temporary, out), seconds=5)
 
 
 @pytest.mark.parametrize("victim", ["server", "kernel"])

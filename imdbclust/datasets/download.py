@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from tqdm import tqdm
 
 from imdbclust.datasets import DatasetError, file_sha256
 from imdbclust.datasets.registry import Entry, Source
+from imdbclust.temporary import temporary
 from imdbclust.terminal import shown
 
 SCHEMES = ("https://",)
@@ -184,15 +183,10 @@ def _reason(error: requests.RequestException) -> str:
 @contextmanager
 def _part_of(target: Path) -> Iterator[Path]:
     """Give a temporary path beside `target`; what is there at the end takes its name."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
+    with temporary(target.parent, f".{target.name}.", ".part", folder=False) as part:
         yield part
         part.chmod(0o644)
         part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -11,10 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import signal
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +35,7 @@ from imdbclust.datasets.tsv import NULL, TsvFile, keep
 from imdbclust.files import replacing
 from imdbclust.load import Corpus, encode_movie, gzip_or_plain
 from imdbclust.problems import MAX_TEXT, CorpusError, Problem
+from imdbclust.temporary import temporary
 from imdbclust.terminal import shown
 
 BASICS, PRINCIPALS = "title.basics", "title.principals"
@@ -69,10 +68,6 @@ MEMORY = 2 * 10**9
 DUCKDB_SHARE = 0.3
 """DuckDB's part of these. Python, its libraries and blocks of text take half a gigabyte, and what
 DuckDB has in hand goes beyond its limit at times."""
-
-LEAST_MEMORY = 10**9
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 @dataclass(frozen=True)
@@ -172,23 +167,6 @@ class Summary:
         ]
 
 
-def parse_memory(text: str) -> int:
-    """Return the bytes that a text like ``2GB`` or ``1500 MB`` means.
-
-    Raises
-    ------
-    ValueError
-        Anything else, or less than an import needs.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(f"memory is a number and a unit, such as 2GB, not {text!r}")
-    n_bytes = int(float(match[1]) * _UNITS[match[2].lower()])
-    if n_bytes < LEAST_MEMORY:
-        raise ValueError(f"memory is at least 1GB, not {text.strip()}")
-    return n_bytes
-
-
 def import_dumps(
     folder: Path,
     target: Path,
@@ -238,9 +216,7 @@ def import_dumps(
         paths = find_dumps(folder)
         for name, path in paths.items():
             TsvFile(path, NEEDED[name]).check_header()
-        work = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
-        )
+        work = stack.enter_context(temporary(target.parent, f".{target.name[:100]}.", ".part"))
         total = sum(path.stat().st_size for path in paths.values())
         bar = stack.enter_context(
             tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())

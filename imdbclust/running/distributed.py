@@ -26,7 +26,8 @@ from imdbclust.running.execute import Films, Manner, Outcome, execute_once
 from imdbclust.running.parameters import ParameterError
 from imdbclust.running.plan import PlannedStage, fingerprint
 from imdbclust.running.store import Store
-from imdbclust.running.warm import start_early
+from imdbclust.running.warm import PRIVATE, held, start_early
+from imdbclust.temporary import temporary
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
@@ -141,8 +142,11 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
     }
     _be_quiet()
-    folder = tempfile.TemporaryDirectory(prefix="imdbclust-dask-", ignore_cleanup_errors=True)
-    with folder as private, dask.config.set({"temporary-directory": private, **options}):
+    with (
+        temporary(Path(tempfile.gettempdir()), f"{PRIVATE}dask-") as private,
+        held(private),
+        dask.config.set({"temporary-directory": str(private), **options}),
+    ):
         if scheduler:
             try:
                 client = Client(scheduler, timeout=WAIT_SECONDS)
@@ -151,7 +155,7 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             with client:
                 yield client
             return
-        cluster = _local_cluster(n_workers, private)
+        cluster = _local_cluster(n_workers, str(private))
         with cluster, Client(cluster) as client:
             yield client
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 import time
 import uuid
@@ -18,7 +19,8 @@ from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
-from imdbclust.running.warm import chosen_engine, kernel_environment
+from imdbclust.running.warm import EngineError, chosen_engine, kernel_environment
+from imdbclust.terminal import told_memory
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
@@ -61,10 +63,13 @@ class Manner:
         How kernels are started; see :func:`imdbclust.running.warm.chosen_engine`. With ``auto`` a
         kernel that cannot be forked, or is lost because the process that it was forked from died,
         is replaced by a plain one.
+    memory_limit : int, optional
+        Bytes that a kernel may take beyond what it starts with.
     """
 
     timeout: float | None = None
     engine: str = "auto"
+    memory_limit: int | None = None
 
     def settled(self) -> Manner:
         """Return the same with the engine that is meant.
@@ -72,8 +77,10 @@ class Manner:
         Raises
         ------
         imdbclust.running.warm.EngineError
-            There is no such engine, or it cannot be had here.
+            There is no such engine, or it or a limit of memory cannot be had here.
         """
+        if self.memory_limit is not None and sys.platform != "linux":
+            raise EngineError(f"memory is limited on Linux only, and this is {sys.platform}")
         return replace(self, engine=chosen_engine(self.engine))
 
 
@@ -183,7 +190,8 @@ def _attempt(
             _run_papermill(planned, attempt, scratch, manner, on_end=about.update, **callbacks)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
-            failure = _failure(error, planned, attempt, manner, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            failure = _failure(error, planned, attempt, manner, about, seconds)
             if about.get("lost"):
                 raise _ServerLost(failure) from error
             raise failure from error
@@ -286,6 +294,8 @@ def _run_papermill(
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
         kernel_engine=manner.engine,
+        broken_off=str(attempt / NOTEBOOK),
+        kernel_memory=manner.memory_limit,
         deadline=None if manner.timeout is None else time.monotonic() + manner.timeout,
         **callbacks,
     )
@@ -315,7 +325,12 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
 
 
 def _failure(
-    error: Exception, planned: PlannedStage, attempt: Path, manner: Manner, seconds: float
+    error: Exception,
+    planned: PlannedStage,
+    attempt: Path,
+    manner: Manner,
+    kernel: dict,
+    seconds: float,
 ) -> StageFailed:
     notebook = attempt / NOTEBOOK
     text = ""
@@ -325,7 +340,9 @@ def _failure(
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
-        message += _last_words(attempt / "scratch" / KERNEL_LOG)
+        message += f" ({_told_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
+    if manner.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
+        message += f"; --memory-limit allows it {told_memory(manner.memory_limit)}"
     if kind == "CellTimeoutError":
         message = f"the notebook takes longer than the {manner.timeout:g} s that --timeout allows"
     message = _without_places(message.replace(f"{attempt}/", ""))
@@ -333,11 +350,20 @@ def _failure(
     return StageFailed(about, text, seconds)
 
 
-def _last_words(log: Path) -> str:
-    """Return the last line that a dead kernel printed outside of its cells."""
+def _told_death(kernel: dict, log: Path) -> str:
+    """Say how a kernel died, and what it printed last outside of its cells."""
+    code, peak = kernel.get("exit_code"), kernel.get("peak", 0)
+    used = f", when it used {told_memory(peak)}" if peak else ""
+    if code == -signal.SIGKILL:
+        told = [f"killed, perhaps for want of memory{used}"]
+    elif code is not None and code < 0:
+        told = [f"ended by {signal.Signals(-code).name}{used}"]
+    else:
+        told = [f"it ended itself with exit code {code}"] if code is not None else []
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
-    said = [line.strip() for line in lines if line.strip()]
-    return f" (it last said: {said[-1][:500]})" if said else " (killed, perhaps for want of memory)"
+    if said := [line.strip() for line in lines if line.strip()]:
+        told.append(f"it last said: {said[-1][:500]}")
+    return "; ".join(told) or "nobody knows how"
 
 
 def _failed_cell(notebook: str) -> str | None:

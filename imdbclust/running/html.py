@@ -545,7 +545,9 @@ def plain(text):
     """Keep only what a reader can read: no colours, no control characters, no redrawn lines."""
     text = "" if text is None else str(text)
     text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)", "", text)
-    text = re.sub(r"[^\n]*\r(?=[^\r\n])", "", text.replace("\r\n", "\n"))  # a progress bar
+    if "\r" in text:  # a progress bar
+        lines = text.split("\n")
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
     text = text.translate(TURNS)
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -20,10 +19,11 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from traitlets import Type, Unicode
+from traitlets import Integer, Type, Unicode
 
 from imdbclust.running.provisioner import WarmProvisioner
-from imdbclust.running.warm import hold, release
+from imdbclust.running.warm import PRIVATE, held
+from imdbclust.temporary import temporary
 
 RETRY_MILLISECONDS = 5
 
@@ -80,16 +80,19 @@ class PrivateKernelManager(AsyncKernelManager):
     Attributes
     ----------
     engine : {"auto", "warm", "plain"}
+    memory_limit : int or None
         As of :class:`imdbclust.running.provisioner.WarmProvisioner`.
     """
 
     engine = Unicode("auto")
+    memory_limit = Integer(None, allow_none=True)
     client_factory = Type(PromptClient)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
-        hold(self.private)
+        self._folders = ExitStack()
+        self.private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
+        self._folders.enter_context(held(self.private))
         self.connection_file = str(self.private / "kernel.json")
         if os.name == "posix":
             self.transport = "ipc"
@@ -105,7 +108,10 @@ class PrivateKernelManager(AsyncKernelManager):
         """Prepare a kernel that is forked, if it can be."""
         if self.provisioner is None:
             self.provisioner = WarmProvisioner(
-                kernel_spec=self.kernel_spec, parent=self, engine=self.engine
+                kernel_spec=self.kernel_spec,
+                parent=self,
+                engine=self.engine,
+                memory_limit=self.memory_limit,
             )
         return await super()._async_pre_start_kernel(**kwargs)
 
@@ -117,7 +123,6 @@ class PrivateKernelManager(AsyncKernelManager):
         """Remove the sockets as well, once the kernel is gone for good."""
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
-            shutil.rmtree(self.private, ignore_errors=True)
-            release(self.private)
+            self._folders.close()
 
     cleanup_resources = run_sync(_async_cleanup_resources)

@@ -10,25 +10,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
+import signal
 import socket
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Unicode
+from traitlets import Integer, Unicode
 
 from imdbclust.running.warm import (
+    PRIVATE,
     NoWarmKernel,
     WarmProcess,
-    hold,
+    held,
     impossible,
-    release,
     start_server,
     what_is_fixed,
 )
+from imdbclust.temporary import temporary
 
 START_TIMEOUT = 60.0
 """Seconds in which a server has to have imported its libraries, and a kernel to be forked."""
@@ -43,18 +45,27 @@ class WarmProvisioner(LocalProvisioner):
     ----------
     engine : {"auto", "warm", "plain"}
         Whether to fork where possible, always, or never.
+    memory_limit : int or None
+        Bytes that the kernel may take beyond what it starts with.
     kernel : {"warm", "plain"}
         How the kernel was started.
     why : str
         Why it was not forked; empty if it was, or was not to be.
+    exit_code : int or None
+        How it ended, as of :class:`subprocess.Popen`; None as long as that is not known.
+    peak : int
+        Most bytes that it was seen to use.
     """
 
     engine = Unicode("auto").tag(config=True)
+    memory_limit = Integer(None, allow_none=True)
     kernel = Unicode("plain")
     why = Unicode()
+    exit_code: int | None = None
+    peak = 0
 
     _forked: WarmProcess | None = None
-    _private: Path | None = None
+    _folders: ExitStack | None = None
 
     @property
     def lost(self) -> bool:
@@ -66,23 +77,32 @@ class WarmProvisioner(LocalProvisioner):
         manager = self.parent
         usual = manager and manager.transport == "tcp" and manager.ip in ("127.0.0.1", "localhost")
         if usual and not manager.shell_port and self.engine != "plain" and not impossible():
-            self._private = Path(tempfile.mkdtemp(prefix="imdbclust-"))
-            hold(self._private)
+            self._folders = ExitStack()
+            private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
+            self._folders.enter_context(held(private))
             manager.cache_ports = False
-            manager.transport, manager.ip = "ipc", str(self._private / "s")
+            manager.transport, manager.ip = "ipc", str(private / "s")
         return await super().pre_launch(**kwargs)
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Remove the sockets, once the kernel is gone for good."""
+        """Remove the sockets, and what it started and left, once the kernel is gone for good."""
         await super().cleanup(restart=restart)
-        if self._forked is not None:
+        if self._forked is not None:  # its server ends what it started
             self._forked.line.close()
-        if self._private and not restart:
-            shutil.rmtree(self._private, ignore_errors=True)
-            release(self._private)
+        elif self.pgid and self.pgid != os.getpgrp():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pgid, signal.SIGKILL)
+        if self._folders and not restart:
+            self._folders.close()
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
+        connection = await self._launch(cmd, **kwargs)
+        if self.memory_limit is not None:
+            _limit_memory(self.pid, self.memory_limit)
+        return connection
+
+    async def _launch(self, cmd: list[str], **kwargs):
         self.kernel, self.why, self._forked = "plain", "", None
         if self.engine == "plain":
             return await super().launch_kernel(cmd, **kwargs)
@@ -97,6 +117,17 @@ class WarmProvisioner(LocalProvisioner):
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
+
+    async def poll(self) -> int | None:
+        """Return how the kernel ended; None while it runs. On the way, look at its memory."""
+        if not self.process:
+            return await super().poll()
+        code = await super().poll()
+        if code is None:
+            self.peak = max(self.peak, _memory_of(self.pid, "VmHWM"))
+        else:
+            self.exit_code = code
+        return code
 
     async def send_signal(self, signum: int) -> None:
         """Send a signal to the kernel's group, unless the kernel has ended."""
@@ -113,6 +144,27 @@ class WarmProvisioner(LocalProvisioner):
             await asyncio.sleep(0.005)
         self.process = None
         return code
+
+
+def _limit_memory(pid: int, n_bytes: int) -> None:
+    """Have a process fail that asks for so much memory beyond what it has; without effect if gone.
+
+    What a forked kernel has got from the process that it was forked from does not count.
+    """
+    import resource
+
+    most = _memory_of(pid, "VmData") + n_bytes
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
+
+
+def _memory_of(pid: int, what: str) -> int:
+    """Return the bytes that Linux tells of a process; 0 where it tells nothing."""
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        line = next(line for line in lines if line.startswith(f"{what}:"))
+        return int(line.split()[1]) * 1024
+    return 0
 
 
 async def _fork(

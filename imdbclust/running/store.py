@@ -6,19 +6,18 @@ written last, ``record.json`` with the hash of every other file.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from imdbclust.datasets import file_sha256
 from imdbclust.running.plan import FORMAT, PlannedStage
-from imdbclust.running.warm import held
+from imdbclust.running.warm import PRIVATE, held
+from imdbclust.temporary import RANDOM, remove_abandoned, temporary
 
 RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
@@ -111,69 +110,31 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
     """Give a folder to make something in, to be renamed when finished; else it is gone afterwards.
 
     It is locked as long as its maker lives, whatever becomes of it, so that
-    :func:`remove_abandoned` knows whether anybody still works in it.
+    :func:`tidy` knows whether anybody still works in it.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f"{PART}{name}-", dir=parent))
-        with suppress(FileNotFoundError):  # taken for abandoned before it was locked
-            lock = _lock(folder, unlockable=True)
-            if lock is not None and folder.exists():
-                break
-    try:
-        with held(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+    with temporary(parent, f"{PART}{name}-") as folder, held(folder):
+        yield folder
 
 
-def remove_abandoned(parent: Path, *, patience: float = 3.0) -> None:
-    """Remove the folders that somebody was killed in, and leave those in which somebody works.
+def tidy(out: Path, *, patience: float = 3.0) -> None:
+    """Remove what killed runs and sweeps left: folders that they were killed in, and sockets.
 
     Parameters
     ----------
-    parent : path
-        Where they lie.
+    out : path
+        The folder for reports. Where somebody works in a folder, it stays.
     patience : float
         Seconds to try for: a kernel whose runner was killed may write for a moment longer.
     """
     until = time.monotonic() + patience
-    used: set[Path] = set()
-    while left := set(parent.glob(f"{PART}*")) - used:
-        for folder in left:
-            with suppress(FileNotFoundError):
-                a_day_old = time.time() - folder.stat().st_mtime > 24 * 3600
-                lock = _lock(folder, unlockable=a_day_old)
-                if lock is None:
-                    used.add(folder)
-                    continue
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
-        if time.monotonic() >= until:
-            return
-        time.sleep(0.05)
-
-
-def tidy(out: Path) -> None:
-    """Remove what killed runs and sweeps left unfinished below a folder for reports."""
     for folder in (Path(out), Store(out).folder):
-        remove_abandoned(folder)
-
-
-def _lock(folder: Path, *, unlockable: bool) -> int | None:
-    """Lock a folder until the descriptor is closed or its owner dies; None if somebody has it.
-
-    Where a file system cannot lock folders, `unlockable` says whether to take it all the same.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if isinstance(error, BlockingIOError) or not unlockable:
-            os.close(descriptor)
-            return None
-    return descriptor
+        used = remove_abandoned(folder, f"{PART}*")
+        while not used.issuperset(folder.glob(f"{PART}*")) and time.monotonic() < until:
+            time.sleep(0.05)
+            used = remove_abandoned(folder, f"{PART}*")
+    for kind in ("", "dask-"):
+        remove_abandoned(Path(tempfile.gettempdir()), f"{PRIVATE}{kind}{RANDOM}")
 
 
 def discard(folder: Path) -> None:

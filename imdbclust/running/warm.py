@@ -26,6 +26,9 @@ FORKSERVER = Path(__file__).with_name("forkserver.py")
 ENGINES = ("auto", "warm", "plain")
 """How kernels are started: forked where that is possible, always forked, never forked."""
 
+PRIVATE = "imdbclust-"
+"""How the names of folders for sockets begin."""
+
 TRIM = "MALLOC_TRIM_THRESHOLD_"
 """Variable for the C library, which Dask sets for its workers."""
 
