@@ -128,11 +128,13 @@ FETCH = """
 import sys
 from pathlib import Path
 from imdbclust import cli, datasets
+from imdbclust.datasets import download
 from imdbclust.datasets.registry import Entry, Source
 address, digest, folder = sys.argv[1:4]
 entry = Entry("films.jsonl", f"{address}/films.jsonl", "sha256", digest)
 datasets.IMDB = Source("imdb", "Films", "none", address, (entry,))
 datasets.DATA = Path(folder)
+download.SCHEMES = ("http://127.0.0.1:",)
 del sys.argv[1:4]
 raise SystemExit(cli.program())
 """

@@ -144,6 +144,8 @@ def dangers(source: str) -> list[str]:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found += (names | {node.module}) & MODULES
         elif isinstance(node, ast.Call):
+            if ast.unparse(node) == "exec('')":
+                continue  # runs nothing
             called, said = ast.unparse(node.func), {ast.unparse(one) for one in node.keywords}
             found += {called} & CALLS | {called.rpartition(".")[2]} & METHODS | said & NEVER
             if called in NEEDED and NEEDED[called] not in said:
