@@ -53,6 +53,18 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
+    except OSError as error:
+        return _say(_told(error, call), FAILED)
+
+
+def _told(error: OSError, call: argparse.Namespace) -> str:
+    """Say what the disk, or whatever else is outside of us, refused, and what can be done."""
+    from imdbclust.paths import reports
+
+    place = error.filename or getattr(call, "out", None) or getattr(call, "to", None) or reports()
+    goes_on = call.carry_out in (_run, _sweep)
+    advice = "; finished stages are kept: mend this, and the same command goes on from there"
+    return f"{place}: {error.strerror or error}{advice if goes_on else ''}"
 
 
 def _silence_loops() -> None:
@@ -74,7 +86,7 @@ def _tidy(out: Path | None) -> None:
     from imdbclust.paths import reports
     from imdbclust.running.store import tidy
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, OSError):
         tidy(out or reports())
 
 
@@ -693,7 +705,7 @@ def _bench(call: argparse.Namespace) -> int:
     except BenchFailed as error:
         where = f"\nthe page of the others: {error.page}" if error.page else ""
         return _say(f"{error}{where}", FAILED)
-    except (RenderError, RunFailed, OSError) as error:
+    except (RenderError, RunFailed) as error:
         return _say(str(error), FAILED)
     except KeyboardInterrupt:
         return _say("interrupted; what was finished is in the folder bench", INTERRUPTED)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from tqdm import tqdm
 
 from imdbclust.datasets import DatasetError, file_sha256
 from imdbclust.datasets.registry import Entry, Source
+from imdbclust.files import part_of
 
 PATIENCE = 5.0
 """Seconds to wait for the first answer of a host, and between two pieces of a file."""
@@ -78,7 +77,7 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
             continue
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _part_of(target) as part:
+            with part_of(target) as part:
                 download(entry.url, part, most=MAX_CHANGING_BYTES)
                 with part.open("rb") as file:
                     if file.read(2) != b"\x1f\x8b":
@@ -90,7 +89,7 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
                     "date": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             about = {"licence": source.licence, "url": source.url, "files": known}
-            with _part_of(manifest) as part:
+            with part_of(manifest) as part:
                 part.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from None
@@ -174,24 +173,10 @@ def _reason(error: requests.RequestException) -> str:
 
 
 @contextmanager
-def _part_of(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`; what is there at the end takes its name."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        part.chmod(0o644)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
 def _verified(entry: Entry, target: Path) -> Iterator[Path]:
     """Give a temporary path; what was written there gets its name only if the hash is right."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _part_of(target) as part:
+    with part_of(target) as part:
         yield part
         if not entry.verify(part):
             raise DatasetError(

@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +33,7 @@ from imdbclust import __version__
 from imdbclust.datasets import check_ending
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import NULL, TsvFile, keep
-from imdbclust.files import replacing
+from imdbclust.files import replacing, work_folder
 from imdbclust.load import Corpus, encode_movie, gzip_or_plain
 from imdbclust.problems import MAX_TEXT, CorpusError, Problem
 from imdbclust.terminal import shown
@@ -238,14 +237,12 @@ def import_dumps(
         paths = find_dumps(folder)
         for name, path in paths.items():
             TsvFile(path, NEEDED[name]).check_header()
-        work = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
-        )
+        work = stack.enter_context(work_folder(target))
         total = sum(path.stat().st_size for path in paths.values())
         bar = stack.enter_context(
             tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
         )
-        base = stack.enter_context(_database(Path(work), memory, threads))
+        base = stack.enter_context(_database(work, memory, threads))
         job = _Import(base, paths, choice, summary, bar)
         job.take_in()
         bar.set_description("writing")

@@ -7,6 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,7 +188,8 @@ def _attempt(
             raise failure from error
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
-        _forget_places(attempt / NOTEBOOK, planned)
+        notebook = attempt / NOTEBOOK
+        notebook.write_text(_without_places(notebook, planned), encoding="utf-8", newline="\n")
         del done["token"]
         record = {
             "stage": planned.name,
@@ -316,9 +318,8 @@ def _failure(
 ) -> StageFailed:
     notebook = attempt / NOTEBOOK
     text = ""
-    if notebook.is_file():
-        _forget_places(notebook, planned)
-        text = notebook.read_text(encoding="utf-8")
+    with suppress(OSError, ValueError):  # there is none yet, or the disk was full meanwhile
+        text = _without_places(notebook, planned)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
@@ -344,10 +345,9 @@ def _failed_cell(notebook: str) -> str | None:
     return None
 
 
-def _forget_places(notebook: Path, planned: PlannedStage) -> None:
-    """Take the paths of this machine, which papermill writes down, out of the notebook."""
+def _without_places(notebook: Path, planned: PlannedStage) -> str:
+    """Return a notebook without the paths of this machine, which papermill writes down."""
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
     content["metadata"]["papermill"]["output_path"] = NOTEBOOK
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    notebook.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

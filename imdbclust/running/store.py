@@ -6,7 +6,7 @@ written last, ``record.json`` with the hash of every other file.
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 import shutil
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from imdbclust import files
 from imdbclust.datasets import file_sha256
 from imdbclust.running.plan import FORMAT, PlannedStage
 from imdbclust.running.warm import held
@@ -80,6 +81,7 @@ class Store:
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
         attempt.chmod(0o755)
+        files.settle_all(attempt)
         target = self.path(planned)
         if target.exists() and self.record(planned) is None:
             discard(target)  # damaged, or from another version
@@ -89,6 +91,7 @@ class Store:
             if (there := self.record(planned)) is not None:
                 return there
             raise
+        files.settle(self.folder)
         return record
 
 
@@ -109,12 +112,7 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
     :func:`remove_abandoned` knows whether anybody still works in it.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f"{PART}{name}-", dir=parent))
-        with suppress(FileNotFoundError):  # taken for abandoned before it was locked
-            lock = _lock(folder, unlockable=True)
-            if lock is not None and folder.exists():
-                break
+    folder, lock = files.locked(lambda: Path(tempfile.mkdtemp(prefix=f"{PART}{name}-", dir=parent)))
     try:
         with held(folder):
             yield folder
@@ -139,7 +137,7 @@ def remove_abandoned(parent: Path, *, patience: float = 3.0) -> None:
         for folder in left:
             with suppress(FileNotFoundError):
                 a_day_old = time.time() - folder.stat().st_mtime > 24 * 3600
-                lock = _lock(folder, unlockable=a_day_old)
+                lock = files.lock(folder, unlockable=a_day_old)
                 if lock is None:
                     used.add(folder)
                     continue
@@ -156,21 +154,6 @@ def tidy(out: Path) -> None:
         remove_abandoned(folder)
 
 
-def _lock(folder: Path, *, unlockable: bool) -> int | None:
-    """Lock a folder until the descriptor is closed or its owner dies; None if somebody has it.
-
-    Where a file system cannot lock folders, `unlockable` says whether to take it all the same.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if isinstance(error, BlockingIOError) or not unlockable:
-            os.close(descriptor)
-            return None
-    return descriptor
-
-
 def discard(folder: Path) -> None:
     """Remove a folder so that at no moment a part of it lies under its name."""
     if folder.exists():
@@ -179,9 +162,34 @@ def discard(folder: Path) -> None:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in the place of another."""
-    discard(target)
-    new.rename(target)
+    """Put a finished folder in the place of another, so that at any moment one of both is there.
+
+    The other takes the place of `new`. Where a file system cannot exchange folders, the other is
+    removed, and comes back if the new one cannot take its place.
+
+    Raises
+    ------
+    OSError
+        What lies there is no folder, or the disk fails; what was there is there.
+    """
+    files.settle_all(new)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(target))
+    try:
+        files.exchange(new, target)
+    except FileNotFoundError:
+        new.rename(target)
+    except OSError as error:
+        if error.errno not in files.CANNOT_EXCHANGE:
+            raise
+        with unfinished(target.parent, f"{target.name}-gone") as aside:
+            target.rename(aside / target.name)
+            try:
+                new.rename(target)
+            except OSError:
+                (aside / target.name).rename(target)
+                raise
+    files.settle(target.parent)
 
 
 def write_json(path: Path, data: dict) -> None:

@@ -1,0 +1,353 @@
+"""Whatever the disk does: what was published stays or the new is whole, and a sentence says why.
+
+Every operation on files fails once, in every way, and the process is killed there: at the N-th
+for N = 1, 2, ... Each case makes one of two things in the place of the other.
+"""
+
+import errno
+import functools
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatch
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, tree
+
+from imdbclust import cli, datasets
+from imdbclust.datasets import download, imdb_dumps
+from imdbclust.datasets.registry import Entry, Source
+from imdbclust.datasets.sample import make_filmography
+from imdbclust.load import write_corpus
+from imdbclust.running import execute, html, parameters, plan, run, sweep
+from imdbclust.running.store import PART
+
+N_POINTS = 500
+"""So many points at least are tried, all cases together."""
+
+
+class StandingClock(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, zone):
+        return cls(2024, 5, 1, tzinfo=zone)
+
+
+@pytest.fixture(scope="module")
+def cheap():
+    """Notebooks and pages that cost nothing, and a clock that stands still."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _make_cheap(monkeypatch)
+        yield
+
+
+def _make_cheap(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # it is counted, and nobody cuts the power
+    monkeypatch.setattr(execute, "_run_papermill", notebooks_that_cost_nothing)
+    for module in (execute, plan, run):
+        if hasattr(module, "declared_in"):
+            monkeypatch.setattr(module, "declared_in", functools.cache(parameters.declared_in))
+    monkeypatch.setattr(plan, "_sources", functools.cache(plan._sources))
+    monkeypatch.setattr(parameters, "presets", functools.cache(parameters.presets))
+    monkeypatch.setattr(parameters, "declared", functools.cache(parameters.declared))
+    for module in (run, sweep):
+        monkeypatch.setattr(module, "films_of", lambda *_: None)
+        monkeypatch.setattr(module, "check_possible", lambda *_: None)
+        monkeypatch.setattr(module, "commit", dict)
+    for module in (execute, run, sweep):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    for module in (run, download, imdb_dumps):
+        monkeypatch.setattr(module, "datetime", StandingClock)
+    monkeypatch.setattr(html, "_stage_page", lambda *_: "page")
+    monkeypatch.setattr(html, "_index_page", page_that_says_little)
+    monkeypatch.setattr(html, "check_page", lambda *_, **__: [])
+    monkeypatch.setattr(sweep, "render_sweep", lambda new, _: (new / "index.html").write_text("i"))
+
+
+def page_that_says_little(folder, manifest, pages, siblings):
+    keys = [entry["key"] for one in (manifest, *siblings) for entry in one["stages"]]
+    return f"{keys} {sorted(path.name for path in folder.glob('*.csv'))}"
+
+
+# what is made, the one (0) or the other (1), by a command whose exit code is returned
+
+
+def films(path, seed=0):
+    write_corpus(make_filmography(20, 20, random_state=seed).corpus, path)
+
+
+def make_run(root, which, name="a", preset="seed"):
+    call = ["run", "--dataset", str(root / "films.jsonl"), "--out", str(root / "out")]
+    call += ["--name", name, "--preset", preset, "--engine", "plain"]
+    return cli.main([*call, "-p", "n_clusters", str(6 + which)])
+
+
+def prepare_runs(root):
+    """Run the other preset, so that its index is made anew whenever there is one beside it."""
+    films(root / "films.jsonl")
+    for which in (0, 1):
+        make_run(root, which, f"b{which}", "recommended")
+
+
+def damage_stages(root):
+    for path in (root / "out" / "stages").glob("05*/artifact/numbers.bin"):
+        path.write_bytes(b"damaged")
+
+
+def prepare_sweeps(root):
+    films(root / "films.jsonl")
+    for which in (0, 1):
+        (root / f"s{which}.yml").write_text(f"grid: {{n_clusters: [{4 + which}]}}\n")
+
+
+def make_sweep(root, which):
+    call = ["sweep", str(root / f"s{which}.yml"), "--dataset", str(root / "films.jsonl")]
+    call += ["--out", str(root / "out"), "--name", "s", "--workers", "1", "--engine", "plain"]
+    return cli.main(call)
+
+
+def make_sample(root, which, to="films.jsonl.gz", *more):
+    size = ("--movies", "20", "--actors", "20", "--random-state", str(which))
+    return cli.main(["sample", "--to", str(root / to), *size, *more])
+
+
+def prepare_films(root):
+    for which in (0, 1):
+        films(root / f"in{which}.jsonl", which)
+        about = {"licence": f"terms {which}", "url": f"at {which}"}
+        (root / f"in{which}.jsonl.source.json").write_text(json.dumps(about))
+        (root / f"in{which}.csv").write_text(f"title,actor\nA{which},B\nC,B\n")
+        corpus = make_filmography(20, 20, random_state=which).corpus
+        imdb_dumps.write_dumps(corpus, root / f"dumps{which}")
+
+
+def make_merged(root, which):
+    return cli.main(["merge", str(root / f"in{which}.jsonl"), "--to", str(root / "to.jsonl")])
+
+
+def make_of_table(root, which):
+    return cli.main(["import-credits", str(root / f"in{which}.csv"), "--to", f"{root}/to.jsonl"])
+
+
+def make_of_dumps(root, which):
+    call = ["import-imdb", str(root / f"dumps{which}"), "--to", str(root / "to.jsonl")]
+    return cli.main([*call, "--any-year", "--min-movies", "1", "--min-cast", "0"])
+
+
+def make_fetched(root, which):
+    content = f"films {which}".encode() * 100
+    digest = hashlib.sha256(content).hexdigest()
+    entry = Entry("wiki/a.json", "https://example.invalid/a.json", "sha256", digest)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "DATA", root / "data")
+        patch.setattr(datasets, "IMDB", Source("imdb", "", "terms", "at", (entry,)))
+        patch.setattr(download, "download", lambda url, path: path.write_bytes(content))
+        return cli.main(["fetch", "imdb"])
+
+
+def make_changing(root, which):
+    entries = (Entry("d/a.gz", "https://x.invalid/a", "none", ""),)
+    content = gzip.compress(b"dump %d" % which, mtime=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "DATA", root / "data")
+        patch.setattr(datasets, "IMDB_DUMPS", Source("imdb-dumps", "", "t", "at", entries))
+        patch.setattr(download, "FRESH", timedelta(0))
+        patch.setattr(download, "download", lambda url, path, most: path.write_bytes(content))
+        return cli.main(["fetch", "imdb-dumps"])
+
+
+def nothing(root):
+    pass
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that is published.
+
+    Attributes
+    ----------
+    prepare, make : callable
+        Lay out what is read; make the one or the other in the place of the other or the one.
+    whole : str
+        Patterns of the folders and files that each appear at once.
+    stride : int
+        In the default suite only every so many-th operation fails.
+    damage, damaged
+        Spoil something before it is made, and the pattern of what is spoilt and may be gone.
+    """
+
+    prepare: Callable
+    make: Callable
+    whole: str
+    stride: int = 1
+    damage: Callable = nothing
+    damaged: str = ""
+
+    def pieces(self, found):
+        """Group the files of a tree by what appears at once; what is in the making is left out."""
+        patterns = [pattern.split("/") for pattern in self.whole.split()]
+        pieces = {}
+        for name, content in found.items():
+            parts = name.split("/")
+            for pattern in patterns:
+                head = parts[: len(pattern)]
+                place = "/".join(head)
+                named = fnmatch(place, "/".join(pattern)) and "/." not in f"/{place}"
+                if len(head) == len(pattern) and named:
+                    pieces.setdefault(place, {})[name] = content
+        return pieces
+
+
+CASES = {
+    "run": Case(prepare_runs, make_run, "out/a out/stages/*", 5),
+    "stage": Case(
+        prepare_runs, make_run, "out/a out/stages/*", 12, damage_stages, "out/stages/05*"
+    ),
+    "sweep": Case(prepare_sweeps, make_sweep, "out/s out/stages/*", 24),
+    "sample": Case(nothing, make_sample, "films.jsonl.gz"),
+    "dumps": Case(
+        nothing, lambda root, which: make_sample(root, which, "d", "--format", "dumps"), "d/*"
+    ),
+    "merge": Case(prepare_films, make_merged, "to.jsonl*"),
+    "table": Case(prepare_films, make_of_table, "to.jsonl"),
+    "import": Case(prepare_films, make_of_dumps, "to.jsonl*", 6),
+    "fetch": Case(nothing, make_fetched, "data/*/*"),
+    "changing": Case(nothing, make_changing, "data/*/*"),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def made(request, cheap, tmp_path_factory):
+    """A case that has made both, what is there then, and the operations of each."""
+    case, tmp_path = CASES[request.param], tmp_path_factory.mktemp(request.param)
+    case.prepare(tmp_path)
+    trees, operations = {}, {}
+    for which in (0, 1, 0, 1):
+        case.damage(tmp_path)
+        with Disk() as disk:
+            assert case.make(tmp_path, which) == cli.DONE
+        trees[which], operations[which] = tree(tmp_path), disk.done
+    return case, tmp_path, trees, operations
+
+
+def disturb(case, root, which, number, error, said):
+    """Make something while an operation fails; return the exit code, or None."""
+    if error == KILL:
+        assert killed_at(number, lambda: case.make(root, which))
+        return None
+    said()
+    with Disk(number, error) as disk:
+        code = case.make(root, which)
+    assert disk.reached
+    text = said().err
+    assert "Traceback" not in text
+    if code != cli.DONE:
+        assert code == cli.FAILED
+        assert [line for line in text.splitlines() if line.startswith("imdbclust: ")]
+        assert os.strerror(error) in text
+        assert str(root) in text
+    return code
+
+
+def is_failed_run(piece, error):
+    """Tell whether this is a whole report that says which error of the disk it was."""
+    manifest = next((text for name, text in piece.items() if name.endswith("manifest.json")), "{}")
+    manifest = json.loads(manifest)
+    whole = any(name.endswith("index.html") for name in piece)
+    failed = whole and manifest.get("status") == "failed"
+    return failed and error and os.strerror(error) in manifest["error"]["message"]
+
+
+def try_points(made, error, numbers, said):
+    """Have operations fail, one each time, and go on; return how many were."""
+    case, root, trees, operations = made
+    which = 0
+    assert case.make(root, 1) == cli.DONE
+    for number in numbers:
+        case.damage(root)
+        code = disturb(case, root, which, number, error, said)
+        there = case.pieces(tree(root))
+        assert case.make(root, which) == cli.DONE
+        at = (number, *operations[which][number - 1])
+        assert tree(root) == trees[which], at
+        before, after = case.pieces(trees[1 - which]), case.pieces(trees[which])
+        assert code != cli.DONE or there == after, at
+        for name in before.keys() | there.keys():
+            piece = there.get(name)
+            if not fnmatch(name, case.damaged):
+                same = piece in (before.get(name), after[name])
+                assert same or is_failed_run(piece, error), (at, name)
+            elif piece not in (None, before.get(name), after[name]):
+                assert is_damaged(piece), (at, name)
+        which = 1 - which
+    return len(numbers)
+
+
+def is_damaged(piece):
+    return b"damaged" in piece.values()
+
+
+def numbers_of(made, error):
+    """Return the operations that fail in the default suite: with each error others."""
+    case, _, _, operations = made
+    return range(1 + ERRORS.index(error) % case.stride, count_of(operations) + 1, case.stride)
+
+
+def count_of(operations):
+    return min(map(len, operations.values()))
+
+
+by_error = pytest.mark.parametrize(
+    "error", ERRORS, ids=[errno.errorcode.get(error, "KILL") for error in ERRORS]
+)
+TRIED = {}
+
+
+@by_error
+def test_whatever_fails_what_was_there_stays_or_the_new_is_whole(made, error, capsys, request):
+    TRIED[request.node.name] = try_points(made, error, numbers_of(made, error), capsys.readouterr)
+
+
+def test_so_many_points_were_tried(request):
+    if len(TRIED) < len(CASES) * len(ERRORS):
+        pytest.skip("not all cases were run")
+    assert sum(TRIED.values()) >= N_POINTS
+
+
+@pytest.mark.slow
+@by_error
+def test_every_operation_may_fail(made, error, capsys):
+    every = range(1, count_of(made[3]) + 1)
+    assert try_points(made, error, every, capsys.readouterr) == len(every)
+
+
+def test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_is_told(made):
+    """A kill cannot see it, a loss of power can."""
+    for done in made[3].values():
+        published = 0
+        for number, (what, where) in enumerate(done):
+            *parents, name = Path(where).parts
+            being_made = any(part.startswith(PART) for part in parents)  # nobody reads there
+            if what not in ("replace", "rename", "exchange") or being_made or name[0] != ".":
+                continue
+            before = {path for act, path in done[:number] if act == "fsync"}
+            after = {path for act, path in done[number:] if act == "fsync"}
+            gone = {path for act, path in done[:number] if act in ("rmdir", "unlink")}
+            inside = {
+                path
+                for act, path in done[:number]
+                if act in ("open", "mkdir") and path.startswith(f"{where}/")
+            }
+            inside = {path for path in inside - gone if not path.endswith(".part")}
+            assert bool(inside) == (what != "replace")
+            assert inside | {where} <= before
+            assert str(Path(where).parent) in after
+            published += 1
+        assert published
