@@ -184,5 +184,7 @@ def content_of(path) -> bytes:
         return b"/"
     content = path.read_bytes()
     if path.name == "manifest.json":
-        content = re.sub(rb'"(reused|computed|there)": \w+', rb'"\1": 0', content)
+        content = re.sub(
+            rb'"(reused|replaced|computed|there)": ("[^"]*"|\w+)', rb'"\1": 0', content
+        )
     return content

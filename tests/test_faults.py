@@ -10,7 +10,12 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import shutil
+import subprocess
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
@@ -20,13 +25,16 @@ from types import SimpleNamespace
 import pytest
 from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, tree
 
-from imdbclust import cli, datasets
+from imdbclust import cli, datasets, files
 from imdbclust.datasets import download, imdb_dumps
 from imdbclust.datasets.registry import Entry, Source
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import write_corpus
+from imdbclust.paths import REPOSITORY
 from imdbclust.running import execute, html, parameters, plan, run, sweep
-from imdbclust.running.store import PART
+from imdbclust.running.store import PART, RECORD
+
+NUMBERS = "artifact/numbers.bin"
 
 N_POINTS = 500
 """So many points at least are tried, all cases together."""
@@ -351,3 +359,326 @@ def test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_i
             assert str(Path(where).parent) in after
             published += 1
         assert published
+
+
+# what somebody, or the disk, did to what was published
+
+
+@pytest.fixture
+def ran(cheap, tmp_path):
+    """A run that has ended, beside stages of another, and the folder of its clustering."""
+    films(tmp_path / "films.jsonl")
+    for which in (1, 0, 0):
+        assert make_run(tmp_path, which) == cli.DONE
+    return tmp_path, stage_of(tmp_path)
+
+
+def stage_of(root, stage=3):
+    entry = json.loads((root / "out" / "a" / "manifest.json").read_text())["stages"][stage]
+    return root / "out" / "stages" / f"{entry['stage']}-{entry['key']}"
+
+
+def entries_of(root):
+    return json.loads((root / "out" / "a" / "manifest.json").read_text())["stages"]
+
+
+def change(path, how):
+    content = bytearray(path.read_bytes())
+    path.write_bytes(how(content))
+
+
+def flip(content):
+    content[len(content) // 2] ^= 1
+    return content
+
+
+def swap(folder):
+    """Put what another run left into the place of a stage."""
+    [other] = (path for path in folder.parent.glob("04*") if path != folder)
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+
+
+def of_another_version(record):
+    return json.dumps(json.loads(record) | {"format": plan.FORMAT + 1}).encode()
+
+
+DAMAGE = {
+    "flipped": (lambda at: change(at / NUMBERS, flip), f"{NUMBERS} is not what was written"),
+    "cut": (lambda at: change(at / NUMBERS, lambda old: old[:-1]), f"{NUMBERS} is not what was"),
+    "emptied": (lambda at: change(at / NUMBERS, lambda _: b""), f"{NUMBERS} is not what was"),
+    "gone": (lambda at: (at / NUMBERS).unlink(), f"{NUMBERS} is missing"),
+    "added": (lambda at: (at / "extra.csv").touch(), "extra.csv is not what was written"),
+    "swapped": (swap, "it is of another execution"),
+    "no record": (lambda at: (at / RECORD).unlink(), "it cannot be read"),
+    "a cut record": (lambda at: change(at / RECORD, lambda old: old[:40]), "it cannot be read"),
+    "an empty record": (lambda at: (at / RECORD).write_bytes(b""), "it cannot be read"),
+    "binary record": (lambda at: (at / RECORD).write_bytes(b"\xff\x00"), "it cannot be read"),
+    "a list": (lambda at: (at / RECORD).write_text("[]"), "its record.json is none"),
+    "no hashes": (lambda at: (at / RECORD).write_text("{}"), "its record.json is none"),
+    "other version": (lambda at: change(at / RECORD, of_another_version), "of another version"),
+    "a file": (lambda at: (shutil.rmtree(at), at.write_text("x")), "it cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
+def test_what_is_damaged_is_computed_anew_and_that_is_told(damage, says, ran, capsys):
+    root, folder = ran
+    undamaged = tree(root)
+    damage(folder)
+    capsys.readouterr()
+    assert make_run(root, 0) == cli.DONE
+    assert re.search(f"04_clustering .*anew: of what was there, .*{says}", capsys.readouterr().err)
+    entries = entries_of(root)
+    assert [entry["reused"] for entry in entries] == [True, True, True, False, True]
+    assert says in entries[3]["replaced"]
+    assert not any(entry["replaced"] for entry in entries[:3] + entries[4:])
+    assert tree(root) == undamaged
+
+
+def test_a_sweep_tells_of_what_is_damaged(ran, capsys):
+    root, _ = ran
+    prepare_sweeps(root)
+    assert make_sweep(root, 0) == cli.DONE
+    [matrix] = (root / "out" / "stages").glob("02*")
+    change(matrix / NUMBERS, flip)
+    capsys.readouterr()
+    assert make_sweep(root, 0) == cli.DONE
+    assert f"02_matrix done, anew: of what was there, {NUMBERS} is" in capsys.readouterr().err
+    manifest = json.loads((root / "out/s/settings/1/manifest.json").read_text())
+    assert NUMBERS in manifest["stages"][1]["replaced"]
+
+
+@pytest.mark.parametrize("years", [-30, 30], ids=["past", "future"])
+def test_no_clock_decides_what_is_computed(years, ran):
+    root, _ = ran
+    now = root.stat().st_mtime
+    for number, path in enumerate(sorted(root.rglob("*"))):
+        os.utime(path, times=(now, now + years * 365 * 86400 - number * 1000))
+    assert make_run(root, 0) == cli.DONE
+    assert all(entry["reused"] for entry in entries_of(root))
+
+
+def test_other_films_under_the_same_name_are_read(ran):
+    root, _ = ran
+    films(root / "films.jsonl", seed=5)
+    assert make_run(root, 0) == cli.DONE
+    assert not any(entry["reused"] for entry in entries_of(root))
+
+
+@pytest.mark.parametrize("kind", ["code", "markdown"])
+def test_an_edited_notebook_is_executed_again_prose_too(kind, ran, monkeypatch):
+    root, _ = ran
+    real = plan._sources
+
+    def edited(notebook):
+        texts = list(real(notebook))
+        if notebook.stem == "04_clustering":
+            number = next(n for n, text in enumerate(texts) if text.startswith(kind))
+            texts[number] += "\n"
+        return texts
+
+    monkeypatch.setattr(plan, "_sources", edited)
+    assert make_run(root, 0) == cli.DONE
+    assert [entry["reused"] for entry in entries_of(root)] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(("module", "same"), [("matrix.py", False), ("running/html.py", True)])
+def test_an_edited_package_computes_all_anew_unless_only_pages_depend_on_it(
+    module, same, monkeypatch, tmp_path
+):
+    shutil.copytree(REPOSITORY / "imdbclust", tmp_path / "imdbclust")
+    monkeypatch.setattr(plan, "REPOSITORY", tmp_path)
+    before = plan.code_hash.__wrapped__()
+    assert before == plan.code_hash()
+    with (tmp_path / "imdbclust" / module).open("a") as file:
+        file.write("# more\n")
+    assert (plan.code_hash.__wrapped__() == before) is same
+
+
+# places that cannot be
+
+
+def test_below_a_file_there_can_be_no_reports(ran, capsys):
+    root, _ = ran
+    (root / "file").write_text("mine")
+    call = ["run", "--dataset", str(root / "films.jsonl"), "--out", str(root / "file" / "reports")]
+    assert cli.main([*call, "--engine", "plain"]) == cli.FAILED
+    [line] = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert line.startswith(f"imdbclust: {root / 'file'}")
+    assert "Not a directory; finished stages are kept" in line
+    assert (root / "file").read_text() == "mine"
+
+
+def test_a_file_of_the_name_of_a_run_stays(ran, capsys):
+    root, _ = ran
+    (root / "out" / "mine").write_text("mine")
+    assert make_run(root, 0, "mine") == cli.FAILED
+    assert f"{root / 'out' / 'mine'}: there is a file of this name" in capsys.readouterr().err
+    assert (root / "out" / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("stage", ["load", "reduction", "probabilities"])
+def test_a_folder_that_somebody_removes_meanwhile_fails_the_run_and_no_more(
+    stage, ran, monkeypatch, capsys
+):
+    root, _ = ran
+    whole = tree(root / "out" / "a")
+
+    def removed(planned, attempt, *more, **options):
+        if planned.stage == stage:
+            shutil.rmtree(root / "out")
+        return notebooks_that_cost_nothing(planned, attempt, *more, **options)
+
+    shutil.rmtree(root / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "_run_papermill", removed)
+        assert make_run(root, 0) == cli.FAILED
+    said = capsys.readouterr().err
+    assert "No such file or directory" in said
+    assert str(root / "out") in said
+    assert "Traceback" not in said
+    assert make_run(root, 0) == cli.DONE
+    assert tree(root / "out" / "a") == whole
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS], ids=["file system", "system"])
+def test_where_folders_cannot_be_exchanged_they_are_replaced_all_the_same(code, ran, monkeypatch):
+    root, _ = ran
+    zero = tree(root / "out" / "a")
+
+    def cannot(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files, "exchange", cannot)
+    assert make_run(root, 1) == cli.DONE
+    one = tree(root / "out" / "a")
+    assert one != zero
+    real = os.rename
+
+    def not_there(old, new):
+        if str(new) == str(root / "out" / "a") and "-gone-" not in str(old):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", not_there)
+        assert make_run(root, 0) == cli.FAILED
+    assert tree(root / "out" / "a") == one
+    assert not list((root / "out").glob(f"{PART}*"))
+
+
+# a disk that is full, or that may only be read
+
+
+@pytest.fixture(params=["run", "sweep", "sample", "merge", "table", "import"])
+def on_its_own_disk(request, cheap, tmp_path):
+    """A case on a small disk of its own, where one can be had."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True).returncode:
+        pytest.skip("this user may not mount a disk")
+    try:
+        case = CASES[request.param]
+        case.prepare(disk)
+        for which in (0, 1, 0, 1):
+            assert case.make(disk, which) == cli.DONE
+        yield case, disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@contextmanager
+def full(disk):
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(2**12)):
+            pass
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def read_only(disk):
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    yield
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+
+
+STATES = {"full": (full, errno.ENOSPC), "read only": (read_only, errno.EROFS)}
+
+
+@pytest.mark.parametrize(("state", "error"), STATES.values(), ids=STATES)
+def test_a_disk_that_takes_nothing_leaves_what_was_there(state, error, on_its_own_disk, capsys):
+    case, disk = on_its_own_disk
+    before = tree(disk)
+    with state(disk):
+        capsys.readouterr()
+        assert case.make(disk, 0) == cli.FAILED
+        said = capsys.readouterr().err
+    assert tree(disk) == before
+    line = said.splitlines()[-1]
+    assert line.startswith(f"imdbclust: {disk}")
+    assert os.strerror(error) in line
+    assert case.make(disk, 0) == cli.DONE
+    assert case.make(disk, 1) == cli.DONE
+    assert tree(disk) == before
+
+
+# two at once
+
+
+@contextmanager
+def another_process(act):
+    """Do something in a process beside this one; it has to succeed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        code = 99
+        try:
+            code = act()
+        finally:
+            os._exit(code)
+    yield
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_of_two_runs_with_one_name_one_is_there_whole_at_any_moment(ran):
+    root, _ = ran
+    wholes = {}
+    for which in (1, 0):
+        make_run(root, which)
+        wholes[which] = tree(root / "out" / "a")
+    ended = root / "ended"
+
+    def again():
+        codes = {make_run(root, 1) for _ in range(8)}
+        ended.touch()
+        return max(codes)
+
+    with another_process(again):
+        while not ended.exists():
+            assert make_run(root, 0) == cli.DONE
+            assert (root / "out" / "a" / "manifest.json").is_file()
+    assert tree(root / "out" / "a") in wholes.values()
+    assert not list((root / "out").glob(f"{PART}*"))
+
+
+def test_two_sweeps_at_once_share_stages_and_each_is_whole(ran):
+    root, _ = ran
+    prepare_sweeps(root)
+    shutil.rmtree(root / "out")
+    (root / "s2.yml").write_text("grid: {n_clusters: [4, 5, 6]}\n")
+    call = ["sweep", str(root / "s2.yml"), "--dataset", str(root / "films.jsonl")]
+    call += ["--out", str(root / "out"), "--workers", "1", "--engine", "plain"]
+    with another_process(lambda: cli.main([*call, "--name", "one"])):
+        assert cli.main([*call, "--name", "other"]) == cli.DONE
+    alone = ["--name", "alone", "--out", str(root / "alone")]
+    assert cli.main([*call, *alone]) == cli.DONE
+    results = (root / "alone" / "alone" / "results.csv").read_bytes()
+    for name in ("one", "other"):
+        assert (root / "out" / name / "results.csv").read_bytes() == results
+    assert tree(root / "out" / "stages") == tree(root / "alone" / "stages")
+    assert not list((root / "out").rglob(f"{PART}*"))

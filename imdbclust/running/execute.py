@@ -214,6 +214,8 @@ class Outcome:
         The record of a finished execution.
     reused : bool
         Whether it was there already.
+    replaced : str
+        What was wrong with what was there, if it had to be executed anew for that.
     error : dict
         Of a failed one, as :class:`StageFailed` has it.
     notebook : str
@@ -225,6 +227,7 @@ class Outcome:
     status: str
     record: dict = field(default_factory=dict)
     reused: bool = False
+    replaced: str = ""
     error: dict = field(default_factory=dict)
     notebook: str = ""
     seconds: float = 0.0
@@ -249,6 +252,7 @@ def execute_once(
     record = store.record(planned)
     if record is not None:
         return Outcome("done", record, reused=True)
+    wrong = store.fault(planned)
     inputs = {stage: store.path(one) for stage, one in upstream.items()}
     try:
         record = execute_stage(planned, store=store, inputs=inputs, **options)
@@ -256,7 +260,7 @@ def execute_once(
         return Outcome(
             "failed", error=failure.error, notebook=failure.notebook, seconds=failure.seconds
         )
-    return Outcome("done", record)
+    return Outcome("done", record, replaced=wrong)
 
 
 def _run_papermill(

@@ -57,13 +57,29 @@ class Store:
 
     def record(self, planned: PlannedStage) -> dict | None:
         """Return the record of a finished execution; None if there is none that is sound."""
+        return self._examined(planned)[0]
+
+    def fault(self, planned: PlannedStage) -> str:
+        """Say what is wrong with what lies where an execution belongs; empty if nothing does."""
+        return self._examined(planned)[1] if self.path(planned).exists() else ""
+
+    def _examined(self, planned: PlannedStage) -> tuple[dict | None, str]:
         folder = self.path(planned)
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            found = hashes(folder)
         except (OSError, ValueError):
-            return None
-        same = record.get("format") == FORMAT and record.get("key") == planned.key
-        return record if same and record["files"] == hashes(folder) else None
+            return None, "it cannot be read"
+        if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+            return None, f"its {RECORD} is none"
+        if record.get("format") != FORMAT:
+            return None, "it is of another version"
+        if record.get("key") != planned.key:
+            return None, "it is of another execution"
+        if odd := sorted(dict(record["files"].items() ^ found.items())):
+            how = "missing" if odd[0] not in found else "not what was written"
+            return None, f"{odd[0]} is {how}"
+        return record, ""
 
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
