@@ -31,7 +31,7 @@ from imdbclust.datasets.registry import Entry, Source
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import write_corpus
 from imdbclust.paths import REPOSITORY
-from imdbclust.running import execute, html, parameters, plan, run, sweep
+from imdbclust.running import execute, html, parameters, plan, run, store, sweep
 from imdbclust.running.store import PART, RECORD
 
 NUMBERS = "artifact/numbers.bin"
@@ -624,6 +624,25 @@ def test_a_disk_that_takes_nothing_leaves_what_was_there(state, error, on_its_ow
     assert case.make(disk, 0) == cli.DONE
     assert case.make(disk, 1) == cli.DONE
     assert tree(disk) == before
+
+
+# what a killed one leaves
+
+
+def test_only_what_nobody_works_in_is_removed(tmp_path):
+    (tmp_path / f"{PART}x-killed" / "artifact").mkdir(parents=True)
+    (tmp_path / ".to.jsonl.0123abcd.part").write_bytes(b"killed")
+    to = tmp_path / "to.jsonl"
+    with store.unfinished(tmp_path, "x") as used, files.replacing(to) as first:
+        first.write(b"first")
+        with files.replacing(to) as second:
+            second.write(b"second")
+        assert to.read_bytes() == b"second"
+        store.remove_abandoned(tmp_path, patience=0)
+        assert used.is_dir()
+        assert len(list(tmp_path.iterdir())) == 3
+    assert to.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [to]
 
 
 # two at once
