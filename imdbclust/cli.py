@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         if heard:
             return _interrupted(call)  # a library has made another error of it
         if isinstance(error, OSError):
-            return _say(_told(error), FAILED)
+            return _say(_told(error, call), FAILED)
         raise
 
 
@@ -124,6 +124,16 @@ def _interrupted(call: argparse.Namespace) -> int:
     )
 
 
+def _told(error: OSError, call: argparse.Namespace) -> str:
+    """Say what the disk, or whatever else is outside of us, refused, and what can be done."""
+    from imdbclust.paths import reports
+
+    place = error.filename or getattr(call, "out", None) or getattr(call, "to", None) or reports()
+    goes_on = call.carry_out in (_run, _sweep)
+    advice = "; finished stages are kept: mend this, and the same command goes on from there"
+    return f"{place}: {error.strerror or error}{advice if goes_on else ''}"
+
+
 def _silence_loops() -> None:
     """Have Python say nothing of an event loop that the interrupt left half made.
 
@@ -143,7 +153,8 @@ def _tidy(out: Path | None) -> None:
     from imdbclust.paths import reports
     from imdbclust.running.store import tidy
 
-    tidy(out or reports())
+    with suppress(KeyboardInterrupt, OSError):
+        tidy(out or reports())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -816,12 +827,6 @@ def _compare_quality(call: argparse.Namespace) -> Path:
 def _say(text: str, code: int = DONE) -> int:
     print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
-
-
-def _told(error: OSError) -> str:
-    """Say what the system refused, and of which file."""
-    reason = error.strerror or str(error)
-    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _interrupt(heard: list[int], number: int, _) -> None:

@@ -742,6 +742,15 @@ def test_what_is_older_is_downloaded_again(fetch_dumps, tmp_path, monkeypatch):
     assert fetch_dumps("good")[1] == ["good"]
 
 
+def test_what_a_clock_that_was_ahead_dated_is_downloaded_again(fetch_dumps, tmp_path):
+    fetch_dumps("good")
+    manifest = tmp_path / "data/dumps/manifest.json"
+    text = manifest.read_text().replace(f"{datetime.now(UTC):%Y}-", "2999-")
+    manifest.write_text(text)
+    assert "2999-" in text
+    assert fetch_dumps("good")[1] == ["good"]
+
+
 @pytest.mark.parametrize("place", ["broken", "stalled", "hang", "missing"])
 def test_a_dump_that_breaks_off_leaves_the_older_one(fetch_dumps, tmp_path, place):
     put(tmp_path, {"data/dumps/0.tsv.gz": b"older"})

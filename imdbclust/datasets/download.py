@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from imdbclust.datasets import DatasetError, file_sha256
 from imdbclust.datasets.registry import Entry, Source
-from imdbclust.temporary import temporary
+from imdbclust.files import part_of
 from imdbclust.terminal import shown
 
 SCHEMES = ("https://",)
@@ -81,7 +81,7 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
             continue
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _part_of(target) as part:
+            with part_of(target) as part:
                 download(entry.url, part, most=MAX_CHANGING_BYTES)
                 with part.open("rb") as file:
                     if file.read(2) != b"\x1f\x8b":
@@ -93,7 +93,7 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
                     "date": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
             about = {"licence": source.licence, "url": source.url, "files": known}
-            with _part_of(manifest) as part:
+            with part_of(manifest) as part:
                 part.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from None
@@ -112,7 +112,8 @@ def _is_fresh(path: Path, known: dict | None) -> bool:
     if not known or not path.is_file() or path.stat().st_size != known.get("bytes"):
         return False
     age = datetime.now(UTC) - datetime.fromisoformat(known["date"])
-    return age < FRESH and file_sha256(path) == known["sha256"]
+    lately = timedelta(0) <= age < FRESH  # and not by a clock that was ahead
+    return lately and file_sha256(path) == known["sha256"]
 
 
 def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None) -> None:
@@ -181,19 +182,10 @@ def _reason(error: requests.RequestException) -> str:
 
 
 @contextmanager
-def _part_of(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target`; what is there at the end takes its name."""
-    with temporary(target.parent, f".{target.name}.", ".part", folder=False) as part:
-        yield part
-        part.chmod(0o644)
-        part.replace(target)
-
-
-@contextmanager
 def _verified(entry: Entry, target: Path) -> Iterator[Path]:
     """Give a temporary path; what was written there gets its name only if the hash is right."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _part_of(target) as part:
+    with part_of(target) as part:
         yield part
         if not entry.verify(part):
             raise DatasetError(

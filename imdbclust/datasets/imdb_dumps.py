@@ -221,7 +221,7 @@ def import_dumps(
         bar = stack.enter_context(
             tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
         )
-        base = stack.enter_context(_database(Path(work), memory, threads))
+        base = stack.enter_context(_database(work, memory, threads))
         job = _Import(base, paths, choice, summary, bar)
         job.take_in()
         bar.set_description("writing")

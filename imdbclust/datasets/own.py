@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -177,10 +178,12 @@ def merge_files(files: Sequence[Path], to: Path, *, on_problem: str = "skip") ->
         corpora.append(replace(corpus, source=licence_beside(path)))
     names = [shown(path.name) for path in files]
     merged = corpora[0].merge(*corpora[1:], names=names, findings=findings)
-    write_corpus(merged, to)
-    if merged.source:
-        with replacing(to.with_name(to.name + ".source.json")) as file:
-            file.write(json.dumps(merged.source, indent=1, ensure_ascii=False).encode() + b"\n")
+    with ExitStack() as stack:  # what lies beside is written before the films get their name
+        if merged.source:
+            text = json.dumps(merged.source, indent=1, ensure_ascii=False) + "\n"
+            beside = to.with_name(to.name + ".source.json")
+            stack.enter_context(replacing(beside)).write(text.encode())
+        write_corpus(merged, to)
     return Report(" + ".join(names), findings, merged)
 
 

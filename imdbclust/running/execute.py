@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,6 +224,8 @@ class Outcome:
         The record of a finished execution.
     reused : bool
         Whether it was there already.
+    replaced : str
+        What was wrong with what was there, if it had to be executed anew for that.
     error : dict
         Of a failed one, as :class:`StageFailed` has it.
     notebook : str
@@ -234,6 +237,7 @@ class Outcome:
     status: str
     record: dict = field(default_factory=dict)
     reused: bool = False
+    replaced: str = ""
     error: dict = field(default_factory=dict)
     notebook: str = ""
     seconds: float = 0.0
@@ -258,6 +262,7 @@ def execute_once(
     record = store.record(planned)
     if record is not None:
         return Outcome("done", record, reused=True)
+    wrong = store.fault(planned)
     inputs = {stage: store.path(one) for stage, one in upstream.items()}
     try:
         record = execute_stage(planned, store=store, inputs=inputs, **options)
@@ -265,7 +270,7 @@ def execute_once(
         return Outcome(
             "failed", error=failure.error, notebook=failure.notebook, seconds=failure.seconds
         )
-    return Outcome("done", record)
+    return Outcome("done", record, replaced=wrong)
 
 
 def _run_papermill(
@@ -334,9 +339,8 @@ def _failure(
 ) -> StageFailed:
     notebook = attempt / NOTEBOOK
     text = ""
-    if notebook.is_file():
-        _forget_places(notebook, planned)
-        text = notebook.read_text(encoding="utf-8")
+    with suppress(OSError, ValueError):  # there is none yet, or the disk was full meanwhile
+        text = _without_places(notebook, planned)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":

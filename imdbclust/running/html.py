@@ -26,6 +26,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from imdbclust.files import replacing
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.show import TURNS
 
@@ -153,9 +154,8 @@ def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None
     manifest = _with_explorer(folder, manifest)
     text = _index_page(folder, manifest, pages_of(folder, manifest), siblings)
     if not check_page(text, page="index.html"):
-        part = folder / ".index.html.part"
-        part.write_bytes(text.encode("utf-8", errors="replace"))
-        part.replace(folder / "index.html")
+        with replacing(folder / "index.html") as file:
+            file.write(text.encode("utf-8", errors="replace"))
 
 
 def render_page(

@@ -10,7 +10,7 @@ import msgspec
 
 from imdbclust.paths import reports
 from imdbclust.running.stages import notebook_of
-from imdbclust.running.store import Store, sound_record
+from imdbclust.running.store import Store, examine
 
 MANIFEST = "manifest.json"
 
@@ -100,7 +100,7 @@ def stage_folder(folder: Path, manifest: dict, stage: str) -> Path:
     lies = Store(folder.parent).folder / f"{name}-{keys.get(name)}"
     if name not in keys or not lies.is_dir():
         raise NotARun(f"the run {folder.name!r} has no finished stage {stage}; run it again first")
-    if sound_record(lies, keys[name]) is None:
+    if examine(lies, keys[name])[0] is None:
         raise NotARun(f"{lies} is damaged; run {folder.name!r} again first")
     return lies
 

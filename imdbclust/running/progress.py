@@ -52,12 +52,12 @@ class Progress(_Bar):
         """Say that a cell is done."""
         self._bar.update()
 
-    def end(self, planned: PlannedStage, *, seconds: float, reused: bool) -> None:
+    def end(self, planned: PlannedStage, outcome: Outcome) -> None:
         """Say that a stage is done, or was there."""
-        if reused:
+        if outcome.reused:
             self._bar.update(self._cells[planned.name])
-        how = "there already" if reused else f"{seconds:.1f} s"
-        self.say(f"  {planned.name:<20} {how}")
+        how = "there already" if outcome.reused else f"{outcome.record['seconds']:.1f} s"
+        self.say(f"  {planned.name:<20} {how}{_why(outcome)}")
 
 
 class SweepProgress(_Bar):
@@ -87,6 +87,8 @@ class SweepProgress(_Bar):
         self._counts["shared" if outcome.reused else outcome.status] += 1
         if outcome.status == "failed":
             self.say(f"  {planned.name} failed: {outcome.error['message']}")
+        elif outcome.replaced:
+            self.say(f"  {planned.name} done{_why(outcome)}")
         self._bar.set_description_str(self._told())
         self._bar.update()
         ended = sum(self._counts.values())
@@ -96,6 +98,10 @@ class SweepProgress(_Bar):
     def _told(self) -> str:
         counts = {"running": len(self._running), **self._counts}
         return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _why(outcome: Outcome) -> str:
+    return f", anew: of what was there, {outcome.replaced}" if outcome.replaced else ""
 
 
 def _count_cells(planned: PlannedStage) -> int:

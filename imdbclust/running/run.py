@@ -332,7 +332,7 @@ def _execute_all(
             entry |= entry_of(outcome)
             if outcome.status == "failed":
                 return outcome
-            progress.end(stage, seconds=outcome.record["seconds"], reused=outcome.reused)
+            progress.end(stage, outcome)
     finally:
         progress.close()
     return None
@@ -356,7 +356,8 @@ def entry_of(outcome: Outcome) -> dict:
     """Return what a manifest says of a stage that was executed, or was there."""
     if outcome.status == "done":
         told = {key: outcome.record[key] for key in _TOLD}
-        return {"status": "done", "reused": outcome.reused} | told
+        how = {"reused": outcome.reused, "replaced": outcome.replaced}
+        return {"status": "done"} | how | told
     if outcome.status == "failed":
         return {"status": "failed", "seconds": round(outcome.seconds, 2)}
     return {}
@@ -378,6 +379,7 @@ def pending_entry(stage: PlannedStage) -> dict:
         "status": "pending",
         "key": stage.key,
         "reused": False,
+        "replaced": "",
         "seconds": None,
         "peak_memory_mb": None,
         "kernel": None,

@@ -6,6 +6,7 @@ written last, ``record.json`` with the hash of every other file.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imdbclust import files
 from imdbclust.datasets import file_sha256
 from imdbclust.running.plan import FORMAT, PlannedStage
 from imdbclust.running.warm import PRIVATE, held
@@ -55,7 +57,12 @@ class Store:
 
     def record(self, planned: PlannedStage) -> dict | None:
         """Return the record of a finished execution; None if there is none that is sound."""
-        return sound_record(self.path(planned), planned.key)
+        return examine(self.path(planned), planned.key)[0]
+
+    def fault(self, planned: PlannedStage) -> str:
+        """Say what is wrong with what lies where an execution belongs; empty if nothing does."""
+        folder = self.path(planned)
+        return examine(folder, planned.key)[1] if folder.exists() else ""
 
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
@@ -73,6 +80,7 @@ class Store:
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
         attempt.chmod(0o755)
+        files.settle_all(attempt)
         target = self.path(planned)
         if target.exists() and self.record(planned) is None:
             discard(target)  # damaged, or from another version
@@ -82,18 +90,28 @@ class Store:
             if (there := self.record(planned)) is not None:
                 return there
             raise
+        files.settle(self.folder)
         return record
 
 
-def sound_record(folder: Path, key: str) -> dict | None:
-    """Return the record of an execution; None unless every file is as it was left."""
+def examine(folder: Path, key: str) -> tuple[dict | None, str]:
+    """Return the record of an execution whose files are as they were left; else None and why."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        left = {"format": FORMAT, "key": key, "files": hashes(folder)}
+        found = hashes(folder)
     except (OSError, ValueError, RecursionError):
-        return None
-    same = isinstance(record, dict) and left.items() <= record.items()
-    return record if same else None
+        return None, "it cannot be read"
+    if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
+        return None, f"its {RECORD} is none"
+    if record.get("format") != FORMAT:
+        return None, "it is of another version"
+    if record.get("key") != key:
+        return None, "it is of another execution"
+    told = record["files"]
+    if odd := sorted(n for n in told.keys() | found if told.get(n) != found.get(n)):
+        how = "missing" if odd[0] not in found else "not what was written"
+        return None, f"{odd[0]} is {how}"
+    return record, ""
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -145,9 +163,34 @@ def discard(folder: Path) -> None:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in the place of another."""
-    discard(target)
-    new.rename(target)
+    """Put a finished folder in the place of another, so that at any moment one of both is there.
+
+    The other takes the place of `new`. Where a file system cannot exchange folders, the other is
+    removed, and comes back if the new one cannot take its place.
+
+    Raises
+    ------
+    OSError
+        What lies there is no folder, or the disk fails; what was there is there.
+    """
+    files.settle_all(new)
+    if target.exists() and not target.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(target))
+    try:
+        files.exchange(new, target)
+    except FileNotFoundError:
+        new.rename(target)
+    except OSError as error:
+        if error.errno not in files.CANNOT_EXCHANGE:
+            raise
+        with unfinished(target.parent, f"{target.name}-gone") as aside:
+            target.rename(aside / target.name)
+            try:
+                new.rename(target)
+            except OSError:
+                (aside / target.name).rename(target)
+                raise
+    files.settle(target.parent)
 
 
 def write_json(path: Path, data: dict) -> None:
