@@ -51,10 +51,11 @@ class _RunParser(_Parser):
 
 def program() -> int:
     """Be the program: carry out a command, and let nothing change how it ended."""
+    sys.unraisablehook = partial(_interrupt_again, sys.unraisablehook)
     try:
         return main()
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
         # Python remembers an interrupt within exec, which modules with dataclasses call, until
         # the next exec; else, run with -m, it would end by SIGINT instead of the exit code
@@ -74,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
     heard: list[int] = []
     interrupt = partial(_interrupt, heard)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is in the background
         signal.signal(signal.SIGINT, interrupt)
     try:
@@ -827,6 +829,14 @@ def _compare_quality(call: argparse.Namespace) -> Path:
 def _say(text: str, code: int = DONE) -> int:
     print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
+
+
+def _interrupt_again(usual: Callable, about: sys.UnraisableHookArgs) -> None:
+    """Interrupt a moment later, if an interrupt came within a callback, where it has no effect."""
+    if issubclass(about.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+    else:
+        usual(about)
 
 
 def _interrupt(heard: list[int], number: int, _) -> None:

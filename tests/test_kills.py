@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -47,10 +48,18 @@ WAYS = {
 # an interrupt that comes at a bad moment
 
 
-def test_an_interrupt_within_exec_ends_with_the_documented_code(tmp_path):
+BAD_MOMENTS = {
+    "exec": "exec('raise KeyboardInterrupt')",
+    "callback": "weakref.finalize(type('Film', (), {})(), signal.raise_signal, 2); time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("moment", BAD_MOMENTS)
+def test_whenever_an_interrupt_comes_the_command_ends_with_the_documented_code(moment, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
+        "import signal, time, weakref\n"
         "from imdbclust import cli\n"
-        "def diff(call): exec('raise KeyboardInterrupt')\n"
+        f"def diff(call): {BAD_MOMENTS[moment]}\n"
         "cli._diff = diff\n"
     )
     done = subprocess.run(
@@ -58,8 +67,9 @@ def test_an_interrupt_within_exec_ends_with_the_documented_code(tmp_path):
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
+        timeout=30,
     )
-    assert done.stderr.startswith("imdbclust: interrupted")
+    assert re.fullmatch("imdbclust: interrupted.*\n", done.stderr)
     assert done.returncode == cli.INTERRUPTED
 
 

@@ -55,10 +55,12 @@ def test_a_file_that_got_its_name_keeps_it_although_a_killed_writer_was_there(tm
 )
 def test_whoever_ends_before_seeing_to_it_removes_it_unless_killed(end, n_left, tmp_path):
     code = (
-        "import os, pathlib, sys; from imdbclust.temporary import temporary\n"
-        "made = temporary(pathlib.Path(sys.argv[1]), 'a-'); made.__enter__()\n" + end
+        "import os, pathlib, sys, threading, time; from imdbclust.temporary import temporary\n"
+        "made = temporary(pathlib.Path(sys.argv[1]), 'a-'); made.__enter__()\n"
+        # somebody holds it to the end, so that it is not thrown away with what made it
+        "threading.Thread(target=lambda _: time.sleep(60), args=(made,), daemon=True).start()\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    subprocess.run([sys.executable, "-c", code + end, str(tmp_path)])
     assert len(list(tmp_path.iterdir())) == n_left
     assert remove_abandoned(tmp_path, "a-*") == set()
     assert list(tmp_path.iterdir()) == []
