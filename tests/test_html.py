@@ -753,6 +753,14 @@ def test_a_short_table_needs_neither(n_rows, head):
     assert not page.select(".more, .printed, .scroll[style]")
 
 
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "<img src=x onerror=a()>", "&lt;"])
+def test_text_in_a_cell_a_heading_and_a_caption_is_text(text):
+    page = parse(table_html(pd.DataFrame({text: [text]}), caption=text, name="n"))
+    assert not page.find(["script", "img"])
+    assert (text_of(page.tbody), page.th.get_text()) == (text, text)
+    assert text in page.caption.get_text()
+
+
 def test_a_table_without_rows_says_none():
     page = parse(table_html(pd.DataFrame({"a": [], "b": []}), caption="No", name="no"))
     assert text_of(page.tbody) == "none"

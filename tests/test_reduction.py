@@ -325,6 +325,13 @@ def test_the_order_of_movies_and_actors_does_not_matter_by_degree(mixed, seed):
     assert (labels == labels_2).all()
 
 
+def test_the_order_of_movies_and_actors_makes_no_difference_in_the_last_bit_by_degree(mixed):
+    incidence, recipe = build_incidence(mixed.corpus), recipe_of("recommended")
+    other, movies = reordered(incidence, 4)
+    one, two = recipe.reduce(incidence, 5), recipe.reduce(other, 5)
+    np.testing.assert_array_equal(two.scores, one.scores[movies])
+
+
 def test_the_order_of_the_file_does_not_matter_to_the_recommended_recipe(mixed, tmp_path):
     rng = np.random.default_rng(0)
     write_corpus(mixed.corpus, tmp_path / "films.jsonl")
