@@ -75,7 +75,7 @@ PROTECTIONS = {
     ),
     "names of runs": Protection(
         "imdbclust/running/run.py",
-        "if not usual or reserved or name in NOT_NAMES:",
+        "if not usual or reserved or name.lower() in NOT_NAMES:",
         "if False:",
         REFUSED.format("arguments6-cannot be the name of a run"),
     ),
@@ -87,8 +87,8 @@ PROTECTIONS = {
     ),
     "ranges of parameters": Protection(
         "imdbclust/running/parameters.py",
-        "elif self.type is not bool and not self.low <= value <= self.high:",
-        "elif False:",
+        "self.low <= value <= self.high and math.isfinite(value)",
+        "True",
         WRONG.format("n_clusters-0-at least 1, not 0"),
     ),
     "movies are clustered in the order of their ids": Protection(
@@ -164,16 +164,17 @@ PROTECTIONS = {
         "tests/test_bad_films.py::test_gzip_that_grows_without_measure_is_refused[films.jsonl.gz]",
     ),
     "a lock on what is being made": Protection(
-        "imdbclust/files.py",
+        "imdbclust/temporary.py",
         "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "        pass\n",
         "tests/test_faults.py::test_only_what_nobody_works_in_is_removed",
     ),
     "errors of the disk are sentences": Protection(
         "imdbclust/cli.py",
-        "        return _say(_told(error, call), FAILED)\n",
-        "        raise\n",
-        "tests/test_faults.py::test_below_a_file_there_can_be_no_reports",
+        "            return _say(_told(error, call), FAILED)\n",
+        "            raise\n",
+        "tests/test_faults.py::"
+        "test_a_folder_that_somebody_removes_meanwhile_fails_the_run_and_no_more[load]",
     ),
 }
 

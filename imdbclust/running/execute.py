@@ -198,8 +198,9 @@ def _attempt(
             raise failure from error
         shutil.rmtree(scratch)
         (attempt / DONE).unlink()
-        _forget_places(attempt / NOTEBOOK, planned)
-        _forget_times(attempt / NOTEBOOK)
+        notebook = attempt / NOTEBOOK
+        text = _as_published(notebook, planned, times=False)
+        notebook.write_text(text, encoding="utf-8", newline="\n")
         del done["token"]
         record = {
             "stage": planned.name,
@@ -340,7 +341,7 @@ def _failure(
     notebook = attempt / NOTEBOOK
     text = ""
     with suppress(OSError, ValueError):  # there is none yet, or the disk was full meanwhile
-        text = _without_places(notebook, planned)
+        text = _as_published(notebook, planned, times=True)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
@@ -387,31 +388,20 @@ def _without_places(text: str) -> str:
     return text
 
 
-def _forget_places(notebook: Path, planned: PlannedStage) -> None:
-    """Take the paths of this machine, which papermill writes down, out of the notebook."""
+def _as_published(notebook: Path, planned: PlannedStage, *, times: bool) -> str:
+    """Return a notebook without the paths of this machine, which papermill writes down.
+
+    Without `times` what differs each time is left out too, the times of the cells and the id of the
+    cell put in: the same execution then leaves the same bytes. The time of all is in the record.
+    """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
     content["metadata"]["papermill"]["output_path"] = NOTEBOOK
-    _write_notebook(notebook, content)
-
-
-def _forget_times(notebook: Path) -> None:
-    """Take out what differs each time: the times of the cells, the id of the cell put in.
-
-    The same execution then leaves the same bytes. The time of all is in the record; the notebook
-    of one that failed keeps its times.
-    """
-    content = json.loads(notebook.read_text(encoding="utf-8"))
-    for about in (content, *content["cells"]):
+    for about in () if times else (content, *content["cells"]):
         about["metadata"].pop("execution", None)
         for name in ("start_time", "end_time", "duration"):
             about["metadata"].get("papermill", {}).pop(name, None)
         if "injected-parameters" in about["metadata"].get("tags", []):
             about["id"] = "injected-parameters"
-    _write_notebook(notebook, content)
-
-
-def _write_notebook(notebook: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    text = _without_places(text.replace(f"{notebook.parent}/", ""))
-    notebook.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return _without_places(text.replace(f"{notebook.parent}/", "")) + "\n"
