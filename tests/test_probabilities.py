@@ -1,5 +1,7 @@
 """Probabilities: the published table, hand-solved cases, and what must hold on any corpus."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,6 +61,45 @@ def test_hand_solved_bayes(clustering, corpus):
     np.testing.assert_allclose(table["joint"], [2 / 8, 1 / 8, 0], **EXACT)
     np.testing.assert_allclose(table["posterior"], [2 / 3, 1 / 3, 0], **EXACT)
     assert table["with_evidence"].tolist() == [2, 1, 0]
+    assert table["movies"].tolist() == [3, 3, 2]
+    columns = ["movies", "with_evidence", "prior", "likelihood", "joint", "posterior"]
+    assert table.columns.tolist() == columns
+
+
+def test_series_and_tables_have_names(counts, clustering, corpus):
+    has = pr.evidence(corpus, genre="War")
+    series = pr.p_evidence_given_cluster(clustering, has), pr.count_posterior(clustering, has)
+    assert [one.name for one in series] == ["likelihood", "posterior"]
+    assert pr.p_genre(counts).name == "p_genre"
+    assert pr.p_cluster_given_genre(counts).index.name == "genre"
+
+
+def test_unplaced_movies_are_a_group_of_their_own_for_every_evidence(corpus):
+    clustering = clustering_of(corpus, TOY_LABELS - 1, n_clusters=2)
+    has = pr.evidence(corpus, genre="Comedy")
+    found = {-1: 0, 0: 2 / 3, 1: 1 / 3}
+    assert pr.count_posterior(clustering, has).to_dict() == found
+    assert pr.evidence_table(clustering, has)["posterior"].to_dict() == pytest.approx(found)
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        ("count_posterior", "Pr[cluster | evidence] by Bayes is not the one by counting"),
+        ("p_cluster", "the total probability over clusters is not Pr[evidence]"),
+    ],
+)
+def test_a_bayes_table_that_does_not_agree_with_counting_is_refused(
+    clustering, corpus, monkeypatch, way, says
+):
+    has = pr.evidence(corpus, genre="Drama")
+    right = getattr(pr, way)
+    wrong = pd.Series([3 / 7, 3 / 7, 1 / 7])  # drama is not in the last: the posterior is the same
+    monkeypatch.setattr(
+        pr, way, lambda *given: wrong if way == "p_cluster" else right(*given) + 1e-9
+    )
+    with pytest.raises(ArithmeticError, match=f"^{re.escape(says)}$"):
+        pr.evidence_table(clustering, has)
 
 
 def test_hand_solved_lift(counts):
@@ -148,6 +189,17 @@ def test_the_checks_notice_a_table_that_is_off(counts, monkeypatch, table):
     monkeypatch.setattr(pr, table, lambda counts: right(counts) + 1e-9)
     with pytest.raises(ArithmeticError, match="does not hold"):
         pr.check_tables(counts)
+
+
+def test_the_checks_say_what_was_checked(counts):
+    assert pr.check_tables(counts) == [
+        "Pr[cluster] sums to 1 over clusters",
+        "Pr[cluster | genre] sums to 1 over clusters, for every genre",
+        "Pr[cluster | genre] by Bayes equals the count of the genre's movies in the cluster over "
+        "the genre's movies",
+        "the sum of Pr[genre | cluster] Pr[cluster] over clusters equals Pr[genre]",
+        "Pr[genre, cluster] summed over clusters equals Pr[genre]",
+    ]
 
 
 def test_bayes_table_refuses_what_is_no_probability():
