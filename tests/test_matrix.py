@@ -134,6 +134,7 @@ def test_selected_movies_keep_their_rows_and_names_and_all_actors(incidence):
     assert part.actor_ids.equals(incidence.actor_ids)
     assert part.matrix.toarray().tolist() == [[0, 0, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]]
     assert part.matrix.has_sorted_indices
+    assert part.movies_per_actor().tolist() == [1, 1, 1, 0, 1, 0]
     assert incidence.shape == (8, 6)
 
 

@@ -52,6 +52,14 @@ def test_hand_solved_counts(counts):
     assert counts.genres.to_dict() == {"Comedy": 3, "Drama": 3, "War": 2}
     assert counts.joint.loc["Drama"].tolist() == [2, 1, 0]
     assert counts.n_movies == 8
+    assert counts.genres.name == "movies"
+    assert {counts.genres.dtype, *counts.joint.dtypes} == {np.dtype(int)}
+
+
+def test_genres_of_unplaced_movies_are_counted_as_those_of_a_group(corpus):
+    counts = pr.count_movies(corpus, clustering_of(corpus, TOY_LABELS - 1, n_clusters=2))
+    assert counts.joint.loc["Drama"].to_dict() == {-1: 2, 0: 1, 1: 0}
+    assert pr.p_cluster(counts.clusters).name == "p_cluster"
 
 
 def test_hand_solved_bayes(clustering, corpus):
