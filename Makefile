@@ -2,7 +2,7 @@
 # Python 3.11 or newer (with venv and pip) and make.
 
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 # the name changes with what is to be installed, so an up-to-date set-up is skipped
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
@@ -35,6 +35,23 @@ test: $(READY)  ## run the test suite
 test-slow: $(READY)  ## run all tests, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+test-lowest: $(READY)  ## run the test suite on the lowest versions that pyproject.toml admits
+	@$(PYTHON) -m venv --clear $(VENV)-lowest
+	@$(BIN)/python -m uv pip install --quiet --resolution lowest-direct --python $(VENV)-lowest/bin/python -e '.[dev,cluster]'
+	@$(VENV)-lowest/bin/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+
+coverage: $(READY)  ## run the test suite and tell which lines and branches it leaves out
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+mutants: $(READY)  ## change matrix.py and probabilities.py in small ways: do their tests notice?
+	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[mutants]' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[mutants]'
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 sweep: $(READY)  ## try a few settings and compare them
 	@$(BIN)/imdbclust sweep notebooks/small.yml
 
@@ -52,14 +69,18 @@ lab: $(READY)  ## open JupyterLab on the notebooks
 lint: $(READY)  ## check style, in the notebooks too
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+hooks: $(READY)  ## have git check style before every commit
+	@$(BIN)/pre-commit install
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml admits
 	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --extra dev --extra cluster pyproject.toml -o requirements.lock
 	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
 
 clean:  ## remove .venv, caches and rendered reports
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(VENV)-lowest .pytest_cache .ruff_cache .hypothesis .coverage* mutants
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow sweep bench pictures lab lint lock clean
+.PHONY: help setup reports test test-slow test-lowest coverage mutants sweep bench pictures lab lint hooks lock clean

@@ -111,7 +111,6 @@ class Clustering:
         write_movie_to_cluster(self.to_frame(), folder / MOVIE_TO_CLUSTER)
         np.savez(
             folder / "clustering.npz",
-            allow_pickle=False,
             labels=self.labels,
             centers=self.centers,
             inertia=self.inertia,

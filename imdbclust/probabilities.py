@@ -476,7 +476,7 @@ def ratings_by_cluster(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
         {
             "cluster": clustering.labels,
             "rating": corpus.movies["rating"].to_numpy(),
-            "votes": corpus.movies["votes"].astype("Float64").to_numpy(float, na_value=np.nan),
+            "votes": corpus.movies["votes"].astype(float).to_numpy(),
         }
     ).groupby("cluster")
     means = table.agg(
@@ -505,8 +505,11 @@ def expected_rating(corpus: Corpus, clustering: Clustering, has: np.ndarray) -> 
     weights = count_posterior(clustering, has).where(means.notna())
     through = float((weights * means).sum() / weights.sum()) if weights.sum() > 0 else np.nan
     ratings = corpus.movies["rating"][has]
-    direct = float(ratings.mean()) if ratings.notna().any() else np.nan
-    return {"through_clusters": through, "direct": direct, "rated": int(ratings.notna().sum())}
+    return {
+        "through_clusters": through,
+        "direct": float(ratings.mean()),
+        "rated": int(ratings.notna().sum()),
+    }
 
 
 def sample_movies(

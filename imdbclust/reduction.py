@@ -116,7 +116,7 @@ class Embedding:
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         if self.loadings.base is self.components:  # the same numbers, and the largest of all
             del arrays["loadings"]
-        np.savez(folder / "embedding.npz", allow_pickle=False, **arrays)
+        np.savez(folder / "embedding.npz", **arrays)
         pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
         pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
         (folder / "settings.json").write_text(json.dumps(self.settings), encoding="utf-8")

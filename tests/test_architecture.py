@@ -104,3 +104,15 @@ def test_the_lock_pins_everything_with_hashes_and_names_no_host():
 def test_the_fallback_installer_is_pinned_like_the_rest():
     uv = (REPOSITORY / "requirements-uv.lock").read_text()
     assert uv.split()[0] in (REPOSITORY / "requirements.lock").read_text().split()
+
+
+def test_what_git_checks_before_a_commit_is_what_make_lint_checks_and_needs_no_internet():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1]
+    checked = [line.split("$(BIN)/")[1].split(" -")[0].split(" .")[0] for line in lint.splitlines()]
+    hooks = []
+    for source in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]:
+        assert source["repo"] == "local"
+        hooks += source["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    assert [hook["entry"].removeprefix(".venv/bin/").split(" -")[0] for hook in hooks] == checked

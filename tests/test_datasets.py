@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from imdbclust import datasets
+from imdbclust import cli, datasets
 from imdbclust.datasets import DatasetError, download, fetch, find
 from imdbclust.datasets.registry import IMDB, WIKIPEDIA, Entry, Source
 from imdbclust.datasets.wikipedia import movie_id_of, read_wikipedia
@@ -781,3 +781,16 @@ def test_the_dumps_come_over_https_from_imdb():
     for entry in datasets.IMDB_DUMPS.entries:
         assert entry.url.startswith("https://datasets.imdbws.com/")
         assert entry.path == "imdb-dumps/" + entry.url.rpartition("/")[2]
+
+
+def test_fetch_prints_where_the_files_are_or_why_there_are_none(data, mirror, monkeypatch, capsys):
+    monkeypatch.setattr("imdbclust.datasets.fetch", lambda name: [data / f"{name}.json"])
+    assert cli.main(["fetch", "imdb"]) == cli.DONE
+    assert capsys.readouterr().out == f"{data / 'imdb.json'}\n"
+
+    def refuse(name):
+        raise DatasetError(f"{name} cannot be had")
+
+    monkeypatch.setattr("imdbclust.datasets.fetch", refuse)
+    assert cli.main(["fetch", "imdb"]) == cli.FAILED
+    assert "imdb cannot be had" in capsys.readouterr().err

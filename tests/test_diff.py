@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from imdbclust import cli
-from imdbclust.running.diff import describe_difference
+from imdbclust.running.diff import _results, describe_difference
 
 
 @pytest.fixture
@@ -87,3 +87,21 @@ def test_what_is_no_run_is_refused(finished_run, tmp_path, broken, capsys):
     (tmp_path / "manifest.json").write_text(broken)
     assert cli.main(["diff", str(finished_run), str(tmp_path)]) == cli.WRONG
     assert "is no manifest of a run" in capsys.readouterr().err
+
+
+def test_rows_of_two_sweeps_are_compared_but_not_what_they_took(tmp_path):
+    rows = "setting,ari,seconds_04,key_04\na,0.5,1,x\nb,0.25,2,y\n"
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.csv").write_text(rows)
+
+    def said():
+        return list(_results(tmp_path / "one", tmp_path / "other"))
+
+    other = tmp_path / "other" / "results.csv"
+    other.write_text(rows.replace("1,x", "9,z"))
+    assert said() == []
+    other.write_text(rows.replace("0.25", "0.75"))
+    assert said() == ["results: ari differs in 1 of 2 settings"]
+    other.write_text(rows + "c,1,3,z\n")
+    assert said() == ["results: 2 settings with 2 columns and 3 settings with 2 columns"]

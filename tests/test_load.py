@@ -149,7 +149,7 @@ BAD_LINES = {
     "two objects": (as_bytes(movie("tt2")) * 2, "", "not a JSON object"),
     "lone surrogate": (as_bytes(movie("tt2", "\ud800")), "", "not a JSON object.*surrogate"),
     "not UTF-8": (as_bytes(movie("tt2", "?")).replace(b"?", b"\xff"), "", "not UTF-8"),
-    "endlessly nested": (b'{"a":' * 5000, "", "nested too deeply"),
+    "endlessly nested": (b'{"a":' * 100_000, "", "nested too deeply"),
     "NaN": (b'{"imdb_id": "tt2", "rating": {"avg": NaN}}', "", "not a JSON object"),
     "array": (b"[1, 2]", "", "expected object, got array"),
     "number": (b"7", "", "expected object, got int"),

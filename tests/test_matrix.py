@@ -17,6 +17,7 @@ from imdbclust.matrix import (
     Incidence,
     build_incidence,
     find_components,
+    linked_movies,
     most_linked_movies,
     shuffle_casts,
 )
@@ -69,7 +70,15 @@ def test_the_preview_shows_the_corners(incidence):
     assert preview.columns.tolist() == ["a", "b", "…", "z", "x"]
     assert preview.loc["m8", "x"] == 1
     assert preview.loc["m1", "…"] == "…"
+    assert preview.loc["…"].tolist() == ["…"] * 5
     assert incidence.preview(4).shape == (8, 6)
+
+
+def test_the_preview_has_whole_numbers_and_five_of_each_end_unless_told_otherwise():
+    preview = incidence_of(np.eye(12)).preview()
+    assert preview.index.tolist() == ["m0", "m1", "m2", "m3", "m4", "…", *preview.index[-5:]]
+    assert preview.shape == (11, 11)
+    assert {type(cell) for cell in preview.to_numpy().ravel()} == {int, str}
 
 
 def test_components_of_a_hand_solved_graph(incidence):
@@ -77,6 +86,13 @@ def test_components_of_a_hand_solved_graph(incidence):
     assert components.sizes.tolist() == [3, 3, 1, 1]
     assert components.n_largest == 3
     assert components.n_isolated == 1
+    assert components.n_castless == 1
+    assert components.sizes.name == "n_movies"
+
+
+def test_movies_without_a_cast_are_not_counted_as_isolated():
+    components = find_components(incidence_of([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]))
+    assert components.n_isolated == 3
     assert components.n_castless == 1
 
 
@@ -118,6 +134,7 @@ def test_selected_movies_keep_their_rows_and_names_and_all_actors(incidence):
     assert part.actor_ids.equals(incidence.actor_ids)
     assert part.matrix.toarray().tolist() == [[0, 0, 1, 0, 1, 0], [1, 1, 0, 0, 0, 0]]
     assert part.matrix.has_sorted_indices
+    assert part.movies_per_actor().tolist() == [1, 1, 1, 0, 1, 0]
     assert incidence.shape == (8, 6)
 
 
@@ -250,3 +267,18 @@ def test_the_most_linked_movies_have_casts_that_play_much(incidence):
     assert most_linked_movies(incidence, 4).tolist() == [0, 1, 3, 4]
     assert most_linked_movies(incidence, 5).tolist() == [0, 1, 2, 3, 4]
     assert most_linked_movies(incidence, 8).tolist() == list(range(8))
+
+
+def test_of_equally_linked_movies_those_with_the_smaller_ids_are_taken():
+    n_movies = 200
+    matrix = incidence_of(np.eye(n_movies // 2).repeat(2, axis=0)).matrix
+    names = np.random.default_rng(0).permutation([f"m{number:03}" for number in range(n_movies)])
+    taken = most_linked_movies(Incidence(matrix, pd.Index(names), pd.RangeIndex(n_movies // 2)), 90)
+    assert sorted(names[taken]) == [f"m{number:03}" for number in range(90)]
+
+
+def test_linked_movies_share_an_actor_with_another():
+    builder = CorpusBuilder()
+    for number, cast in enumerate(["a", "ab", "c", ""]):
+        builder.add(f"m{number}", "T", [], [(actor, actor) for actor in cast])
+    assert linked_movies(builder.build()).tolist() == [True, True, False, False]

@@ -1,6 +1,7 @@
 """The notebooks as sources, and executed in every way in which people execute them."""
 
 import ast
+import copy
 import json
 import re
 import statistics
@@ -9,9 +10,11 @@ import sys
 
 import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
+from nbstripout import strip_output
 
-from imdbclust.paths import NOTEBOOKS
+from imdbclust.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.running.parameters import declared
 from imdbclust.running.stages import STAGES, notebook_of
 
@@ -68,6 +71,20 @@ def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
     headings = [source_of(cell).splitlines()[0] for cell in cells_of(path, "markdown")]
     assert headings[-2:] == ["## Checks", "## Limits"]
     assert source_of(cells_of(path)[-1]).endswith("stage.finish()")
+
+
+def test_outputs_are_stripped_before_a_commit_while_ids_and_tags_stay():
+    config = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
+    (entry,) = (hook["entry"] for hook in config["repos"][0]["hooks"] if hook["id"] == "nbstripout")
+    _, *options = entry.split()
+    keeps = {option.removeprefix("--").replace("-", "_"): True for option in options}
+    source = nbformat.read(notebook_of("load"), as_version=4)
+    executed = copy.deepcopy(source)
+    for cell in executed.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.v4.new_output("stream", text="said\n")]
+            cell.execution_count = 1
+    assert strip_output(executed, **{"keep_output": False, "keep_count": False} | keeps) == source
 
 
 def test_every_parameter_says_what_it_is_for():

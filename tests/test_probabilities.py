@@ -1,5 +1,7 @@
 """Probabilities: the published table, hand-solved cases, and what must hold on any corpus."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import probabilities as pr
+from imdbclust.load import CorpusBuilder
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 
@@ -49,6 +52,14 @@ def test_hand_solved_counts(counts):
     assert counts.genres.to_dict() == {"Comedy": 3, "Drama": 3, "War": 2}
     assert counts.joint.loc["Drama"].tolist() == [2, 1, 0]
     assert counts.n_movies == 8
+    assert counts.genres.name == "movies"
+    assert {counts.genres.dtype, *counts.joint.dtypes} == {np.dtype(int)}
+
+
+def test_genres_of_unplaced_movies_are_counted_as_those_of_a_group(corpus):
+    counts = pr.count_movies(corpus, clustering_of(corpus, TOY_LABELS - 1, n_clusters=2))
+    assert counts.joint.loc["Drama"].to_dict() == {-1: 2, 0: 1, 1: 0}
+    assert pr.p_cluster(counts.clusters).name == "p_cluster"
 
 
 def test_hand_solved_bayes(clustering, corpus):
@@ -58,6 +69,45 @@ def test_hand_solved_bayes(clustering, corpus):
     np.testing.assert_allclose(table["joint"], [2 / 8, 1 / 8, 0], **EXACT)
     np.testing.assert_allclose(table["posterior"], [2 / 3, 1 / 3, 0], **EXACT)
     assert table["with_evidence"].tolist() == [2, 1, 0]
+    assert table["movies"].tolist() == [3, 3, 2]
+    columns = ["movies", "with_evidence", "prior", "likelihood", "joint", "posterior"]
+    assert table.columns.tolist() == columns
+
+
+def test_series_and_tables_have_names(counts, clustering, corpus):
+    has = pr.evidence(corpus, genre="War")
+    series = pr.p_evidence_given_cluster(clustering, has), pr.count_posterior(clustering, has)
+    assert [one.name for one in series] == ["likelihood", "posterior"]
+    assert pr.p_genre(counts).name == "p_genre"
+    assert pr.p_cluster_given_genre(counts).index.name == "genre"
+
+
+def test_unplaced_movies_are_a_group_of_their_own_for_every_evidence(corpus):
+    clustering = clustering_of(corpus, TOY_LABELS - 1, n_clusters=2)
+    has = pr.evidence(corpus, genre="Comedy")
+    found = {-1: 0, 0: 2 / 3, 1: 1 / 3}
+    assert pr.count_posterior(clustering, has).to_dict() == found
+    assert pr.evidence_table(clustering, has)["posterior"].to_dict() == pytest.approx(found)
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [
+        ("count_posterior", "Pr[cluster | evidence] by Bayes is not the one by counting"),
+        ("p_cluster", "the total probability over clusters is not Pr[evidence]"),
+    ],
+)
+def test_a_bayes_table_that_does_not_agree_with_counting_is_refused(
+    clustering, corpus, monkeypatch, way, says
+):
+    has = pr.evidence(corpus, genre="Drama")
+    right = getattr(pr, way)
+    wrong = pd.Series([3 / 7, 3 / 7, 1 / 7])  # drama is not in the last: the posterior is the same
+    monkeypatch.setattr(
+        pr, way, lambda *given: wrong if way == "p_cluster" else right(*given) + 1e-9
+    )
+    with pytest.raises(ArithmeticError, match=f"^{re.escape(says)}$"):
+        pr.evidence_table(clustering, has)
 
 
 def test_hand_solved_lift(counts):
@@ -124,12 +174,40 @@ def test_the_two_experiments_mixed_up_give_no_probabilities(counts):
     assert abs(joint.sum() / mentions.p_genre["Drama"] - 1) > 0.05
 
 
+def test_hand_solved_mentions(counts):
+    # eight mentions: Comedy twice in cluster 1, once in 2; Drama twice in 0, once in 1; War in 0
+    mentions = pr.mention_probabilities(counts)
+    assert mentions.p_cluster.to_dict() == {0: 4 / 8, 1: 3 / 8, 2: 1 / 8}
+    assert mentions.p_genre.to_dict() == {"Comedy": 3 / 8, "Drama": 3 / 8, "War": 2 / 8}
+    assert mentions.p_genre_given_cluster.loc["Drama"].tolist() == [2 / 4, 1 / 3, 0]
+    assert mentions.p_cluster_given_genre.loc["Drama"].tolist() == [2 / 3, 1 / 3, 0]
+    assert (mentions.p_cluster.name, mentions.p_genre.name) == ("p_cluster", "p_genre")
+
+
+def test_without_genres_no_mention_can_be_picked(corpus, clustering):
+    nothing = corpus.genres.iloc[:0].assign(genre=pd.Categorical([]))
+    genreless = type(corpus)(corpus.movies, corpus.actors, corpus.credits, nothing)
+    with pytest.raises(ValueError, match=r"^no movie has a genre, so no mention can be picked$"):
+        pr.mention_probabilities(pr.count_movies(genreless, clustering))
+
+
 @pytest.mark.parametrize("table", ["p_joint", "p_genre", "p_cluster_given_genre"])
 def test_the_checks_notice_a_table_that_is_off(counts, monkeypatch, table):
     right = getattr(pr, table)
     monkeypatch.setattr(pr, table, lambda counts: right(counts) + 1e-9)
     with pytest.raises(ArithmeticError, match="does not hold"):
         pr.check_tables(counts)
+
+
+def test_the_checks_say_what_was_checked(counts):
+    assert pr.check_tables(counts) == [
+        "Pr[cluster] sums to 1 over clusters",
+        "Pr[cluster | genre] sums to 1 over clusters, for every genre",
+        "Pr[cluster | genre] by Bayes equals the count of the genre's movies in the cluster over "
+        "the genre's movies",
+        "the sum of Pr[genre | cluster] Pr[cluster] over clusters equals Pr[genre]",
+        "Pr[genre, cluster] summed over clusters equals Pr[genre]",
+    ]
 
 
 def test_bayes_table_refuses_what_is_no_probability():
@@ -179,11 +257,40 @@ def test_genre_information_is_mutual_information_in_bits(case):
         assert row["bits"] <= row["entropy"] + 1e-12
 
 
+def test_hand_solved_genre_information_by_falling_bits_then_by_name():
+    builder = CorpusBuilder()
+    for number, genres in enumerate(["BC", "BC", "AC", "AC"]):
+        builder.add(f"m{number}", "T", genres, [])
+    corpus = builder.build()
+    counts = pr.count_movies(corpus, clustering_of(corpus, [0, 0, 1, 1]))
+    expected = {"genre": ["A", "B", "C"], "movies": [2, 2, 4], "bits": [1.0, 1.0, 0.0]}
+    expected["entropy"] = [1.0, 1.0, 0.0]
+    assert pr.genre_information(counts).to_dict(orient="list") == expected
+    assert pr.genre_information(counts).index.tolist() == [0, 1, 2]
+
+
 def test_ratings_are_of_rated_movies_only(corpus, clustering):
     ratings = pr.ratings_by_cluster(corpus, clustering).set_index("cluster")
     assert ratings["rated"].tolist() == [2, 1, 1]
     assert ratings["mean_rating"].tolist() == [7.0, 4.0, 2.0]
     assert ratings["mean_votes"].tolist() == [20.0, 20.0, 0.0]
+
+
+def test_an_empty_cluster_has_no_movies_and_no_rating(corpus):
+    ratings = pr.ratings_by_cluster(corpus, clustering_of(corpus, TOY_LABELS, n_clusters=4))
+    assert ratings.columns.tolist() == ["cluster", "movies", "rated", "mean_rating", "mean_votes"]
+    assert ratings["movies"].tolist() == [3, 3, 2, 0]
+    assert ratings["rated"].tolist() == [2, 1, 1, 0]
+    assert ratings[["movies", "rated"]].dtypes.tolist() == [int, int]
+    assert ratings.loc[3, ["mean_rating", "mean_votes"]].isna().all()
+
+
+def test_a_cluster_without_ratings_does_not_lower_the_rating_expected(corpus, clustering):
+    movies = corpus.movies.assign(rating=corpus.movies["rating"].where(TOY_LABELS != 1))
+    some_rated = type(corpus)(movies, corpus.actors, corpus.credits, corpus.genres)
+    has = pr.evidence(some_rated, genre="Drama")
+    expected = pr.expected_rating(some_rated, clustering, has)
+    assert expected == {"through_clusters": pytest.approx(7.0), "direct": 7.0, "rated": 2}
 
 
 def test_expected_rating_by_hand(corpus, clustering):
@@ -208,6 +315,16 @@ def test_sample_of_movies_is_seeded_and_from_those_marked(corpus):
     assert set(drawn["movie_id"]) <= {"m4", "m5", "m6"}
     pd.testing.assert_frame_equal(drawn, pr.sample_movies(corpus, among, n=2, random_state=3))
     assert len(pr.sample_movies(corpus, among, n=9, random_state=3)) == 3
+
+
+def test_a_sample_is_of_ten_different_movies_unless_told_otherwise():
+    builder = CorpusBuilder()
+    for number in range(14):
+        builder.add(f"m{number}", f"T{number}", [], [], year=1900 + number)
+    drawn = pr.sample_movies(builder.build(), np.ones(14, dtype=bool), random_state=0)
+    assert drawn.columns.tolist() == ["movie_id", "title", "year"]
+    assert drawn.index.tolist() == list(range(10))
+    assert drawn["movie_id"].is_unique
 
 
 @given(st.integers(1, 6), st.integers(1, 60), st.integers(0, 10_000))
@@ -280,6 +397,20 @@ def test_other_evidence_multiplies(model):
     np.testing.assert_allclose(model.posterior(casts, 7 * likelihood), found, **EXACT)
 
 
+def test_evidence_that_a_cluster_never_has_rules_it_out(model):
+    found = model.posterior(sparse([[1, 0, 0], [0, 0, 1]]), np.array([0.0, 0.6]))
+    np.testing.assert_allclose(found, [[0, 1, 0], [0, 1, 0]], **EXACT)
+
+
+def test_two_movies_are_added_to_an_actors_unless_told_otherwise(model):
+    assumed = pr.CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2)
+    assert (assumed.log_factors == model.log_factors).all()
+
+
+def test_an_actor_of_one_movie_is_known():
+    assert pr.CastModel.learn(sparse([[1, 0]]), np.array([0]), 1).known.tolist() == [True, False]
+
+
 def test_the_more_movies_an_actor_has_the_more_certain_is_the_cluster():
     certain = []
     for n_movies in (1, 2, 5, 50):
@@ -319,3 +450,12 @@ def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():
     np.testing.assert_allclose(found, [[0.5, 0.5, 0]], rtol=0, atol=1e-9)
     alone = model.posterior(sparse([[1] * 100 + [0] * 100]))
     np.testing.assert_allclose(alone, [[1, 0, 0]], **EXACT)
+
+
+def test_a_movie_beside_one_with_an_endless_cast_keeps_its_probabilities():
+    casts = sparse(np.repeat(np.eye(2), 30, axis=0).repeat(1500, axis=1))
+    model = pr.CastModel.learn(casts, np.repeat([0, 1], 30), 2)
+    endless, short = np.zeros((2, 3000))
+    endless[:1500], short[-1] = 1, 1
+    both = model.posterior(sparse([endless, short]))
+    np.testing.assert_allclose(both[1:], model.posterior(sparse([short])), **EXACT)

@@ -368,7 +368,8 @@ def test_kernels_in_a_row_leak_nothing(n_kernels):
     for _ in range(n_kernels):
         asyncio.run(start_and_end())
     assert state() == before
-    assert memory(warm._server.process.pid) - memory_before < 4
+    if "COVERAGE_PROCESS_CONFIG" not in os.environ:  # what a server ran is kept in its memory
+        assert memory(warm._server.process.pid) - memory_before < 4
     children = Path(f"/proc/{warm._server.process.pid}/task/{warm._server.process.pid}/children")
     assert children.read_text() == ""
     assert len(warm._held) == 0
