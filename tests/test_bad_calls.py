@@ -762,7 +762,12 @@ def test_what_an_encoding_lacks_is_written_out(environment, accented):
 
 
 @pytest.mark.parametrize(
-    "words", [("run", "--help"), ("check", "films.jsonl"), ("sample", "--to", "new.jsonl")]
+    "words",
+    [
+        ("run", "--help"),
+        ("check", "films.jsonl"),
+        ("sample", "--movies", "20", "--actors", "20", "--to", "new.jsonl"),
+    ],
 )
 def test_a_reader_that_goes_away_early_gets_no_traceback(words, here, tmp_path):
     shutil.copyfile(here / "films.jsonl", tmp_path / "films.jsonl")

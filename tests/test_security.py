@@ -45,7 +45,7 @@ ANY_TEXT = st.lists(NASTY | st.text(st.characters(), max_size=5), max_size=8).ma
 NUMBERS = st.integers(0, 2**32 - 1), st.floats(0, 1e308), st.booleans()
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=150, deadline=None)
 @given(
     values=st.fixed_dictionaries(
         {name: ANY_TEXT for name in TEXTS if name not in ("dataset", "from_run")}
@@ -71,7 +71,7 @@ def test_a_notebook_gets_any_value_as_it_is_and_never_as_code(values):
     }
 
 
-@examples(max_examples=200, deadline=None)
+@examples(max_examples=100, deadline=None)
 @given(
     name=ANY_TEXT
     | st.sampled_from(sorted(declared())).flatmap(lambda known: ANY_TEXT.map(known.__add__)),

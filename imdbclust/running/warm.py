@@ -364,6 +364,7 @@ def kernel_environment(**extra: str) -> dict[str, str]:
     """
     environment = dict(os.environ)
     environment.pop(TRIM, None)
+    environment.pop("MPLBACKEND", None)  # figures are drawn as notebooks draw them
     for name in THREAD_VARIABLES:
         environment.setdefault(name, "1")
     return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}
