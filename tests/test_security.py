@@ -27,7 +27,7 @@ from imdbclust.files import replacing
 from imdbclust.matrix import Incidence
 from imdbclust.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.reduction import Embedding
-from imdbclust.running.execute import _forget_places
+from imdbclust.running.execute import _as_published
 from imdbclust.running.kernels import PrivateKernelManager
 from imdbclust.running.parameters import ParameterError, check_values, declared, parse_values
 from imdbclust.running.plan import PlannedStage
@@ -278,8 +278,7 @@ def test_a_failed_notebook_tells_no_places_either(tmp_path):
     cell = {"cell_type": "code", "metadata": {}, "source": "", "outputs": [output]}
     path = attempt / "notebook.ipynb"
     path.write_text(json.dumps({"cells": [cell], "metadata": {"papermill": {}}}))
-    _forget_places(path, PlannedStage("load", "", {}))
-    text = path.read_text(encoding="utf-8")
+    text = _as_published(path, PlannedStage("load", "", {}), times=False)
     for place in (sys.prefix, str(REPOSITORY), str(Path.home()) + "/", str(tmp_path)):
         assert place not in text
     assert "…/lib/python3.11/site-packages/x.py:3" in text
