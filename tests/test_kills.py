@@ -28,7 +28,6 @@ from killing import (
 )
 
 from imdbclust import cli
-from imdbclust.datasets import find
 from imdbclust.running.store import Store, examine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
