@@ -194,7 +194,7 @@ class Payload:
     [("02_matrix", Incidence), ("03_reduction", Embedding), ("04_clustering", Clustering)],
 )
 def test_a_pickle_in_an_artifact_is_not_opened(stage, kind, finished_run, tmp_path):
-    artifact, *_ = finished_run.parent.glob(f"stages/{stage}-*/artifact")  # one of each preset that ran
+    artifact, *_ = finished_run.parent.glob(f"stages/{stage}-*/artifact")  # or more
     copy = shutil.copytree(artifact, tmp_path / "artifact")
     kind.load(copy)  # as it was left, it is read
     [path] = copy.glob("*.npz")
