@@ -15,7 +15,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -112,10 +112,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+def beside(path: Path, *, folder: bool) -> AbstractContextManager[Path]:
+    """Give an empty file or a folder for what becomes of a place; it is gone afterwards."""
+    return temporary(path.parent, f".{path.name[:100]}.", ".part", folder=folder)
+
+
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
     """Give an empty file beside a place; as it is at the end it takes the name, else it is gone."""
-    with temporary(path.parent, f".{path.name[:100]}.", ".part", folder=False) as part:
+    with beside(path, folder=False) as part:
         yield part
         part.chmod(0o644)
         settle(part)

@@ -1,5 +1,6 @@
 """What all tests share: where things go, and one finished run of a small corpus."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -67,6 +68,12 @@ def finished_run(films, tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("reports")
     return run(dataset=str(films), parameters=SMALL, name="small", out=out, command="imdbclust run")
+
+
+def stages_of(run: Path) -> list[Path]:
+    """Return the folders of a run's stages; those of other runs may lie beside them."""
+    stages = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    return [run.parent / "stages" / f"{stage['stage']}-{stage['key']}" for stage in stages]
 
 
 @pytest.fixture(scope="session")

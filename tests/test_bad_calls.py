@@ -11,6 +11,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import requests
+from conftest import stages_of
 from test_bad_films import BAD_RECORDS, GOOD_LINE, REFUSED, TABLES
 
 from imdbclust import cli
@@ -602,8 +603,8 @@ DAMAGED = {
 def results(finished_run, tmp_path_factory):
     """A folder for reports with a run in it that may be damaged."""
     out = tmp_path_factory.mktemp("results")
-    for name in ("stages", finished_run.name):
-        shutil.copytree(finished_run.parent / name, out / name)
+    for folder in (*stages_of(finished_run), finished_run):
+        shutil.copytree(folder, out / folder.relative_to(finished_run.parent))
     return out
 
 

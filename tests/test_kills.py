@@ -279,6 +279,17 @@ def sound(out):
         assert (out / "small" / "index.html").read_text(encoding="utf-8").endswith("</html>\n")
 
 
+def ends_as_if_nothing_had_been(command, temporary, out, whole):
+    """Check that a command that was killed goes on to the same tables, and leaves nothing else."""
+    call = Call(*command, temporary=temporary)
+    code, said = call.end()
+    assert code == cli.DONE, said
+    assert tables_of(out / "small") == tables_of(whole)
+    assert unfinished(out) == []
+    assert list(temporary.iterdir()) == []
+    call.clear()
+
+
 @pytest.mark.parametrize("times", [4, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     times, films, finished_run, tmp_path
@@ -315,13 +326,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
                     shutil.rmtree(folder)
         finally:
             call.stop()
-    call = Call(*command, temporary=temporary)
-    code, said = call.end()
-    assert code == cli.DONE, said
-    assert tables_of(out / "small") == tables_of(finished_run)
-    assert unfinished(out) == []
-    assert list(temporary.iterdir()) == []
-    call.clear()
+    ends_as_if_nothing_had_been(command, temporary, out, finished_run)
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
@@ -350,10 +355,4 @@ def test_a_report_written_anew_is_the_old_or_the_new_one(times, films, finished_
             window *= 0.7 if code == cli.DONE else 1
         finally:
             call.stop()
-    call = Call(*command, temporary=temporary)
-    code, said = call.end()
-    assert code == cli.DONE, said
-    assert tables_of(out / "small") == tables_of(finished_run)
-    assert unfinished(out) == []
-    assert list(temporary.iterdir()) == []
-    call.clear()
+    ends_as_if_nothing_had_been(command, temporary, out, finished_run)

@@ -32,10 +32,9 @@ from imdbclust import __version__
 from imdbclust.datasets import check_ending
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import NULL, TsvFile, keep
-from imdbclust.files import replacing
+from imdbclust.files import beside, replacing
 from imdbclust.load import Corpus, encode_movie, gzip_or_plain
 from imdbclust.problems import MAX_TEXT, CorpusError, Problem
-from imdbclust.temporary import temporary
 from imdbclust.terminal import shown
 
 BASICS, PRINCIPALS = "title.basics", "title.principals"
@@ -216,7 +215,7 @@ def import_dumps(
         paths = find_dumps(folder)
         for name, path in paths.items():
             TsvFile(path, NEEDED[name]).check_header()
-        work = stack.enter_context(temporary(target.parent, f".{target.name[:100]}.", ".part"))
+        work = stack.enter_context(beside(target, folder=True))
         total = sum(path.stat().st_size for path in paths.values())
         bar = stack.enter_context(
             tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())

@@ -27,9 +27,9 @@ def assign_one(run: str, actors: Sequence[str], genres: Sequence[str], *, out: P
     ValueError
         An ambiguous name, an unknown genre.
     """
-    folder = find_folder(run, out)
-    assigner = _assigner(folder)
-    return _describe(assigner.assign(actors, genres), assigner, _names(folder))
+    stages = _stages(run, out)
+    assigner = _assigner(stages)
+    return _describe(assigner.assign(actors, genres), assigner, _names(stages["clustering"]))
 
 
 def assign_file(run: str, file: Path, *, out: Path | None) -> str:
@@ -42,20 +42,23 @@ def assign_file(run: str, file: Path, *, out: Path | None) -> str:
     imdbclust.load.CorpusError
         The file cannot be used.
     """
-    assigner = _assigner(find_folder(run, out))
+    assigner = _assigner(_stages(run, out))
     return table_csv(assigner.assign_all(read_corpus(file)))
 
 
-def _assigner(folder: Path) -> Assigner:
+def _stages(run: str, out: Path | None) -> dict[str, Path]:
+    """Return where the stages of a run lie that are needed here."""
+    folder = find_folder(run, out)
     manifest = read_manifest(folder)
-    return load_assigner(
-        {stage: stage_folder(folder, manifest, stage) / ARTIFACT for stage in STAGES[:4]}
-    )
+    return {stage: stage_folder(folder, manifest, stage) for stage in STAGES[:4]}
 
 
-def _names(folder: Path) -> dict[int, str]:
-    lies = stage_folder(folder, read_manifest(folder), "clustering")
-    table = read_table(lies / TABLES / "cluster_profiles.csv")
+def _assigner(stages: dict[str, Path]) -> Assigner:
+    return load_assigner({stage: folder / ARTIFACT for stage, folder in stages.items()})
+
+
+def _names(clustering: Path) -> dict[int, str]:
+    table = read_table(clustering / TABLES / "cluster_profiles.csv")
     return dict(zip(table["cluster"], table["name"], strict=True))
 
 

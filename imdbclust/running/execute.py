@@ -19,7 +19,7 @@ from imdbclust.running.imports import quick_imports
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
-from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, write_json
+from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, examine, write_json
 from imdbclust.running.warm import EngineError, chosen_engine, kernel_environment
 from imdbclust.terminal import told_memory
 
@@ -260,10 +260,9 @@ def execute_once(
     **options
         As :func:`execute_stage`.
     """
-    record = store.record(planned)
+    record, wrong = examine(store.path(planned), planned.key)
     if record is not None:
         return Outcome("done", record, reused=True)
-    wrong = store.fault(planned)
     inputs = {stage: store.path(one) for stage, one in upstream.items()}
     try:
         record = execute_stage(planned, store=store, inputs=inputs, **options)

@@ -17,7 +17,7 @@ from imdbclust import datasets
 from imdbclust.paths import NOTEBOOKS, reports
 from imdbclust.running import show
 from imdbclust.running.gaps import explained
-from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
+from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
@@ -256,7 +256,7 @@ class SweepStage(Stage):
 
         stage = cls.open("sweep", namespace)
         stage.folder_of_sweep = stage.inputs["sweep"]
-        manifest = stage.folder_of_sweep / "manifest.json"
+        manifest = stage.folder_of_sweep / MANIFEST
         stage.sweep = json.loads(manifest.read_text(encoding="utf-8"))
         results = pd.read_parquet(stage.folder_of_sweep / "results.parquet")
         # where nothing was finished there are no metrics

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,6 +37,7 @@ from imdbclust.running.store import (
     write_json,
 )
 from imdbclust.running.warm import start_early
+from imdbclust.temporary import temporary
 from imdbclust.terminal import quoted
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def check_out(out: Path, name: str) -> None:
         for folder in (there.parent, Store(out).folder):
             while not os.path.lexists(folder):
                 folder = folder.parent
-            with tempfile.TemporaryDirectory(prefix=PART, dir=folder):
+            with temporary(folder, PART):
                 pass  # the rights of a folder do not tell all
         foreign = os.path.lexists(there) and not (there / MANIFEST).is_file()
     except (OSError, ValueError) as error:
@@ -456,7 +456,7 @@ def assemble(
             manifest |= {"status": "failed", "error": manifest["error"] or about}
             with suppress(RenderError):
                 _render(new, manifest, siblings, catalogue)
-        write_json(new / "manifest.json", manifest)
+        write_json(new / MANIFEST, manifest)
         new.chmod(0o755)
         replace_folder(new, folder)
         for sibling in siblings:
@@ -483,7 +483,7 @@ def _siblings(folder: Path, manifest: dict) -> list[dict]:
         return films, one["given"], one["status"]
 
     found = {}
-    for path in sorted(folder.parent.glob("*/manifest.json")):
+    for path in sorted(folder.parent.glob(f"*/{MANIFEST}")):
         try:
             other = json.loads(path.read_text(encoding="utf-8"))
             here = path.parent != folder and other["name"] == path.parent.name

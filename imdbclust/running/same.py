@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from imdbclust.running.manifest import MANIFEST
+
 OF_RUN = ("started", "seconds", "command")
 """What of ``manifest.json`` says when, how fast and by which words a run was made."""
 
@@ -53,7 +55,7 @@ def comparable(folder: Path) -> dict[str, bytes]:
 
 def _without(path: Path) -> bytes:
     content = path.read_bytes()
-    if path.name == "manifest.json":
+    if path.name == MANIFEST:
         manifest = json.loads(content)
         stages = [_dropped(stage, OF_STAGE) for stage in manifest["stages"]]
         return json.dumps(_dropped(manifest, OF_RUN) | {"stages": stages}, indent=1).encode()

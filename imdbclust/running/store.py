@@ -59,11 +59,6 @@ class Store:
         """Return the record of a finished execution; None if there is none that is sound."""
         return examine(self.path(planned), planned.key)[0]
 
-    def fault(self, planned: PlannedStage) -> str:
-        """Say what is wrong with what lies where an execution belongs; empty if nothing does."""
-        folder = self.path(planned)
-        return examine(folder, planned.key)[1] if folder.exists() else ""
-
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
         """Give a temporary folder for an execution; it is gone afterwards unless published."""
@@ -95,7 +90,12 @@ class Store:
 
 
 def examine(folder: Path, key: str) -> tuple[dict | None, str]:
-    """Return the record of an execution whose files are as they were left; else None and why."""
+    """Return the record of an execution whose files are as they were left.
+
+    Else None, and what is wrong with what lies there; empty if nothing does.
+    """
+    if not folder.exists():
+        return None, ""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         found = hashes(folder)

@@ -24,6 +24,7 @@ from imdbclust.running.execute import (
     execute_stage,
 )
 from imdbclust.running.html import render_sweep
+from imdbclust.running.manifest import MANIFEST
 from imdbclust.running.parameters import ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
 from imdbclust.running.progress import SweepProgress
@@ -424,12 +425,12 @@ def _write(
         "stages": [],
         **commit(),
     }
-    write_json(new / "manifest.json", manifest)
+    write_json(new / MANIFEST, manifest)
     planned, looked = _look_at(new, store, replace(manner, timeout=None))
     manifest["stages"] = [pending_entry(planned) | entry_of(looked)]
     manifest["error"] = looked.error or None
     render_sweep(new, manifest)
-    write_json(new / "manifest.json", manifest)
+    write_json(new / MANIFEST, manifest)
     new.chmod(0o755)
     return manifest["error"]
 
