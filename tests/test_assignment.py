@@ -266,9 +266,8 @@ def test_the_command_lists_an_ambiguous_name(tmp_path, capsys, monkeypatch):
     from imdbclust.running import assign as answers
 
     toy = assigner_of(toy_corpus(), [0, 0, 0, 1, 1, 1, UNPLACED, UNPLACED], 2)
-    monkeypatch.setattr(answers, "_assigner", lambda folder: toy)
-    (tmp_path / "toy").mkdir()
-    (tmp_path / "toy" / "manifest.json").write_text("{}")
+    monkeypatch.setattr(answers, "_stages", lambda run, out: {})
+    monkeypatch.setattr(answers, "_assigner", lambda stages: toy)
     assert cli.main(["assign", "toy", "--out", str(tmp_path), "--actor", "Ada"]) == cli.WRONG
     assert "give one of these ids:\n  a: 3 movies" in capsys.readouterr().err
 
