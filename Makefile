@@ -32,8 +32,8 @@ reports: $(READY)  ## run the five notebooks, render the reports, print where th
 test: $(READY)  ## run the test suite
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: $(READY)  ## run all tests, the slow ones too
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test-slow: $(READY)  ## run all tests, the slow ones too, and look for new examples
+	@$(BIN)/python -m pytest --hypothesis-profile=search -n 2 --dist loadfile --no-loadscope-reorder
 
 test-lowest: $(READY)  ## run the test suite on the lowest versions that pyproject.toml admits
 	@$(PYTHON) -m venv --clear $(VENV)-lowest

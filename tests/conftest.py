@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import matplotlib as mpl
 import pytest
 
@@ -12,6 +13,11 @@ from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import write_corpus
 
 mpl.use("Agg")
+
+# `make test` tries the same examples every time; `make test-slow` looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("search")
+hypothesis.settings.load_profile("same")
 
 # A shell's background job is started with Ctrl-C ignored, and the commands that the tests
 # interrupt would inherit that.
