@@ -11,45 +11,35 @@ A corpus is a file of JSON lines, plain or gzip, one movie a line::
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Annotated
 
-import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from imdbclust.files import open_films, replacing
-from imdbclust.frames import NO_GENRE, RATINGS, VOTES, YEARS, merged_tables, tables_from_frames
+from imdbclust.frames import NO_GENRE, merged_tables, tables_from_frames
+from imdbclust.jsonlines import (
+    GIVE_UP,
+    ROWS_TOGETHER,
+    MovieColumns,
+    MovieLines,
+    encode_movie,
+    gzip_or_plain,
+)
 from imdbclust.problems import (
-    CONTROL,
     EXAMPLES,
-    MAX_TEXT,
     CorpusError,
     Findings,
-    Problem,
-    brief,
     check_on_problem,
     problem_table,
 )
 from imdbclust.terminal import shown
-
-MAX_LINE_BYTES = 16 * 2**20
-"""A longer line is not a movie; reading on would only fill the memory."""
-
-GIVE_UP = 10_000
-"""If so many records stand at the beginning and none can be used, this is not a corpus."""
-
-PACKED_TOGETHER = 200_000
-"""So many credits are put away together while a corpus is collected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,7 +308,7 @@ def _joined_sources(sources: list[dict]) -> dict:
 
 
 class CorpusBuilder:
-    """Collect movies one by one; the tables are made once, at the end.
+    """Collect movies; the tables are made once, at the end.
 
     Repeated credits and genres count once, values in `NO_GENRE` are no genre, and of several
     names for one actor id the first stays. All of these are counted in `findings`.
@@ -333,21 +323,12 @@ class CorpusBuilder:
 
     def __init__(self, findings: Findings | None = None, *, cast: str = "actors"):
         self.findings, self._cast = findings or Findings(), cast
-        self._movies: dict[str, int] = {}
-        self._genres: dict[str, int] = {}
-        self._genre_lists: dict[tuple[str, ...], array] = {}
-        self._titles: list[str] = []
-        self._years: list[int | None] = []
-        self._ratings: list[float | None] = []
-        self._votes: list[int | None] = []
-        self._ids: list[str] = []
-        self._names: list[str] = []
-        self._packed: tuple[list[pa.Array], list[pa.Array]] = ([], [])
-        self._cast_sizes, self._lines = array("i"), array("q")
-        self._genres_per_movie, self._genre_codes = array("i"), array("i")
+        self._known: set[str] = set()
+        self._rows: list[tuple] = []
+        self._parts: list[MovieColumns] = []
 
     def __contains__(self, movie_id: str) -> bool:
-        return movie_id in self._movies
+        return movie_id in self._known
 
     def add(
         self,
@@ -365,125 +346,116 @@ class CorpusBuilder:
 
         `line` is where it stands in the file.
         """
-        if movie_id in self._movies:
+        if movie_id in self._known:
             raise ValueError(f"the movie {movie_id!r} is there already")
-        self._movies[movie_id] = len(self._movies)
-        self._titles.append(title)
-        self._years.append(year)
-        self._ratings.append(rating)
-        self._votes.append(votes)
-        self._lines.append(line)
-        self._cast_sizes.append(self._add_cast(actors))
-        self._genres_per_movie.append(self._add_genres(genres, line))
-
-    def _add_cast(self, actors: Iterable[tuple[str, str]]) -> int:
-        n_before = len(self._ids)
-        for actor_id, name in actors:
-            self._ids.append(actor_id)
-            self._names.append(name)
-        n_listed = len(self._ids) - n_before
-        if len(self._ids) >= PACKED_TOGETHER:
+        self._known.add(movie_id)
+        movie = (movie_id, title, year, rating, votes, line, tuple(genres), tuple(actors))
+        self._rows.append(movie)
+        if len(self._rows) >= ROWS_TOGETHER:
             self._pack()
-        return n_listed
+
+    def add_columns(self, columns: MovieColumns) -> None:
+        """Take in many movies, whose ids must be new."""
+        ids = columns.movie_ids.to_pylist()
+        if len(set(ids)) < len(ids) or not self._known.isdisjoint(ids):
+            raise ValueError("a movie is there already")
+        self._known.update(ids)
+        if self._rows:
+            self._pack()
+        self._parts.append(columns)
 
     def _pack(self) -> None:
-        """Put ids and names of credits away: as Python's strings they take four times as much."""
-        for packed, texts in zip(self._packed, (self._ids, self._names), strict=True):
-            packed.append(pa.array(texts, pa.large_string()))
-            texts.clear()
-
-    def _number_actors(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the tables of actors and of credits."""
-        self._pack()
-        ids, names = (pa.concat_arrays(packed).dictionary_encode() for packed in self._packed)
-        actor, name = ids.indices.to_numpy(), names.indices.to_numpy()
-        movie = _rows(self._cast_sizes)
-        first = np.empty(len(ids.dictionary), dtype=np.int64)
-        first[actor[::-1]] = np.arange(len(actor))[::-1]
-        again = _repeats(movie.astype(np.int64) * len(first) + actor)
-        other = name != name[first][actor]
-        who, called = ids.dictionary, names.dictionary
-        self._note(
-            "other_names",
-            other,
-            movie,
-            lambda at: (
-                f"{called[name[at]].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
-                f"{called[name[first[actor[at]]]].as_py()!r}, which stays"
-            ),
-        )
-        self._note(
-            "repeated_credits",
-            again,
-            movie,
-            lambda at: f"{who[actor[at]].as_py()!r} is in this cast already",
-        )
-        actors = {
-            "actor_id": pd.array(who.to_pylist(), dtype="str"),
-            "name": pd.array(called.take(pa.array(name[first])).to_pylist(), dtype="str"),
-        }
-        credits = {"movie": movie[~again], "actor": actor[~again].astype(np.int32)}
-        return pd.DataFrame(actors), pd.DataFrame(credits)
-
-    def _note(
-        self, kind: str, where: np.ndarray, movie: np.ndarray, text: Callable[[int], str]
-    ) -> None:
-        """Count credits that were changed; the first are kept in full."""
-        found = np.flatnonzero(where)
-        for at in found[:EXAMPLES].tolist():
-            place = at - np.searchsorted(movie, movie[at])
-            field = f"{self._cast}[{place}]"
-            self.findings.note(kind, self._lines[movie[at]], field, text(at))
-        if len(found) > EXAMPLES:
-            self.findings.counts[kind] += len(found) - EXAMPLES
-
-    def _add_genres(self, genres: Iterable[str], line: int) -> int:
-        given = tuple(genres)
-        codes = self._genre_lists.get(given)  # few lists of genres are the list of many movies
-        if codes is None:
-            codes = array("i")
-            for place, genre in enumerate(given):
-                if genre in NO_GENRE:
-                    text = f"{genre!r} is none"
-                    self.findings.note("empty_genres", line, f"genres[{place}]", text)
-                elif genre in given[:place]:
-                    text = f"{genre!r} is there already"
-                    self.findings.note("repeated_genres", line, f"genres[{place}]", text)
-                else:
-                    codes.append(self._genres.setdefault(genre, len(self._genres)))
-            if len(codes) == len(given):
-                self._genre_lists[given] = codes
-        self._genre_codes.extend(codes)
-        return len(codes)
+        """Put movies away as columns."""
+        self._parts.append(MovieColumns.of_rows(self._rows))
+        self._rows.clear()
 
     def build(self, **notes: int) -> Corpus:
         """Return the corpus of all movies taken in; `notes` are added to the counts."""
-        names = sorted(self._genres)
-        position = np.empty(len(names), dtype=np.int64)
-        position[[self._genres[name] for name in names]] = np.arange(len(names))
-        codes = position[np.frombuffer(self._genre_codes, dtype=np.int32)]
-        actors, credits = self._number_actors()
+        self._pack()
+        movies = MovieColumns.joined(self._parts)
+        actors, credits = self._number_actors(movies)
         return Corpus(
             movies=pd.DataFrame(
                 {
-                    "movie_id": pd.array(list(self._movies), dtype="str"),
-                    "title": pd.array(self._titles, dtype="str"),
-                    "year": pd.array(self._years, dtype="Int64"),
-                    "rating": np.array(self._ratings, dtype=float),
-                    "votes": pd.array(self._votes, dtype="Int64"),
+                    "movie_id": _texts(movies.movie_ids),
+                    "title": _texts(movies.titles),
+                    "year": _whole_numbers(movies.years),
+                    "rating": movies.ratings.to_numpy(zero_copy_only=False),
+                    "votes": _whole_numbers(movies.votes),
                 }
             ),
             actors=actors,
             credits=credits,
-            genres=pd.DataFrame(
-                {
-                    "movie": _rows(self._genres_per_movie),
-                    "genre": pd.Categorical.from_codes(codes, categories=names),
-                }
-            ),
+            genres=self._number_genres(movies),
             problems=problem_table(self.findings.problems),
             notes={kind: self.findings.counts[kind] for kind in _COUNTED} | notes,
         )
+
+    def _number_actors(self, movies: MovieColumns) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the tables of actors and of credits."""
+        ids, names = movies.actor_ids.dictionary_encode(), movies.names
+        actor, movie = ids.indices.to_numpy(), _rows(movies.cast_sizes)
+        who = ids.dictionary
+        first = np.empty(len(who), dtype=np.int64)
+        first[actor[::-1]] = np.arange(len(actor))[::-1]
+        called = names.take(pa.array(first))
+        other = pc.not_equal(called.take(ids.indices), names).to_numpy(zero_copy_only=False)
+        again = _repeats(movie.astype(np.int64) * len(who) + actor)
+        note = partial(self._note, movie=movie, lines=movies.lines, column=self._cast)
+        note(
+            "other_names",
+            other,
+            text=lambda at: (
+                f"{names[at].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
+                f"{called[actor[at]].as_py()!r}, which stays"
+            ),
+        )
+        note(
+            "repeated_credits",
+            again,
+            text=lambda at: f"{who[actor[at]].as_py()!r} is in this cast already",
+        )
+        actors = {"actor_id": _texts(who), "name": _texts(called)}
+        credits = {"movie": movie[~again], "actor": actor[~again].astype(np.int32)}
+        return pd.DataFrame(actors), pd.DataFrame(credits)
+
+    def _number_genres(self, movies: MovieColumns) -> pd.DataFrame:
+        genres = movies.genres.dictionary_encode()
+        given, names = genres.indices.to_numpy(), genres.dictionary.to_pylist()
+        movie = _rows(movies.genre_sizes)
+        none = np.array([name in NO_GENRE for name in names], dtype=bool)[given]
+        again = _repeats(movie.astype(np.int64) * len(names) + given) & ~none
+        note = partial(self._note, movie=movie, lines=movies.lines, column="genres")
+        note("empty_genres", none, text=lambda at: f"{names[given[at]]!r} is none")
+        note("repeated_genres", again, text=lambda at: f"{names[given[at]]!r} is there already")
+        kept = ~(none | again)
+        known = sorted(set(names) - NO_GENRE)
+        place = {name: number for number, name in enumerate(known)}
+        position = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+        return pd.DataFrame(
+            {
+                "movie": movie[kept],
+                "genre": pd.Categorical.from_codes(position[given[kept]], categories=known),
+            }
+        )
+
+    def _note(
+        self,
+        kind: str,
+        where: np.ndarray,
+        *,
+        movie: np.ndarray,
+        lines: pa.Array,
+        column: str,
+        text: Callable[[int], str],
+    ) -> None:
+        """Count values that were changed; the first are kept in full."""
+        found = np.flatnonzero(where)
+        for at in found[:EXAMPLES].tolist():
+            field = f"{column}[{at - np.searchsorted(movie, movie[at])}]"
+            self.findings.note(kind, lines[int(movie[at])].as_py(), field, text(at))
+        if len(found) > EXAMPLES:
+            self.findings.counts[kind] += len(found) - EXAMPLES
 
 
 def read_corpus(
@@ -517,43 +489,14 @@ def read_corpus(
     path = Path(path)
     check_on_problem(on_problem)
     findings = findings or Findings()
-    findings.file, lines = shown(path.name), findings.lines
-    builder = CorpusBuilder(findings)
-    n_records = n_blank = 0
-    for number, line in _numbered_lines(path):
-        if not line.strip():
-            n_blank += 1
-            continue
-        n_records += 1
-        try:
-            movie = _decoder.decode(line)
-            if _is_suspicious(line, movie):
-                _check_closely(line, movie)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            findings.set_aside(_explain(error, findings.file, number, line))
-            if n_records == GIVE_UP and not lines:
-                break
-            continue
-        if movie.imdb_id in builder:
-            seen = f"{movie.imdb_id!r} is there already, in line {lines[movie.imdb_id]}"
-            findings.set_aside(Problem(findings.file, number, "imdb_id", seen, "repeated_movie"))
-            continue
-        lines[movie.imdb_id] = number
-        rating = movie.rating or _Rating()
-        builder.add(
-            movie.imdb_id,
-            movie.title,
-            movie.genres,
-            movie.actors,
-            year=movie.year,
-            rating=rating.avg,
-            votes=rating.votes,
-            line=number,
-        )
+    findings.file = shown(path.name)
+    builder, movies = CorpusBuilder(findings), MovieLines(path, findings)
+    for columns in movies:
+        builder.add_columns(columns)
     findings.stop_if(on_problem)
-    if not lines:
-        raise _no_movie(findings, n_records)
-    return builder.build(records=n_records, blank_lines=n_blank)
+    if not findings.lines:
+        raise _no_movie(findings, movies.n_records)
+    return builder.build(records=movies.n_records, blank_lines=movies.n_blank)
 
 
 def _no_movie(findings: Findings, n_records: int) -> CorpusError:
@@ -591,69 +534,6 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
             file.write(record)
 
 
-def encode_movie(
-    movie_id: str,
-    title: str,
-    genres: Sequence[str],
-    actors: Sequence[tuple[str, str]],
-    *,
-    year: int | None = None,
-    rating: float | None = None,
-    votes: int | None = None,
-) -> bytes:
-    """Return the line of one movie in a corpus file, with its end."""
-    record = {"imdb_id": movie_id, "title": title, "genres": genres, "actors": actors}
-    if year is not None:
-        record["year"] = year
-    record["rating"] = {} if rating is None else {"avg": rating}
-    if votes is not None:
-        record["rating"]["votes"] = votes
-    return _encoder.encode(record) + b"\n"
-
-
-@contextmanager
-def gzip_or_plain(path: Path, *, level: int = 9) -> Iterator[IO[bytes]]:
-    """Open a file to write to, gzip where its name ends in ``.gz``; it is whole or not there."""
-    with replacing(path) as raw:
-        if path.suffix == ".gz":  # no name, no date: the same corpus gives the same bytes
-            with gzip.GzipFile("", "wb", level, fileobj=raw, mtime=0) as file:
-                yield file
-        else:
-            yield raw
-
-
-_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
-_Genre = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
-
-
-class _Rating(msgspec.Struct):
-    avg: Annotated[float, msgspec.Meta(ge=RATINGS[0], le=RATINGS[1])] | None = None
-    votes: Annotated[int, msgspec.Meta(ge=VOTES[0], le=VOTES[1])] | None = None
-
-
-class _Movie(msgspec.Struct):
-    imdb_id: _Text
-    title: _Text
-    genres: list[_Genre]
-    actors: list[tuple[_Text, _Text]]
-    year: Annotated[int, msgspec.Meta(ge=YEARS[0], le=YEARS[1])] | None = None
-    rating: _Rating | None = None
-
-
-_decoder = msgspec.json.Decoder(_Movie)
-_encoder = msgspec.json.Encoder()
-
-_KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
-
-
-class _Objection(msgspec.ValidationError):
-    """What the decoder lets pass and we do not, with the kind of the problem."""
-
-    def __init__(self, field: str, text: str, kind: str):
-        super().__init__(text)
-        self.field, self.kind = field, kind
-
-
 def _repeats(values: np.ndarray) -> np.ndarray:
     """Tell for each value whether it was there before."""
     in_order = np.sort(values)
@@ -662,151 +542,16 @@ def _repeats(values: np.ndarray) -> np.ndarray:
     return pd.Series(values).duplicated().to_numpy()
 
 
-def _rows(counts: array) -> np.ndarray:
+def _rows(counts: pa.Array) -> np.ndarray:
     """Repeat each row number as often as its count says, as int32."""
-    counts = np.array(counts, dtype=np.int64)
-    return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return np.repeat(np.arange(len(counts), dtype=np.int32), counts.to_numpy())
 
 
-def _numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of a plain or gzip file with their numbers, none longer than allowed."""
-    with open_films(path) as file:
-        number = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            if number == 1:
-                line = _check_start(line, path)
-            if len(line) > MAX_LINE_BYTES:
-                raise CorpusError(
-                    f"{shown(path.name)}:{number}: a line of more than "
-                    f"{MAX_LINE_BYTES // 2**20} MB is no movie; is this JSON lines?"
-                )
-            yield number, line
+def _texts(values: pa.Array) -> pd.Series:
+    return pd.Series(values.to_pandas(), dtype="str")
 
 
-_STARTS = {
-    b"\xff\xfe": "the text is UTF-16; save it as UTF-8",
-    b"\xfe\xff": "the text is UTF-16; save it as UTF-8",
-    b"PK\x03\x04": "a zip archive (as Excel workbooks are), not JSON lines",
-    b"PAR1": "a parquet file; make a corpus of it with imdbclust import-credits",
-    b"BZh": "packed with bzip2; unpack it or use gzip",
-    b"\xfd7zXZ": "packed with xz; unpack it or use gzip",
-    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it or use gzip",
-    b"%PDF": "a PDF, not JSON lines",
-}
-"""What files of other kinds begin with."""
-
-
-def _check_start(first_line: bytes, path: Path) -> bytes:
-    """Return the first line without a byte order mark; refuse what is plainly not JSON lines."""
-    name = shown(path.name)
-    for start, what in _STARTS.items():
-        if first_line.startswith(start):
-            raise CorpusError(f"{name}: {what}")
-    first_line = first_line.removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in first_line[:1000]:
-        raise CorpusError(f"{name}: binary data or UTF-16, not JSON lines in UTF-8")
-    start = first_line.strip()
-    if start.startswith(b"["):
-        raise CorpusError(f"{name}: a JSON array; one JSON object a line is expected")
-    if start.startswith(b"<"):
-        raise CorpusError(f"{name}: this looks like HTML or XML, not JSON lines")
-    return first_line
-
-
-def _is_suspicious(line: bytes, movie: _Movie) -> bool:
-    """Tell whether a line may repeat a key or have control characters in it; few do."""
-    rating = movie.rating
-    n_keys = 4 + (movie.year is not None)
-    if rating is not None:
-        n_keys += 1 + (rating.avg is not None) + (rating.votes is not None)
-    return line.count(b'":') > n_keys or b"\\" in line
-
-
-def _may_repeat_keys(line: bytes) -> bool:
-    return any(line.count(key) > 1 for key in _KEYS)
-
-
-def _check_closely(line: bytes, movie: _Movie) -> None:
-    """Raise where the decoder is more generous than we are: of equal keys it takes the last.
-
-    Raises
-    ------
-    _Objection
-        A key that is there twice, a control character in an id.
-    """
-    if _may_repeat_keys(line):
-        json.loads(line, object_pairs_hook=_refuse_repeated_keys)
-    ids = {"imdb_id": movie.imdb_id}
-    ids |= {f"actors[{place}][0]": actor_id for place, (actor_id, _) in enumerate(movie.actors)}
-    for where, text in ids.items():
-        if _CONTROL.search(text):
-            raise _Objection(where, f"has a control character: {brief(text)}", "control_character")
-
-
-_CONTROL = re.compile(CONTROL)
-
-
-def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    seen = dict(pairs)
-    if len(seen) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _Objection(twice, "this key is there twice", "repeated_key")
-    return seen
-
-
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"^Object missing required field `(?P<name>\w+)`$")
-
-
-def _explain(error: Exception, file: str, number: int, line: bytes) -> Problem:
-    """Say in plain words what the decoder objects to."""
-    if isinstance(error, RecursionError):
-        return Problem(file, number, "", "nested too deeply to be a movie", "too_deep")
-    if isinstance(error, UnicodeDecodeError) or _is_not_utf8(line):
-        return Problem(file, number, "", "not UTF-8", "not_utf8")
-    if isinstance(error, _Objection):
-        return Problem(file, number, error.field, str(error), error.kind)
-    if not isinstance(error, msgspec.ValidationError):
-        what = str(error).replace("JSON is malformed: ", "")
-        if _SURROGATE.search(line) and ("surrogate" in what or "truncated" in what):
-            what = "half of a surrogate pair"
-        elif b"\r" in line.rstrip(b"\r\n"):
-            what += "; do its lines end in CR alone? LF or CR LF is expected"
-        elif line.strip() == b"{":
-            what += "; does it go on in other lines? One line a movie is expected"
-        return Problem(file, number, "", f"not a JSON object: {what}", "not_json")
-    return explain_mismatch(error, file, number)
-
-
-def explain_mismatch(error: msgspec.ValidationError, file: str, number: int) -> Problem:
-    """Return the problem of a record that is JSON but lacks a field or has another type in it."""
-    match = _PLACE.match(str(error))
-    what, where = match["what"], match["field"] or ""
-    if missing := _MISSING.match(what):
-        where = f"{where}.{missing['name']}" if where else missing["name"]
-        return Problem(file, number, where, "missing", "missing")
-    what = what[0].lower() + what[1:].replace("`", "")
-    kind = next((kind for part, kind in _KINDS.items() if part in what), "wrong_type")
-    return Problem(file, number, where, what, kind)
-
-
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
-_KINDS = {
-    "of length >= 1": "empty",
-    "of length <= ": "too_long",
-    ">= ": "out_of_range",
-    "<= ": "out_of_range",
-    "out of range": "out_of_range",
-}
-"""Kinds of problems by what the decoder's message has in it; the first that fits."""
-
-
-def _is_not_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
+def _whole_numbers(values: pa.Array) -> pd.Series:
+    """Return whole numbers, some of which may be missing, as Int64."""
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    return pd.Series(pd.arrays.IntegerArray(values.fill_null(1).to_numpy().copy(), missing))

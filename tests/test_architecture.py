@@ -29,7 +29,7 @@ def imported_by(path):
     return found - {"__version__", "paths"}
 
 
-BEFORE = ("terminal", "problems", "temporary", "files", "frames")
+BEFORE = ("terminal", "problems", "temporary", "files", "frames", "jsonlines")
 """Modules that reading films is made of."""
 
 AFTER = ("intervals", "evaluation", "assignment", "comparison", "catalogue")

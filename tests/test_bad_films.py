@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust import files, load
+from imdbclust import files, jsonlines
 from imdbclust.cli import main
 from imdbclust.datasets import DatasetError, find
+from imdbclust.problems import CorpusError
 
 GOOD = {
     "imdb_id": "tt1",
@@ -470,7 +471,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
     reading = files.open_films(path)
     reading.__enter__().read()
     path.write_bytes(GOOD_LINE * 2)
-    with pytest.raises(load.CorpusError, match="changed while it was read"):
+    with pytest.raises(CorpusError, match="changed while it was read"):
         reading.__exit__(None, None, None)
 
 
@@ -500,7 +501,7 @@ def test_the_limit_on_growing_can_be_raised(tmp_path, check, small_limits, monke
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_a_line_without_end_is_refused(tmp_path, check, monkeypatch, pack):
-    monkeypatch.setattr(load, "MAX_LINE_BYTES", MB)
+    monkeypatch.setattr(jsonlines, "MAX_LINE_BYTES", MB)
     path = write(tmp_path / "films.jsonl", pack(GOOD_LINE + b"\n" + os.urandom(MB).hex().encode()))
     code, report = check(path)
     assert (code, "films.jsonl:2: a line of more than 1 MB" in report["error"]) == (2, True)

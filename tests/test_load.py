@@ -11,7 +11,7 @@ from corpora import toy_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust import load
+from imdbclust import jsonlines
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus, write_corpus
 
 TABLES = ("movies", "actors", "credits", "genres", "problems")
@@ -346,7 +346,7 @@ def test_a_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_a_huge_line_is_refused_before_it_is_read_whole(tmp_path, monkeypatch, pack):
-    monkeypatch.setattr(load, "MAX_LINE_BYTES", 2**20)
+    monkeypatch.setattr(jsonlines, "MAX_LINE_BYTES", 2**20)
     path = tmp_path / "films.jsonl"
     path.write_bytes(pack(as_bytes(movie()) + b"\n" + b'{"title": "' + b"a" * 2**20))
     with pytest.raises(CorpusError, match=r"films\.jsonl:2: a line of more than 1 MB"):
@@ -354,7 +354,7 @@ def test_a_huge_line_is_refused_before_it_is_read_whole(tmp_path, monkeypatch, p
 
 
 def test_a_line_of_just_the_allowed_length_is_read(written, monkeypatch):
-    monkeypatch.setattr(load, "MAX_LINE_BYTES", len(as_bytes(movie())) + 1)
+    monkeypatch.setattr(jsonlines, "MAX_LINE_BYTES", len(as_bytes(movie())) + 1)
     assert read_corpus(written(movie())).n_movies == 1
 
 

@@ -33,7 +33,8 @@ from imdbclust.datasets import check_ending
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import NULL, TsvFile, keep
 from imdbclust.files import beside, replacing
-from imdbclust.load import Corpus, encode_movie, gzip_or_plain
+from imdbclust.jsonlines import encode_movie, gzip_or_plain
+from imdbclust.load import Corpus
 from imdbclust.problems import MAX_TEXT, CorpusError, Problem
 from imdbclust.terminal import shown
 

@@ -30,7 +30,7 @@ from imdbclust.datasets.sample import (
     draw_distinct,
 )
 from imdbclust.datasets.tsv import NULL
-from imdbclust.load import encode_movie, gzip_or_plain
+from imdbclust.jsonlines import encode_movie, gzip_or_plain
 
 MOST = 10**9
 """Ten times all of IMDb; casts and troupes of all movies are kept in memory."""

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 import msgspec
 
 from imdbclust.files import open_films
-from imdbclust.load import Corpus, CorpusBuilder, explain_mismatch
+from imdbclust.jsonlines import explain_mismatch
+from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.problems import CorpusError, Findings, check_on_problem
 from imdbclust.terminal import shown
 
