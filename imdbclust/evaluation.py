@@ -983,14 +983,14 @@ def stability_sentence(ari_seeds: float, ari_subsamples: float, held_out: float)
     if not has_structure(held_out, ari_subsamples):
         return (
             "There is no structure that tells of genres: the clusters come back on parts of the "
-            f"movies (ARI {ari_subsamples:.2f}), but of the genres of movies not seen they tell "
+            f"movies (ARI {ari_subsamples:z.2f}), but of the genres of movies not seen they tell "
             f"{held_out:z.2f} bits."
         )
     words = ("hardly stable", "somewhat stable", "stable")
     word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]
     return (
         f"The clusters are {word}: on parts of the movies they agree by an adjusted Rand index of "
-        f"{ari_subsamples:.2f} (1 is the same, 0 is chance), over seeds alone {ari_seeds:.2f}."
+        f"{ari_subsamples:z.2f} (1 is the same, 0 is chance), over seeds alone {ari_seeds:z.2f}."
     )
 
 

@@ -449,6 +449,11 @@ def test_the_lead_ends_with_what_the_decade_does_not_tell():
     assert html.lead(metrics(**found)).endswith("genres, 0.34 beyond what its decade tells.")
 
 
+def test_the_lead_knows_no_zero_below_zero():
+    names = ("ari_subsamples", "held_out_bits", "bits_beyond_decade")
+    assert "-" not in html.lead(metrics(n_clusters=2, **dict.fromkeys(names, -0.001)))
+
+
 def test_findings_are_grouped_by_stage(pages):
     cards = pages["index.html"].select("article.card")
     assert [card.h3.a["href"] if card.h3.a else None for card in cards] == [

@@ -196,7 +196,7 @@ def _attempt(
             if about.get("lost"):
                 raise _ServerLost(failure) from error
             raise failure from error
-        shutil.rmtree(scratch)
+        _remove(scratch)
         (attempt / DONE).unlink()
         notebook = attempt / NOTEBOOK
         text = _as_published(notebook, planned, times=False)
@@ -211,6 +211,14 @@ def _attempt(
             "kernel_note": note or about["why"],
         }
         return store.publish(attempt, planned, record)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; an error says where it lies, not only what in it could not be removed."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 @dataclass(frozen=True)

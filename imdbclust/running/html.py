@@ -380,18 +380,18 @@ def lead(run):
     beyond = found.get("bits_beyond_decade")
     if ari is None:
         in_sample = found.get("genre_bits")
-        tell = "" if in_sample is None else f", which tell {in_sample:.2f} bits about their genres"
+        tell = "" if in_sample is None else f", which tell {in_sample:z.2f} bits about their genres"
         return f"{text}{tell}. How far they can be trusted was not evaluated."
     text += (
-        f"; found anew on parts of the movies they agree by {ari:.2f} "
+        f"; found anew on parts of the movies they agree by {ari:z.2f} "
         "(adjusted Rand index: 1 is the same, 0 is chance)."
     )
     if bits is not None:
         text += (
-            f" The cluster in which a cast puts a movie not seen before tells {bits:.2f} bits about"
-            " its genres"
+            f" The cluster in which a cast puts a movie not seen before tells {bits:z.2f} bits "
+            "about its genres"
         )
-        text += "." if beyond is None else f", {beyond:.2f} beyond what its decade tells."
+        text += "." if beyond is None else f", {beyond:z.2f} beyond what its decade tells."
     return text
 
 
