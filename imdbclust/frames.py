@@ -14,13 +14,12 @@ import pandas as pd
 from imdbclust.problems import (
     CONTROL,
     EXAMPLES,
-    KEPT_ROWS,
     CorpusError,
     Findings,
     Problem,
-    Rows,
     brief,
 )
+from imdbclust.rows import KEPT_ROWS, Rows
 
 NO_GENRE = frozenset({"", "\\N"})
 """Genre values that stand for "no genre": the empty string and IMDb's null."""

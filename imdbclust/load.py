@@ -37,8 +37,8 @@ from imdbclust.problems import (
     CorpusError,
     Findings,
     check_on_problem,
-    problem_table,
 )
+from imdbclust.rows import problem_table
 from imdbclust.terminal import shown
 
 

@@ -1,13 +1,13 @@
-"""What is wrong with films that are read: one way to say it, to collect it and to count it."""
+"""What is wrong with films that are read: one way to say it, to collect it and to count it.
+
+Nothing here needs a library: what an interrupted command still has to tidy up needs it, too.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
-import pandas as pd
 
 from imdbclust.terminal import quoted, shown
 
@@ -16,9 +16,6 @@ LISTED_PROBLEMS = 20
 
 EXAMPLES = 5
 """So many examples are kept of each kind of change and of doubt."""
-
-KEPT_ROWS = 10_000
-"""So many bad rows of each kind are kept of a table; the others are counted."""
 
 MAX_TEXT = 10_000
 """No id, title or name is longer; what is longer is a damaged file."""
@@ -103,7 +100,8 @@ class Findings:
     file : str
         Name of the file that is being read.
     problems : list of Problem
-        Records that were set aside: all of them, or the first `KEPT_ROWS` of a kind in a table.
+        Records that were set aside: all of them, or of a table the first of each kind, as
+        `imdbclust.rows.KEPT_ROWS` says.
     examples : list of Problem
         The first `EXAMPLES` of each kind of change and of doubt.
     counts : Counter
@@ -159,107 +157,13 @@ class Findings:
             raise CorpusError.listing(self)
 
 
-class Rows:
-    """The rows of a table, and which of them are still good.
-
-    Parameters
-    ----------
-    name : str
-        Name of the frame or of the file, for messages.
-    n : int
-        Number of rows.
-    findings : Findings
-        Where bad rows go to.
-    lines : ndarray of int, shape (n,), optional
-        The line of each row, for messages; without it positions, counted from 0, name them.
-
-    Attributes
-    ----------
-    good : ndarray of bool, shape (n,)
-        Rows that were not set aside.
-    """
-
-    def __init__(self, name: str, n: int, findings: Findings, lines: np.ndarray | None = None):
-        self.name, self.findings = name, findings
-        self.good = np.ones(n, dtype=bool)
-        self._in_file = lines is not None
-        self._origin = np.arange(n) if lines is None else lines
-
-    def rest(self) -> Rows:
-        """Return the good rows alone; messages still name them by where they were."""
-        rest = Rows(self.name, int(self.good.sum()), self.findings)
-        rest._in_file, rest._origin = self._in_file, self._origin[self.good]
-        return rest
-
-    def refuse(
-        self, bad: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> None:
-        """Set aside the rows of a mask; `text` says why, or is asked for each position."""
-        new = np.flatnonzero(np.asarray(bad, dtype=bool) & self.good)
-        self.good[new] = False
-        self._collect(self.findings.problems, KEPT_ROWS, new, kind, column, text)
-
-    def note(
-        self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> None:
-        """Count rows, by position, that were changed; the first are kept in full."""
-        self._collect(self.findings.examples, EXAMPLES, where, kind, column, text)
-
-    def check_texts(self, texts: pd.Series, column: str, *, control: str = "\0") -> None:
-        """Set aside rows whose text is missing, empty, too long or has control characters.
-
-        `texts` has a text or nothing in each row; `control` is the pattern of what no text has:
-        `CONTROL` in ids.
-        """
-        self.refuse(texts.isna(), "missing", column, "missing")
-        self.refuse(texts == "", "empty", column, "empty")
-        codes, distinct = pd.factorize(texts)  # each text is looked at once
-        distinct = pd.Series(distinct, dtype="str")
-        for bad, kind, text in (
-            (distinct.str.len() > MAX_TEXT, "too_long", f"longer than {MAX_TEXT:,} characters"),
-            (distinct.str.contains(control), "control_character", "has a control character"),
-        ):
-            if bad.any():
-                self.refuse(np.append(bad.to_numpy(dtype=bool), False)[codes], kind, column, text)
-
-    def _collect(
-        self,
-        into: list[Problem],
-        most: int,
-        where: np.ndarray,
-        kind: str,
-        column: str,
-        text: str | Callable[[int], str],
-    ) -> None:
-        """Count findings, and keep them in full as long as there are not more of the kind."""
-        if not len(where):
-            return  # nothing is counted that was not found
-        counts = self.findings.counts
-        for row in where[: max(0, most - counts[kind])].tolist():
-            origin = int(self._origin[row])
-            what = text if isinstance(text, str) else text(row)
-            if self._in_file:
-                into.append(Problem(self.name, origin, column, what, kind))
-            else:
-                field = f"{column}, row {origin}" if column else f"row {origin}"
-                into.append(Problem(self.name, 0, field, what, kind))
-        counts[kind] += len(where)
-
-
 def brief(value: object) -> str:
     """Return a value of a frame as Python writes it, cut where it is long."""
-    return quoted(value.item() if isinstance(value, np.generic) else value)
+    return quoted(value.item() if getattr(value, "ndim", 1) == 0 else value)  # numpy's numbers
 
 
 CONTROL = r"[\x00-\x1f]"
 """Pattern of characters that no id has; titles and names only lack the first of them."""
-
-
-def problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Return problems as a table with one row each."""
-    rows = [(p.file, p.line, p.field, p.problem, p.kind) for p in problems]
-    table = pd.DataFrame(rows, columns=["file", "line", "field", "problem", "kind"])
-    return table.astype(dict.fromkeys(table.columns, "str") | {"line": "int64"})
 
 
 def check_on_problem(on_problem: str) -> None:

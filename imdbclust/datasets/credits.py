@@ -39,10 +39,10 @@ from imdbclust.problems import (
     CorpusError,
     Findings,
     Problem,
-    Rows,
     brief,
     check_on_problem,
 )
+from imdbclust.rows import Rows
 from imdbclust.terminal import shown
 
 COLUMNS = {
