@@ -84,7 +84,7 @@ class TruthfulClient(PapermillNotebookClient):
         room = MAX_PRINTED - sum(printed)
         text = msg["content"].get("text", "")
         if len(outs) >= MAX_OUTPUTS or len(text) > room or shown > MAX_SHOWN:
-            if text[:room]:
+            if len(outs) < MAX_OUTPUTS and text[:room]:
                 outs.append(new_output("stream", name=msg["content"]["name"], text=text[:room]))
             outs.append(new_output("stream", name="stderr", text=CUT))
             return None
