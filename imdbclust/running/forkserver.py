@@ -118,7 +118,10 @@ class Server:
                     importlib.import_module(name)
         self.added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
         if "threadpoolctl" in sys.modules:
-            self.pools = sys.modules["threadpoolctl"].ThreadpoolController().lib_controllers
+            controller = sys.modules["threadpoolctl"].ThreadpoolController
+            # found by name, which starts a program and may write a file, it would be the same
+            getattr(controller, "_system_libraries", {}).setdefault("libc", self.libc)
+            self.pools = controller().lib_controllers
         gc.collect()
         gc.freeze()  # a collection in a kernel need not touch, and so copy, what is shared
         signal.setitimer(signal.ITIMER_REAL, 0)
