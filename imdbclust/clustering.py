@@ -188,7 +188,7 @@ def cluster_movies(
     from sklearn.cluster import MiniBatchKMeans
 
     check_n_clusters(n_clusters, len(embedding.scores))
-    with _EMPTY_CLUSTERS_ARE_FINE:
+    with EMPTY_CLUSTERS_ARE_FINE:
         model = MiniBatchKMeans(
             **usual, reassignment_ratio=reassignment_ratio, random_state=random_state
         ).fit(embedding.scores)
@@ -206,7 +206,7 @@ def _cluster_placed(embedding: Embedding, *, n_clusters: int, **options) -> Clus
     order = np.argsort(embedding.movie_ids)  # the same whatever the order of the file
     movies = order[embedding.placed[order]]
     check_n_clusters(n_clusters, len(movies))
-    with _EMPTY_CLUSTERS_ARE_FINE:
+    with EMPTY_CLUSTERS_ARE_FINE:
         model = KMeans(n_clusters, **options).fit(embedding.scores[movies])
     by_size = np.argsort(-np.bincount(model.labels_, minlength=n_clusters), kind="stable")
     labels = np.full(len(order), UNPLACED, dtype=np.int32)
@@ -224,6 +224,8 @@ class _WithoutConvergenceWarning:
 
     What it warns of, empty clusters, is in the sizes. :class:`warnings.catch_warnings` is for one
     thread at a time; here the first who enters sets the filter, and the last who leaves resets it.
+    Whoever starts threads enters before: what other libraries do to the filters in one of them
+    could undo what was set in another.
     """
 
     def __init__(self):
@@ -246,7 +248,7 @@ class _WithoutConvergenceWarning:
                 self._caught.__exit__(None, None, None)
 
 
-_EMPTY_CLUSTERS_ARE_FINE = _WithoutConvergenceWarning()
+EMPTY_CLUSTERS_ARE_FINE = _WithoutConvergenceWarning()
 
 
 def write_movie_to_cluster(table: pd.DataFrame, path: str | Path) -> None:

@@ -16,7 +16,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from imdbclust.clustering import UNPLACED, Clustering, cluster_movies
+from imdbclust.clustering import (
+    EMPTY_CLUSTERS_ARE_FINE,
+    UNPLACED,
+    Clustering,
+    cluster_movies,
+)
 from imdbclust.intervals import expected_calibration_error
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, shuffle_casts
@@ -1005,4 +1010,5 @@ def in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> 
     """
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=-1, prefer="threads")(delayed(function)(item) for item in items)
+    with EMPTY_CLUSTERS_ARE_FINE:
+        return Parallel(n_jobs=-1, prefer="threads")(delayed(function)(item) for item in items)

@@ -1,5 +1,7 @@
 """Evaluation: what is stable, what clusters tell of other movies, and what noise would."""
 
+import threading
+import warnings
 from dataclasses import replace
 
 import joblib
@@ -9,10 +11,11 @@ import pytest
 import scipy.sparse as sp
 from conftest import recipe_of
 from corpora import clustering_of, toy_corpus
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import evaluation as ev
-from imdbclust.clustering import UNPLACED
+from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
@@ -506,3 +509,23 @@ def test_recovery_falls_smoothly_with_the_signal():
     assert found[-1] < 0.1
     assert falls.min() > -0.02
     assert falls.max() < 0.4
+
+
+def test_what_a_library_does_to_warnings_in_one_thread_lets_none_out_in_another():
+    entered, inside, left = threading.Event(), threading.Event(), threading.Event()
+
+    def library():
+        with warnings.catch_warnings():
+            entered.set()
+            inside.wait(5)
+        left.set()
+
+    def fit():
+        entered.wait(5)
+        with EMPTY_CLUSTERS_ARE_FINE:
+            inside.set()
+            left.wait(5)
+            warnings.warn("Number of distinct clusters", ConvergenceWarning, stacklevel=1)
+
+    ev.in_threads(lambda call: call(), [library, fit])
+    assert left.is_set()

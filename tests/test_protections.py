@@ -174,7 +174,7 @@ PROTECTIONS = {
         "            return _say(_told(error, call), FAILED)\n",
         "            raise\n",
         "tests/test_faults.py::"
-        "test_a_folder_that_somebody_removes_meanwhile_fails_the_run_and_no_more[load]",
+        "test_whatever_fails_what_was_there_stays_or_the_new_is_whole[run-ENOSPC]",
     ),
 }
 
