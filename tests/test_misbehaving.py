@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -155,6 +156,23 @@ def test_a_kernel_deaf_to_signals_ends_at_the_time_limit(
     )
     wait_until_gone((tmp_path / "pid").read_text())
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("engine", ["plain", "warm"])
+def test_a_kernel_that_starts_when_an_interrupt_comes_is_gone_before_its_folders_are(
+    engine, run_cells, monkeypatch
+):
+    kernels = []
+
+    def interrupt(client):
+        kernels.append(client.km.provisioner)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engines.TruthfulClient, "start_new_kernel_client", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(OPEN, FINISH, engine=engine)
+    assert [kernel.process.poll() for kernel in kernels] == [-signal.SIGKILL]
+    assert list(run_cells.store.folder.iterdir()) == []
 
 
 def test_a_question_to_nobody_fails_at_once(run_cells):

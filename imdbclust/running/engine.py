@@ -14,6 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from jupyter_core.utils import ensure_event_loop
 from traitlets import Any, Integer, Unicode
@@ -186,6 +187,13 @@ class TruthfulEngine(NBClientEngine):
         except Exception:
             if broken_off:
                 write_ipynb(nb_man.nb, broken_off)
+            raise
+        except BaseException:
+            # before its folders are removed: while it starts, it would make others elsewhere
+            if client.manager and client.manager.provisioner:
+                client.manager.provisioner.end_at_once()
+                with suppress(Exception):  # the loop may have been broken off within anything
+                    client.manager.cleanup_resources()
             raise
         finally:
             if on_end and client.manager and client.manager.provisioner:

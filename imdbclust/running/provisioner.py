@@ -89,11 +89,22 @@ class WarmProvisioner(LocalProvisioner):
         await super().cleanup(restart=restart)
         if self._forked is not None:  # its server ends what it started
             self._forked.line.close()
-        elif self.pgid and self.pgid != os.getpgrp():
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pgid, signal.SIGKILL)
+        else:
+            self._kill_group()
         if self._folders and not restart:
             self._folders.close()
+
+    def end_at_once(self) -> None:
+        """Kill the kernel and wait for its end, whatever became of the event loop."""
+        if self.process and self.process.poll() is None:
+            self._kill_group()
+            self.process.kill()
+            self.process.wait()
+
+    def _kill_group(self) -> None:
+        if self.pgid and self.pgid != os.getpgrp():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pgid, signal.SIGKILL)
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
