@@ -1,10 +1,14 @@
-"""Everything a reader may look up in a run, packed small: movies, actors, clusters, neighbours.
+"""Everything a reader may look up in a run, packed small: movies, actors, clusters, coordinates.
 
 The explorer page embeds the packed catalogue and unpacks it in the browser. Its layout, before
 gzip: the length of the header as little-endian uint32, the header as JSON in UTF-8, then arrays,
 each beginning at a multiple of 4. The header's ``arrays`` gives, for every array, its type
-(``u2`` or ``u4``), where it begins after the header, and its length. Lists of
+(``u2``, ``u4`` or ``i2``), where it begins after the header, and its length. Lists of
 different lengths are two arrays: all values one after the other, and how many each row has.
+
+The movies' coordinates are whole numbers of ``step``, a row a movie. The step is the same for all
+components, so that distances keep their proportions, and the page finds the nearest movies of the
+movie on view by them. A movie whose coordinates are all zero, also by rounding, is near to none.
 """
 
 from __future__ import annotations
@@ -20,7 +24,11 @@ import scipy.sparse as sp
 
 from imdbclust.assignment import Assigner
 from imdbclust.clustering import UNPLACED, Profiles, neighbouring_clusters
-from imdbclust.matrix import MANY, most_linked_movies
+from imdbclust.matrix import most_linked_movies
+from imdbclust.reduction import Embedding
+
+MANY = 50_000
+"""Of more movies the most linked ones are packed."""
 
 MAX_BYTES = 5_800_000
 """A packed catalogue is no larger; base64 makes of it 7.7 MB of page."""
@@ -32,6 +40,13 @@ SHOWN = 6
 """So many clusters of Pr[cluster | cast] are kept, the likeliest, if above `LEAST`."""
 
 LEAST = 0.005
+
+PLACES_SHARE = 0.56
+"""Share of a catalogue's bytes that coordinates may take, before gzip: 32 components of `MANY`
+movies, or more components of fewer movies."""
+
+LARGEST = 32_767
+"""The largest coordinate, in steps."""
 
 SCALE = 10_000
 """Probabilities are kept as whole parts of it, ratings as whole hundredths."""
@@ -63,7 +78,6 @@ def pack_catalogue(
     assigner: Assigner,
     profiles: Profiles,
     typical: pd.DataFrame,
-    nearest: pd.DataFrame,
     *,
     colors: Sequence[str],
     max_bytes: int = MAX_BYTES,
@@ -78,22 +92,22 @@ def pack_catalogue(
         What the clusters are made of.
     typical : DataFrame
         As :func:`imdbclust.clustering.typical_movies`.
-    nearest : DataFrame
-        As :func:`imdbclust.reduction.nearest_movies`. Neighbours without room are left out.
     colors : sequence of str
         The clusters' colours.
     max_bytes : int
         A larger catalogue is packed again with fewer movies. There are at most `MANY`, the most
-        linked ones.
+        linked ones. Of the embedding's components the first are kept, as many as
+        `PLACES_SHARE` of it has room for; the page says how many if not all are.
 
     Returns
     -------
     Catalogue
     """
     wanted = MANY
+    leading = _leading(assigner.embedding, max_bytes)
     while True:
         movies = most_linked_movies(assigner.incidence, wanted)
-        catalogue = _pack(assigner, profiles, typical, nearest, colors, movies)
+        catalogue = _pack(assigner, profiles, typical, leading, colors, movies)
         if len(catalogue.packed) <= max_bytes or len(movies) <= 1:
             return catalogue
         wanted = max(1, int(0.95 * len(movies) * max_bytes / len(catalogue.packed)))
@@ -111,7 +125,7 @@ def unpack_catalogue(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     }
 
 
-def _pack(assigner, profiles, typical, nearest, colors, movies: np.ndarray) -> Catalogue:
+def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> Catalogue:
     corpus, clustering = assigner.corpus, assigner.clustering
     casts = assigner.incidence.matrix[movies]
     careers = assigner.incidence.movies_per_actor()
@@ -127,7 +141,8 @@ def _pack(assigner, profiles, typical, nearest, colors, movies: np.ndarray) -> C
     arrays |= _lists("cast", _renumbered(assigner.incidence.matrix[movies], actors), np.uint32)
     genres, genre_names = corpus.genre_matrix()
     arrays |= _lists("genre", genres[movies], np.uint16)
-    arrays |= _lists("near", _neighbours(nearest, movies, corpus.n_movies), np.uint32)
+    places, step = quantise(leading.scores[movies])
+    arrays["place"] = places.ravel()
     arrays |= _posteriors(assigner, movies)
     arrays |= _careers(assigner, actors)
     people = corpus.actors.iloc[actors]
@@ -136,6 +151,8 @@ def _pack(assigner, profiles, typical, nearest, colors, movies: np.ndarray) -> C
         "n_actors": corpus.n_actors,
         "n_placed": int(clustering.placed.sum()),
         "scale": SCALE,
+        "step": step,
+        "n_components": assigner.embedding.n_components,
         "movie_ids": _texts(table["movie_id"]),
         "titles": _texts(table["title"]),
         "actor_ids": _texts(people["actor_id"]),
@@ -177,17 +194,31 @@ def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]
     }
 
 
-def _neighbours(nearest: pd.DataFrame, movies: np.ndarray, n_movies: int) -> sp.csr_array:
-    """Return the neighbours among `movies`, numbered within them, nearest first."""
-    place = np.full(n_movies, -1)
-    place[movies] = np.arange(len(movies))
-    row, column = place[nearest["movie"]], place[nearest["neighbour"]]
-    here = (row >= 0) & (column >= 0)
-    row, column, rank = row[here], column[here], nearest["rank"].to_numpy()[here]
-    order = np.lexsort((rank, row))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(movies)))])
-    shape = (len(movies), len(movies))
-    return sp.csr_array((np.ones(len(order)), column[order], starts), shape=shape)
+def _leading(embedding: Embedding, max_bytes: int) -> Embedding:
+    """Return the embedding in as many of its first components as there is room for."""
+    n_movies = min(len(embedding.scores), MANY)
+    room = int(PLACES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
+    return embedding if room >= embedding.n_components else embedding.first(max(1, room))
+
+
+def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return coordinates as whole numbers of a step, and the step.
+
+    Parameters
+    ----------
+    coordinates : ndarray of float64, shape (n_movies, n_components)
+
+    Returns
+    -------
+    places : ndarray of int16, shape (n_movies, n_components)
+        ``places * step`` is off by half a step at most.
+    step : float
+        The largest coordinate is `LARGEST` steps; 0 if all are zero.
+    """
+    step = float(np.abs(coordinates).max(initial=0.0)) / LARGEST
+    if step == 0:
+        return np.zeros(coordinates.shape, np.int16), step
+    return np.rint(coordinates / step).astype(np.int16), step
 
 
 def _posteriors(assigner: Assigner, movies: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,9 +12,6 @@ from scipy.sparse.csgraph import connected_components
 
 from imdbclust.load import Corpus
 
-MANY = 50_000
-"""So many movies are looked at, at most, where all pairs of them count."""
-
 
 @dataclass(frozen=True, eq=False)
 class Incidence:
@@ -122,7 +119,7 @@ def linked_movies(corpus: Corpus) -> np.ndarray:
     return np.bincount(corpus.credits["movie"][links], minlength=corpus.n_movies) > 0
 
 
-def most_linked_movies(incidence: Incidence, n: int = MANY) -> np.ndarray:
+def most_linked_movies(incidence: Incidence, n: int) -> np.ndarray:
     """Return the positions of the `n` movies most linked by their actors, ascending.
 
     A movie has as many links as its actors have other movies, counted for each actor; of equally

@@ -27,9 +27,6 @@ TSNE_ITERATIONS = 500
 """Half as many as is usual: on the real films neighbours are as true (trustworthiness of 0.851
 against 0.853 and of 0.995 against 0.996), in half the time."""
 
-TREE_COMPONENTS = 16
-"""Up to so many components a tree finds neighbours sooner than the distances of all pairs do."""
-
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
@@ -377,6 +374,20 @@ def _largest(values: np.ndarray, n: int) -> np.ndarray:
     return among[np.argsort(-values[among], kind="stable")][:n]
 
 
+def sample_movies(embedding: Embedding, n: int, *, random_state: int) -> np.ndarray:
+    """Return the positions of at most `n` movies, at random, by id whatever the rows' order.
+
+    Movies whose scores are all (nearly) zero are left out: nothing tells where they lie.
+    """
+    lengths = np.linalg.norm(embedding.scores, axis=1)
+    movies = np.argsort(embedding.movie_ids, kind="stable")
+    movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
+    if len(movies) > n:
+        rng = np.random.default_rng(random_state)
+        movies = movies[np.sort(rng.choice(len(movies), size=n, replace=False))]
+    return movies
+
+
 def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> pd.DataFrame:
     """Lay the movies out in two dimensions by t-SNE of the reduced matrix.
 
@@ -403,12 +414,7 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; started from the
     principal components as Kobak and Berens (2019), Nature Communications 10:5416, advise.
     """
-    lengths = np.linalg.norm(embedding.scores, axis=1)
-    movies = np.argsort(embedding.movie_ids, kind="stable")  # the same whatever the file's order
-    movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
-    if len(movies) > max_movies:
-        rng = np.random.default_rng(random_state)
-        movies = movies[np.sort(rng.choice(len(movies), size=max_movies, replace=False))]
+    movies = sample_movies(embedding, max_movies, random_state=random_state)
     place = np.empty((0, 2))
     spots = embedding.scores[movies].round(NEAREST_DECIMALS)
     if len(movies) < 8 or embedding.n_components < 2 or (spots == spots[:1]).all():
@@ -437,9 +443,9 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
 
 
 def nearest_movies(
-    embedding: Embedding, *, n: int = 5, among: np.ndarray | None = None
+    embedding: Embedding, *, n: int = 5, queries: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Return the movies that lie nearest to each movie in the reduced space.
+    """Return the movies that lie nearest to each of some movies in the reduced space.
 
     Distances are Euclidean, taken between scores rounded to 9 decimals, and themselves rounded
     so: equal casts, which lie on one spot but for rounding, are then equally near. Of equally
@@ -451,8 +457,8 @@ def nearest_movies(
         The reduction.
     n : int
         Neighbours of each movie; fewer where there are no more movies.
-    among : ndarray of int, optional
-        Positions of the movies that are looked at, as queries and as neighbours; all by default.
+    queries : ndarray of int, optional
+        Positions of the movies whose neighbours are looked for, among all movies; all by default.
         A movie whose coordinates are all zero, as its cast tells nothing, has no neighbours and
         is nobody's.
 
@@ -462,50 +468,43 @@ def nearest_movies(
         ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32) and ``distance``,
         by movie and rank.
     """
-    movies = np.arange(len(embedding.scores)) if among is None else np.asarray(among)
-    movies = movies[np.argsort(embedding.movie_ids[movies], kind="stable")]
-    scores = embedding.scores[movies].round(NEAREST_DECIMALS) + 0.0  # no -0.0
-    movies, scores = movies[scores.any(axis=1)], scores[scores.any(axis=1)]
+    scores = embedding.scores.round(NEAREST_DECIMALS)
+    movies = np.argsort(embedding.movie_ids, kind="stable")
+    movies = movies[scores[movies].any(axis=1)]
+    scores = scores[movies]
+    asked = np.arange(len(movies))
+    if queries is not None:
+        asked = np.flatnonzero(np.isin(movies, queries))
     n = min(n, len(movies) - 1)
-    if n < 1:
+    if n < 1 or not len(asked):
         return _nearest_frame(movies[:0], np.empty((0, 0), int), np.empty((0, 0)))
-    spots, spot = np.unique(scores, axis=0, return_inverse=True)
-    n_spots = min(n + 4, len(spots))
-    spots_near = _nearest_spots(spots, n_spots)
-    away = _distances(spots, spots[spots_near])
-    # of a spot only the n + 1 smallest ids can count, one of which may be the movie itself
-    members = _first_members(spot.ravel(), len(spots), n + 1)
-    candidates = members[spots_near[spot]].reshape(len(movies), -1)
-    distance = np.repeat(away[spot], members.shape[1], axis=1)
-    distance[(candidates < 0) | (candidates == np.arange(len(movies))[:, None])] = np.inf
-    order = np.lexsort((candidates, distance))[:, :n]
+    candidates = _candidates(scores, asked, min(n + 5, len(movies)))
+    away = _distances(scores[asked], scores[candidates])
+    distance = np.where(candidates == asked[:, None], np.inf, away)
+    order = np.lexsort((candidates, distance), axis=1)[:, :n]
     near = np.take_along_axis(candidates, order, axis=1)
     distance = np.take_along_axis(distance, order, axis=1)
-    # spots as far as the last neighbour may have been left out: look at all of them
+    # movies as far as the last neighbour, but for rounding, may have been left out: look at all
     lengths = (scores**2).sum(axis=1)
-    unsure = away[spot].max(axis=1) <= distance[:, -1] + 10.0**-NEAREST_DECIMALS
-    for row in np.flatnonzero(unsure) if n_spots < len(spots) else ():
-        last = distance[row, -1] + 10.0**-NEAREST_DECIMALS
-        others = _within(last, scores[row], scores, lengths)
-        others = others[others != row]
-        all_away = _distances(scores[[row]], scores[None, others])[0]
+    radius = distance[:, -1] + 10.0**-NEAREST_DECIMALS
+    slack = 1e-8 * (lengths[asked] + radius**2)
+    unsure = away.max(axis=1) ** 2 <= radius**2 + slack
+    for row in np.flatnonzero(unsure) if candidates.shape[1] < len(movies) else ():
+        others = _within(radius[row], scores[asked[row]], scores, lengths)
+        others = others[others != asked[row]]
+        all_away = _distances(scores[asked[[row]]], scores[None, others])[0]
         first = np.lexsort((others, all_away))[:n]
         near[row], distance[row] = others[first], all_away[first]
-    return _nearest_frame(movies, near, distance)
+    return _nearest_frame(movies[asked], movies[near], distance)
 
 
-def _nearest_spots(spots: np.ndarray, n: int) -> np.ndarray:
-    """Return the positions of the `n` spots nearest to each, itself included."""
-    if spots.shape[1] <= TREE_COMPONENTS:
-        from scipy.spatial import KDTree
-
-        tree = KDTree(spots, leafsize=32, balanced_tree=False)
-        return tree.query(spots, k=[*range(1, n + 1)])[1]
+def _candidates(scores: np.ndarray, asked: np.ndarray, n: int) -> np.ndarray:
+    """Return the `n` rows nearest to each that is asked for, most often itself among them."""
     from sklearn.neighbors import NearestNeighbors
 
-    brute = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(spots)
+    brute = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(scores)
     with _two_threads():
-        return brute.kneighbors(spots, return_distance=False)
+        return brute.kneighbors(scores[asked], return_distance=False)
 
 
 def _two_threads():
@@ -539,23 +538,13 @@ def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.sqrt(squares).round(NEAREST_DECIMALS)
 
 
-def _first_members(spot: np.ndarray, n_spots: int, n: int) -> np.ndarray:
-    """Return the first `n` positions of each value of `spot`, -1 where there are fewer."""
-    order = np.argsort(spot, kind="stable")
-    place = np.arange(len(order)) - np.searchsorted(spot[order], spot[order])
-    members = np.full((n_spots, n), -1)
-    first = place < n
-    members[spot[order][first], place[first]] = order[first]
-    return members
-
-
 def _nearest_frame(movies: np.ndarray, near: np.ndarray, distance: np.ndarray) -> pd.DataFrame:
-    n_movies, n = near.shape
+    n = near.shape[1]
     table = pd.DataFrame(
         {
-            "movie": np.repeat(movies[:n_movies], n).astype(np.int32),
-            "rank": np.tile(np.arange(1, n + 1), n_movies).astype(np.int32),
-            "neighbour": movies[near.ravel()].astype(np.int32),
+            "movie": np.repeat(movies, n).astype(np.int32),
+            "rank": np.tile(np.arange(1, n + 1), len(movies)).astype(np.int32),
+            "neighbour": near.ravel().astype(np.int32),
             "distance": distance.ravel(),
         }
     )

@@ -6,28 +6,41 @@ import numpy as np
 import pandas as pd
 import pytest
 from corpora import TOY_LABELS, clustering_of, toy_corpus
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imdbclust.assignment import Assigner
-from imdbclust.catalogue import MAX_TEXT, NO_RATING, SCALE, pack_catalogue, unpack_catalogue
+from imdbclust.catalogue import (
+    LARGEST,
+    MAX_TEXT,
+    NO_RATING,
+    PLACES_SHARE,
+    SCALE,
+    pack_catalogue,
+    quantise,
+    unpack_catalogue,
+)
 from imdbclust.clustering import UNPLACED, profile_clusters, typical_movies
+from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
-from imdbclust.reduction import nearest_movies, reduce_movies
+from imdbclust.reduction import Embedding, nearest_movies, reduce_movies
 
 COLORS = ("#000001", "#000002", "#000003")
 
 
-def pack(corpus, labels, **options):
+def pack(corpus, labels, *, n_components=2, weighting="none", **options):
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduce_movies(
+        incidence, n_components=n_components, weighting=weighting, random_state=0
+    )
     clustering = dataclasses.replace(
-        clustering_of(corpus, labels, n_clusters=3), centers=np.eye(3, 2)
+        clustering_of(corpus, labels, n_clusters=3), centers=np.eye(3, n_components)
     )
     return pack_catalogue(
         Assigner(corpus, incidence, embedding, clustering),
         profile_clusters(corpus, clustering, random_state=0),
         typical_movies(corpus, embedding, clustering),
-        nearest_movies(embedding, n=2),
         colors=COLORS,
         **options,
     )
@@ -89,12 +102,77 @@ def test_the_probabilities_are_those_of_the_model(toy):
     assert kept[header["movie_ids"].index("m7")] == []  # no cast, nothing told
 
 
-def test_neighbours_are_numbered_within_the_catalogue(toy):
+def places_of(header, arrays):
+    return arrays["place"].reshape(len(header["titles"]), -1)
+
+
+def test_coordinates_are_those_of_the_embedding_to_half_a_step(toy):
     header, arrays = toy
-    near = rows_of(arrays, "near")
-    of_first = [header["movie_ids"][k] for k in near[header["movie_ids"].index("m1")]]
-    assert of_first[0] == "m2"  # the same cast
-    assert near[header["movie_ids"].index("m7")] == []
+    places = places_of(header, arrays)
+    embedding = reduce_movies(build_incidence(toy_corpus()), n_components=2, random_state=0)
+    wanted = embedding.scores[[int(movie[1]) - 1 for movie in header["movie_ids"]]]
+    assert np.abs(places).max() == LARGEST
+    # half a step, but for the rounding of the product
+    assert np.abs(places * header["step"] - wanted).max() <= 0.5000001 * header["step"]
+    one, two = (places[header["movie_ids"].index(movie)] for movie in ("m1", "m2"))
+    assert (one == two).all()  # the same cast
+    assert not places[header["movie_ids"].index("m7")].any()  # no cast
+    assert header["n_components"] == places.shape[1] == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 20),
+    st.integers(1, 8),
+    st.integers(-12, 12),
+    st.integers(0, 2**32 - 1),
+)
+def test_quantised_coordinates_are_off_by_half_a_step_at_most(n, size, power, seed):
+    scores = np.random.default_rng(seed).normal(size=(n, size)) * 10.0**power
+    places, step = quantise(scores)
+    assert places.dtype == np.int16
+    assert np.abs(places).max() == LARGEST
+    assert np.abs(places * step - scores).max() <= 0.5000001 * step
+
+
+def test_coordinates_that_are_all_zero_stay_zero():
+    places, step = quantise(np.zeros((3, 2)))
+    assert (places.tolist(), step) == ([[0, 0]] * 3, 0)
+
+
+def test_neighbours_of_points_well_apart_are_those_before_quantising():
+    rng = np.random.default_rng(7)
+    scores = rng.uniform(-1, 1, size=(200, 6)) * [4, 2, 1, 1, 0.5, 0.5]
+    names = pd.Index([f"m{k:03}" for k in range(len(scores))])
+    none = np.empty(0)
+    before, after = (
+        nearest_movies(Embedding(places, none, none, none, none, names, pd.Index([]), {}), n=6)
+        for places in (scores, quantise(scores)[0].astype(float))
+    )
+    # a distance is off by a step for each component at most, so that two may come nearer by two
+    safe = 2 * quantise(scores)[1] * np.sqrt(scores.shape[1])
+    apart = (np.diff(before["distance"].to_numpy().reshape(200, 6)) > safe).all(axis=1)
+    assert apart.mean() > 0.9
+    same = (before["neighbour"] == after["neighbour"]).to_numpy().reshape(200, 6)
+    assert same[apart, :5].all()
+
+
+def test_of_many_components_the_first_are_kept_as_room_allows():
+    films = make_filmography(200, 120, random_state=1).corpus
+    labels = np.arange(200) % 3
+    for weighting in ("none", "degree"):
+        packed = pack(films, labels, n_components=40, weighting=weighting, max_bytes=14_000).packed
+        header, arrays = unpack_catalogue(packed)
+        assert len(packed) <= 14_000
+        places = places_of(header, arrays)
+        assert 1 <= places.shape[1] < header["n_components"] == 40
+        assert arrays["place"].nbytes <= PLACES_SHARE * 14_000
+        embedding = reduce_movies(
+            build_incidence(films), n_components=40, weighting=weighting, random_state=0
+        ).first(places.shape[1])
+        rows = films.movies.reset_index().set_index("movie_id").loc[header["movie_ids"], "index"]
+        away = np.abs(places * header["step"] - embedding.scores[rows])
+        assert away.max() <= 0.5000001 * header["step"]
 
 
 def test_clusters_are_described(toy):
@@ -129,7 +207,7 @@ def test_without_room_the_most_linked_movies_stay():
     # links: m2 and m1 have 3, m4 and m5 have 3, m3 has 2
     assert "m7" not in header["movie_ids"]
     assert "m8" not in header["movie_ids"]
-    assert all(k < part.n_movies for row in rows_of(arrays, "near") for k in row)
+    assert places_of(header, arrays).shape == (part.n_movies, 2)
     ada = header["actor_ids"].index("a")
     assert rows_of(arrays, "career")[ada] == [3]  # of all movies, not of those here
 

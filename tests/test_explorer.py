@@ -15,14 +15,14 @@ from chromium import launched, needs_chromium, playwright, visits
 from corpora import clustering_of
 
 from imdbclust.assignment import Assigner
-from imdbclust.catalogue import pack_catalogue
+from imdbclust.catalogue import pack_catalogue, unpack_catalogue
 from imdbclust.clustering import profile_clusters, typical_movies
 from imdbclust.datasets.sample import make_filmography
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.paths import REPOSITORY
 from imdbclust.plots import cluster_colors
-from imdbclust.reduction import nearest_movies, reduce_movies
+from imdbclust.reduction import reduce_movies
 from imdbclust.running.explorer import MAX_BYTES, render_explorer
 
 pytestmark = needs_chromium
@@ -61,18 +61,19 @@ def look_up(page, text):
     return page.locator("#found h2")
 
 
-def make_page(folder: Path, corpus: Corpus, *, n_clusters: int = 4, max_bytes=None) -> Path:
+def make_page(
+    folder: Path, corpus: Corpus, *, n_clusters: int = 4, n_components: int = 2, max_bytes=None
+) -> Path:
     """Write an explorer of these films; their clusters are of no account."""
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduce_movies(incidence, n_components=n_components, random_state=0)
     labels = np.arange(corpus.n_movies) % n_clusters
-    centers = np.random.default_rng(0).normal(size=(n_clusters, 2))
+    centers = np.random.default_rng(0).normal(size=(n_clusters, n_components))
     clustering = replace(clustering_of(corpus, labels), centers=centers)
     catalogue = pack_catalogue(
         Assigner(corpus, incidence, embedding, clustering),
         profile_clusters(corpus, clustering, random_state=0),
         typical_movies(corpus, embedding, clustering),
-        nearest_movies(embedding),
         colors=cluster_colors(n_clusters),
         **({"max_bytes": max_bytes} if max_bytes else {}),
     )
@@ -141,6 +142,80 @@ def test_a_movie_has_its_neighbours_and_they_lead_on(finished_run, visit):
     playwright.expect(head).not_to_have_text(name)
     page.go_back()
     playwright.expect(head).to_have_text(name)
+    assert page.trouble == []
+
+
+def nearest_on(page, movie_id):
+    """Open a movie; return the ids of its nearest movies, in their order."""
+    page.evaluate("id => { location.hash = '#movie=' + encodeURIComponent(id); }", movie_id)
+    playwright.expect(page.locator("#found dl")).to_have_text(
+        re.compile(rf"Id{re.escape(movie_id)}$")
+    )
+    caption = page.locator("caption", has_text="nearest movies")
+    links = page.locator("#found table", has=caption).locator("tbody th a")
+    return links.evaluate_all(
+        "links => links.map(a => decodeURIComponent(a.hash.slice('#movie='.length)))"
+    )
+
+
+def nearest_by_hand(header, arrays, k):
+    """Return the ids of the nearest movies by the catalogue's coordinates, ties by row."""
+    places = arrays["place"].reshape(len(header["titles"]), -1).astype(np.int64)
+    if not places[k].any():
+        return []
+    squares = ((places - places[k]) ** 2).sum(axis=1)
+    others = [m for m in np.argsort(squares, kind="stable") if m != k and places[m].any()]
+    return [header["movie_ids"][m] for m in others[:5]]
+
+
+def test_the_nearest_movies_are_those_by_the_coordinates_of_the_catalogue(tmp_path, visit):
+    corpus = with_movies_alike()
+    page = visit(make_page(tmp_path, corpus, n_components=6))
+    header, arrays = unpack_catalogue((tmp_path / "catalogue.gz").read_bytes())
+    placed = arrays["place"].reshape(corpus.n_movies, -1).any(axis=1)
+    alike = [header["movie_ids"].index(f"same{n}") for n in (0, 3, 8)]
+    assert not placed.all()
+    for k in [*alike, *range(0, corpus.n_movies, 29), *np.flatnonzero(~placed)[:2]]:
+        wanted = nearest_by_hand(header, arrays, k)
+        assert nearest_on(page, header["movie_ids"][k]) == wanted
+        assert len(wanted) == (5 if placed[k] else 0)
+        said = "in the reduced space, nearest first" if placed[k] else "None: nothing"
+        assert said in page.locator("#found").inner_text()
+    assert page.trouble == []
+
+
+def with_movies_alike() -> Corpus:
+    """Return films of which nine have the same cast, and others none."""
+    films = make_filmography(200, 160, random_state=4).corpus
+    builder = CorpusBuilder()
+    for row, movie in enumerate(films.movies.itertuples()):
+        cast = films.actors.iloc[films.credits["actor"][films.credits["movie"] == row]]
+        builder.add(movie.movie_id, movie.title, ["Drama"], list(cast.itertuples(index=False)))
+    for n in range(9):
+        two = list(films.actors.iloc[:2][["actor_id", "name"]].itertuples(index=False))
+        builder.add(f"same{n}", "Alike", ["Drama"], two)
+    for n in range(3):
+        builder.add(f"none{n}", "Without a cast", ["Drama"], [])
+    return builder.build()
+
+
+def test_that_distances_are_of_fewer_components_is_said(tmp_path, visit):
+    films = make_filmography(200, 160, random_state=4).corpus
+    page = visit(make_page(tmp_path, films, n_components=120, max_bytes=30_000))
+    header, arrays = unpack_catalogue((tmp_path / "catalogue.gz").read_bytes())
+    kept = len(arrays["place"]) // len(header["titles"])
+    assert kept < 120
+    assert nearest_on(page, header["movie_ids"][3]) == nearest_by_hand(header, arrays, 3)
+    said = page.locator("#found").inner_text()
+    assert f"first {kept} of the 120 components that the clustering uses" in said
+
+
+def test_a_movie_alone_has_no_nearest(tmp_path, visit):
+    builder = CorpusBuilder()
+    builder.add("m0", "Alone", ["Drama"], [("a", "Ada"), ("b", "Bo")])
+    page = visit(make_page(tmp_path, builder.build(), n_clusters=1, n_components=1))
+    assert nearest_on(page, "m0") == []
+    assert "None:" in page.locator("#found").inner_text()
     assert page.trouble == []
 
 
@@ -296,7 +371,8 @@ def test_films_without_room_are_counted_on_the_page(tmp_path, visit):
 @pytest.fixture(scope="module")
 def large_page(tmp_path_factory):
     films = make_filmography(35_000, 50_000, random_state=5).corpus
-    return make_page(tmp_path_factory.mktemp("large"), films, n_clusters=16), films
+    folder = tmp_path_factory.mktemp("large")
+    return make_page(folder, films, n_clusters=16, n_components=32), films
 
 
 @pytest.mark.slow
@@ -309,7 +385,22 @@ def test_35000_movies_take_less_than_8_mb_and_answer_at_once(large_page, visit):
     print(f"keystrokes: median {statistics.median(times):.1f} ms, 95 % below {p95:.1f} ms")
     assert len(times) >= 500
     assert p95 < 50
+    opened = page.evaluate(OPENING, films.movies["movie_id"].iloc[::700].tolist())
+    print(f"movies opened: median {statistics.median(opened):.1f} ms, longest {max(opened):.1f} ms")
+    assert statistics.median(opened) < 50
     assert page.trouble == []
+
+
+OPENING = """(ids) => ids.map((id) => {
+    history.replaceState(null, '', '#movie=' + encodeURIComponent(id));
+    const began = performance.now();
+    dispatchEvent(new HashChangeEvent('hashchange'));
+    document.getElementById('found').getBoundingClientRect();
+    const taken = performance.now() - began;
+    if (!document.querySelector('#found dl').textContent.endsWith(`Id${id}`)) throw new Error(id);
+    return taken;
+})"""
+"""From the new address to the movie laid out, in milliseconds."""
 
 
 TIMING = """() => {

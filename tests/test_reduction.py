@@ -22,6 +22,7 @@ from imdbclust.reduction import (
     map_movies,
     nearest_movies,
     reduce_movies,
+    sample_movies,
     scree_table,
 )
 
@@ -385,12 +386,12 @@ def test_planted_troupes_make_a_gap_at_their_number():
     assert largest_gap(found.singular_values) == 6
 
 
-def brute_force(embedding, n, among):
-    """Return the neighbours of each movie by looking at all pairs, one by one."""
+def brute_force(embedding, n, queries):
+    """Return the neighbours of each query by looking at all pairs, one by one."""
     scores = embedding.scores.round(9)
-    placed = [movie for movie in among if scores[movie].any()]
+    placed = np.flatnonzero(scores.any(axis=1)).tolist()
     found = {}
-    for movie in placed:
+    for movie in set(placed) & set(queries.tolist()):
         away = [
             (round(float(np.sqrt(((scores[movie] - scores[other]) ** 2).sum())), 9), other)
             for other in placed
@@ -421,9 +422,9 @@ def test_nearest_movies_are_those_of_brute_force_ties_by_id(points, n, random):
     ids = [f"m{k}" for k in range(len(points))]
     random.shuffle(ids)
     embedding = embedding_of(points, ids)
-    among = np.arange(0, len(points), 1 + (len(points) > 20))
-    table = nearest_movies(embedding, n=n, among=among)
-    wanted = brute_force(embedding, n, among)
+    queries = np.arange(0, len(points), 1 + (len(points) > 20))
+    table = nearest_movies(embedding, n=n, queries=queries)
+    wanted = brute_force(embedding, n, queries)
     found = {
         movie: list(zip(rows["distance"], rows["neighbour"], strict=True))
         for movie, rows in table.groupby("movie")
@@ -454,6 +455,32 @@ def test_nearest_movies_do_not_depend_on_the_order_of_the_rows():
         for table, names in zip(there, (ids, ids[order]), strict=True)
     ]
     assert named[0] == named[1]
+
+
+def test_neighbours_of_a_sample_are_theirs_among_all():
+    """Half of the movies on few spots, so that more are equally near than are looked at first."""
+    rng = np.random.default_rng(6)
+    scores = np.vstack([rng.normal(size=(60, 3)), rng.integers(0, 2, size=(60, 3))])
+    embedding = embedding_of(scores)
+    sampled = sample_movies(embedding, 40, random_state=1)
+    assert len(sampled) == 40
+    whole = nearest_movies(embedding, n=4)
+    part = nearest_movies(embedding, n=4, queries=sampled)
+    wanted = whole[whole["movie"].isin(sampled)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, wanted)
+    assert nearest_movies(embedding, queries=np.flatnonzero(~scores.any(axis=1))).empty
+
+
+def test_a_sample_has_coordinates_and_does_not_depend_on_the_order_of_the_rows():
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=(50, 3)) * (np.arange(50) % 5 > 0)[:, None]
+    ids = np.array([f"m{k:02}" for k in range(50)])
+    order = rng.permutation(50)
+    one = sample_movies(embedding_of(scores, ids), 20, random_state=3)
+    other = sample_movies(embedding_of(scores[order], ids[order]), 20, random_state=3)
+    assert scores[one].any(axis=1).all()
+    assert ids[one].tolist() == ids[order][other].tolist()
+    assert len(sample_movies(embedding_of(scores, ids), 100, random_state=3)) == 40
 
 
 def test_a_movie_alone_has_no_neighbours():

@@ -2,7 +2,7 @@
 // Text from the data goes in by textContent only, so that nothing of it can be markup.
 (() => {
   'use strict';
-  const SHOWN = 8, BREAK = '\n', END = '\u0001', MISSING = 65535;
+  const SHOWN = 8, NEAREST = 5, BREAK = '\n', END = '\u0001', MISSING = 65535;
   const byId = (id) => document.getElementById(id);
   const query = byId('query'), matches = byId('matches'), told = byId('told'), found = byId('found');
   const count = new Intl.NumberFormat('en');
@@ -17,12 +17,12 @@
     const length = new DataView(buffer).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
     const begin = 4 + Math.ceil(length / 4) * 4;
-    const kinds = { u2: Uint16Array, u4: Uint32Array };
+    const kinds = { u2: Uint16Array, u4: Uint32Array, i2: Int16Array };
     const arrays = {};
     for (const [name, [kind, offset, n]] of Object.entries(header.arrays)) {
       arrays[name] = new kinds[kind](buffer, begin + offset, n);
     }
-    for (const name of ['cast', 'genre', 'near', 'posterior', 'career']) {
+    for (const name of ['cast', 'genre', 'posterior', 'career']) {
       arrays[name + '_start'] = running(arrays[name + '_count']);
     }
     return { ...header, arrays };
@@ -36,6 +36,28 @@
     const starts = data.arrays[name + '_start'];
     return data.arrays[of].subarray(starts[k], starts[k + 1]);
   };
+  // The movies nearest to one, nearest first, of equally near ones the first. Coordinates are whole
+  // numbers, so that sums are exact. Movies at zero are near to none.
+  function nearest(k) {
+    const { place } = data.arrays, size = place.length / data.titles.length;
+    const at = (m) => place.subarray(m * size, (m + 1) * size), own = at(k), best = [];
+    if (!own.some(Boolean)) return [];
+    let limit = Infinity; // the square of the distance of the last of them
+    for (let m = 0, start = 0; m < data.titles.length; m++, start += size) {
+      let square = 0;
+      for (let c = 0; c < size && square < limit; c++) {
+        const away = own[c] - place[start + c];
+        square += away * away;
+      }
+      if (square >= limit || m === k || !at(m).some(Boolean)) continue;
+      let rank = best.length;
+      while (rank && best[rank - 1].square > square) rank--;
+      best.splice(rank, 0, { m, square });
+      best.length = Math.min(best.length, NEAREST);
+      if (best.length === NEAREST) limit = best[NEAREST - 1].square;
+    }
+    return best.map(({ m }) => m);
+  }
   const pause = () => new Promise((resolve) => setTimeout(resolve));
 
   // Names without accents, case, punctuation and signs; emoji stay
@@ -185,15 +207,18 @@
         [cluster(groups[place]), bar(chance / data.scale, percent(chance / data.scale))]),
     ) : make('p', {}, 'Its cast does not tell: nobody in it is known from a placed movie.'));
     parts.push(heading('Which movies are nearest?'));
-    const own = new Set(cast), near = row('near', k);
+    const own = new Set(cast), near = nearest(k);
+    const size = data.arrays.place.length / data.titles.length;
+    const space = size < data.n_components
+      ? `first ${size} of the ${data.n_components} components that the clustering uses` : 'reduced space';
     parts.push(near.length ? table(
-      'The nearest movies in the reduced space, nearest first', ['Movie', 'Cluster', 'Shares'],
-      Array.from(near, (other) => {
+      `The nearest movies in the ${space}, nearest first`, ['Movie', 'Cluster', 'Shares'],
+      near.map((other) => {
         const shared = Array.from(row('cast', other)).filter((a) => own.has(a));
         return [movie(other), cluster(data.arrays.group[other]),
           shared.length ? joined(shared.map(actor)) : 'no actor'];
       }),
-    ) : make('p', {}, 'None: nothing tells where it lies, or its neighbours are not on this page.'));
+    ) : make('p', {}, 'None: nothing, or too little, tells where it lies, or where any other movie here does.'));
     return { text: title(k) + year(k), lead: 'Movie', parts };
   }
   const moviesOf = (a) => row('career', a).reduce((sum, n) => sum + n, 0);
