@@ -109,6 +109,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
         connection = await self._launch(cmd, **kwargs)
+        self.peak = _memory_of(self.pid, "VmHWM")  # it may be gone before anybody looks again
         if self.memory_limit is not None:
             _limit_memory(self.pid, self.memory_limit)
         return connection
