@@ -138,7 +138,7 @@ class MovieLines:
     def __iter__(self) -> Iterator[MovieColumns]:
         first = 1
         for block in _blocks_of_lines(self._path):
-            n_lines = block.count(b"\n") + 1
+            n_lines = _n_lines(block)
             columns = _parse_together(block, n_lines, first)
             if columns is not None and self._are_new(columns):
                 self.n_records += n_lines
@@ -165,7 +165,7 @@ class MovieLines:
     def _decode_one_by_one(self, block: bytes, first: int) -> Iterator[tuple]:
         """Yield the rows of usable movies; what is wrong with the others is collected."""
         findings, seen = self._findings, self._findings.lines
-        for number, line in enumerate(block.split(b"\n"), first):
+        for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), first):
             if not line.strip():
                 self.n_blank += 1
                 continue
@@ -189,8 +189,12 @@ class MovieLines:
             yield movie_id, movie.title, *known, number, movie.genres, movie.actors
 
 
+def _n_lines(block: bytes) -> int:
+    return block.count(b"\n") + (not block.endswith(b"\n"))
+
+
 def _blocks_of_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a plain or gzip file, many at once, without the last one's end."""
+    """Yield the lines of a plain or gzip file, many at once."""
     with open_films(path) as file:
         first = 1
         while block := file.read(min(BLOCK_BYTES, MAX_LINE_BYTES)):
@@ -203,9 +207,8 @@ def _blocks_of_lines(path: Path) -> Iterator[bytes]:
                 )
             if first == 1:
                 block = _check_start(block, path)
-            block = block.removesuffix(b"\n")
             yield block
-            first += block.count(b"\n") + 1
+            first += _n_lines(block)
 
 
 _STARTS = {
@@ -462,7 +465,7 @@ _KINDS = {
 
 def _is_utf8(text: bytes) -> bool:
     try:
-        text.decode("utf-8")
+        text.isascii() or text.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True

@@ -54,11 +54,12 @@ def read(block, findings, *, together=True):
 
 
 def is_parsed_together(block):
-    return jsonlines._parse_together(block, block.count(b"\n") + 1, 1) is not None
+    return jsonlines._parse_together(block, jsonlines._n_lines(block), 1) is not None
 
 
 def test_lines_without_fault_are_parsed_together():
     assert is_parsed_together(GOOD)
+    assert is_parsed_together(GOOD + b"\n")
     assert is_parsed_together(GOOD.replace(b"\n", b"\r\n"))
 
 
