@@ -355,11 +355,7 @@ class CorpusBuilder:
             self._pack()
 
     def add_columns(self, columns: MovieColumns) -> None:
-        """Take in many movies, whose ids must be new."""
-        ids = columns.movie_ids.to_pylist()
-        if len(set(ids)) < len(ids) or not self._known.isdisjoint(ids):
-            raise ValueError("a movie is there already")
-        self._known.update(ids)
+        """Take in many movies, whose ids must be new; :meth:`build` finds out."""
         if self._rows:
             self._pack()
         self._parts.append(columns)
@@ -370,9 +366,17 @@ class CorpusBuilder:
         self._rows.clear()
 
     def build(self, **notes: int) -> Corpus:
-        """Return the corpus of all movies taken in; `notes` are added to the counts."""
+        """Return the corpus of all movies taken in; `notes` are added to the counts.
+
+        Raises
+        ------
+        ValueError
+            A movie was taken in twice.
+        """
         self._pack()
         movies = MovieColumns.joined(self._parts)
+        if pc.count_distinct(movies.movie_ids).as_py() < len(movies.movie_ids):
+            raise ValueError("a movie is there twice")
         actors, credits = self._number_actors(movies)
         return Corpus(
             movies=pd.DataFrame(

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imdbclust import jsonlines
+from imdbclust.jsonlines import MovieColumns
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus, write_corpus
 
 TABLES = ("movies", "actors", "credits", "genres", "problems")
@@ -423,6 +424,16 @@ def test_an_id_goes_before_a_name():
     builder = CorpusBuilder()
     builder.add("m1", "One", [], [("x", "y"), ("y", "z")])
     assert builder.build().find_actor("y")["actor_id"].tolist() == ["y"]
+
+
+def test_a_movie_is_taken_in_once_whichever_way():
+    one = MovieColumns.of_rows([("m", "One", None, None, None, 1, ("Drama",), (("a", "Ada"),))])
+    builder = CorpusBuilder()
+    builder.add_columns(one)
+    assert builder.build().movies["movie_id"].tolist() == ["m"]
+    builder.add_columns(one)
+    with pytest.raises(ValueError, match="a movie is there twice"):
+        builder.build()
 
 
 def test_a_builder_refuses_an_id_twice():
