@@ -239,7 +239,7 @@ def goes_on_and_ends_well(calls, out, undisturbed, temporary=None):
     assert list(again.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, calls, tmp_path):
     killed = 0
     while killed < times:
