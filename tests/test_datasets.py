@@ -367,6 +367,7 @@ def _a_server_here_may_do_without_encryption(monkeypatch):
 
 
 CONTENT = bytes(range(256)) * 1000
+ZEROS_PACKED = gzip.compress(bytes(2**24))
 
 
 class _Films(BaseHTTPRequestHandler):
@@ -386,7 +387,7 @@ class _Films(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Encoding", "gzip")
             self.end_headers()
-            self.wfile.write(gzip.compress(bytes(2**24)))
+            self.wfile.write(ZEROS_PACKED)
             return
         self.send_response(200)
         extra = 10 if self.path in ("/broken", "/stalled") else 0
