@@ -81,7 +81,7 @@ def read_manifest(folder: Path) -> dict:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         is_sweep = isinstance(manifest, dict) and "settings" in manifest
         msgspec.convert(manifest, _Sweep if is_sweep else _Run)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise NotARun(f"{path} is no manifest of a run: {reason}") from None
     return manifest
