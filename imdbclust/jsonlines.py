@@ -136,9 +136,7 @@ class MovieLines:
         self.n_records = self.n_blank = 0
 
     def __iter__(self) -> Iterator[MovieColumns]:
-        first = 1
-        for block in _blocks_of_lines(self._path):
-            n_lines = _n_lines(block)
+        for first, n_lines, block in _blocks_of_lines(self._path):
             columns = _parse_together(block, n_lines, first)
             if columns is not None and self._are_new(columns):
                 self.n_records += n_lines
@@ -149,7 +147,6 @@ class MovieLines:
                     yield MovieColumns.of_rows(some)
             if self._is_hopeless():
                 break
-            first += n_lines
 
     def _are_new(self, columns: MovieColumns) -> bool:
         """Take note of movies, unless one of them was there before."""
@@ -193,8 +190,8 @@ def _n_lines(block: bytes) -> int:
     return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
-def _blocks_of_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a plain or gzip file, many at once."""
+def _blocks_of_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the lines of a plain or gzip file, many at once: the first's number, how many, all."""
     with open_films(path) as file:
         first = 1
         while block := file.read(min(BLOCK_BYTES, MAX_LINE_BYTES)):
@@ -207,8 +204,9 @@ def _blocks_of_lines(path: Path) -> Iterator[bytes]:
                 )
             if first == 1:
                 block = _check_start(block, path)
-            yield block
-            first += _n_lines(block)
+            n_lines = _n_lines(block)
+            yield first, n_lines, block
+            first += n_lines
 
 
 _STARTS = {

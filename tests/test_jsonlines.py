@@ -43,7 +43,8 @@ PIECES = [
 def read(block, findings, *, together=True):
     """Return everything that reading some lines gives, parsed at once where that can be."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonlines, "_blocks_of_lines", lambda _: iter([block]))
+        all_of_it = (1, jsonlines._n_lines(block), block)
+        patch.setattr(jsonlines, "_blocks_of_lines", lambda _: iter([all_of_it]))
         if not together:
             patch.setattr(jsonlines, "_parse_together", lambda *_: None)
         lines = MovieLines(None, findings)
