@@ -1,6 +1,6 @@
 """``python -m imdbclust`` is ``imdbclust``."""
 
-from imdbclust.cli import program
+from imdbclust.commands.cli import program
 
 if __name__ == "__main__":
     raise SystemExit(program())

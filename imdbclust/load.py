@@ -23,8 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from imdbclust.frames import NO_GENRE, merged_tables, tables_from_frames
-from imdbclust.jsonlines import (
+from imdbclust.base.text import shown
+from imdbclust.films.checks import problem_table
+from imdbclust.films.frames import NO_GENRE, merged_tables, tables_from_frames
+from imdbclust.films.json_lines import (
     GIVE_UP,
     ROWS_TOGETHER,
     MovieColumns,
@@ -32,14 +34,7 @@ from imdbclust.jsonlines import (
     encode_movie,
     gzip_or_plain,
 )
-from imdbclust.problems import (
-    EXAMPLES,
-    CorpusError,
-    Findings,
-    check_on_problem,
-)
-from imdbclust.rows import problem_table
-from imdbclust.terminal import shown
+from imdbclust.films.problems import EXAMPLES, CorpusError, ProblemLog, check_on_problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,22 +205,26 @@ class Corpus:
             ``on_problem="stop"``, named by frame, column and position; no movie at all.
         """
         check_on_problem(on_problem)
-        findings = Findings()
-        tables = tables_from_frames(movies, credits, actors, genres, findings)
-        findings.stop_if(on_problem)
+        problem_log = ProblemLog()
+        tables = tables_from_frames(movies, credits, actors, genres, problem_log)
+        problem_log.stop_if(on_problem)
         if not len(tables["movies"]):
-            raise CorpusError("movies: there is no row that can be used", findings.problems)
-        return cls.of_tables(tables, findings, records=len(movies))
+            raise CorpusError("movies: there is no row that can be used", problem_log.problems)
+        return cls.of_tables(tables, problem_log, records=len(movies))
 
     @classmethod
-    def of_tables(cls, tables: dict[str, pd.DataFrame], findings: Findings, **notes: int) -> Corpus:
+    def of_tables(
+        cls, tables: dict[str, pd.DataFrame], problem_log: ProblemLog, **notes: int
+    ) -> Corpus:
         """Return the corpus of tables in its own order, with what was found on the way."""
-        counts = {kind: findings.counts[kind] for kind in _COUNTED}
-        more = {kind: n for kind, n in findings.counts.items() if n and kind not in counts}
-        return cls(**tables, problems=problem_table(findings.problems), notes=counts | more | notes)
+        counts = {kind: problem_log.counts[kind] for kind in _COUNTED}
+        more = {kind: n for kind, n in problem_log.counts.items() if n and kind not in counts}
+        return cls(
+            **tables, problems=problem_table(problem_log.problems), notes=counts | more | notes
+        )
 
     def merge(
-        self, *others: Corpus, names: Iterable[str] = (), findings: Findings | None = None
+        self, *others: Corpus, names: Iterable[str] = (), problem_log: ProblemLog | None = None
     ) -> Corpus:
         """Return the films of several corpora as one corpus.
 
@@ -242,7 +241,7 @@ class Corpus:
         names : iterable of str, optional
             What to call the corpora in contradictions; without it the titles of their sources,
             or their numbers.
-        findings : Findings, optional
+        findings : ProblemLog, optional
             Collects the contradictions.
 
         Returns
@@ -258,13 +257,13 @@ class Corpus:
         ]
         if len(names) != len(parts):
             raise ValueError(f"{len(parts)} corpora are merged, but {len(names)} names are given")
-        findings = findings or Findings()
+        problem_log = problem_log or ProblemLog()
         tables = merged_tables(
             [{name: getattr(part, name) for name in _TABLES[:4]} for part in parts],
             names,
-            findings,
+            problem_log,
         )
-        merged = self.of_tables(tables, findings)
+        merged = self.of_tables(tables, problem_log)
         notes = dict.fromkeys(key for part in (*parts, merged) for key in part.notes)
         return replace(
             merged,
@@ -315,14 +314,14 @@ class CorpusBuilder:
 
     Parameters
     ----------
-    findings : Findings, optional
+    findings : ProblemLog, optional
         Collects what is changed, with examples.
     cast : str
         What the field of actors is called in the file, for messages.
     """
 
-    def __init__(self, findings: Findings | None = None, *, cast: str = "actors"):
-        self.findings, self._cast = findings or Findings(), cast
+    def __init__(self, problem_log: ProblemLog | None = None, *, cast: str = "actors"):
+        self.problem_log, self._cast = problem_log or ProblemLog(), cast
         self._known: set[str] = set()
         self._rows: list[tuple] = []
         self._parts: list[MovieColumns] = []
@@ -391,8 +390,8 @@ class CorpusBuilder:
             actors=actors,
             credits=credits,
             genres=self._number_genres(movies),
-            problems=problem_table(self.findings.problems),
-            notes={kind: self.findings.counts[kind] for kind in _COUNTED} | notes,
+            problems=problem_table(self.problem_log.problems),
+            notes={kind: self.problem_log.counts[kind] for kind in _COUNTED} | notes,
         )
 
     def _number_actors(self, movies: MovieColumns) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -457,13 +456,13 @@ class CorpusBuilder:
         found = np.flatnonzero(where)
         for at in found[:EXAMPLES].tolist():
             field = f"{column}[{at - np.searchsorted(movie, movie[at])}]"
-            self.findings.note(kind, lines[int(movie[at])].as_py(), field, text(at))
+            self.problem_log.note(kind, lines[int(movie[at])].as_py(), field, text(at))
         if len(found) > EXAMPLES:
-            self.findings.counts[kind] += len(found) - EXAMPLES
+            self.problem_log.counts[kind] += len(found) - EXAMPLES
 
 
 def read_corpus(
-    path: str | Path, *, on_problem: str = "stop", findings: Findings | None = None
+    path: str | Path, *, on_problem: str = "stop", problem_log: ProblemLog | None = None
 ) -> Corpus:
     """Read a corpus of JSON lines, plain or gzip, one line at a time.
 
@@ -475,7 +474,7 @@ def read_corpus(
         What to do with a record that cannot be used (no JSON, a missing or mistyped field, a
         key or an id that was there before): stop at the end of the file and list all of them,
         or set them aside into ``corpus.problems``.
-    findings : Findings, optional
+    findings : ProblemLog, optional
         Collects what is set aside or changed, for those who want to know more than the corpus
         tells.
 
@@ -492,24 +491,24 @@ def read_corpus(
     """
     path = Path(path)
     check_on_problem(on_problem)
-    findings = findings or Findings()
-    findings.file = shown(path.name)
-    builder, movies = CorpusBuilder(findings), MovieLines(path, findings)
+    problem_log = problem_log or ProblemLog()
+    problem_log.file = shown(path.name)
+    builder, movies = CorpusBuilder(problem_log), MovieLines(path, problem_log)
     for columns in movies:
         builder.add_columns(columns)
-    findings.stop_if(on_problem)
-    if not findings.lines:
-        raise _no_movie(findings, movies.n_records)
+    problem_log.stop_if(on_problem)
+    if not problem_log.lines:
+        raise _no_movie(problem_log, movies.n_records)
     return builder.build(records=movies.n_records, blank_lines=movies.n_blank)
 
 
-def _no_movie(findings: Findings, n_records: int) -> CorpusError:
+def _no_movie(problem_log: ProblemLog, n_records: int) -> CorpusError:
     if not n_records:
-        return CorpusError(f"{findings.file}: no movie in this file: it is empty")
-    first = "\n  ".join(map(str, findings.problems[:3]))
+        return CorpusError(f"{problem_log.file}: no movie in this file: it is empty")
+    first = "\n  ".join(map(str, problem_log.problems[:3]))
     which = f"the first {n_records:,}" if n_records == GIVE_UP else f"its {n_records:,}"
     what = f"none of {which} records can be used, beginning with\n  {first}"
-    return CorpusError(f"{findings.file}: no movie in this file: {what}", findings.problems)
+    return CorpusError(f"{problem_log.file}: no movie in this file: {what}", problem_log.problems)
 
 
 def write_corpus(corpus: Corpus, path: str | Path) -> None:

@@ -9,7 +9,7 @@ import hypothesis
 import matplotlib as mpl
 import pytest
 
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import write_corpus
 
 mpl.use("Agg")
@@ -29,7 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if "COVERAGE_PROCESS_CONFIG" in os.environ:
     import papermill  # noqa: F401 (it has to be there before its engine is)
 
-    from imdbclust.running.engine import TruthfulClient
+    from imdbclust.running.kernels.engine import TruthfulClient
 
     def _gracefully(self, *args, _init=TruthfulClient.__init__, **options):
         _init(self, *args, **options | {"shutdown_kernel": "graceful"})
@@ -44,7 +44,7 @@ def recipe_of(preset: str):
     """Return the recipe of a preset."""
     from dataclasses import fields
 
-    from imdbclust.evaluation import Recipe
+    from imdbclust.evaluation.measure import Recipe
     from imdbclust.running.parameters import settings
 
     values = settings(preset, {})

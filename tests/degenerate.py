@@ -8,8 +8,8 @@ from random import Random
 
 import nbformat
 
-from imdbclust.running.gaps import gaps
-from imdbclust.running.tables import read_table
+from imdbclust.display.csv_files import read_table
+from imdbclust.display.missing_values import gaps
 
 GENRES = ("Drama", "War", "Comedy", "Western")
 

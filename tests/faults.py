@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from imdbclust import files
+from imdbclust.films import opening as files
 from imdbclust.running.store import ARTIFACT, DONE, NOTEBOOK, TABLES, write_json
 
 KILL = 0
@@ -145,7 +145,7 @@ def killed_at(number: int, act) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
 
 
-def notebooks_that_cost_nothing(planned, attempt, scratch, manner, *, on_end, **_):
+def notebooks_that_cost_nothing(planned, attempt, scratch, options, *, on_end, **_):
     """Leave, in place of papermill, what identifies the execution."""
     token = json.loads((scratch / "context.json").read_text(encoding="utf-8"))["token"]
     cell = {"cell_type": "code", "id": "a", "execution_count": 1, "metadata": {}, "outputs": []}

@@ -9,7 +9,7 @@ import tomllib
 import pytest
 import yaml
 
-from imdbclust.paths import NOTEBOOKS, REPOSITORY
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
 PACKAGE = REPOSITORY / "imdbclust"

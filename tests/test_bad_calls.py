@@ -14,9 +14,9 @@ import requests
 from conftest import stages_of
 from test_bad_films import BAD_RECORDS, GOOD_LINE, REFUSED, TABLES
 
-from imdbclust import cli
-from imdbclust.datasets.large import LargeSample
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.commands import cli
+from imdbclust.datasets.made_up.large import LargeSample
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import write_corpus
 from imdbclust.running import run as running
 from imdbclust.running import sweep as sweeping

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust import files, jsonlines
-from imdbclust.cli import main
-from imdbclust.datasets import DatasetError, find
-from imdbclust.problems import CorpusError
+from imdbclust.base.errors import DatasetError
+from imdbclust.commands.cli import main
+from imdbclust.datasets import find
+from imdbclust.films import json_lines as jsonlines
+from imdbclust.films import opening as files
+from imdbclust.films.problems import CorpusError
 
 GOOD = {
     "imdb_id": "tt1",

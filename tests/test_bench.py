@@ -12,12 +12,12 @@ import scipy.sparse as sp
 from imdbclust.bench import quality as bench
 from imdbclust.bench.peers import Anchor, Peer, PeerFailed
 from imdbclust.bench.quality import COLUMNS, OURS, Contender, Effort, lead_sentences, measure
-from imdbclust.cli import main
 from imdbclust.clustering import UNPLACED
-from imdbclust.datasets.sample import make_filmography
-from imdbclust.evaluation import Fitted, Recipe
+from imdbclust.commands.cli import main
+from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.evaluation.measure import Fitted, Recipe
 from imdbclust.matrix import build_incidence
-from imdbclust.running.html import check_page
+from imdbclust.running.pages.report import check_page
 
 MEASURED = [
     name for name in COLUMNS if name not in ("recipe", "library", "seconds", "n_clusters", "note")

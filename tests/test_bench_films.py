@@ -6,7 +6,7 @@ from imdbclust.bench import BenchFailed, importing, pandas_importer, recipe, rec
 from imdbclust.bench.timing import Options
 from imdbclust.clustering import MOVIE_TO_CLUSTER
 from imdbclust.datasets.imdb_dumps import import_dumps
-from imdbclust.datasets.large import LargeSample
+from imdbclust.datasets.made_up.large import LargeSample
 
 
 @pytest.fixture

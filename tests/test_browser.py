@@ -17,9 +17,9 @@ import pytest
 from chromium import launched, needs_chromium, playwright, visits
 from hostile import HOSTILE, as_id, write_hostile_films
 
-from imdbclust.running import html
-from imdbclust.running.show import MAX_TEXT, table_html
-from imdbclust.running.tables import read_table
+from imdbclust.display.csv_files import read_table
+from imdbclust.display.render import MAX_TEXT, table_html
+from imdbclust.running.pages import report as html
 
 pytestmark = needs_chromium
 

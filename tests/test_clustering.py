@@ -21,7 +21,7 @@ from imdbclust.clustering import (
     typical_movies,
     write_movie_to_cluster,
 )
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import Embedding, reduce_movies

@@ -9,11 +9,12 @@ from corpora import corpora, toy_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust.cli import main
-from imdbclust.datasets import DatasetError, find
+from imdbclust.base.errors import DatasetError
+from imdbclust.commands.cli import main
+from imdbclust.datasets import find
 from imdbclust.datasets.credits import TableOptions, read_credits
+from imdbclust.films.problems import ProblemLog
 from imdbclust.load import CorpusError, read_corpus
-from imdbclust.problems import Findings
 
 TABLES = ("movies", "actors", "credits", "genres")
 
@@ -23,16 +24,16 @@ def read(tmp_path):
     """Read a table from bytes or lines; returns the corpus, with what was found and told."""
 
     def read_table(content, name="films.csv", on_problem="stop", **options):
-        path, told, findings = tmp_path / name, [], Findings()
+        path, told, problem_log = tmp_path / name, [], ProblemLog()
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         corpus = read_credits(
             path,
             TableOptions(**options),
             on_problem=on_problem,
-            findings=findings,
+            problem_log=problem_log,
             tell=told.append,
         )
-        return corpus, findings, told
+        return corpus, problem_log, told
 
     return read_table
 
@@ -52,14 +53,14 @@ TABLE = "movie_id,title,actor_id,actor,genres,year\n"
 
 
 def test_rows_of_a_movie_become_one_movie(read):
-    corpus, findings, _ = read(
+    corpus, problem_log, _ = read(
         TABLE + "007,NA,01,Ada,Drama|War,1999\n007,NA,02,null,Drama|War,1999\n08,nan,01,Ada,,\n"
     )
     assert films(corpus) == {"NA": (["Ada", "null"], ["Drama", "War"]), "nan": (["Ada"], [])}
     assert corpus.movies["movie_id"].tolist() == ["007", "08"]
     assert corpus.actors["actor_id"].tolist() == ["01", "02"]
     assert corpus.movies["year"].tolist() == [1999, pd.NA]
-    assert findings.counts.total() == 0
+    assert problem_log.counts.total() == 0
     assert corpus.notes["records"] == 3
 
 
@@ -90,9 +91,9 @@ def test_a_separator_that_is_given_is_not_guessed(read):
     ],
 )
 def test_genres_of_a_cell_are_split(read, cells, genres):
-    corpus, findings, told = read(f'title\tactor\tgenres\nA\tB\t"{cells}"\n')
+    corpus, problem_log, told = read(f'title\tactor\tgenres\nA\tB\t"{cells}"\n')
     assert films(corpus)["A"][1] == genres
-    assert findings.counts.total() == 0
+    assert problem_log.counts.total() == 0
     assert any("genres in a cell" in sentence for sentence in told) == (cells != "Drama")
 
 
@@ -102,9 +103,9 @@ def test_a_separator_of_genres_may_be_given(read):
 
 
 def test_every_row_of_a_movie_may_name_other_genres(read):
-    corpus, findings, _ = read("title,actor,genre\nA,B,War\nA,C,Drama\nA,D,War\n")
+    corpus, problem_log, _ = read("title,actor,genre\nA,B,War\nA,C,Drama\nA,D,War\n")
     assert films(corpus) == {"A": (["B", "C", "D"], ["War", "Drama"])}
-    assert findings.counts.total() == 0
+    assert problem_log.counts.total() == 0
 
 
 def test_columns_are_guessed_from_their_names_and_told(read):
@@ -145,22 +146,24 @@ def test_without_titles_or_names_the_ids_stand_for_them(read):
 
 
 def test_a_row_without_an_actor_is_a_movie(read):
-    corpus, findings, _ = read("title,actor\nA,\nB,\nB,C\n")
+    corpus, problem_log, _ = read("title,actor\nA,\nB,\nB,C\n")
     assert films(corpus) == {"A": ([], []), "B": (["C"], [])}
-    assert (findings.counts.total(), corpus.notes["castless_rows"]) == (0, 2)
+    assert (problem_log.counts.total(), corpus.notes["castless_rows"]) == (0, 2)
 
 
 def test_a_title_or_name_that_one_row_has_serves_the_others(read):
-    corpus, findings, _ = read(TABLE + "1,,01,,,\n1,A,01,Ada,,1999\n2,B,01,,,\n")
+    corpus, problem_log, _ = read(TABLE + "1,,01,,,\n1,A,01,Ada,,1999\n2,B,01,,,\n")
     assert films(corpus) == {"A": (["Ada"], []), "B": (["Ada"], [])}
     assert corpus.movies["year"].tolist() == [1999, pd.NA]
-    assert +findings.counts == {"repeated_credits": 1}
+    assert +problem_log.counts == {"repeated_credits": 1}
 
 
 def test_contradictions_are_listed_and_the_first_stays(read):
-    corpus, findings, _ = read(TABLE + "1,A,01,Ada,War,1999\n1,B,02,Bo,War,2000\n1,A,03,C,,1999\n")
+    corpus, problem_log, _ = read(
+        TABLE + "1,A,01,Ada,War,1999\n1,B,02,Bo,War,2000\n1,A,03,C,,1999\n"
+    )
     assert corpus.movies[["title", "year"]].to_numpy().tolist() == [["A", 1999]]
-    assert [str(problem) for problem in findings.examples] == [
+    assert [str(problem) for problem in problem_log.examples] == [
         "films.csv:3: title: of '1': 'B' contradicts 'A', which was kept",
         "films.csv:3: year: of '1': 2000 contradicts 1999, which was kept",
     ]
@@ -168,8 +171,8 @@ def test_contradictions_are_listed_and_the_first_stays(read):
 
 def test_lines_are_rows_of_the_spreadsheet(read):
     table = 'title,actor\n"A\nB",C\n\nshort\n,nameless\nlong,er,row\n,last\n'
-    _, findings, _ = read(table, on_problem="skip")
-    assert [(problem.line, problem.kind) for problem in findings.problems] == [
+    _, problem_log, _ = read(table, on_problem="skip")
+    assert [(problem.line, problem.kind) for problem in problem_log.problems] == [
         (4, "wrong_cells"),
         (5, "missing"),
         (6, "wrong_cells"),
@@ -180,15 +183,15 @@ def test_lines_are_rows_of_the_spreadsheet(read):
 @pytest.mark.parametrize("before", ["sep=,\r\n", "\r\n\r\n", "\n"])
 def test_what_stands_before_the_header_is_counted_too(read, before):
     n_before = before.count("\n")
-    _, findings, _ = read(before + "title,actor\r\nA,B\r\nC\r\n,D\r\n", on_problem="skip")
-    assert [problem.line for problem in findings.problems] == [n_before + 3, n_before + 4]
+    _, problem_log, _ = read(before + "title,actor\r\nA,B\r\nC\r\n,D\r\n", on_problem="skip")
+    assert [problem.line for problem in problem_log.problems] == [n_before + 3, n_before + 4]
 
 
 def test_lines_hold_in_a_table_of_many_blocks(read):
     rows = [f"title {n},actor {n}\n" for n in range(120_000)]
     rows[50_000], rows[110_000] = "short\n", ",nameless\n"
-    _, findings, _ = read("title,actor\n" + "".join(rows), on_problem="skip")
-    assert [problem.line for problem in findings.problems] == [50_002, 110_002]
+    _, problem_log, _ = read("title,actor\n" + "".join(rows), on_problem="skip")
+    assert [problem.line for problem in problem_log.problems] == [50_002, 110_002]
 
 
 def test_stop_lists_every_row(read):
@@ -198,11 +201,11 @@ def test_stop_lists_every_row(read):
 
 def test_numbers_of_a_spreadsheet(read):
     table = "title;actor;year;rating;votes\nA;B;1999.0;7,25;1000\nC;D;n/a;-;\nE;F;2001;8;5.0\n"
-    corpus, findings, _ = read(table)
+    corpus, problem_log, _ = read(table)
     assert corpus.movies["year"].tolist() == [1999, pd.NA, 2001]
     assert corpus.movies["rating"].dropna().tolist() == [7.25, 8.0]
     assert corpus.movies["votes"].tolist() == [1000, pd.NA, 5]
-    assert findings.counts.total() == 0
+    assert problem_log.counts.total() == 0
 
 
 def test_an_encoding_may_be_given(read):

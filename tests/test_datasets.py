@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from imdbclust import cli, datasets
-from imdbclust.datasets import DatasetError, download, fetch, find
+from imdbclust.base.errors import DatasetError
+from imdbclust.commands import cli
+from imdbclust.datasets import download, find
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.find import fetch
 from imdbclust.datasets.registry import IMDB, WIKIPEDIA, Entry, Source
 from imdbclust.datasets.wikipedia import movie_id_of, read_wikipedia
 from imdbclust.load import CorpusError
@@ -785,13 +788,13 @@ def test_the_dumps_come_over_https_from_imdb():
 
 
 def test_fetch_prints_where_the_files_are_or_why_there_are_none(data, mirror, monkeypatch, capsys):
-    monkeypatch.setattr("imdbclust.datasets.fetch", lambda name: [data / f"{name}.json"])
+    monkeypatch.setattr("imdbclust.datasets.find.fetch", lambda name: [data / f"{name}.json"])
     assert cli.main(["fetch", "imdb"]) == cli.DONE
     assert capsys.readouterr().out == f"{data / 'imdb.json'}\n"
 
     def refuse(name):
         raise DatasetError(f"{name} cannot be had")
 
-    monkeypatch.setattr("imdbclust.datasets.fetch", refuse)
+    monkeypatch.setattr("imdbclust.datasets.find.fetch", refuse)
     assert cli.main(["fetch", "imdb"]) == cli.FAILED
     assert "imdb cannot be had" in capsys.readouterr().err

@@ -21,12 +21,14 @@ from degenerate import (
     write_films,
 )
 
-from imdbclust import cli, plots
-from imdbclust import evaluation as ev
+from imdbclust import plots
+from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
+from imdbclust.commands import cli
 from imdbclust.datasets import find
+from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
+from imdbclust.evaluation import measure as ev
 from imdbclust.matrix import build_incidence
-from imdbclust.paths import NOTEBOOKS
 from imdbclust.reduction import (
     kept_sentence,
     map_movies,
@@ -35,7 +37,6 @@ from imdbclust.reduction import (
     reduce_movies,
     scree_table,
 )
-from imdbclust.running.gaps import EVERYWHERE, REASONS, REST, ROWS, explained
 
 PRESETS = ("seed", "recommended")
 

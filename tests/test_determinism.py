@@ -23,16 +23,16 @@ from degenerate import given, movie, troupes, write_films
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from imdbclust import cli
 from imdbclust import probabilities as pr
 from imdbclust.clustering import profile_clusters
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.commands import cli
+from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.display.csv_files import read_table
 from imdbclust.load import read_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import map_movies
 from imdbclust.running import same
 from imdbclust.running.same import comparable
-from imdbclust.running.tables import read_table
 
 PRESETS = ("seed", "recommended")
 

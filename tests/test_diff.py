@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from imdbclust import cli
+from imdbclust.commands import cli
 from imdbclust.running.diff import _results, describe_difference
 
 

@@ -14,9 +14,9 @@ from corpora import clustering_of, toy_corpus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
-from imdbclust import evaluation as ev
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.evaluation import measure as ev
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
 

@@ -14,16 +14,16 @@ import pytest
 from chromium import launched, needs_chromium, playwright, visits
 from corpora import clustering_of
 
-from imdbclust.assignment import Assigner
-from imdbclust.catalogue import pack_catalogue, unpack_catalogue
+from imdbclust.base.paths import REPOSITORY
 from imdbclust.clustering import profile_clusters, typical_movies
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
-from imdbclust.paths import REPOSITORY
+from imdbclust.new_movies import Assigner
 from imdbclust.plots import cluster_colors
 from imdbclust.reduction import reduce_movies
-from imdbclust.running.explorer import MAX_BYTES, render_explorer
+from imdbclust.running.explorer_data import pack_catalogue, unpack_catalogue
+from imdbclust.running.pages.explorer import MAX_BYTES, render_explorer
 
 pytestmark = needs_chromium
 

@@ -25,13 +25,16 @@ from types import SimpleNamespace
 import pytest
 from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, tree
 
-from imdbclust import cli, datasets, files
+from imdbclust.base.paths import REPOSITORY
+from imdbclust.commands import cli
 from imdbclust.datasets import download, imdb_dumps
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.datasets.registry import Entry, Source
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.films import opening as files
 from imdbclust.load import write_corpus
-from imdbclust.paths import REPOSITORY
-from imdbclust.running import execute, html, parameters, plan, run, store, sweep
+from imdbclust.running import execute, parameters, plan, run, store, sweep
+from imdbclust.running.pages import report as html
 from imdbclust.running.store import PART, RECORD
 
 NUMBERS = "artifact/numbers.bin"

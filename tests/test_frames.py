@@ -9,7 +9,7 @@ from corpora import corpora, toy_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust.cli import main
+from imdbclust.commands.cli import main
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus, write_corpus
 
 TABLES = ("movies", "actors", "credits", "genres")

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imdbclust import cli, datasets
+from imdbclust.base.text import parse_memory
+from imdbclust.commands import cli
+from imdbclust.datasets import find as datasets
 from imdbclust.datasets import imdb_dumps
 from imdbclust.datasets.imdb_dumps import (
     BASICS,
@@ -22,13 +24,12 @@ from imdbclust.datasets.imdb_dumps import (
     NAMES,
     PRINCIPALS,
     RATINGS,
-    Choice,
+    Selection,
     import_dumps,
     write_dumps,
 )
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus
-from imdbclust.terminal import parse_memory
 
 TABLES = ("movies", "actors", "credits", "genres")
 
@@ -173,16 +174,16 @@ def test_the_small_dumps_by_hand(dumps, target):
 @pytest.mark.parametrize(
     ("choice", "movies"),
     [
-        (Choice(), "1 2 10000000"),
-        (Choice(types=("short",), min_movies=1), "3"),
-        (Choice(adult=True, min_movies=1, min_cast=0), "1 2 4 7 10000000"),
-        (Choice(since=None, until=None, min_movies=1, min_cast=0), "1 2 5 6 7 10000000"),
-        (Choice(since=None, until=2005, min_movies=1, min_cast=0), "2 6 7 10000000"),
-        (Choice(since=2010, until=None, min_movies=1), "1"),
-        (Choice(genres=("Musical",), min_movies=1), "2"),
-        (Choice(genres=("Music", "Drama"), min_movies=1), "1"),
-        (Choice(categories=("self",), min_movies=1), "1"),
-        (Choice(min_movies=1, min_cast=3), "10000000"),
+        (Selection(), "1 2 10000000"),
+        (Selection(types=("short",), min_movies=1), "3"),
+        (Selection(adult=True, min_movies=1, min_cast=0), "1 2 4 7 10000000"),
+        (Selection(since=None, until=None, min_movies=1, min_cast=0), "1 2 5 6 7 10000000"),
+        (Selection(since=None, until=2005, min_movies=1, min_cast=0), "2 6 7 10000000"),
+        (Selection(since=2010, until=None, min_movies=1), "1"),
+        (Selection(genres=("Musical",), min_movies=1), "2"),
+        (Selection(genres=("Music", "Drama"), min_movies=1), "1"),
+        (Selection(categories=("self",), min_movies=1), "1"),
+        (Selection(min_movies=1, min_cast=3), "10000000"),
         (EVERYTHING, "1 2 3 4 5 6 7 10000000"),
     ],
 )
@@ -205,7 +206,9 @@ def test_minima_are_applied_until_nothing_changes(tmp_path, target):
         NAMES: [],
         RATINGS: [],
     }
-    summary = import_dumps(put(tmp_path / "dumps", rows), target, Choice(min_movies=2, min_cast=2))
+    summary = import_dumps(
+        put(tmp_path / "dumps", rows), target, Selection(min_movies=2, min_cast=2)
+    )
     corpus = read_corpus(target)
     assert corpus.movies["movie_id"].tolist() == ["tt1", "tt2", "tt3"]
     assert corpus.cast_sizes().tolist() == [3, 3, 2]
@@ -274,11 +277,11 @@ def test_bad_lines_are_counted_and_named(tmp_path, target):
 
 def test_no_title_left_is_said_with_the_reasons(dumps, target):
     with pytest.raises(CorpusError, match=r"no title is left .*of another year"):
-        import_dumps(dumps, target, Choice(since=2030, until=2031))
+        import_dumps(dumps, target, Selection(since=2030, until=2031))
 
 
 def test_the_manifest_says_what_the_corpus_was_made_of(dumps, target):
-    import_dumps(dumps, target, Choice(min_cast=2))
+    import_dumps(dumps, target, Selection(min_cast=2))
     about = json.loads((target.parent / "films.jsonl.source.json").read_text(encoding="utf-8"))
     basics = about["inputs"][0]
     packed = (dumps / "title.basics.tsv.gz").read_bytes()
@@ -312,7 +315,7 @@ def test_an_interruption_leaves_nothing(dumps, target, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_real_signal_leaves_nothing(tmp_path, number):
-    from imdbclust.datasets.large import LargeSample
+    from imdbclust.datasets.made_up.large import LargeSample
 
     LargeSample(60_000, 200_000, 900_000).write_dumps(tmp_path / "dumps")
     command = [sys.executable, "-m", "imdbclust", "import-imdb", str(tmp_path / "dumps")]
@@ -403,7 +406,7 @@ def test_written_as_dumps_and_imported_it_is_the_same_corpus(tmp_path_factory, c
             rows[name] = [line.split("\t") for line in content.decode().split("\n")[1:-1]]
         end = data.draw(st.sampled_from(["\n", "\r\n"]))
         put(folder / "dumps", with_traps(rows, data.draw), zipped=zipped, end=end)
-        choice = Choice(since=None, until=None, min_movies=1, min_cast=0)
+        choice = Selection(since=None, until=None, min_movies=1, min_cast=0)
     import_dumps(folder / "dumps", folder / "films.jsonl", choice)
     same_tables(read_corpus(folder / "films.jsonl"), corpus)
 

@@ -27,7 +27,7 @@ from killing import (
     wait_for,
 )
 
-from imdbclust import cli
+from imdbclust.commands import cli
 from imdbclust.running.store import Store, examine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imdbclust import cli
-from imdbclust.datasets import large
+from imdbclust.commands import cli
 from imdbclust.datasets.imdb_dumps import EVERYTHING, FORMAT, import_dumps
-from imdbclust.datasets.large import LargeSample
+from imdbclust.datasets.made_up import large
+from imdbclust.datasets.made_up.large import LargeSample
 from imdbclust.load import read_corpus
 
 
@@ -133,7 +133,7 @@ def test_impossible_sizes_are_refused(sizes):
 
 
 def test_the_command_makes_small_samples_as_ever_and_others_in_blocks(tmp_path, capsys):
-    from imdbclust.datasets.sample import make_filmography
+    from imdbclust.datasets.made_up.sample import make_filmography
     from imdbclust.load import write_corpus
 
     small = [*["sample", "--movies", "60", "--actors", "90", "--random-state", "3", "--to"]]

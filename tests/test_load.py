@@ -11,8 +11,8 @@ from corpora import toy_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imdbclust import jsonlines
-from imdbclust.jsonlines import MovieColumns
+from imdbclust.films import json_lines as jsonlines
+from imdbclust.films.json_lines import MovieColumns
 from imdbclust.load import Corpus, CorpusBuilder, CorpusError, read_corpus, write_corpus
 
 TABLES = ("movies", "actors", "credits", "genres", "problems")

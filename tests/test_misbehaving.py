@@ -13,11 +13,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from test_html import make_manifest, record, render
 
-from imdbclust import cli
-from imdbclust.running import engine as engines
+from imdbclust.commands import cli
 from imdbclust.running import execute, plan
-from imdbclust.running.engine import CUT, MAX_PRINTED
-from imdbclust.running.execute import Manner, StageFailed, execute_stage
+from imdbclust.running.execute import ExecutionOptions, StageFailed, execute_stage
+from imdbclust.running.kernels import engine as engines
+from imdbclust.running.kernels.engine import CUT, MAX_PRINTED
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.store import NOTEBOOK, Store
 
@@ -35,24 +35,24 @@ def run_cells(tmp_path, monkeypatch):
     for module in (execute, plan):
         monkeypatch.setattr(module, "notebook_of", lambda stage: path)
 
-    def run(*cells, **manner):
+    def run(*cells, **options):
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook = new_notebook(
             cells=[new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
         )
         nbformat.write(notebook, path)
         planned = PlannedStage("load", "0" * 20, {})
-        execute_stage(planned, store=store, inputs={}, manner=Manner(**manner))
+        execute_stage(planned, store=store, inputs={}, options=ExecutionOptions(**options))
         return nbformat.read(store.path(planned) / NOTEBOOK, as_version=4)
 
     run.store = store
     return run
 
 
-def failure_of(run_cells, *cells, **manner):
+def failure_of(run_cells, *cells, **options):
     """Execute a notebook that fails; return the failure when nothing of it is left."""
     with pytest.raises(StageFailed) as failure:
-        run_cells(*cells, **manner)
+        run_cells(*cells, **options)
     assert list(run_cells.store.folder.iterdir()) == []
     return failure.value
 

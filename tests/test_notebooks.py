@@ -14,7 +14,7 @@ import yaml
 from nbclient import NotebookClient
 from nbstripout import strip_output
 
-from imdbclust.paths import NOTEBOOKS, REPOSITORY
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.running.parameters import declared
 from imdbclust.running.stages import STAGES, notebook_of
 

@@ -19,8 +19,8 @@ from imdbclust.bench.peers import (
     peers,
 )
 from imdbclust.clustering import UNPLACED
-from imdbclust.datasets.sample import make_filmography
-from imdbclust.evaluation import Fitted
+from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.evaluation.measure import Fitted
 from imdbclust.matrix import build_incidence, shuffle_casts
 
 K = 16

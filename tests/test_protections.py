@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from imdbclust.paths import REPOSITORY
+from imdbclust.base.paths import REPOSITORY
 
 PARTS = ("imdbclust", "tests", "notebooks", "pyproject.toml", "README.md", "data/README.md")
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from imdbclust.datasets.sample import make_filmography
+from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import read_corpus, write_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (

@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 from conftest import SMALL
 
-from imdbclust import cli
-from imdbclust.datasets import find, made_up
+from imdbclust.commands import cli
+from imdbclust.datasets import find
+from imdbclust.datasets.find import made_up
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
-from imdbclust.running.execute import Films, Manner, StageFailed, execute_stage
-from imdbclust.running.html import render_run
+from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
+from imdbclust.running.pages.report import render_run
 from imdbclust.running.parameters import (
     ParameterError,
     declared,
@@ -208,7 +209,7 @@ def test_another_number_of_clusters_shares_the_stages_before(films):
 
 def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, capsys):
     dataset = made_up(why="No real films are at hand: no connection")
-    running._execute_all([], Store(tmp_path), dataset, Manner(), [])
+    running._execute_all([], Store(tmp_path), dataset, ExecutionOptions(), [])
     assert "ARE MADE UP. No real films are at hand" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}
     folder = tmp_path / "run"
@@ -505,7 +506,7 @@ def test_what_papermill_would_call_completed_is_not_published(
     store, there = Store(tmp_path), Store(finished_run.parent)
     inputs = {stage.stage: there.path(stage) for stage in planned[:3]}
     with pytest.raises(StageFailed, match=pattern) as failure:
-        execute_stage(planned[3], store=store, inputs=inputs, films=Films.of(dataset))
+        execute_stage(planned[3], store=store, inputs=inputs, films=DatasetRef.of(dataset))
     assert failure.value.error["stage"] == "04_clustering"
     assert list(store.folder.iterdir()) == []
 

@@ -11,7 +11,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import normalize
 
-from imdbclust.datasets.sample import GENRES, make_filmography
+from imdbclust.datasets.made_up.sample import GENRES, make_filmography
 from imdbclust.load import Corpus, read_corpus, write_corpus
 
 TABLES = ("movies", "actors", "credits", "genres", "problems")

@@ -22,14 +22,14 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from papermill.translators import translate_parameters
 
-from imdbclust import cli
+from imdbclust.base.disk import replacing
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.clustering import Clustering
-from imdbclust.files import replacing
+from imdbclust.commands import cli
 from imdbclust.matrix import Incidence
-from imdbclust.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.reduction import Embedding
 from imdbclust.running.execute import _as_published
-from imdbclust.running.kernels import PrivateKernelManager
+from imdbclust.running.kernels.start import PrivateKernelManager
 from imdbclust.running.parameters import ParameterError, check_values, declared, parse_values
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.store import unfinished

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from imdbclust import cli
+from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.commands import cli
 from imdbclust.datasets import find
-from imdbclust.paths import NOTEBOOKS
 from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
-from imdbclust.running.html import check_page
+from imdbclust.running.pages.report import check_page
 from imdbclust.running.specification import read_specification
 from imdbclust.running.store import PART, Store
 

@@ -7,7 +7,8 @@ from importlib import import_module
 
 import pytest
 
-from imdbclust import bench, cli
+from imdbclust import bench
+from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.bench import BenchFailed
 from imdbclust.bench.timing import (
     Comparison,
@@ -19,8 +20,8 @@ from imdbclust.bench.timing import (
     write_page,
     write_part,
 )
-from imdbclust.paths import NOTEBOOKS
-from imdbclust.running.html import check_page
+from imdbclust.commands import cli
+from imdbclust.running.pages.report import check_page
 from imdbclust.running.parameters import declared_in
 
 FOUND = Comparison("a loop", [Cost(1.0, 100.0), Cost(2.0, 110.0)], [Cost(4.0), Cost(20.0)], "so")
@@ -163,7 +164,7 @@ def test_pages_take_turns_with_nbconvert_on_the_same_notebooks(tmp_path, command
     rendered = []
     monkeypatch.setattr("imdbclust.running.run.run", lambda **_: tmp_path)
     monkeypatch.setattr(
-        "imdbclust.running.html.render_run", lambda *arguments: rendered.append(arguments)
+        "imdbclust.running.pages.report.render_run", lambda *arguments: rendered.append(arguments)
     )
     part = import_module("imdbclust.bench.rendering").measure(Options(quick=True))
     assert rendered == [(tmp_path, {"name": "rendered"})]

@@ -18,11 +18,11 @@ import nbformat
 import pytest
 from conftest import SMALL
 
-from imdbclust import cli
+from imdbclust.commands import cli
 from imdbclust.datasets import find
-from imdbclust.running import warm
-from imdbclust.running.execute import Films, Manner, StageFailed, execute_stage
-from imdbclust.running.kernels import PrivateKernelManager
+from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
+from imdbclust.running.kernels import warm
+from imdbclust.running.kernels.start import PrivateKernelManager
 from imdbclust.running.parameters import settings
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.run import run
@@ -98,7 +98,7 @@ def test_both_engines_leave_the_same_bytes_and_figures(films, tmp_path):
                 parameters=QUICK,
                 name=preset,
                 out=tmp_path / engine,
-                manner=Manner(engine=engine),
+                options=ExecutionOptions(engine=engine),
             )
             manifest = json.loads((folder / "manifest.json").read_text())
             assert {entry["kernel"] for entry in manifest["stages"]} == {engine}
@@ -223,7 +223,7 @@ def last_stage(films, tmp_path):
     """A stage to execute, and how: what it reads is there."""
     found, store = find(str(films)), Store(tmp_path / "out")
     planned = plan_stages(settings("seed", QUICK), found, until="load")
-    return planned[-1], {"store": store, "inputs": {}, "films": Films.of(found)}
+    return planned[-1], {"store": store, "inputs": {}, "films": DatasetRef.of(found)}
 
 
 def test_a_stage_whose_server_is_killed_is_executed_by_a_plain_kernel(last_stage):
@@ -235,7 +235,9 @@ def test_a_stage_whose_server_is_killed_is_executed_by_a_plain_kernel(last_stage
             killed.append(warm._server.process.pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    record = execute_stage(planned, **how, manner=Manner(engine="auto"), on_cell=kill_the_server)
+    record = execute_stage(
+        planned, **how, options=ExecutionOptions(engine="auto"), on_cell=kill_the_server
+    )
     assert record["kernel"] == "plain"
     assert record["kernel_note"] == "the process that kernels are forked from was killed"
     assert [path.name for path in how["store"].folder.iterdir()] == [
@@ -251,7 +253,7 @@ def test_a_warm_kernel_that_must_be_warm_fails_with_its_server(last_stage):
         execute_stage(
             planned,
             **how,
-            manner=Manner(engine="warm"),
+            options=ExecutionOptions(engine="warm"),
             on_cell=lambda: warm._server.process.kill(),
         )
     assert list(how["store"].folder.iterdir()) == []
@@ -442,7 +444,9 @@ def test_a_server_or_kernel_killed_at_any_moment_is_told_truly(victim, n_times, 
         killer.start()
         outcome = ""
         try:
-            record = execute_stage(planned, **how, manner=Manner(engine="auto"), on_kernel=note)
+            record = execute_stage(
+                planned, **how, options=ExecutionOptions(engine="auto"), on_kernel=note
+            )
             outcome = record["kernel"]
         except StageFailed as failure:
             outcome = failure.error["type"]
@@ -490,7 +494,7 @@ def test_stock_papermill_gets_warm_kernels_through_private_sockets(tmp_path):
 def test_what_kernels_import_is_not_imported_to_start_them():
     code = (
         "import sys, imdbclust.running.parameters as p, imdbclust.running.execute;"
-        "p.declared(); import imdbclust.running.engine, imdbclust.running.html;"
+        "p.declared(); import imdbclust.running.kernels.engine, imdbclust.running.pages.report;"
         "print(sorted({'rfc3987_syntax', 'lark', 'seaborn', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imdbclust.bench import BenchFailed
 from imdbclust.bench.timing import Options, Part, cost_of_command, take_turns
-from imdbclust.datasets.large import LargeSample
+from imdbclust.datasets.made_up.large import LargeSample
 
 FULL = (1_000_000, 3_000_000, 10_000_000)
 """Titles, people and rows of title.principals (1 % more: some are listed twice)."""

@@ -1,7 +1,7 @@
 """The bench: our recipes beside clusterings of other libraries, on the same parts of the movies.
 
 Every recipe is fitted on all movies, again with other seeds, and on parts of the movies; what it
-then tells of the movies left out is measured by :mod:`imdbclust.evaluation`, as for our own
+then tells of the movies left out is measured by :mod:`imdbclust.evaluation.measure`, as for our own
 reports. Predictions that saw genres when they were fitted are told the same movies: how much casts
 can tell at all.
 """
@@ -24,12 +24,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from imdbclust import __version__, datasets
+from imdbclust import __version__
+from imdbclust.base.paths import reports
 from imdbclust.bench import BenchFailed
 from imdbclust.bench.peers import Anchor, Peer, PeerFailed, anchors, missing_libraries, peers
 from imdbclust.clustering import UNPLACED, check_n_clusters
-from imdbclust.datasets import Dataset
-from imdbclust.evaluation import (
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.find import Dataset
+from imdbclust.evaluation.measure import (
     TRAINED_SHARE,
     Fit,
     Fitted,
@@ -42,7 +44,6 @@ from imdbclust.evaluation import (
 )
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
-from imdbclust.paths import reports
 from imdbclust.reduction import check_n_components
 from imdbclust.running.parameters import ParameterError, settings
 
@@ -107,7 +108,8 @@ class Contender:
     name, library : str
         What stands in the table.
     fit : callable
-        Takes an incidence matrix and a seed, as of :mod:`imdbclust.evaluation`; or predicts, as
+        Takes an incidence matrix and a seed, as of
+        :mod:`imdbclust.evaluation.measure`; or predicts, as
         :attr:`imdbclust.bench.peers.Anchor.predict`. None if it cannot be measured.
     effort : Effort
         Fits that are compared.
@@ -147,7 +149,7 @@ def compare_quality(
     Parameters
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     n_seeds, n_subsamples : int, optional
         Fits of each recipe with other seeds, and on parts of the movies; as of `USUAL`, or of
         `QUICK` where that is asked for.
@@ -170,10 +172,10 @@ def compare_quality(
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError, imdbclust.datasets.DatasetError,
+    imdbclust.running.parameters.ParameterError, imdbclust.base.errors.DatasetError,
     imdbclust.load.CorpusError
         Something asked for is wrong; nothing was started.
-    imdbclust.running.html.RenderError
+    imdbclust.running.pages.report.RenderError
         The page is not fit to be read.
     BenchFailed
         Recipes broke with an error that is none of their own; all else is there.
@@ -541,12 +543,12 @@ def write_page(table: pd.DataFrame, dataset: Dataset, about: dict, path: Path) -
 
     Raises
     ------
-    imdbclust.running.html.RenderError
-        The page does not pass :func:`imdbclust.running.html.check_page`. It is written all the
-        same, so that the problem can be looked at.
+    imdbclust.running.pages.report.RenderError
+        The page does not pass :func:`imdbclust.running.pages.report.check_page`. It is written
+        all the same, so that the problem can be looked at.
     """
-    from imdbclust.running.html import render_page
-    from imdbclust.running.show import format_column
+    from imdbclust.display.render import format_column
+    from imdbclust.running.pages.report import render_page
 
     texts = pd.DataFrame({name: format_column(table[name], name) for name in COLUMNS})
     render_page(

@@ -13,8 +13,8 @@ from pathlib import Path
 from imdbclust.bench import BenchFailed
 from imdbclust.bench.timing import Comparison, Cost, Options, Part
 from imdbclust.clustering import MOVIE_TO_CLUSTER
-from imdbclust.datasets.large import LargeSample
-from imdbclust.datasets.sample import COURSE_ACTORS, COURSE_MOVIES
+from imdbclust.datasets.made_up.large import LargeSample
+from imdbclust.datasets.made_up.sample import COURSE_ACTORS, COURSE_MOVIES
 
 FULL = (35_000, 100_000, 200_000)
 QUICK = (400, 800)

@@ -18,7 +18,7 @@ QUICK = {"n_clusters": 6, "n_components": 8, "n_init": 2, "evaluation": "off"}
 
 def measure(options: Options) -> Part:
     """Render all pages of a run in this process, and its notebooks by nbconvert's command."""
-    from imdbclust.running.html import render_run
+    from imdbclust.running.pages.report import render_run
     from imdbclust.running.run import run
 
     with tempfile.TemporaryDirectory() as scratch:

@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from imdbclust import datasets
 from imdbclust.bench.sweep import loop_of_stock, make_stock
 from imdbclust.bench.timing import Cost, Options, Part, cost_of_command, take_turns
+from imdbclust.datasets import find as datasets
 from imdbclust.running.specification import Setting
 
 WITHOUT = {"evaluation": "off"}

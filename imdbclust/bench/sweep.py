@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from imdbclust import datasets
 from imdbclust.bench.timing import Cost, Options, Part, cost_of_command, take_turns
-from imdbclust.datasets import Dataset
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.find import Dataset
 from imdbclust.running.parameters import FROM_RUN, Value, declared_in
 from imdbclust.running.run import run
 from imdbclust.running.specification import Setting, read_specification
@@ -95,7 +95,7 @@ def loop_of_stock(setting: Setting, reports: Path, films: str) -> Cost:
     reports : path
         As :func:`make_stock` returns it.
     films : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     """
     environment = os.environ | {
         "IMDBCLUST_REPORTS": str(reports),

@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imdbclust import __version__
+from imdbclust.base.paths import reports
 from imdbclust.bench import BenchFailed
-from imdbclust.paths import reports
 from imdbclust.running.store import write_json
 
 RUNS = 5
@@ -37,7 +37,7 @@ class Options:
     Attributes
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     runs : int
         Pairs to measure; a part may take fewer where one of them takes minutes, and says so.
     out : Path, optional
@@ -301,16 +301,16 @@ def write_page(folder: Path) -> Path:
 
     Raises
     ------
-    imdbclust.running.html.RenderError
+    imdbclust.running.pages.report.RenderError
         The page is not fit to be read.
     """
     import matplotlib.pyplot as plt
     import pandas as pd
 
     from imdbclust import plots
-    from imdbclust.running.html import render_page
-    from imdbclust.running.show import figure_html, table_html
-    from imdbclust.running.tables import write_table
+    from imdbclust.display.csv_files import write_table
+    from imdbclust.display.render import figure_html, table_html
+    from imdbclust.running.pages.report import render_page
 
     plots.set_style()
     parts = []

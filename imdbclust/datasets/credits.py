@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from imdbclust.files import open_films
-from imdbclust.frames import (
+from imdbclust.base.text import shown
+from imdbclust.films.checks import Rows
+from imdbclust.films.frames import (
     RATINGS,
     VOTES,
     YEARS,
@@ -33,17 +34,16 @@ from imdbclust.frames import (
     first_known,
     first_names,
 )
-from imdbclust.load import Corpus
-from imdbclust.problems import (
+from imdbclust.films.opening import open_films
+from imdbclust.films.problems import (
     CONTROL,
     CorpusError,
-    Findings,
     Problem,
+    ProblemLog,
     brief,
     check_on_problem,
 )
-from imdbclust.rows import Rows
-from imdbclust.terminal import shown
+from imdbclust.load import Corpus
 
 COLUMNS = {
     "movie_id": "movieid imdbid tconst filmid titleid id",
@@ -98,7 +98,7 @@ def read_credits(
     options: TableOptions | None = None,
     *,
     on_problem: str = "stop",
-    findings: Findings | None = None,
+    problem_log: ProblemLog | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Corpus:
     """Read a table with one row for each movie and each actor in it.
@@ -111,7 +111,7 @@ def read_credits(
         Names of columns and separators.
     on_problem : {"stop", "skip"}
         What to do with rows that cannot be used: list them all, or set them aside.
-    findings : Findings, optional
+    findings : ProblemLog, optional
         Collects what is set aside, changed and contradictory; ``line`` is the row of the
         spreadsheet, its header being 1.
     tell : callable, optional
@@ -133,9 +133,9 @@ def read_credits(
     """
     path, options = Path(path), options or TableOptions()
     check_on_problem(on_problem)
-    findings = findings or Findings()
-    findings.file = shown(path.name)
-    table = _open_table(path, options, findings, tell)
+    problem_log = problem_log or ProblemLog()
+    problem_log.file = shown(path.name)
+    table = _open_table(path, options, problem_log, tell)
     cells, rows = table.cells, table.rows
     rows.good &= ~np.logical_and.reduce([column.isna() for column in cells.values()])
     n_blank = int((~rows.good).sum())
@@ -147,10 +147,10 @@ def read_credits(
     columns["title"] = cells.get("title", columns["movie_id"])
     _require_one(columns["title"], columns["movie_id"], table.called("title"), rows)
     actor_id, name, has_cast = _actors(table, tell)
-    findings.problems.sort(key=lambda problem: problem.line)
-    findings.stop_if(on_problem)
+    problem_log.problems.sort(key=lambda problem: problem.line)
+    problem_log.stop_if(on_problem)
     if not rows.good.any():
-        raise _no_movie(findings, len(rows.good) - n_blank)
+        raise _no_movie(problem_log, len(rows.good) - n_blank)
 
     good = rows.good
     every = as_movies(columns, good)
@@ -172,8 +172,8 @@ def read_credits(
     tables = canonical(movies, actors, credits, genres)
     return Corpus.of_tables(
         tables,
-        findings,
-        records=len(good) - n_blank + findings.counts["wrong_cells"],
+        problem_log,
+        records=len(good) - n_blank + problem_log.counts["wrong_cells"],
         blank_lines=n_blank,
         castless_rows=int((~has_cast).sum()),
     )
@@ -196,60 +196,60 @@ class _Table:
 
 
 def _open_table(
-    path: Path, options: TableOptions, findings: Findings, tell: Callable[[str], None]
+    path: Path, options: TableOptions, problem_log: ProblemLog, tell: Callable[[str], None]
 ) -> _Table:
     read = _read_parquet if path.suffix == ".parquet" else _read_text
-    table, lines, separator = read(path, options, findings, tell)
-    columns = _chosen(table.column_names, options.columns, findings.file, tell)
-    rows = Rows(findings.file, len(lines), findings, lines)
+    table, lines, separator = read(path, options, problem_log, tell)
+    columns = _chosen(table.column_names, options.columns, problem_log.file, tell)
+    rows = Rows(problem_log.file, len(lines), problem_log, lines)
     cells = {key: _cells(table[name], name, rows) for key, name in columns.items()}
     return _Table(cells, rows, columns, separator, table.num_columns)
 
 
-def _no_movie(findings: Findings, n_rows: int) -> CorpusError:
+def _no_movie(problem_log: ProblemLog, n_rows: int) -> CorpusError:
     what = f"none of its {n_rows:,} rows can be used" if n_rows else "no row below the header"
-    first = "".join(f"\n  {problem}" for problem in findings.problems[:3])
+    first = "".join(f"\n  {problem}" for problem in problem_log.problems[:3])
     what += f", beginning with{first}" if first else ""
-    return CorpusError(f"{findings.file}: no movie in this table: {what}", findings.problems)
+    return CorpusError(f"{problem_log.file}: no movie in this table: {what}", problem_log.problems)
 
 
 # Files
 
 
 def _read_parquet(
-    path: Path, options: TableOptions, findings: Findings, tell: Callable[[str], None]
+    path: Path, options: TableOptions, problem_log: ProblemLog, tell: Callable[[str], None]
 ) -> tuple[pa.Table, np.ndarray, None]:
     with open_films(path) as file:
         try:
             parquet = pyarrow.parquet.ParquetFile(file)
             if parquet.metadata.num_rows > MAX_ROWS:
-                raise CorpusError(f"{findings.file}: more than {MAX_ROWS:,} rows")
+                raise CorpusError(f"{problem_log.file}: more than {MAX_ROWS:,} rows")
             table = parquet.read()
         except (pa.ArrowException, OSError) as error:
             what = str(error).splitlines()[0]
-            raise CorpusError(f"{findings.file}: no sound parquet file: {what}") from None
+            raise CorpusError(f"{problem_log.file}: no sound parquet file: {what}") from None
     return table, np.arange(2, table.num_rows + 2), None
 
 
 def _read_text(
-    path: Path, options: TableOptions, findings: Findings, tell: Callable[[str], None]
+    path: Path, options: TableOptions, problem_log: ProblemLog, tell: Callable[[str], None]
 ) -> tuple[pa.Table, np.ndarray, str]:
     """Return the cells below the header, the number of each row and the separator."""
-    encoding, separator, names, n_before = _header(path, options, findings.file, tell)
+    encoding, separator, names, n_before = _header(path, options, problem_log.file, tell)
     wrong: list[int] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
         wrong.append(row.number)
         if row.number > n_before:
             what = f"{row.actual_columns} cells where the header has {row.expected_columns}"
-            findings.set_aside(Problem(findings.file, row.number, "", what, "wrong_cells"))
+            problem_log.set_aside(Problem(problem_log.file, row.number, "", what, "wrong_cells"))
         return "skip"
 
     keys = [str(place) for place in range(len(names))]  # names may be there twice
     try:
         with open_films(path) as file:
             table = pyarrow.csv.read_csv(
-                _Checked(file, findings.file) if encoding == "utf-8" else file,
+                _Checked(file, problem_log.file) if encoding == "utf-8" else file,
                 pyarrow.csv.ReadOptions(
                     use_threads=False,  # else rows have no numbers
                     encoding=encoding,
@@ -266,9 +266,11 @@ def _read_text(
                 ),
             )
     except pa.ArrowInvalid as error:
-        raise CorpusError(f"{findings.file}: {str(error).splitlines()[0]}") from None
+        raise CorpusError(f"{problem_log.file}: {str(error).splitlines()[0]}") from None
     except UnicodeError as error:
-        raise CorpusError(f"{findings.file}: the text is not {encoding}: {error.reason}") from None
+        raise CorpusError(
+            f"{problem_log.file}: the text is not {encoding}: {error.reason}"
+        ) from None
     lines = np.arange(1, table.num_rows + len(wrong) + 1)
     lines = np.setdiff1d(lines, wrong, assume_unique=True)
     below = int(np.searchsorted(lines, n_before + 1, side="right"))
@@ -493,7 +495,7 @@ def _genres(
     tell: Callable[[str], None],
 ) -> tuple[np.ndarray, pd.Series, Rows]:
     """Return the movie and the genre of each pair; every row of a movie may name its genres."""
-    silent = Findings()  # that each row of a movie names its genres is no repetition
+    silent = ProblemLog()  # that each row of a movie names its genres is no repetition
     if "genres" not in table.cells:
         return np.empty(0, dtype=np.int64), pd.Series([], dtype="str"), Rows("", 0, silent)
     pairs = pd.DataFrame({"movie": movie, "genre": table.cells["genres"][good].array})

@@ -15,10 +15,10 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from imdbclust.datasets import DatasetError, file_sha256
+from imdbclust.base.disk import file_sha256, part_of
+from imdbclust.base.errors import DatasetError
+from imdbclust.base.text import shown
 from imdbclust.datasets.registry import Entry, Source
-from imdbclust.files import part_of
-from imdbclust.terminal import shown
 
 SCHEMES = ("https://",)
 """Beginnings of addresses that are asked for anything."""

@@ -29,14 +29,14 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from imdbclust import __version__
-from imdbclust.datasets import check_ending
+from imdbclust.base.disk import beside, replacing
+from imdbclust.base.text import shown
+from imdbclust.datasets.find import check_ending
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import NULL, TsvFile, keep
-from imdbclust.files import beside, replacing
-from imdbclust.jsonlines import encode_movie, gzip_or_plain
+from imdbclust.films.json_lines import encode_movie, gzip_or_plain
+from imdbclust.films.problems import MAX_TEXT, CorpusError, Problem
 from imdbclust.load import Corpus
-from imdbclust.problems import MAX_TEXT, CorpusError, Problem
-from imdbclust.terminal import shown
 
 BASICS, PRINCIPALS = "title.basics", "title.principals"
 NAMES, RATINGS = "name.basics", "title.ratings"
@@ -71,7 +71,7 @@ DuckDB has in hand goes beyond its limit at times."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Which titles and which people of the dumps become the corpus.
 
     Attributes
@@ -114,7 +114,7 @@ class Choice:
             raise ValueError(f"min-cast is at least 0, not {self.min_cast}")
 
 
-EVERYTHING = Choice(
+EVERYTHING = Selection(
     types=(), since=None, until=None, categories=(), adult=True, min_movies=1, min_cast=0
 )
 """All titles and all people."""
@@ -170,7 +170,7 @@ class Summary:
 def import_dumps(
     folder: Path,
     target: Path,
-    choice: Choice = Choice(),
+    choice: Selection = Selection(),
     *,
     memory: int = MEMORY,
     threads: int | None = None,
@@ -188,7 +188,7 @@ def import_dumps(
         ``title.ratings``, each ``.tsv`` or ``.tsv.gz``.
     target : path
         The corpus file, gzip where it ends in ``.gz``; it appears when it is whole.
-    choice : Choice
+    choice : Selection
         What is taken.
     memory : int
         Bytes to stay below; what does not fit is put on the disk beside `target` meanwhile.
@@ -329,7 +329,7 @@ class _Import:
         self,
         base: duckdb.DuckDBPyConnection,
         paths: dict[str, Path],
-        choice: Choice,
+        choice: Selection,
         summary: Summary,
         bar: tqdm,
     ):
@@ -622,7 +622,7 @@ def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:
     return chain.from_iterable(zip(*batch, strict=True) for batch in columns)
 
 
-def _manifest(summary: Summary, choice: Choice, target: Path) -> dict:
+def _manifest(summary: Summary, choice: Selection, target: Path) -> dict:
     return {
         "licence": IMDB_DUMPS.licence,
         "url": IMDB_DUMPS.url,

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from imdbclust.problems import CorpusError, Problem
-from imdbclust.terminal import shown
+from imdbclust.base.text import shown
+from imdbclust.films.problems import CorpusError, Problem
 
 BLOCK_BYTES = 8 * 2**20
 """So much text is looked at together; the last line of a block goes on into the next one."""

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from imdbclust.files import open_films
-from imdbclust.jsonlines import explain_mismatch
+from imdbclust.base.text import shown
+from imdbclust.films.json_lines import explain_mismatch
+from imdbclust.films.opening import open_films
+from imdbclust.films.problems import CorpusError, ProblemLog, check_on_problem
 from imdbclust.load import Corpus, CorpusBuilder
-from imdbclust.problems import CorpusError, Findings, check_on_problem
-from imdbclust.terminal import shown
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -54,16 +54,16 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
         A file that is no JSON array, or a bad entry with ``on_problem="stop"``.
     """
     check_on_problem(on_problem)
-    findings, n_records, n_repeated = Findings(), 0, 0
-    builder = CorpusBuilder(findings, cast="cast")
+    problem_log, n_records, n_repeated = ProblemLog(), 0, 0
+    builder = CorpusBuilder(problem_log, cast="cast")
     for path in paths:
-        findings.file = shown(path.name)
+        problem_log.file = shown(path.name)
         for number, entry in enumerate(_entries(path), start=1):
             n_records += 1
             try:
                 film = msgspec.convert(entry, _Film)
             except msgspec.ValidationError as error:
-                findings.set_aside(explain_mismatch(error, findings.file, number))
+                problem_log.set_aside(explain_mismatch(error, problem_log.file, number))
                 continue
             movie_id = movie_id_of(film.title, film.year, film.href)
             if movie_id in builder:
@@ -72,9 +72,9 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
                 actors = [(name, name) for name in film.cast]
                 year = film.year
                 builder.add(movie_id, film.title, film.genres, actors, year=year, line=number)
-    findings.stop_if(on_problem)
-    if n_records == findings.n_set_aside:
-        raise CorpusError("no film in these files", findings.problems)
+    problem_log.stop_if(on_problem)
+    if n_records == problem_log.n_set_aside:
+        raise CorpusError("no film in these files", problem_log.problems)
     return builder.build(records=n_records, repeated_movies=n_repeated)
 
 

@@ -14,46 +14,46 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imdbclust.paths import REPOSITORY
+from imdbclust.base.paths import REPOSITORY
+from imdbclust.base.text import byte_size
 from imdbclust.running.imports import quick_imports
+from imdbclust.running.kernels.warm import EngineError, chosen_engine, kernel_environment
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, examine, write_json
-from imdbclust.running.warm import EngineError, chosen_engine, kernel_environment
-from imdbclust.terminal import told_memory
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
-    from imdbclust.datasets import Dataset
+    from imdbclust.datasets.find import Dataset
 
 KERNEL_LOG = "kernel.log"
 
 
 @dataclass(frozen=True)
-class Films:
+class DatasetRef:
     """Where an execution finds the films, and which they must be.
 
     Attributes
     ----------
     address : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     sha256 : str
-        As :attr:`imdbclust.datasets.Dataset.sha256`.
+        As :attr:`imdbclust.datasets.find.Dataset.sha256`.
     """
 
     address: str
     sha256: str
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Films:
+    def of(cls, dataset: Dataset) -> DatasetRef:
         """Return where a dataset lies."""
         return cls(dataset.address, dataset.sha256)
 
 
 @dataclass(frozen=True)
-class Manner:
+class ExecutionOptions:
     """How executions are carried out; nothing of it changes what they find.
 
     Attributes
@@ -61,7 +61,8 @@ class Manner:
     timeout : float, optional
         Seconds that a notebook may take.
     engine : {"auto", "warm", "plain"}
-        How kernels are started; see :func:`imdbclust.running.warm.chosen_engine`. With ``auto`` a
+        How kernels are started; see :func:`imdbclust.running.kernels.warm.chosen_engine`. With
+        ``auto`` a
         kernel that cannot be forked, or is lost because the process that it was forked from died,
         is replaced by a plain one.
     memory_limit : int, optional
@@ -72,12 +73,12 @@ class Manner:
     engine: str = "auto"
     memory_limit: int | None = None
 
-    def settled(self) -> Manner:
+    def resolved(self) -> ExecutionOptions:
         """Return the same with the engine that is meant.
 
         Raises
         ------
-        imdbclust.running.warm.EngineError
+        imdbclust.running.kernels.warm.EngineError
             There is no such engine, or it or a limit of memory cannot be had here.
         """
         if self.memory_limit is not None and sys.platform != "linux":
@@ -108,8 +109,8 @@ def execute_stage(
     *,
     store: Store,
     inputs: dict[str, Path],
-    films: Films | None = None,
-    manner: Manner | None = None,
+    films: DatasetRef | None = None,
+    options: ExecutionOptions | None = None,
     on_cell: Callable[[], None] | None = None,
     on_kernel: Callable[[KernelManager], None] | None = None,
 ) -> dict:
@@ -123,9 +124,9 @@ def execute_stage(
         Where to publish.
     inputs : dict of Path
         Folders of the stages to read.
-    films : Films, optional
+    films : DatasetRef, optional
         For the stage that loads them.
-    manner : Manner, optional
+    options : ExecutionOptions, optional
         How to.
     on_cell : callable, optional
         Called after every cell.
@@ -144,16 +145,16 @@ def execute_stage(
         A cell failed, the kernel died, or the notebook ended without finishing. Nothing is
         published.
     """
-    manner = (manner or Manner()).settled()
+    options = (options or ExecutionOptions()).resolved()
     steps = (planned, store, inputs, films)
     callbacks = {"on_cell": on_cell, "on_kernel": on_kernel}
     try:
-        return _attempt(*steps, manner, callbacks)
+        return _attempt(*steps, options, callbacks)
     except _ServerLost as lost:
-        if manner.engine != "auto":
+        if options.engine != "auto":
             raise lost.failure from lost.failure.__cause__
         note = "the process that kernels are forked from was killed"
-        return _attempt(*steps, replace(manner, engine="plain"), callbacks, note)
+        return _attempt(*steps, replace(options, engine="plain"), callbacks, note)
 
 
 class _ServerLost(Exception):
@@ -168,8 +169,8 @@ def _attempt(
     planned: PlannedStage,
     store: Store,
     inputs: dict[str, Path],
-    films: Films | None,
-    manner: Manner,
+    films: DatasetRef | None,
+    options: ExecutionOptions,
     callbacks: dict[str, Callable | None],
     note: str = "",
 ) -> dict:
@@ -188,11 +189,11 @@ def _attempt(
         scratch.mkdir()
         write_json(scratch / "context.json", context)
         try:
-            _run_papermill(planned, attempt, scratch, manner, on_end=about.update, **callbacks)
+            _run_papermill(planned, attempt, scratch, options, on_end=about.update, **callbacks)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
             seconds = time.monotonic() - started
-            failure = _failure(error, planned, attempt, manner, about, seconds)
+            failure = _failure(error, planned, attempt, options, about, seconds)
             if about.get("lost"):
                 raise _ServerLost(failure) from error
             raise failure from error
@@ -282,13 +283,13 @@ def execute_once(
 
 
 def _run_papermill(
-    planned: PlannedStage, attempt: Path, scratch: Path, manner: Manner, **callbacks
+    planned: PlannedStage, attempt: Path, scratch: Path, options: ExecutionOptions, **callbacks
 ) -> None:
     with quick_imports():
         from papermill import execute_notebook
         from papermill.engines import papermill_engines
 
-    from imdbclust.running.engine import TruthfulEngine
+    from imdbclust.running.kernels.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
     environment = kernel_environment(
@@ -306,10 +307,10 @@ def _run_papermill(
         kernel_env=environment,
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
-        kernel_engine=manner.engine,
+        kernel_engine=options.engine,
         broken_off=str(attempt / NOTEBOOK),
-        kernel_memory=manner.memory_limit,
-        deadline=None if manner.timeout is None else time.monotonic() + manner.timeout,
+        kernel_memory=options.memory_limit,
+        deadline=None if options.timeout is None else time.monotonic() + options.timeout,
         **callbacks,
     )
 
@@ -341,7 +342,7 @@ def _failure(
     error: Exception,
     planned: PlannedStage,
     attempt: Path,
-    manner: Manner,
+    options: ExecutionOptions,
     kernel: dict,
     seconds: float,
 ) -> StageFailed:
@@ -353,10 +354,10 @@ def _failure(
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
         message += f" ({_told_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
-    if manner.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
-        message += f"; --memory-limit allows it {told_memory(manner.memory_limit)}"
+    if options.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
+        message += f"; --memory-limit allows it {byte_size(options.memory_limit)}"
     if kind == "CellTimeoutError":
-        message = f"the notebook takes longer than the {manner.timeout:g} s that --timeout allows"
+        message = f"the notebook takes longer than the {options.timeout:g} s that --timeout allows"
     message = _without_places(message.replace(f"{attempt}/", ""))
     about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
     return StageFailed(about, text, seconds)
@@ -365,7 +366,7 @@ def _failure(
 def _told_death(kernel: dict, log: Path) -> str:
     """Say how a kernel died, and what it printed last outside of its cells."""
     code, peak = kernel.get("exit_code"), kernel.get("peak", 0)
-    used = f", when it used {told_memory(peak)}" if peak else ""
+    used = f", when it used {byte_size(peak)}" if peak else ""
     if code == -signal.SIGKILL:
         told = [f"killed, perhaps for want of memory{used}"]
     elif code is not None and code < 0:

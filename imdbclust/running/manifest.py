@@ -8,14 +8,15 @@ from typing import Annotated, TypedDict
 
 import msgspec
 
-from imdbclust.paths import reports
+from imdbclust.base.errors import UserError
+from imdbclust.base.paths import reports
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import Store, examine
 
 MANIFEST = "manifest.json"
 
 
-class NotARun(ValueError):
+class NotARun(UserError):
     """There is no run or sweep of that name, or what it left is damaged."""
 
 

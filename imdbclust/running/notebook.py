@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imdbclust import datasets
-from imdbclust.paths import NOTEBOOKS, reports
-from imdbclust.running import show
-from imdbclust.running.gaps import explained
+from imdbclust.base.paths import NOTEBOOKS, reports
+from imdbclust.datasets import find as datasets
+from imdbclust.display import render as show
+from imdbclust.display.csv_files import write_table
+from imdbclust.display.missing_values import explained
 from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
-from imdbclust.running.tables import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,9 +165,9 @@ class Stage:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
         Of a wide one only some `columns` may be shown; `links` are as in
-        :func:`imdbclust.running.show.table_html`. The index is not part of the table: reset
+        :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset
         it where it says something. Why values are missing stands in
-        :mod:`imdbclust.running.gaps`, and is said where some are.
+        :mod:`imdbclust.display.missing_values`, and is said where some are.
         """
         shown = frame[columns] if columns else frame
         notes = self._write_table(frame, name, caption)
@@ -252,7 +252,7 @@ class SweepStage(Stage):
         """
         import pandas as pd
 
-        from imdbclust.comparison import ALWAYS
+        from imdbclust.evaluation.sweeps import ALWAYS
 
         stage = cls.open("sweep", namespace)
         stage.folder_of_sweep = stage.inputs["sweep"]
@@ -273,7 +273,7 @@ class SweepStage(Stage):
         return f"settings/{number:0{len(str(len(self.results)))}}"
 
     def heat(self, cells: pd.DataFrame, *, caption: str) -> None:
-        """Show a table of :func:`imdbclust.comparison.grid`, its cells links to their settings."""
+        """Show a table of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
         told = cells.iloc[0]
         name = f"heat_{told['metric']}_{told['row_axis']}_{told['column_axis']}"
         notes = self._write_table(cells, name, caption, "heat")

@@ -19,10 +19,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from imdbclust.paths import NOTEBOOKS
+from imdbclust.base.errors import UserError
+from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.base.text import is_unicode, quoted
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.stages import STAGES, notebook_of
-from imdbclust.terminal import is_unicode, quoted
 
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
@@ -44,7 +45,7 @@ _RANGE = re.compile(r"^(?P<low>-?[\d.]*?)\.\.(?P<high>-?[\d.]*)$")
 Value = int | float | str | bool
 
 
-class ParameterError(ValueError):
+class ParameterError(UserError):
     """A parameter is unknown, mistyped or impossible."""
 
 

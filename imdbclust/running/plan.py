@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from imdbclust import __version__
-from imdbclust.datasets import Dataset
-from imdbclust.paths import NOTEBOOKS, REPOSITORY
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
+from imdbclust.datasets.find import Dataset
 from imdbclust.running.parameters import FROM_RUN, Value, declared_in
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
@@ -25,12 +25,10 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib"
 _NO_INFLUENCE = (
     "__main__.py",
     "bench/",
-    "cli.py",
-    "running/assign.py",
+    "commands/",
     "running/diff.py",
-    "running/distributed.py",
-    "running/explorer.py",
-    "running/html.py",
+    "running/workers.py",
+    "running/pages/",
     "running/progress.py",
     "running/specification.py",
 )

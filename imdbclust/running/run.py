@@ -14,10 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imdbclust import __version__, datasets
-from imdbclust.datasets import Dataset
-from imdbclust.paths import REPOSITORY, reports
-from imdbclust.running.execute import Films, Manner, Outcome, execute_once, execute_stage
+from imdbclust import __version__
+from imdbclust.base.disk import temporary
+from imdbclust.base.paths import REPOSITORY, reports
+from imdbclust.base.text import quoted
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.find import Dataset
+from imdbclust.running.execute import (
+    DatasetRef,
+    ExecutionOptions,
+    Outcome,
+    execute_once,
+    execute_stage,
+)
+from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.manifest import MANIFEST
 from imdbclust.running.parameters import ParameterError, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, plan_stages, versions
@@ -36,9 +46,6 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
-from imdbclust.running.warm import start_early
-from imdbclust.temporary import temporary
-from imdbclust.terminal import quoted
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
@@ -71,7 +78,7 @@ def run(
     name: str | None = None,
     out: Path | None = None,
     force: bool = False,
-    manner: Manner | None = None,
+    options: ExecutionOptions | None = None,
     command: str = "",
 ) -> Path:
     """Execute the five notebooks and render their reports.
@@ -79,7 +86,7 @@ def run(
     Parameters
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     preset : str
         Named set of parameters, from ``notebooks/presets.yml``.
     parameters : dict, optional
@@ -91,7 +98,7 @@ def run(
         The folder for reports.
     force : bool
         Execute also what is there already.
-    manner : Manner, optional
+    options : ExecutionOptions, optional
         How notebooks are executed: their time limit, and how kernels are started.
     command : str
         How the run was called, for the report.
@@ -103,20 +110,20 @@ def run(
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError, imdbclust.datasets.DatasetError,
-    imdbclust.load.CorpusError, imdbclust.running.warm.EngineError
+    imdbclust.running.parameters.ParameterError, imdbclust.base.errors.DatasetError,
+    imdbclust.load.CorpusError, imdbclust.running.kernels.warm.EngineError
         Something asked for is wrong; nothing was started.
     RunFailed
         A notebook failed. The folder says which, and keeps its annotated copy.
     """
-    manner = (manner or Manner()).settled()
+    options = (options or ExecutionOptions()).resolved()
     values = settings(preset, parameters or {})
     found = datasets.find(dataset)
     name = check_name(f"{plain(found.name)}-{preset}" if name is None else name)
     out = reports() if out is None else Path(out).absolute()  # kernels work elsewhere
     check_out(out, name)
     planned, store = plan_stages(values, found), Store(out)
-    if manner.engine != "plain" and (force or not all(map(store.record, planned))):
+    if options.engine != "plain" and (force or not all(map(store.record, planned))):
         start_early()  # it imports while the films are read here
     check_possible(values, films_of(planned[0], store, found))
     tidy(out)
@@ -125,7 +132,7 @@ def run(
             discard(store.path(stage))
     manifest = new_manifest(name, preset, values, found, planned, command)
     began = time.monotonic()
-    failure = _execute_all(planned, store, found, manner, manifest["stages"])
+    failure = _execute_all(planned, store, found, options, manifest["stages"])
     if failure:
         manifest |= {"status": "failed", "error": failure.error}
     manifest["seconds"] = round(time.monotonic() - began, 2)
@@ -163,7 +170,7 @@ def prepare(
         if step.stage in needed and store.record(step) is None:
             tell(f"{step.name} is not there yet; it is made now, from {found.title} …")
             inputs = _folders(step, planned, store)
-            execute_stage(step, store=store, inputs=inputs, films=Films.of(found))
+            execute_stage(step, store=store, inputs=inputs, films=DatasetRef.of(found))
     if found.synthetic:
         tell("The films are made up: no real ones are at hand.")
     return {step.stage: store.path(step) for step in planned if step.stage in READS[stage]}
@@ -305,7 +312,11 @@ def _check_placeable(values: dict[str, Value], corpus: Corpus) -> None:
 
 
 def _execute_all(
-    planned: list[PlannedStage], store: Store, dataset: Dataset, manner: Manner, entries: list[dict]
+    planned: list[PlannedStage],
+    store: Store,
+    dataset: Dataset,
+    options: ExecutionOptions,
+    entries: list[dict],
 ) -> Outcome | None:
     """Execute what is not there yet, noting in the manifest's entries how it went.
 
@@ -325,8 +336,8 @@ def _execute_all(
                 stage,
                 store=store,
                 upstream={read: by_stage[read] for read in stage.inputs},
-                films=Films.of(dataset),
-                manner=manner,
+                films=DatasetRef.of(dataset),
+                options=options,
                 on_cell=progress.cell,
             )
             entry |= entry_of(outcome)
@@ -432,7 +443,7 @@ def assemble(
     failed_notebook : str
         The annotated notebook of the stage that failed; empty if none did.
     """
-    from imdbclust.running.html import RenderError, render_index
+    from imdbclust.running.pages.report import RenderError, render_index
 
     with unfinished(folder.parent, folder.name) as new:
         (new / "notebooks").mkdir()
@@ -467,8 +478,8 @@ def assemble(
 
 def _render(folder: Path, manifest: dict, siblings: list[dict], catalogue: Path) -> None:
     """Write all pages of a run; the explorer first, to which the others lead if it is there."""
-    from imdbclust.running.explorer import render_explorer
-    from imdbclust.running.html import render_run
+    from imdbclust.running.pages.explorer import render_explorer
+    from imdbclust.running.pages.report import render_run
 
     if manifest["stages"][-1]["status"] == "done" and catalogue.is_file():
         render_explorer(folder, manifest, catalogue)

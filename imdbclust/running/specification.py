@@ -27,6 +27,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from imdbclust.base.errors import UserError
+from imdbclust.base.text import quoted
 from imdbclust.running.parameters import (
     ParameterError,
     Value,
@@ -35,7 +37,6 @@ from imdbclust.running.parameters import (
     presets,
     settings,
 )
-from imdbclust.terminal import quoted
 
 MAX_SETTINGS = 10_000
 """A larger sweep is a mistake of the person or of a range."""
@@ -51,7 +52,7 @@ KEYS = ("dataset", "preset", "parameters", "grid", "settings", "search")
 SEARCH_KEYS = ("draws", "random_state", "ranges")
 
 
-class SpecificationError(ValueError):
+class SpecificationError(UserError):
     """A specification that cannot be carried out; the message names file, line and key."""
 
 
@@ -81,7 +82,7 @@ class Specification:
     Attributes
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find`.
+        As :func:`imdbclust.datasets.find.find`.
     settings : list of Setting
         Each once, in the order of the file.
     axes : tuple of str

@@ -6,7 +6,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from imdbclust.paths import NOTEBOOKS
+from imdbclust.base.errors import UserError
+from imdbclust.base.paths import NOTEBOOKS
 
 READS: dict[str, tuple[str, ...]] = {
     "load": (),
@@ -20,7 +21,7 @@ READS: dict[str, tuple[str, ...]] = {
 STAGES = tuple(READS)
 
 
-class MissingNotebook(RuntimeError):
+class MissingNotebook(UserError):
     """The notebooks do not lie where the package is."""
 
 

@@ -15,11 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imdbclust import files
-from imdbclust.datasets import file_sha256
+from imdbclust.base.disk import RANDOM, file_sha256, remove_abandoned, temporary
+from imdbclust.films import opening as files
+from imdbclust.running.kernels.warm import PRIVATE, held
 from imdbclust.running.plan import FORMAT, PlannedStage
-from imdbclust.running.warm import PRIVATE, held
-from imdbclust.temporary import RANDOM, remove_abandoned, temporary
 
 RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
@@ -75,7 +74,7 @@ class Store:
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
         attempt.chmod(0o755)
-        files.settle_all(attempt)
+        files.fsync_all(attempt)
         target = self.path(planned)
         if target.exists() and self.record(planned) is None:
             discard(target)  # damaged, or from another version
@@ -85,7 +84,7 @@ class Store:
             if (there := self.record(planned)) is not None:
                 return there
             raise
-        files.settle(self.folder)
+        files.fsync(self.folder)
         return record
 
 
@@ -173,7 +172,7 @@ def replace_folder(new: Path, target: Path) -> None:
     OSError
         What lies there is no folder, or the disk fails; what was there is there.
     """
-    files.settle_all(new)
+    files.fsync_all(new)
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(target))
     try:
@@ -190,7 +189,7 @@ def replace_folder(new: Path, target: Path) -> None:
             except OSError:
                 (aside / target.name).rename(target)
                 raise
-    files.settle(target.parent)
+    files.fsync(target.parent)
 
 
 def write_json(path: Path, data: dict) -> None:

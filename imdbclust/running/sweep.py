@@ -12,19 +12,23 @@ from pathlib import Path
 import pandas as pd
 from joblib import cpu_count
 
-from imdbclust import __version__, datasets
-from imdbclust.datasets import Dataset, file_sha256
-from imdbclust.paths import reports
+from imdbclust import __version__
+from imdbclust.base.disk import file_sha256
+from imdbclust.base.paths import reports
+from imdbclust.datasets import find as datasets
+from imdbclust.datasets.find import Dataset
+from imdbclust.display.csv_files import write_table
 from imdbclust.running.execute import (
-    Films,
-    Manner,
+    DatasetRef,
+    ExecutionOptions,
     Outcome,
     StageFailed,
     execute_once,
     execute_stage,
 )
-from imdbclust.running.html import render_sweep
+from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.manifest import MANIFEST
+from imdbclust.running.pages.report import render_sweep
 from imdbclust.running.parameters import ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
 from imdbclust.running.progress import SweepProgress
@@ -53,8 +57,6 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
-from imdbclust.running.tables import write_table
-from imdbclust.running.warm import start_early
 
 VOLATILE = ("seconds_", "peak_memory_mb_")
 """Beginnings of the columns of ``results.csv`` that differ between two sweeps of the same thing."""
@@ -157,11 +159,11 @@ class SettingReports(SweepProgress):
         assemble(self.folder / label, manifest, stages, self.store, failed)
 
 
-def execute_here(
+def execute_locally(
     plan: SweepPlan,
     wanted: Iterable[PlannedStage],
     store: Store,
-    manner: Manner,
+    options: ExecutionOptions,
     watch: SettingReports,
 ) -> None:
     """Execute stages in this process, one after the other.
@@ -174,12 +176,12 @@ def execute_here(
         Those that are not there yet, whatever one reads before it.
     store : Store
         Where they belong.
-    manner : Manner
+    options : ExecutionOptions
         How.
     watch : SettingReports
         What is told how each ended.
     """
-    films = Films.of(plan.dataset)
+    films = DatasetRef.of(plan.dataset)
     for planned in wanted:
         upstream = plan.upstream(planned)
         if any(watch.outcomes[one.key].status != "done" for one in upstream.values()):
@@ -187,7 +189,7 @@ def execute_here(
         else:
             watch.began(planned.key)
             outcome = execute_once(
-                planned, store=store, upstream=upstream, films=films, manner=manner
+                planned, store=store, upstream=upstream, films=films, options=options
             )
         watch.ended(planned, outcome)
 
@@ -259,7 +261,7 @@ def prepare_sweep(
         The specification cannot be carried out.
     imdbclust.running.parameters.ParameterError
         The films do not admit a setting, which the message names.
-    imdbclust.datasets.DatasetError, imdbclust.load.CorpusError
+    imdbclust.base.errors.DatasetError, imdbclust.load.CorpusError
         The films cannot be had or read.
     """
     specification = read_specification(path, dataset=dataset, given=parameters)
@@ -285,7 +287,7 @@ def sweep(
     force: bool = False,
     workers: int | None = None,
     scheduler: str | None = None,
-    manner: Manner | None = None,
+    options: ExecutionOptions | None = None,
     command: str = "",
 ) -> Path:
     """Execute a planned sweep, write its results and render a report for each setting.
@@ -305,7 +307,7 @@ def sweep(
         given; 1 is this process.
     scheduler : str, optional
         Address of a Dask scheduler whose workers execute them instead.
-    manner : Manner, optional
+    options : ExecutionOptions, optional
         How notebooks are executed: their time limit, and how kernels are started.
     command : str
         How the sweep was called, for the report.
@@ -318,14 +320,17 @@ def sweep(
 
     Raises
     ------
-    imdbclust.running.parameters.ParameterError, imdbclust.running.warm.EngineError
+    imdbclust.running.parameters.ParameterError, imdbclust.running.kernels.warm.EngineError
         There are no such workers or kernels, or they would not give the same results.
     SweepFailed
         Settings failed; the others are done.
     """
     name, out = check_name(name), store.folder.parent
     check_out(out, name)
-    n_workers, manner = _check_workers(workers, scheduler), (manner or Manner()).settled()
+    n_workers, options = (
+        _check_workers(workers, scheduler),
+        (options or ExecutionOptions()).resolved(),
+    )
     tidy(out)
     if force:
         for planned in plan.executions.values():
@@ -339,20 +344,20 @@ def sweep(
             try:
                 for key, record in there.items():
                     watch.ended(plan.executions[key], Outcome("done", record, reused=True))
-                todo = (plan, wanted, store, manner, watch)
-                if wanted and manner.engine != "plain":
+                todo = (plan, wanted, store, options, watch)
+                if wanted and options.engine != "plain":
                     start_early()  # also for the notebook that looks at the sweep
                 if wanted and (scheduler or n_workers > 1):
-                    from imdbclust.running.distributed import execute_there
+                    from imdbclust.running.workers import execute_on_workers
 
                     n_workers = min(n_workers, len(wanted))
-                    execute_there(*todo, n_workers=n_workers, scheduler=scheduler)
+                    execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
                 else:
-                    execute_here(*todo)
+                    execute_locally(*todo)
             finally:
                 watch.close()
             results = results_table(plan, watch.outcomes)
-            error = _write(new, plan, store, name, results, watch.outcomes, command, began, manner)
+            error = _write(new, plan, store, name, results, watch.outcomes, command, began, options)
             replace_folder(new, out / name)
     finally:
         tidy(out)
@@ -400,7 +405,7 @@ def _write(
     outcomes: dict[str, Outcome],
     command: str,
     began: float,
-    manner: Manner,
+    options: ExecutionOptions,
 ) -> dict | None:
     """Write what a sweep leaves beside its settings; return the error of its page, if any."""
     write_table(results, new / "results.csv")
@@ -426,7 +431,7 @@ def _write(
         **commit(),
     }
     write_json(new / MANIFEST, manifest)
-    planned, looked = _look_at(new, store, replace(manner, timeout=None))
+    planned, looked = _look_at(new, store, replace(options, timeout=None))
     manifest["stages"] = [pending_entry(planned) | entry_of(looked)]
     manifest["error"] = looked.error or None
     render_sweep(new, manifest)
@@ -445,14 +450,14 @@ def _manifest_of(label, setting, stages, dataset, outcomes, command) -> dict:
     return manifest
 
 
-def _look_at(folder: Path, store: Store, manner: Manner) -> tuple[PlannedStage, Outcome]:
+def _look_at(folder: Path, store: Store, options: ExecutionOptions) -> tuple[PlannedStage, Outcome]:
     """Execute the notebook that looks at the sweep, and put what it leaves into the folder."""
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
     (folder / "notebooks").mkdir()
     notebook = folder / "notebooks" / f"{planned.name}.ipynb"
     try:
         record = store.record(planned) or execute_stage(
-            planned, store=store, inputs={"sweep": folder}, manner=manner
+            planned, store=store, inputs={"sweep": folder}, options=options
         )
     except StageFailed as failure:
         source = notebook_of(planned.stage).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Paths, files on disk, text and errors: nothing here knows films."""

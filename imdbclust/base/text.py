@@ -1,0 +1,55 @@
+"""Read what people type, and make text safe to print."""
+
+from __future__ import annotations
+
+import re
+
+GIGABYTE = 10**9
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": GIGABYTE, "t": 10**12}
+
+
+def shown(text: object, *, keep: str = "") -> str:
+    """Return a text with control characters and unpaired surrogates escaped, except `keep`."""
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be encoded in UTF-8, that is, has no unpaired surrogate."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def quoted(value: object) -> str:
+    """Return the repr of a value, truncated to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 movie``, ``2,000 movies``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def parse_memory(text: str, *, least: int = GIGABYTE) -> int:
+    """Return the number of bytes that a text like ``2GB`` or ``1500 MB`` means.
+
+    Raises
+    ------
+    ValueError
+        The text has another form, or means fewer bytes than `least`.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"memory must be a number and a unit, e.g. 2GB, not {text!r}")
+    n_bytes = int(float(match[1]) * _UNITS[match[2].lower()])
+    if n_bytes < least:
+        raise ValueError(f"memory must be at least {byte_size(least)}, not {text.strip()}")
+    return n_bytes
+
+
+def byte_size(n_bytes: int) -> str:
+    """Return a number of bytes in decimal units: ``512MB``, ``2.5GB``."""
+    unit = "GB" if n_bytes >= GIGABYTE else "MB"
+    return f"{n_bytes / (GIGABYTE if unit == 'GB' else 10**6):.3g}{unit}"

@@ -1,0 +1,1 @@
+"""Made-up films of any size."""

@@ -1,0 +1,1 @@
+"""What a notebook shows: tables and figures as HTML, tables as CSV."""

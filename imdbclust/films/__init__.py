@@ -1,0 +1,1 @@
+"""Read and check films: files, problems, frames, JSON lines."""

@@ -1,0 +1,92 @@
+"""Open files of films, plain or gzip."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from imdbclust.base.text import shown
+from imdbclust.films.problems import CorpusError
+
+MAX_EXPANSION = 200
+"""Gzip of films grows to 4 to 30 times its size; what grows to more is made to fill a memory."""
+
+FREE_BYTES = 64 * 2**20
+"""Up to this size no gzip file is suspected."""
+
+LIMIT_VARIABLE = "IMDBCLUST_MAX_EXPANSION"
+"""Environment variable that sets another limit than `MAX_EXPANSION`."""
+
+
+@contextmanager
+def open_films(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading its bytes, unpacked if its content is gzip.
+
+    Raises
+    ------
+    CorpusError
+        On opening or reading: a file that is missing, is none (a folder, a device, a pipe),
+        cannot be read, is damaged, grows beyond the limit, or changes meanwhile.
+    """
+    try:
+        _check_kind(path)
+        with path.open("rb") as raw:
+            before = os.fstat(raw.fileno())
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            yield io.BufferedReader(_Unpacked(raw, path.name), 2**18) if zipped else raw
+            after = os.fstat(raw.fileno())
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise CorpusError(f"{shown(path.name)}: the file changed while it was read")
+    except FileNotFoundError:
+        raise CorpusError(f"{shown(path)}: there is no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CorpusError(f"{shown(path.name)}: the gzip data is damaged: {error}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise CorpusError(f"{shown(path)}: cannot be read: {reason}") from None
+
+
+def _check_kind(path: Path) -> None:
+    if "\0" in str(path):
+        raise CorpusError(f"{shown(path)}: this cannot be the name of a file")
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise CorpusError(f"{shown(path)}: this is a folder; name a file in it")
+    if not stat.S_ISREG(mode):
+        what = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise CorpusError(f"{shown(path)}: this is {what}, not a file; write it into one first")
+
+
+class _Unpacked(io.RawIOBase):
+    """The content of a gzip file, read as long as it is in proportion to the file."""
+
+    def __init__(self, raw: BinaryIO, name: str):
+        self._raw, self._name, self._size = raw, name, 0
+        self._file = gzip.GzipFile(fileobj=raw)
+        try:
+            self._limit = float(os.environ.get(LIMIT_VARIABLE) or MAX_EXPANSION)
+        except ValueError:
+            self._limit = 0.0
+        if not self._limit > 0:
+            raise CorpusError(f"{LIMIT_VARIABLE} has to be a number above 0")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        n = self._file.readinto(buffer)
+        self._size += n
+        if self._size > max(FREE_BYTES, self._limit * self._raw.tell()):
+            raise CorpusError(
+                f"{shown(self._name)}: unpacked it is more than {self._limit:g} times as large, "
+                f"as no films are; if it is sound, unpack it yourself or raise {LIMIT_VARIABLE}"
+            )
+        return n

@@ -1,0 +1,72 @@
+"""Temporary files and folders: gone with their maker, removed by the next where it was killed."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imdbclust.base.disk import remove_abandoned, replacing, temporary
+
+KINDS = pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
+
+
+@KINDS
+def test_it_is_there_meanwhile_and_gone_afterwards(folder, tmp_path):
+    with temporary(tmp_path, ".films.", ".part", folder=folder) as path:
+        assert path.is_dir() == folder
+        assert path.stat().st_mode & 0o077 == 0
+        assert list(tmp_path.iterdir()) == [path]
+    assert list(tmp_path.iterdir()) == []
+
+
+@KINDS
+def test_what_a_killed_maker_left_is_removed_by_the_next_of_its_kind_alone(folder, tmp_path):
+    kept = [".films.jsonl.swp", ".films.jsonl.mine.part", ".other.abcd1234.part"]
+    for name in kept:
+        (tmp_path / name).touch()
+    (tmp_path / ".films.jsonl.abcd1234.part").touch()
+    (tmp_path / ".films.jsonl.abcd1235.part").mkdir()
+    (tmp_path / ".films.jsonl.abcd1235.part" / "spilled").touch()
+    (tmp_path / ".films.jsonl.abcd1236.part").symlink_to(tmp_path / ".other.abcd1234.part")
+    with temporary(tmp_path, ".films.jsonl.", ".part", folder=folder) as path:
+        left = {*kept, ".films.jsonl.abcd1236.part", path.name}
+        assert {one.name for one in tmp_path.iterdir()} == left
+
+
+def test_what_somebody_works_in_stays(tmp_path):
+    with temporary(tmp_path, "a-") as ours, temporary(tmp_path, "a-") as other:
+        assert remove_abandoned(tmp_path, "a-*") == {ours, other}
+        assert ours.is_dir()
+        assert other.is_dir()
+
+
+def test_a_file_that_got_its_name_keeps_it_although_a_killed_writer_was_there(tmp_path):
+    (tmp_path / ".films.jsonl.abcd1234.part").write_text("half")
+    with replacing(tmp_path / "films.jsonl") as file:
+        file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["films.jsonl"]
+    assert (tmp_path / "films.jsonl").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("end", "n_left"), [("raise SystemExit(130)", 0), ("os.kill(os.getpid(), 9)", 1)]
+)
+def test_whoever_ends_before_seeing_to_it_removes_it_unless_killed(end, n_left, tmp_path):
+    code = (
+        "import os, pathlib, sys, threading, time; from imdbclust.base.disk import temporary\n"
+        "made = temporary(pathlib.Path(sys.argv[1]), 'a-'); made.__enter__()\n"
+        # somebody holds it to the end, so that it is not thrown away with what made it
+        "threading.Thread(target=lambda _: time.sleep(60), args=(made,), daemon=True).start()\n"
+    )
+    subprocess.run([sys.executable, "-c", code + end, str(tmp_path)])
+    assert len(list(tmp_path.iterdir())) == n_left
+    assert remove_abandoned(tmp_path, "a-*") == set()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_belongs_to_another_user_stays(tmp_path):
+    (tmp_path / "a-abcd1234").mkdir()
+    os.chown(tmp_path / "a-abcd1234", 65534, 65534)
+    assert remove_abandoned(tmp_path, "a-*") == {tmp_path / "a-abcd1234"}

@@ -1,0 +1,169 @@
+"""Settings beside one another: ranks, ties, what matters, agreement; all by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from imdbclust.evaluation import sweeps as co
+
+
+def results(rows, axes=("k", "random_state")):
+    table = pd.DataFrame(rows, columns=[*axes, "genre_bits"])
+    table.insert(0, "setting", range(1, len(table) + 1))
+    return table.assign(status="done")
+
+
+CLEAR = results([(4, 1, 1.0), (4, 2, 1.2), (8, 1, 2.0), (8, 2, 2.1), (16, 1, 1.5), (16, 2, 1.6)])
+AXES = ("k", "random_state")
+
+
+def test_settings_are_ranked_by_their_mean_over_seeds():
+    ranked = co.rank_settings(CLEAR, AXES, "genre_bits")
+    assert ranked["k"].tolist() == [8, 16, 4]
+    assert ranked["mean"].tolist() == pytest.approx([2.05, 1.55, 1.1])
+    assert ranked["spread"][0] == pytest.approx(np.std([2.0, 2.1], ddof=1))
+    assert ranked["repeats"].tolist() == [2, 2, 2]
+
+
+def test_the_best_is_named_with_its_spread_and_the_gap():
+    said = co.best_sentence(co.rank_settings(CLEAR, AXES, "genre_bits"), AXES, "genre_bits")
+    assert said.startswith("By genre bits, k 8 is best: 2.05 ± 0.071 over 2 seeds.")
+    assert said.endswith("The next, k 16, is 0.5 behind.")
+
+
+def test_what_differs_less_than_its_seeds_is_a_tie():
+    table = results([(4, 1, 1.0), (4, 2, 1.4), (8, 1, 1.1), (8, 2, 1.5)])
+    said = co.best_sentence(co.rank_settings(table, AXES, "genre_bits"), AXES, "genre_bits")
+    assert "tie with k 4" in said
+
+
+def test_one_setting_alone_or_none_has_no_runner_up():
+    alone = CLEAR[CLEAR["k"] == 4]
+    assert "no other setting" in co.best_sentence(
+        co.rank_settings(alone, AXES, "genre_bits"), AXES, "genre_bits"
+    )
+    failed = co.rank_settings(CLEAR.assign(status="failed"), AXES, "genre_bits")
+    assert "No setting was finished" in co.best_sentence(failed, AXES, "genre_bits")
+    only_seeds = co.rank_settings(alone, ("random_state",), "genre_bits")
+    assert only_seeds["repeats"].tolist() == [2]
+
+
+def test_importance_of_axes_by_hand():
+    table = results([(4, 1, 1.0), (4, 2, 1.0), (8, 1, 3.0), (8, 2, 3.0)])
+    found = co.axis_importance(table, AXES, "genre_bits").set_index("axis")["share"]
+    assert found["k"] == pytest.approx(1)
+    assert found["random_state"] == pytest.approx(0)
+    same = co.axis_importance(table.assign(genre_bits=1.0), AXES, "genre_bits")
+    assert same["share"].isna().all()
+
+
+def test_agreement_of_repeats_and_of_neighbours():
+    table = results([(4, 1, 1.0), (8, 1, 1.0), (16, 1, 1.0), (4, 2, 1.0)])
+    labels = {
+        1: np.array([0, 0, 1, 1]),
+        2: np.array([1, 1, 0, 0]),
+        3: np.array([0, 1, 0, 1]),
+        4: np.array([0, 0, 1, 1]),
+    }
+    found = co.agreement_of_settings(table, labels, AXES)
+    pairs = {(row.axis, row.one, row.other): row.ari for row in found.itertuples()}
+    assert set(pairs) == {("k", 1, 2), ("k", 2, 3), ("random_state", 1, 4)}
+    assert pairs["k", 1, 2] == 1
+    assert pairs["random_state", 1, 4] == 1
+    assert pairs["k", 2, 3] < 0
+
+
+def test_the_metric_is_the_one_wanted_or_the_first_there_is():
+    assert co.choose_metric(CLEAR) == "genre_bits"
+    assert co.choose_metric(CLEAR.assign(held_out_bits=1.0)) == "held_out_bits"
+    assert co.choose_metric(CLEAR.assign(held_out_bits=1.0), "genre_bits") == "genre_bits"
+    with pytest.raises(ValueError, match="no number 'beauty'"):
+        co.choose_metric(CLEAR, "beauty")
+    assert co.choose_metric(CLEAR.drop(columns="genre_bits")) == co.ALWAYS
+
+
+TWO = ("k", "rank", "random_state")
+FOUR = results(
+    [
+        (4, 2, 1, 1.0),
+        (4, 2, 2, 3.0),
+        (8, 2, 1, 2.0),
+        (8, 2, 2, 2.0),
+        (4, 3, 1, 5.0),
+        (8, 3, 1, 7.0),
+    ],
+    axes=TWO,
+)
+
+
+def test_a_grid_has_the_mean_of_every_pair_of_values_and_leads_to_its_first_setting():
+    (cells,) = co.grid(FOUR, TWO, ["genre_bits"])
+    assert cells[["row", "column", "mean", "settings", "first"]].to_numpy().tolist() == [
+        [4, 2, 2.0, 2, 1],
+        [4, 3, 5.0, 1, 5],
+        [8, 2, 2.0, 2, 3],
+        [8, 3, 7.0, 1, 6],
+    ]
+    assert cells["spread"][0] == pytest.approx(np.sqrt(2))
+    assert np.isnan(cells["spread"][1])
+    many = results([(k, rank, 1, 1.0) for k in range(13) for rank in (2, 3)], axes=TWO)
+    assert co.grid(many, TWO, ["genre_bits"]) == []  # an axis of 13 values is no side of a table
+
+
+def test_bands_have_a_line_for_each_value_of_the_shortest_other_axis():
+    found = co.bands(FOUR, TWO, "k", ["genre_bits"])
+    assert found[["line", "x", "mean", "least", "most"]].to_numpy().tolist() == [
+        ["rank 2", 4, 2.0, 1.0, 3.0],
+        ["rank 2", 8, 2.0, 2.0, 2.0],
+        ["rank 3", 4, 5.0, 5.0, 5.0],
+        ["rank 3", 8, 7.0, 7.0, 7.0],
+    ]
+    alone = co.bands(CLEAR, AXES, "k", ["genre_bits"])
+    assert alone["line"].unique().tolist() == [""]
+
+
+def test_what_matters_is_said_beside_what_is_chance():
+    table = co.importance(CLEAR, AXES, ["genre_bits"])
+    shares = table.set_index("axis")["genre_bits"]
+    # means 1.1, 2.05, 1.55 of k and 1.5, 1.633 of the seed, about the mean 1.5667
+    total = sum((value - 4.7 / 3) ** 2 for value in CLEAR["genre_bits"])
+    assert shares["k"] == pytest.approx(
+        2 * sum((value - 4.7 / 3) ** 2 for value in (1.1, 2.05, 1.55)) / total
+    )
+    said = co.importance_sentence(table, "genre_bits")
+    assert (
+        said
+        == "k explains most of genre bits: 97% of its variance; the seed by itself explains 3%."
+    )
+    same = co.importance(CLEAR.assign(genre_bits=1.0), AXES, ["genre_bits"])
+    assert co.importance_sentence(same, "genre_bits") == "All settings have the same genre bits."
+
+
+def test_agreement_of_the_seeds_stands_beside_each_setting():
+    pairs = pd.DataFrame(
+        [("random_state", 1, 2, 0.5), ("random_state", 3, 4, 0.7), ("k", 1, 3, 0.1)],
+        columns=["axis", "one", "other", "ari"],
+    )
+    ranked = co.rank_settings(CLEAR, AXES, "genre_bits")
+    found = co.with_agreement(ranked, pairs, CLEAR, AXES).set_index("k")["ari_of_seeds"]
+    assert found[4] == 0.5
+    assert found[8] == 0.7
+    assert np.isnan(found[16])
+    assert co.with_agreement(ranked, pairs[2:], CLEAR, AXES).equals(ranked)
+
+
+def test_metrics_that_grow_by_themselves_are_told_so():
+    assert "held out" in co.caveat("genre_bits")
+    assert co.caveat("held_out_bits") == ""
+    varying = CLEAR.assign(silhouette=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], ari_seeds=0.5)
+    assert co.shown_metrics(varying, "genre_bits") == ["genre_bits", "silhouette"]
+
+
+def test_the_cheapest_setting_near_the_best_is_named():
+    costs = FOUR.assign(
+        genre_bits=[1.0, 1, 1, 1, 2.99, 3], seconds_a=[9, 9, 9, 9, 2, 30], seconds_b=1
+    )
+    said = co.cost_sentence(costs, "genre_bits")
+    assert "(number 6) would take 31 s alone" in said
+    assert "(number 5) takes 3 s" in said
+    assert "nothing is known" in co.cost_sentence(costs.assign(status="failed"), "genre_bits")

@@ -1,0 +1,300 @@
+"""Sweeps on workers: the same results as in one process, whoever is killed meanwhile."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+
+import pandas as pd
+import psutil
+import pytest
+from killing import (
+    Call,
+    has_begun,
+    interrupt,
+    interrupt_twice,
+    kill_all,
+    kill_runner,
+    terminate,
+    unfinished,
+    wait_for,
+)
+
+from imdbclust.commands import cli
+from imdbclust.running import plan as planning
+from imdbclust.running import sweep as sweeping
+
+pytest.importorskip("distributed")
+
+GRID = """
+preset: recommended
+parameters: {n_components: 8, n_init: 2, map_max_movies: 0, evaluation: "off"}
+grid:
+  n_clusters: [4, 6]
+"""
+N_EXECUTIONS = 7
+
+chance = random.Random(31337)
+
+
+def stable(folder):
+    """Return the bytes of the results without the columns that a documented list names."""
+    results = pd.read_csv(folder / "results.csv")
+    kept = [name for name in results if not name.startswith(sweeping.VOLATILE)]
+    return results[kept].to_csv(index=False)
+
+
+def written(folder):
+    path = folder / "grid.yml"
+    path.write_text(GRID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(films, tmp_path_factory):
+    """Return the folder of a sweep that one process executed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return sweeping.run_sweep(written(folder), dataset=str(films), out=folder, workers=1)
+
+
+@pytest.fixture
+def calls(films):
+    """Return what starts a sweep in a process of its own; nothing of it outlives the test."""
+    started = []
+
+    def start(out, *options, temporary=None):
+        sweep = ("sweep", written(out), "--out", out, "--dataset", films)
+        started.append(Call(*sweep, *options, temporary=temporary))
+        return started[-1]
+
+    yield start
+    for call in started:
+        call.clear()
+
+
+def finished(out):
+    return len(list((out / "stages").glob("0[1-5]_*/record.json")))
+
+
+def test_a_worker_may_die_while_workers_are_prepared():
+    from distributed.comm import CommClosedError
+
+    from imdbclust.running import workers as distributed
+
+    class Dying:
+        deaths = 2
+
+        def register_plugin(self, plugin):
+            if self.deaths:
+                self.deaths -= 1
+                raise CommClosedError("the worker has died")
+            self.plugin = plugin
+
+    client = Dying()
+    distributed._prepare_workers(client, "plugin")
+    assert client.plugin == "plugin"
+
+
+# who executes makes no difference
+
+
+def test_two_workers_of_this_machine_give_the_same_results(undisturbed, calls, tmp_path):
+    call = calls(tmp_path, "--workers", "2")
+    code, said = call.end()
+    assert code == 0, said
+    assert f"{N_EXECUTIONS} done" in said
+    assert stable(tmp_path / "sweep-grid") == stable(undisturbed)
+    assert call.nothing_is_left() == []
+    assert unfinished(tmp_path) == []
+    assert list(call.temporary.iterdir()) == []
+
+
+@contextmanager
+def cluster(folder):
+    """Start a scheduler and two workers by hand, as the README says; give the address."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    local = ["--local-directory", str(folder)]
+    address = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    commands = [[*dask, "scheduler", *address, "--scheduler-file", str(file)]]
+    commands += [
+        [
+            *dask,
+            "worker",
+            "--scheduler-file",
+            str(file),
+            "--nthreads",
+            "1",
+            "--no-dashboard",
+            *local,
+        ]
+    ] * 2
+    processes = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        wait_for(lambda: file.is_file() and file.read_text())
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions(
+    undisturbed, films, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    with cluster(tmp_path) as address:
+        call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(out)]
+        with monkeypatch.context() as patch:
+            ours = planning.fingerprint() | {"imdbclust": "9.9", "numpy": "0.1"}
+            patch.setattr("imdbclust.running.workers.fingerprint", lambda: ours)
+            assert cli.main([*call, "--scheduler", address]) == cli.WRONG
+        said = capsys.readouterr().err
+        assert "would not give the same results: imdbclust" in said
+        assert "instead of 9.9, numpy" in said
+        assert finished(out) == 0
+        assert cli.main([*call, "--scheduler", address]) == cli.DONE
+    assert stable(out / "sweep-grid") == stable(undisturbed)
+    assert unfinished(out) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--workers", "0"], "--workers is at least 1, not 0"),
+        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "--workers or --scheduler"),
+        (["--scheduler", "nonsense://x"], "no scheduler answers at nonsense://x"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),
+        (["--timeout", "0"], "'0' is no number of seconds above 0"),
+    ],
+)
+def test_workers_that_cannot_be_are_refused(
+    options, sentence, films, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("imdbclust.running.workers.WAIT_SECONDS", 1)
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    try:
+        code = cli.main([*call, *options])
+    except SystemExit as error:  # argparse's own
+        code = error.code
+    assert code == cli.WRONG
+    assert sentence in capsys.readouterr().err
+    assert finished(tmp_path) == 0
+
+
+def test_without_dask_there_is_one_worker_or_a_sentence(films, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweeping, "find_spec", lambda name: None)
+    assert sweeping._check_workers(None, None) == 1
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main([*call, "--workers", "2"]) == cli.WRONG
+    assert "pip install 'imdbclust[cluster]'" in capsys.readouterr().err
+
+
+def test_a_notebook_that_takes_too_long_fails_and_is_told(films, tmp_path, capsys):
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main([*call, "--workers", "1", "--timeout", "0.001"]) == cli.FAILED
+    assert "01_load failed: the notebook takes longer than the 0.001 s" in capsys.readouterr().err
+    results = pd.read_csv(tmp_path / "sweep-grid" / "results.csv")
+    assert results["status"].tolist() == ["failed"] * 2
+    page = (tmp_path / "sweep-grid" / "index.html").read_text(encoding="utf-8")
+    assert "No setting was finished" in page
+    assert "CellTimeoutError" in page
+
+
+# whoever is killed
+
+
+def kill_one(call, kind):
+    """Kill a process of a kind at a random moment; tell whether there was one."""
+    time.sleep(chance.uniform(0, 1))
+    until = time.monotonic() + 120
+    while not (found := getattr(call, kind)()):
+        assert time.monotonic() < until, "waited in vain"
+        if call.process.poll() is not None:
+            return False
+        time.sleep(0.02)
+    with suppress(psutil.Error):
+        chance.choice(found).kill()
+    return True
+
+
+def has_finished(call, out, wanted):
+    return call.process.poll() is not None or finished(out) >= wanted
+
+
+def goes_on_and_ends_well(calls, out, undisturbed, temporary=None):
+    """Give the same command again: it ends well, as if nothing had been."""
+    again = calls(out, "--workers", "2", temporary=temporary)
+    code, said = again.end()
+    assert code == 0, said
+    assert "Traceback" not in said
+    assert stable(out / "sweep-grid") == stable(undisturbed)
+    assert again.nothing_is_left() == []
+    assert unfinished(out) == []
+    assert list(again.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, calls, tmp_path):
+    killed = 0
+    while killed < times:
+        out = tmp_path / str(killed)
+        out.mkdir()
+        call = calls(out, "--workers", "2")
+        for _ in range(min(3, times - killed)):
+            killed += kill_one(call, "workers")
+        code, said = call.end()
+        assert code == 0, said
+        assert "Traceback" not in said
+        assert stable(out / "sweep-grid") == stable(undisturbed)
+        assert call.nothing_is_left() == []
+        assert unfinished(out) == []
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_them(
+    times, undisturbed, calls, tmp_path
+):
+    killed = 0
+    while killed < times:
+        out = tmp_path / str(killed)
+        out.mkdir()
+        call = calls(out, "--workers", "2")
+        for _ in range(min(3, times - killed)):
+            killed += kill_one(call, "kernels")
+        code, said = call.end()
+        assert code in (0, 1), said  # 0: they had just finished
+        assert "Traceback" not in said
+        assert call.nothing_is_left() == []
+        goes_on_and_ends_well(calls, out, undisturbed)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed, calls, tmp_path):
+    for number in range(rounds):
+        out, temporary = tmp_path / str(number), None
+        out.mkdir()
+        once_or_twice = chance.choice([interrupt, interrupt_twice])
+        ways = [(kill_all, -9), (once_or_twice, 130), (kill_runner, -9), (terminate, 130)]
+        chance.shuffle(ways)
+        for how, code in ways:
+            call = calls(out, "--workers", "2", temporary=temporary)
+            temporary = call.temporary
+            wait_for(has_begun, call)
+            wait_for(has_finished, call, out, min(finished(out) + 1, N_EXECUTIONS))
+            time.sleep(chance.uniform(0, 1))
+            how(call)
+            ended, said = call.end()
+            just_finished = ended == 0 and finished(out) == N_EXECUTIONS
+            assert ended == code or just_finished, said
+            assert "Traceback" not in said
+            assert call.nothing_is_left() == []
+            if ended == 130:
+                assert "the same command goes on from there" in said
+                assert list(temporary.iterdir()) == unfinished(out) == []
+        goes_on_and_ends_well(calls, out, undisturbed, temporary)
