@@ -241,7 +241,7 @@ class Corpus:
         names : iterable of str, optional
             What to call the corpora in contradictions; without it the titles of their sources,
             or their numbers.
-        findings : ProblemLog, optional
+        problem_log : ProblemLog, optional
             Collects the contradictions.
 
         Returns
@@ -310,11 +310,11 @@ class CorpusBuilder:
     """Collect movies; the tables are made once, at the end.
 
     Repeated credits and genres count once, values in `NO_GENRE` are no genre, and of several
-    names for one actor id the first stays. All of these are counted in `findings`.
+    names for one actor id the first stays. All of these are counted in `problem_log`.
 
     Parameters
     ----------
-    findings : ProblemLog, optional
+    problem_log : ProblemLog, optional
         Collects what is changed, with examples.
     cast : str
         What the field of actors is called in the file, for messages.
@@ -474,7 +474,7 @@ def read_corpus(
         What to do with a record that cannot be used (no JSON, a missing or mistyped field, a
         key or an id that was there before): stop at the end of the file and list all of them,
         or set them aside into ``corpus.problems``.
-    findings : ProblemLog, optional
+    problem_log : ProblemLog, optional
         Collects what is set aside or changed, for those who want to know more than the corpus
         tells.
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from imdbclust.films import opening as files
+from imdbclust.base import disk
 from imdbclust.running.store import ARTIFACT, DONE, NOTEBOOK, TABLES, write_json
 
 KILL = 0
@@ -64,7 +64,7 @@ class Disk:
             self._stand_in(os, name)
         self._stand_in(os, "fsync", told=self.path_of)
         self._stand_in(os, "open", counts=lambda _, flags, *more, **named: flags & WRITING)
-        self._stand_in(files, "exchange")
+        self._stand_in(disk, "exchange")
         if hasattr(os, "sendfile"):  # with which shutil copies
             self._stand_in(os, "sendfile", "write", told=self.path_of)
         for module in (io, builtins):

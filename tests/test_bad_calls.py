@@ -346,9 +346,9 @@ CALLS = {
     "no type": ((*IMPORT, "--type", ""), 2, "--type names none; all takes all"),
     "no categories": ((*IMPORT, "--categories", " , "), 2, "--categories names none"),
     "no such type": ((*IMPORT, "--type", "opera"), 2, "no title is left .* of another type"),
-    "memory of lots": ((*IMPORT, "--memory", "lots"), 2, "memory is a number and a unit"),
-    "memory of 1 byte": ((*IMPORT, "--memory", "1B"), 2, "memory is at least 1GB, not 1B"),
-    "memory nan": ((*IMPORT, "--memory", "nanGB"), 2, "memory is a number and a unit"),
+    "memory of lots": ((*IMPORT, "--memory", "lots"), 2, "memory must be a number and a unit"),
+    "memory of 1 byte": ((*IMPORT, "--memory", "1B"), 2, "memory must be at least 1GB, not 1B"),
+    "memory nan": ((*IMPORT, "--memory", "nanGB"), 2, "memory must be a number and a unit"),
     # assign, diff, bench
     "assign nothing": (("assign",), 2, "required: RUN"),
     "assign without evidence": (("assign", "x"), 2, "give --actor or --genre"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imdbclust.base.errors import DatasetError
 from imdbclust.commands.cli import main
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.films import json_lines as jsonlines
 from imdbclust.films import opening as files
 from imdbclust.films.problems import CorpusError
@@ -446,7 +446,7 @@ def test_what_is_no_file_is_unusable(tmp_path, check):
             assert (code, says in report["error"]) == (2, True), (path, report)
         for path in expected:
             with pytest.raises(DatasetError):
-                find(str(path))
+                find_dataset(str(path))
 
 
 def test_a_file_that_may_not_be_read_is_unusable(tmp_path, check):

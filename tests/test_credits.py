@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from imdbclust.base.errors import DatasetError
 from imdbclust.commands.cli import main
-from imdbclust.datasets import find
 from imdbclust.datasets.credits import TableOptions, read_credits
+from imdbclust.datasets.find import find_dataset
 from imdbclust.films.problems import ProblemLog
 from imdbclust.load import CorpusError, read_corpus
 
@@ -291,7 +291,7 @@ def test_one_command_makes_a_corpus_that_runs_know(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "13 records read, clean: 8 movies, 6 actors, 12 credits" in out
     assert "columns, by their names: movie_id is 'movie_id'" in err
-    assert find(str(to)).read().n_movies == 8
+    assert find_dataset(str(to)).read().n_movies == 8
     for name in TABLES:
         pd.testing.assert_frame_equal(getattr(toy_corpus(), name), getattr(read_corpus(to), name))
 
@@ -311,4 +311,4 @@ def test_what_was_set_aside_is_told_and_strict_writes_nothing(tmp_path, capsys):
 def test_a_table_is_no_dataset_but_can_become_one(tmp_path):
     (tmp_path / "films.csv.gz").write_bytes(gzip.compress(b"title,actor\nA,B\n"))
     with pytest.raises(DatasetError, match=r"imdbclust import-credits films\.csv\.gz --to"):
-        find(str(tmp_path / "films.csv.gz"))
+        find_dataset(str(tmp_path / "films.csv.gz"))

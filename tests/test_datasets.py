@@ -17,9 +17,9 @@ import requests
 
 from imdbclust.base.errors import DatasetError
 from imdbclust.commands import cli
-from imdbclust.datasets import download, find
+from imdbclust.datasets import download
 from imdbclust.datasets import find as datasets
-from imdbclust.datasets.find import fetch
+from imdbclust.datasets.find import fetch, find_dataset
 from imdbclust.datasets.registry import IMDB, WIKIPEDIA, Entry, Source
 from imdbclust.datasets.wikipedia import movie_id_of, read_wikipedia
 from imdbclust.load import CorpusError
@@ -136,7 +136,7 @@ def asked(places):
 @pytest.mark.parametrize("name", ["imbd", "", "IMDB", "no/such/films.jsonl"])
 def test_an_unknown_name_is_refused_with_the_names_there_are(name):
     with pytest.raises(DatasetError, match="auto, imdb, wikipedia, sample") as caught:
-        find(name)
+        find_dataset(name)
     assert repr(name) in str(caught.value)
 
 
@@ -144,7 +144,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name):
 def test_a_file_with_another_ending_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(IMDB_BYTES)
     with pytest.raises(DatasetError, match=rf"{name}: a corpus file ends in \.json"):
-        find(str(tmp_path / name))
+        find_dataset(str(tmp_path / name))
 
 
 def test_a_table_of_credits_is_no_corpus_yet(tmp_path):
@@ -152,18 +152,18 @@ def test_a_table_of_credits_is_no_corpus_yet(tmp_path):
     with pytest.raises(
         DatasetError, match=r"imdbclust import-credits films\.csv --to films\.jsonl"
     ):
-        find(str(tmp_path / "films.csv"))
+        find_dataset(str(tmp_path / "films.csv"))
 
 
 def test_a_folder_is_no_corpus_file(tmp_path):
     with pytest.raises(DatasetError, match="this is a folder; name a file in it"):
-        find(str(tmp_path))
+        find_dataset(str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["f.json", "f.jsonl", "f.ndjson", "f.jsonl.gz", "my.own.json.gz"])
 def test_a_file_of_ones_own_is_read(tmp_path, name):
     (tmp_path / name).write_bytes(IMDB_BYTES)
-    found = find(str(tmp_path / name))
+    found = find_dataset(str(tmp_path / name))
     assert (found.name, found.licence, found.url, found.synthetic) == (name, "", "", False)
     assert found.files == (tmp_path / name,)
     corpus = found.read()
@@ -173,7 +173,7 @@ def test_a_file_of_ones_own_is_read(tmp_path, name):
 
 def test_a_file_of_ones_own_passes_on_what_to_do_with_problems(tmp_path):
     (tmp_path / "f.jsonl").write_bytes(b"{\n" + IMDB_BYTES)
-    found = find(str(tmp_path / "f.jsonl"))
+    found = find_dataset(str(tmp_path / "f.jsonl"))
     with pytest.raises(CorpusError, match=r"f\.jsonl:1"):
         found.read()
     assert len(found.read(on_problem="skip").problems) == 1
@@ -184,7 +184,7 @@ def test_licence_and_address_come_from_the_file_beside(tmp_path):
     path.write_bytes(IMDB_BYTES)
     about = {"licence": "CC BY 4.0", "url": "https://example.org", "title": "else"}
     (tmp_path / "f.jsonl.source.json").write_text(json.dumps(about))
-    source = find(str(path)).read().source
+    source = find_dataset(str(path)).read().source
     assert (source["licence"], source["url"]) == ("CC BY 4.0", "https://example.org")
     assert source["title"] == "films of the file f.jsonl"
 
@@ -194,11 +194,11 @@ def test_a_broken_file_beside_is_refused_by_name(tmp_path, about):
     (tmp_path / "f.jsonl").write_bytes(IMDB_BYTES)
     (tmp_path / "f.jsonl.source.json").write_bytes(about)
     with pytest.raises(DatasetError, match=r"f\.jsonl\.source\.json"):
-        find(str(tmp_path / "f.jsonl"))
+        find_dataset(str(tmp_path / "f.jsonl"))
 
 
 def test_the_sample_is_synthetic_and_says_so():
-    found = find("sample")
+    found = find_dataset("sample")
     assert found.synthetic
     assert "Made-up" in found.title
     corpus = found.read()
@@ -209,14 +209,14 @@ def test_the_sample_is_synthetic_and_says_so():
 
 def test_auto_takes_imdb_first(mirror, asked):
     put(mirror, {"imdb.json": IMDB_BYTES, **DECADES})
-    found = find()
+    found = find_dataset()
     assert (found.name, found.why, asked) == ("imdb", "", [])
     assert found.read().movies["movie_id"].tolist() == ["tt1"]
 
 
 def test_auto_takes_wikipedia_second_without_asking_the_network(mirror, asked):
     put(mirror, DECADES)
-    found = find()
+    found = find_dataset()
     assert (found.name, asked) == ("wikipedia", [])
     assert found.read().movies["title"].tolist() == ["A", "B"]
 
@@ -224,13 +224,13 @@ def test_auto_takes_wikipedia_second_without_asking_the_network(mirror, asked):
 def test_data_goes_before_the_mirror(data, mirror):
     put(mirror, {"imdb.json": IMDB_BYTES})
     put(data, {"imdb.json": IMDB_BYTES})
-    assert find("imdb").files == (data / "imdb.json",)
+    assert find_dataset("imdb").files == (data / "imdb.json",)
 
 
 def test_imdb_in_the_mirror_goes_before_wikipedia_in_data(data, mirror):
     put(mirror, {"imdb.json": IMDB_BYTES})
     put(data, DECADES)
-    assert find().name == "imdb"
+    assert find_dataset().name == "imdb"
 
 
 def test_auto_downloads_imdb_where_nothing_is_at_hand(data, asked, monkeypatch):
@@ -239,13 +239,13 @@ def test_auto_downloads_imdb_where_nothing_is_at_hand(data, asked, monkeypatch):
         path.write_bytes(IMDB_BYTES)
 
     monkeypatch.setattr(download, "download", succeed)
-    found = find()
+    found = find_dataset()
     assert (found.name, found.files) == ("imdb", (data / "imdb.json",))
     assert asked == ["https://example.invalid/imdb.json"]
 
 
 def test_auto_makes_up_films_last_and_says_why(data, asked):
-    found = find()
+    found = find_dataset()
     assert (found.name, found.synthetic) == ("sample", True)
     assert found.why.startswith("No real films are at hand: https://example.invalid/imdb.json")
     assert "put imdb.json into data/" in found.why
@@ -254,21 +254,21 @@ def test_auto_makes_up_films_last_and_says_why(data, asked):
 
 
 def test_auto_without_download_asks_nobody(asked):
-    assert "not at hand" in find(download=False).why
+    assert "not at hand" in find_dataset(download=False).why
     assert asked == []
 
 
 def test_auto_makes_up_films_where_data_cannot_be_written(data):
     data.write_bytes(b"a file where a folder should be")
-    assert "cannot be written" in find().why
+    assert "cannot be written" in find_dataset().why
 
 
 @pytest.mark.parametrize("name", ["imdb", "wikipedia"])
 def test_a_named_dataset_that_cannot_be_had_is_an_error_with_advice(places, name):
     with pytest.raises(DatasetError, match=r"no connection.*; put \S+ into data/"):
-        find(name)
+        find_dataset(name)
     with pytest.raises(DatasetError, match=f"{name} is not at hand; put "):
-        find(name, download=False)
+        find_dataset(name, download=False)
 
 
 @pytest.mark.parametrize("name", ["auto", "imdb"])
@@ -276,7 +276,7 @@ def test_a_named_dataset_that_cannot_be_had_is_an_error_with_advice(places, name
 def test_a_file_with_another_hash_is_refused_by_name(places, name, folder):
     put(places[folder], {"imdb.json": IMDB_BYTES + b"\n"})
     with pytest.raises(DatasetError, match="not the registered file of the dataset imdb") as caught:
-        find(name)
+        find_dataset(name)
     assert str(places[folder] / "imdb.json") in str(caught.value)
     assert git_blob_id(IMDB_BYTES) in str(caught.value)
 
@@ -284,26 +284,26 @@ def test_a_file_with_another_hash_is_refused_by_name(places, name, folder):
 def test_one_changed_file_of_several_is_refused_by_name(mirror):
     put(mirror, DECADES | {"wiki/movies-b.json": b"[]"})
     with pytest.raises(DatasetError, match=r"movies-b\.json: not the registered file"):
-        find("wikipedia")
+        find_dataset("wikipedia")
 
 
 def test_a_source_with_a_file_missing_is_not_at_hand(mirror):
     put(mirror, DECADES)
     (mirror / "wiki/movies-b.json").unlink()
-    assert find(download=False).name == "sample"
+    assert find_dataset(download=False).name == "sample"
 
 
 def test_without_a_mirror_only_data_is_looked_at(data, monkeypatch):
     monkeypatch.setenv("IMDBCLUST_DATA", "")
     assert datasets.mirror() is None
     put(data, DECADES)
-    assert find().name == "wikipedia"
+    assert find_dataset().name == "wikipedia"
 
 
 def test_the_hash_of_several_files_is_that_of_their_hashes(mirror):
     put(mirror, DECADES)
     hashes = "\n".join(hashlib.sha256(films).hexdigest() for films in DECADES.values())
-    assert find().sha256 == hashlib.sha256(hashes.encode()).hexdigest()
+    assert find_dataset().sha256 == hashlib.sha256(hashes.encode()).hexdigest()
 
 
 # Fetching
@@ -674,7 +674,7 @@ def test_the_registered_hashes_are_those_of_the_readme_beside_the_films(real_fol
 
 @needs_real_films
 def test_the_real_films_are_all_there(real_folder):
-    corpus = find("wikipedia", download=False).read()
+    corpus = find_dataset("wikipedia", download=False).read()
     assert (corpus.n_movies, corpus.n_actors, corpus.n_credits) == (36_115, 28_517, 132_548)
     assert corpus.notes["repeated_movies"] == 158
     assert (corpus.cast_sizes() > 0).sum() == 35_253

@@ -25,7 +25,7 @@ from imdbclust import plots
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
 from imdbclust.commands import cli
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
 from imdbclust.evaluation import measure as ev
 from imdbclust.matrix import build_incidence
@@ -122,7 +122,7 @@ def test_a_run_that_cannot_be_is_refused_with_the_numbers(
 
 def test_repeated_ids_are_set_aside_if_that_is_asked_for(tmp_path):
     path = write_films([*troupes(), *troupes()[:40]], tmp_path)
-    corpus = find(str(path)).read(on_problem="skip")
+    corpus = find_dataset(str(path)).read(on_problem="skip")
     assert (corpus.n_movies, len(corpus.problems)) == (60, 40)
 
 
@@ -231,7 +231,7 @@ def test_the_unplaced_are_no_cluster_in_a_sentence():
 
 
 def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
-    corpus = find(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
+    corpus = find_dataset(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
     recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
     with pytest.raises(ev.NotEvaluated, match=r"on 45 of the movies, no actor plays in two movies"):
         ev.over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)

@@ -25,13 +25,13 @@ from types import SimpleNamespace
 import pytest
 from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, tree
 
+from imdbclust.base import disk
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.commands import cli
 from imdbclust.datasets import download, imdb_dumps
 from imdbclust.datasets import find as datasets
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.datasets.registry import Entry, Source
-from imdbclust.films import opening as files
 from imdbclust.load import write_corpus
 from imdbclust.running import execute, parameters, plan, run, store, sweep
 from imdbclust.running.pages import report as html
@@ -486,7 +486,9 @@ def test_an_edited_notebook_is_executed_again_prose_too(kind, ran, monkeypatch):
     assert [entry["reused"] for entry in entries_of(root)] == [True] * 3 + [False] * 2
 
 
-@pytest.mark.parametrize(("module", "same"), [("matrix.py", False), ("running/html.py", True)])
+@pytest.mark.parametrize(
+    ("module", "same"), [("matrix.py", False), ("running/pages/report.py", True)]
+)
 def test_an_edited_package_computes_all_anew_unless_only_pages_depend_on_it(
     module, same, monkeypatch, tmp_path
 ):
@@ -553,7 +555,7 @@ def test_where_folders_cannot_be_exchanged_they_are_replaced_all_the_same(code, 
     def cannot(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(files, "exchange", cannot)
+    monkeypatch.setattr(disk, "exchange", cannot)
     assert make_run(root, 1) == cli.DONE
     one = tree(root / "out" / "a")
     assert one != zero
@@ -637,9 +639,9 @@ def test_only_what_nobody_works_in_is_removed(tmp_path):
     (tmp_path / f"{PART}x-killed" / "artifact").mkdir(parents=True)
     (tmp_path / ".to.jsonl.0123abcd.part").write_bytes(b"killed")
     to = tmp_path / "to.jsonl"
-    with store.unfinished(tmp_path, "x") as used, files.replacing(to) as first:
+    with store.unfinished(tmp_path, "x") as used, disk.replacing(to) as first:
         first.write(b"first")
-        with files.replacing(to) as second:
+        with disk.replacing(to) as second:
             second.write(b"second")
         assert to.read_bytes() == b"second"
         store.tidy(tmp_path, patience=0)

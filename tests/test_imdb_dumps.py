@@ -290,7 +290,7 @@ def test_the_manifest_says_what_the_corpus_was_made_of(dumps, target):
     assert about["sha256_of_lines"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert about["options"]["min_cast"] == 2
     assert about["counts"][BASICS]["kept"] == about["corpus"]["movies"]
-    licence = datasets.find(str(target)).describe()["licence"]
+    licence = datasets.find_dataset(str(target)).describe()["licence"]
     assert licence.startswith("Information courtesy of IMDb (https://www.imdb.com). Used with")
 
 
@@ -437,8 +437,8 @@ def test_the_command_imports_and_says_what_it_did(dumps, target, capsys):
         (["--since", "0"], "since is a year from 1 to 9999"),
         (["--min-movies", "0"], "min-movies is at least 1"),
         (["--min-cast", "-1"], "min-cast is at least 0"),
-        (["--memory", "lots"], "memory is a number and a unit"),
-        (["--memory", "10MB"], "memory is at least 1GB"),
+        (["--memory", "lots"], "memory must be a number and a unit"),
+        (["--memory", "10MB"], "memory must be at least 1GB"),
         (["--genre", "Nothing"], "no title is left"),
     ],
 )

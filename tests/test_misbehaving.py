@@ -246,8 +246,8 @@ def test_within_its_limit_of_memory_a_notebook_goes_well(run_cells):
 @pytest.mark.parametrize(
     ("size", "sentence"),
     [
-        ("lots", "memory is a number and a unit, such as 2GB, not 'lots'"),
-        ("400MB", "memory is at least 500MB, not 400MB"),
+        ("lots", "memory must be a number and a unit, e.g. 2GB, not 'lots'"),
+        ("400MB", "memory must be at least 500MB, not 400MB"),
     ],
 )
 def test_a_limit_of_memory_that_cannot_be_is_refused(command, size, sentence, capsys):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.commands import cli
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import AmbiguousActor, Assigner, smoothed_p_genre_given_cluster
@@ -198,7 +198,7 @@ def test_an_actor_known_by_id_and_by_name_is_one_known_actor(toy):
 
 
 def test_held_back_movies_get_the_cluster_that_they_had(films):
-    corpus = find(str(films)).read()
+    corpus = find_dataset(str(films)).read()
     incidence = build_incidence(corpus)
     recipe = recipe_of("recommended")
     embedding = reduce_movies(incidence, n_components=8, weighting="degree", random_state=1)
@@ -218,7 +218,7 @@ def call(run, *words):
 
 
 def actor_and_genre(films):
-    corpus = find(str(films)).read()
+    corpus = find_dataset(str(films)).read()
     return corpus.top_actors(1)["name"][0], corpus.genres["genre"].value_counts().index[0]
 
 
@@ -241,7 +241,7 @@ def test_the_command_names_who_is_unknown(recommended_run, capsys):
 def test_the_command_gives_a_table_for_a_file(finished_run, films, capsys):
     assert call(finished_run, "--file", str(films)) == cli.DONE
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert table["movie_id"].tolist() == find(str(films)).read().movies["movie_id"].tolist()
+    assert table["movie_id"].tolist() == find_dataset(str(films)).read().movies["movie_id"].tolist()
     assert table["probability"].between(0, 1).all()
 
 

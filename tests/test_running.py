@@ -16,8 +16,7 @@ import pytest
 from conftest import SMALL
 
 from imdbclust.commands import cli
-from imdbclust.datasets import find
-from imdbclust.datasets.find import made_up
+from imdbclust.datasets.find import find_dataset, made_up
 from imdbclust.load import Corpus
 from imdbclust.running import run as running
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
@@ -69,7 +68,7 @@ def test_a_run_leaves_pages_tables_notebooks_and_a_manifest(finished_run):
 def test_movie_to_cluster_has_every_movie_once(finished_run, films):
     table = pd.read_csv(finished_run / "movie_to_cluster.csv")
     assert list(table.columns) == ["movie_id", "cluster"]
-    assert table["movie_id"].tolist() == find(str(films)).read().movies["movie_id"].tolist()
+    assert table["movie_id"].tolist() == find_dataset(str(films)).read().movies["movie_id"].tolist()
     assert set(table["cluster"]) <= set(range(SMALL["n_clusters"]))
 
 
@@ -109,7 +108,7 @@ def test_runs_of_other_films_or_parameters_are_not_compared(finished_run, recomm
 
 def test_unplaced_movies_are_a_group_of_their_own(recommended_run, films):
     clusters = pd.read_csv(recommended_run / "movie_to_cluster.csv")["cluster"]
-    corpus = find(str(films)).read()
+    corpus = find_dataset(str(films)).read()
     unplaced = clusters == -1
     assert unplaced[corpus.cast_sizes() == 0].all()
     assert set(clusters[~unplaced]) == set(range(SMALL["n_clusters"]))
@@ -200,7 +199,7 @@ def test_the_same_run_again_computes_nothing(finished_run, films):
 
 
 def test_another_number_of_clusters_shares_the_stages_before(films):
-    dataset = find(str(films))
+    dataset = find_dataset(str(films))
     one = plan_stages(settings("seed", {"n_clusters": 6}), dataset)
     other = plan_stages(settings("seed", {"n_clusters": 7}), dataset)
     same = [a.key == b.key for a, b in zip(one, other, strict=True)]
@@ -218,17 +217,20 @@ def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, cap
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "No real films are at hand: no connection" in page
     values = settings("seed", {})
-    assert plan_stages(values, dataset) == plan_stages(values, find("sample"))
+    assert plan_stages(values, dataset) == plan_stages(values, find_dataset("sample"))
 
 
 def test_keys_follow_the_films_not_their_place(films, tmp_path):
     copy = tmp_path / films.name
     shutil.copyfile(films, copy)
     values = settings("seed", {})
-    assert plan_stages(values, find(str(films))) == plan_stages(values, find(str(copy)))
+    assert plan_stages(values, find_dataset(str(films))) == plan_stages(
+        values, find_dataset(str(copy))
+    )
     copy.write_bytes(copy.read_bytes() + b"\n")
     assert (
-        plan_stages(values, find(str(films)))[0].key != plan_stages(values, find(str(copy)))[0].key
+        plan_stages(values, find_dataset(str(films)))[0].key
+        != plan_stages(values, find_dataset(str(copy)))[0].key
     )
 
 
@@ -239,7 +241,7 @@ def test_keys_follow_the_films_not_their_place(films, tmp_path):
 def stored(finished_run, films, tmp_path):
     """The store of the finished run, copied, and its plan."""
     shutil.copytree(finished_run.parent / "stages", tmp_path / "stages")
-    return Store(tmp_path), plan_stages(settings("seed", SMALL), find(str(films)))
+    return Store(tmp_path), plan_stages(settings("seed", SMALL), find_dataset(str(films)))
 
 
 def test_a_flipped_byte_is_noticed(stored):
@@ -501,7 +503,7 @@ def test_what_papermill_would_call_completed_is_not_published(
     code, pattern, broken_clustering, films, finished_run, tmp_path
 ):
     broken_clustering(code)
-    dataset = find(str(films))
+    dataset = find_dataset(str(films))
     planned = plan_stages(settings("seed", SMALL), dataset)
     store, there = Store(tmp_path), Store(finished_run.parent)
     inputs = {stage.stage: there.path(stage) for stage in planned[:3]}
@@ -582,7 +584,7 @@ def test_help_lists_every_parameter_with_its_help(capsys):
 def test_sample_writes_a_corpus_that_reads_back(tmp_path, capsys):
     path = tmp_path / "s.jsonl.gz"
     assert cli.main(["sample", "--to", str(path), "--movies", "50", "--actors", "40"]) == cli.DONE
-    corpus = find(str(path)).read()
+    corpus = find_dataset(str(path)).read()
     assert (corpus.n_movies, corpus.n_actors) == (50, 40)
 
 

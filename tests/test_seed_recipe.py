@@ -7,7 +7,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import TruncatedSVD
 
 from imdbclust.clustering import cluster_movies
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.matrix import build_incidence
 from imdbclust.probabilities import p_cluster
 from imdbclust.reduction import reduce_movies
@@ -38,7 +38,9 @@ def courses_matrix(corpus):
 
 @pytest.mark.parametrize("name", ["sample", "wikipedia"])
 def test_same_matrix_labels_and_probabilities(name, request):
-    corpus = find(request.getfixturevalue("real_films") if name == "wikipedia" else name).read()
+    corpus = find_dataset(
+        request.getfixturevalue("real_films") if name == "wikipedia" else name
+    ).read()
 
     theirs = courses_matrix(corpus)
     reduced = TruncatedSVD(n_components=32, random_state=31337).fit_transform(theirs)

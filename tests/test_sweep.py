@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import cli
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
 from imdbclust.running.pages.report import check_page
@@ -62,7 +62,7 @@ def test_what_settings_share_is_planned_once(films, tmp_path):
       random_state: {repeats: 4}
     """
     specification = read_specification(written(tmp_path, text))
-    plan = sweeping.plan_sweep(specification, find(str(films)))
+    plan = sweeping.plan_sweep(specification, find_dataset(str(films)))
     counts = plan.summary(()).set_index("notebook")
     assert counts["settings"].tolist() == [60] * 5
     assert counts["executions"].tolist() == [1, 1, 12, 60, 60]

@@ -19,7 +19,7 @@ import pytest
 from conftest import SMALL
 
 from imdbclust.commands import cli
-from imdbclust.datasets import find
+from imdbclust.datasets.find import find_dataset
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
 from imdbclust.running.kernels import warm
 from imdbclust.running.kernels.start import PrivateKernelManager
@@ -221,7 +221,7 @@ def test_what_a_kernel_started_ends_with_it():
 @pytest.fixture
 def last_stage(films, tmp_path):
     """A stage to execute, and how: what it reads is there."""
-    found, store = find(str(films)), Store(tmp_path / "out")
+    found, store = find_dataset(str(films)), Store(tmp_path / "out")
     planned = plan_stages(settings("seed", QUICK), found, until="load")
     return planned[-1], {"store": store, "inputs": {}, "films": DatasetRef.of(found)}
 

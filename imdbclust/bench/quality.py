@@ -149,7 +149,7 @@ def compare_quality(
     Parameters
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     n_seeds, n_subsamples : int, optional
         Fits of each recipe with other seeds, and on parts of the movies; as of `USUAL`, or of
         `QUICK` where that is asked for.
@@ -184,7 +184,7 @@ def compare_quality(
     usual = QUICK if quick else USUAL
     effort = Effort(n_seeds or usual["n_seeds"], n_subsamples or usual["n_subsamples"])
     chosen = contenders(n_clusters, effort, named=named, quick=quick)
-    found, values = datasets.find(dataset), settings(OURS[0], {})
+    found, values = datasets.find_dataset(dataset), settings(OURS[0], {})
     corpus = found.read(on_problem=str(values["on_problem"]))
     _check_films(corpus, n_clusters)
     incidence, seed = build_incidence(corpus), int(values["random_state"])

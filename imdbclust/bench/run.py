@@ -16,7 +16,7 @@ WITHOUT = {"evaluation": "off"}
 
 def measure(options: Options) -> Part:
     """Measure ``imdbclust run`` from an empty folder against papermill and nbconvert."""
-    found = datasets.find(options.dataset)
+    found = datasets.find_dataset(options.dataset)
     with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as name:
         folder = Path(name)
         stock = make_stock(found, "seed", WITHOUT, folder)

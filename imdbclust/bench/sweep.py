@@ -41,7 +41,7 @@ def measure(options: Options) -> Part:
         specification = folder / "grid.yml"
         grid = QUICK_GRID if options.quick else GRID
         specification.write_text(yaml.safe_dump(grid), encoding="utf-8")
-        found = datasets.find(options.dataset)
+        found = datasets.find_dataset(options.dataset)
         settings = read_specification(specification, dataset=found.address).settings
         looped = [settings[0], settings[-1]]
         stock = make_stock(found, GRID["preset"], GRID["parameters"], folder)
@@ -95,7 +95,7 @@ def loop_of_stock(setting: Setting, reports: Path, films: str) -> Cost:
     reports : path
         As :func:`make_stock` returns it.
     films : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     """
     environment = os.environ | {
         "IMDBCLUST_REPORTS": str(reports),

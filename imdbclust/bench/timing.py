@@ -37,7 +37,7 @@ class Options:
     Attributes
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     runs : int
         Pairs to measure; a part may take fewer where one of them takes minutes, and says so.
     out : Path, optional

@@ -111,7 +111,7 @@ def read_credits(
         Names of columns and separators.
     on_problem : {"stop", "skip"}
         What to do with rows that cannot be used: list them all, or set them aside.
-    findings : ProblemLog, optional
+    problem_log : ProblemLog, optional
         Collects what is set aside, changed and contradictory; ``line`` is the row of the
         spreadsheet, its header being 1.
     tell : callable, optional

@@ -73,7 +73,7 @@ class Dataset:
 
     @property
     def address(self) -> str:
-        """What :func:`find` is given to find these films again: a name, or a file's path."""
+        """The name or path with which :func:`find_dataset` finds these films again."""
         named = self.name in NAMES
         return self.name if named else str(self.files[0].absolute())
 
@@ -95,7 +95,7 @@ class Dataset:
         return {key: getattr(self, key) for key in described}
 
 
-def find(name: str = "auto", *, download: bool = True) -> Dataset:
+def find_dataset(name: str = "auto", *, download: bool = True) -> Dataset:
     """Return the dataset of that name, or the corpus file at that path.
 
     Parameters

@@ -30,7 +30,7 @@ class Report:
     ----------
     name : str
         What was read.
-    findings : ProblemLog
+    problem_log : ProblemLog
         What was set aside, changed or is doubtful.
     corpus : Corpus or None
         The films; None where they cannot be used.
@@ -124,7 +124,12 @@ def check_films(path: str | Path, options: TableOptions | None = None) -> Report
     """
     path, problem_log, told = Path(path), ProblemLog(), []
     name = shown(path.name)
-    how = {"on_problem": "skip", "findings": problem_log, "options": options, "tell": told.append}
+    how = {
+        "on_problem": "skip",
+        "problem_log": problem_log,
+        "options": options,
+        "tell": told.append,
+    }
     try:
         corpus = read_films(path, **how)
     except CorpusError as error:

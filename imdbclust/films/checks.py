@@ -22,7 +22,7 @@ class Rows:
         Name of the frame or of the file, for messages.
     n : int
         Number of rows.
-    findings : ProblemLog
+    problem_log : ProblemLog
         Where bad rows go to.
     lines : ndarray of int, shape (n,), optional
         The line of each row, for messages; without it positions, counted from 0, name them.

@@ -59,7 +59,7 @@ def tables_from_frames(
 ) -> Tables:
     """Return the tables of a corpus; see :meth:`imdbclust.load.Corpus.from_frames`.
 
-    Rows that cannot be used go into `findings`.
+    Rows that cannot be used go into `problem_log`.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def canonical(
 def merged_tables(parts: Sequence[Tables], names: Sequence[str], problem_log: ProblemLog) -> Tables:
     """Return the tables of several corpora as one; see :meth:`imdbclust.load.Corpus.merge`.
 
-    `names` stand for the corpora in contradictions, which go into `findings` as problems.
+    `names` stand for the corpora in contradictions, which go into `problem_log` as problems.
     """
     every = pd.concat([part["movies"] for part in parts], ignore_index=True)
     movie_rows, _ = pd.factorize(every["movie_id"])

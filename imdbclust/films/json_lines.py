@@ -112,7 +112,7 @@ class MovieLines:
     ----------
     path : path
         The file.
-    findings : ProblemLog
+    problem_log : ProblemLog
         Collects what is set aside, and the line of each movie that is kept.
 
     Yields

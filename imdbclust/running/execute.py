@@ -38,7 +38,7 @@ class DatasetRef:
     Attributes
     ----------
     address : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     sha256 : str
         As :attr:`imdbclust.datasets.find.Dataset.sha256`.
     """

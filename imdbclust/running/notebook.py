@@ -108,8 +108,8 @@ class Stage:
         """Return the films to load: those the runner found, or those of ``dataset``."""
         films = self.context.get("films")
         if not films:
-            return datasets.find(str(self.parameters["dataset"]))
-        found = datasets.find(films["address"], download=False)
+            return datasets.find_dataset(str(self.parameters["dataset"]))
+        found = datasets.find_dataset(films["address"], download=False)
         if found.sha256 != films["sha256"]:
             raise datasets.DatasetError(
                 f"the films at {films['address']} are not those that the run was planned for: "

@@ -86,7 +86,7 @@ def run(
     Parameters
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     preset : str
         Named set of parameters, from ``notebooks/presets.yml``.
     parameters : dict, optional
@@ -118,7 +118,7 @@ def run(
     """
     options = (options or ExecutionOptions()).resolved()
     values = settings(preset, parameters or {})
-    found = datasets.find(dataset)
+    found = datasets.find_dataset(dataset)
     name = check_name(f"{plain(found.name)}-{preset}" if name is None else name)
     out = reports() if out is None else Path(out).absolute()  # kernels work elsewhere
     check_out(out, name)
@@ -162,7 +162,7 @@ def prepare(
         Folders of the stages that it reads.
     """
     before = STAGES[STAGES.index(stage) - 1]
-    found = datasets.find(str(shared.get("dataset", "auto")))
+    found = datasets.find_dataset(str(shared.get("dataset", "auto")))
     planned = plan_stages(settings(DEFAULT_PRESET, shared), found, until=before)
     needed = _needed(READS[stage])
     store = Store(reports())

@@ -82,7 +82,7 @@ class Specification:
     Attributes
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find.find`.
+        As :func:`imdbclust.datasets.find.find_dataset`.
     settings : list of Setting
         Each once, in the order of the file.
     axes : tuple of str

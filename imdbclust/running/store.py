@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from imdbclust.base import disk
 from imdbclust.base.disk import RANDOM, file_sha256, remove_abandoned, temporary
-from imdbclust.films import opening as files
 from imdbclust.running.kernels.warm import PRIVATE, held
 from imdbclust.running.plan import FORMAT, PlannedStage
 
@@ -74,7 +74,7 @@ class Store:
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
         attempt.chmod(0o755)
-        files.fsync_all(attempt)
+        disk.fsync_all(attempt)
         target = self.path(planned)
         if target.exists() and self.record(planned) is None:
             discard(target)  # damaged, or from another version
@@ -84,7 +84,7 @@ class Store:
             if (there := self.record(planned)) is not None:
                 return there
             raise
-        files.fsync(self.folder)
+        disk.fsync(self.folder)
         return record
 
 
@@ -172,15 +172,15 @@ def replace_folder(new: Path, target: Path) -> None:
     OSError
         What lies there is no folder, or the disk fails; what was there is there.
     """
-    files.fsync_all(new)
+    disk.fsync_all(new)
     if target.exists() and not target.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(target))
     try:
-        files.exchange(new, target)
+        disk.exchange(new, target)
     except FileNotFoundError:
         new.rename(target)
     except OSError as error:
-        if error.errno not in files.CANNOT_EXCHANGE:
+        if error.errno not in disk.CANNOT_EXCHANGE:
             raise
         with unfinished(target.parent, f"{target.name}-gone") as aside:
             target.rename(aside / target.name)
@@ -189,7 +189,7 @@ def replace_folder(new: Path, target: Path) -> None:
             except OSError:
                 (aside / target.name).rename(target)
                 raise
-    files.fsync(target.parent)
+    disk.fsync(target.parent)
 
 
 def write_json(path: Path, data: dict) -> None:

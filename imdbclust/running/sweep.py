@@ -265,7 +265,7 @@ def prepare_sweep(
         The films cannot be had or read.
     """
     specification = read_specification(path, dataset=dataset, given=parameters)
-    plan = plan_sweep(specification, datasets.find(specification.dataset))
+    plan = plan_sweep(specification, datasets.find_dataset(specification.dataset))
     store = Store(reports() if out is None else Path(out).absolute())
     films = {}
     for setting, stages in zip(specification.settings, plan.stages, strict=True):
