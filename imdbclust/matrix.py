@@ -265,3 +265,23 @@ def _ends(names: pd.Index, n: int) -> tuple[np.ndarray, list]:
         return np.arange(len(names)), list(names)
     positions = np.r_[:n, len(names) - n : len(names)]
     return positions, [*names[:n], "…", *names[-n:]]
+
+
+def one_hot(codes: np.ndarray, n_codes: int) -> sp.csr_array:
+    """Return the matrix with 1 where a column's thing has the row's code.
+
+    Its product with a things x anything matrix sums that by code.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_things,)
+        0 to ``n_codes - 1``.
+    n_codes : int
+        Number of rows.
+
+    Returns
+    -------
+    csr_array of float64, shape (n_codes, n_things)
+    """
+    where = (codes, np.arange(len(codes)))
+    return sp.csr_array((np.ones(len(codes)), where), shape=(n_codes, len(codes)))
