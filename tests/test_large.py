@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imdbclust.commands import cli
-from imdbclust.datasets.imdb_dumps import EVERYTHING, FORMAT, import_dumps
+from imdbclust.datasets.imdb_dumps import import_dumps
+from imdbclust.datasets.imdb_tables import EVERYTHING, FORMAT
 from imdbclust.datasets.made_up import large
 from imdbclust.datasets.made_up.large import LargeSample
 from imdbclust.load import read_corpus

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from imdbclust.datasets.imdb_dumps import BASICS, NAMES, PRINCIPALS, RATINGS, DumpWriter
+from imdbclust.datasets.imdb_tables import BASICS, NAMES, PRINCIPALS, RATINGS
+from imdbclust.datasets.made_up.dumps import DumpWriter
 from imdbclust.datasets.made_up.sample import (
     ADJECTIVES,
     COURSE_ACTORS,
