@@ -247,14 +247,14 @@ def test_auto_downloads_imdb_where_nothing_is_at_hand(data, asked, monkeypatch):
 def test_auto_makes_up_films_last_and_says_why(data, asked):
     found = find_dataset()
     assert (found.name, found.synthetic) == ("sample", True)
-    assert found.why.startswith("No real films are at hand: https://example.invalid/imdb.json")
+    assert found.why.startswith("No real films are available: https://example.invalid/imdb.json")
     assert "put imdb.json into data/" in found.why
     assert asked == ["https://example.invalid/imdb.json"]
     assert files_in(data) == []
 
 
 def test_auto_without_download_asks_nobody(asked):
-    assert "not at hand" in find_dataset(download=False).why
+    assert "not available" in find_dataset(download=False).why
     assert asked == []
 
 
@@ -267,7 +267,7 @@ def test_auto_makes_up_films_where_data_cannot_be_written(data):
 def test_a_named_dataset_that_cannot_be_had_is_an_error_with_advice(places, name):
     with pytest.raises(DatasetError, match=r"no connection.*; put \S+ into data/"):
         find_dataset(name)
-    with pytest.raises(DatasetError, match=f"{name} is not at hand; put "):
+    with pytest.raises(DatasetError, match=f"{name} is not available; put "):
         find_dataset(name, download=False)
 
 

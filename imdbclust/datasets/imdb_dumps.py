@@ -26,7 +26,7 @@ from tqdm import tqdm
 from imdbclust import __version__
 from imdbclust.base.disk import replacing, temporary
 from imdbclust.base.text import shown
-from imdbclust.datasets.find import check_ending
+from imdbclust.datasets.find import check_ending, source_file
 from imdbclust.datasets.imdb_tables import FORMAT, NEEDED, RATINGS, DumpTables, Selection, Summary
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import TsvFile
@@ -107,11 +107,6 @@ def import_dumps(
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
         stack.enter_context(replacing(source_file(target))).write(text.encode())
     return tables.summary
-
-
-def source_file(target: Path) -> Path:
-    """Return the path of a corpus file's manifest."""
-    return target.with_name(target.name + ".source.json")
 
 
 def find_dumps(folder: Path) -> dict[str, Path]:
