@@ -74,7 +74,12 @@ BAD_RECORDS = {
     "text": (b'"tt2"', "", "expected object, got str", "wrong_type"),
     "array": (b"[]", "", "expected object, got array", "wrong_type"),
     "key twice": (with_text(REST + b', "title": "B"'), "title", "duplicate key", "repeated_key"),
-    "id twice": (with_text(REST + b', "imdb_id": "tt3"'), "imdb_id", "duplicate key", "repeated_key"),
+    "id twice": (
+        with_text(REST + b', "imdb_id": "tt3"'),
+        "imdb_id",
+        "duplicate key",
+        "repeated_key",
+    ),
     "key twice in a rating": (
         with_text(REST + b', "year": 1999, "rating": {"avg": 1, "avg": 2, "votes": 3}'),
         "avg",
@@ -89,7 +94,12 @@ BAD_RECORDS = {
     "id a number": (film(imdb_id=2), "imdb_id", "expected str, got int", "wrong_type"),
     "id empty": (film(imdb_id=""), "imdb_id", "length >= 1", "empty"),
     "id endless": (film(imdb_id="t" * 11_000), "imdb_id", "length <= 10000", "too_long"),
-    "id there before": (film(imdb_id="tt1"), "imdb_id", "'tt1' is a duplicate of line 1", "repeated_movie"),
+    "id there before": (
+        film(imdb_id="tt1"),
+        "imdb_id",
+        "'tt1' is a duplicate of line 1",
+        "repeated_movie",
+    ),
     "id with a tab": (film(imdb_id="tt\t2"), "imdb_id", "control", "control_character"),
     "id with a NUL": (film(imdb_id="tt\0"), "imdb_id", "control", "control_character"),
     "id with a newline": (film(imdb_id="tt2\n"), "imdb_id", "control", "control_character"),
@@ -167,7 +177,12 @@ LISTED = {
     "id of another case": (film(imdb_id="TT1"), "imdb_id", "nearly 'tt1'", "ids_alike"),
     "id with a space": (film(imdb_id="tt1 "), "imdb_id", "nearly 'tt1'", "ids_alike"),
     "id beginning with a space": (film(imdb_id=" tt2"), "imdb_id", "spaces around", "odd_ids"),
-    "id with an unseen sign": (film(imdb_id="tt2\u200b"), "imdb_id", "invisible characters", "odd_ids"),
+    "id with an unseen sign": (
+        film(imdb_id="tt2\u200b"),
+        "imdb_id",
+        "invisible characters",
+        "odd_ids",
+    ),
     "id of wide letters": (film(imdb_id="ｔｔ１"), "imdb_id", "nearly 'tt1'", "ids_alike"),
     "actor of another case": (film(actors=[["NM1", "Ada"]]), "actors", "nearly 'nm1'", "ids_alike"),
     "actor decomposed": (

@@ -63,7 +63,9 @@ def test_rows_of_a_movie_become_one_movie(read):
 def test_the_separator_is_guessed_and_told(read, separator):
     corpus, _, guesses = read("title,actor\nA,B\n".replace(",", separator))
     assert films(corpus) == {"A": (["B"], [])}
-    assert guesses[0].startswith(f"cells are separated by {separator if separator != chr(9) else 'a'}")
+    assert guesses[0].startswith(
+        f"cells are separated by {separator if separator != chr(9) else 'a'}"
+    )
 
 
 def test_a_separator_that_is_given_is_not_guessed(read):
@@ -104,7 +106,9 @@ def test_every_row_of_a_movie_may_name_other_genres(read):
 
 
 def test_columns_are_guessed_from_their_names_and_told(read):
-    corpus, _, guesses = read("tconst,Primary Title,nconst,primaryName,startYear,Plot\n1,A,2,B,3,x\n")
+    corpus, _, guesses = read(
+        "tconst,Primary Title,nconst,primaryName,startYear,Plot\n1,A,2,B,3,x\n"
+    )
     assert corpus.movies[["movie_id", "title", "year"]].to_numpy().tolist() == [["1", "A", 3]]
     assert corpus.actors.to_numpy().tolist() == [["2", "B"]]
     assert (
