@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from imdbclust.base.disk import file_sha256
+from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted
 from imdbclust.datasets.tsv import NULL, TsvFile
 from imdbclust.films.json_lines import encode_movie
@@ -83,13 +84,13 @@ class Selection:
         for name in ("since", "until"):
             year = getattr(self, name)
             if year is not None and not 1 <= year <= 9999:
-                raise ValueError(f"{name} must be a year from 1 to 9999, not {year}")
+                raise UserError(f"{name} must be a year from 1 to 9999, not {year}")
         if self.since is not None and self.until is not None and self.since > self.until:
-            raise ValueError(f"since ({self.since}) must not be after until ({self.until})")
+            raise UserError(f"since ({self.since}) must not be after until ({self.until})")
         if self.min_movies < 1:
-            raise ValueError(f"min-movies must be at least 1, not {self.min_movies}")
+            raise UserError(f"min-movies must be at least 1, not {self.min_movies}")
         if self.min_cast < 0:
-            raise ValueError(f"min-cast must be at least 0, not {self.min_cast}")
+            raise UserError(f"min-cast must be at least 0, not {self.min_cast}")
 
 
 EVERYTHING = Selection(
