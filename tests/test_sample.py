@@ -205,7 +205,7 @@ def test_any_size_keeps_the_rules(n_movies, n_actors, n_troupes, signal, castles
         ({"n_movies": 0}, "n_movies must be at least 1, not 0"),
         ({"n_actors": 0}, "n_actors must be from 1 to"),
         ({"n_actors": 10**9}, "n_actors must be from 1 to"),
-        ({"n_troupes": 0}, "n_troupes must be from 1 to 20620, not 0"),
+        ({"n_troupes": 0}, "n_troupes must be from 1 to 20,620, not 0"),
         ({"n_movies": 3, "n_troupes": 4}, "n_troupes must be from 1 to 3, not 4"),
         ({"signal": 1.1}, "signal must be from 0 to 1, not 1.1"),
         ({"signal": float("nan")}, "signal must be from 0 to 1, not nan"),

@@ -140,7 +140,8 @@ def make_filmography(
 def check_range(name: str, value: float, low: float, high: float | None = None) -> None:
     """Raise UserError unless a value is within its limits."""
     if not low <= value <= (value if high is None else high):
-        limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        limits = [f"{limit:,}" if limit > 9999 else str(limit) for limit in (low, high or 0)]
+        limits = f"at least {limits[0]}" if high is None else f"from {limits[0]} to {limits[1]}"
         raise UserError(f"{name} must be {limits}, not {value}")
 
 
