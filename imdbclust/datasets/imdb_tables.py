@@ -25,16 +25,15 @@ BASICS, PRINCIPALS = "title.basics", "title.principals"
 NAMES, RATINGS = "name.basics", "title.ratings"
 
 FORMAT = {
-    BASICS: (
-        "tconst", "titleType", "primaryTitle", "originalTitle", "isAdult", "startYear", "endYear",
-        "runtimeMinutes", "genres",
-    ),
-    PRINCIPALS: ("tconst", "ordering", "nconst", "category", "job", "characters"),
-    NAMES: (
-        "nconst", "primaryName", "birthYear", "deathYear", "primaryProfession", "knownForTitles",
-    ),
-    RATINGS: ("tconst", "averageRating", "numVotes"),
-}  # fmt: skip
+    name: columns.split()
+    for name, columns in {
+        BASICS: "tconst titleType primaryTitle originalTitle isAdult startYear endYear "
+        "runtimeMinutes genres",
+        PRINCIPALS: "tconst ordering nconst category job characters",
+        NAMES: "nconst primaryName birthYear deathYear primaryProfession knownForTitles",
+        RATINGS: "tconst averageRating numVotes",
+    }.items()
+}
 """The columns of each file, in IMDb's order."""
 
 NEEDED = {
@@ -47,6 +46,9 @@ NEEDED = {
 
 NONE = ("", NULL)
 """Entries of a list of genres that are not genres."""
+
+
+Filters = dict[str, Callable[[pa.RecordBatch], pa.Array]]
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,11 @@ class Summary:
         rows = [(name, what, n) for name, steps in self.counts.items() for what, n in steps.items()]
         rows += [("", what, n) for what, n in self.notes.items() if n]
         width = max(len(f"{n:,}") for *_, n in rows)
-        lines, last = [], None
-        for name, what, n in rows:
-            lines.append(f"{'' if name == last else name:17} {n:>{width},}  {what}")
-            last = name
+        names = ["", *(name for name, *_ in rows)]
+        lines = [
+            f"{'' if name == last else name:17} {n:>{width},}  {what}"
+            for last, (name, what, n) in zip(names, rows, strict=False)
+        ]
         lines += [f"  {problem}" for problem in self.problems[:5]]
         sizes = {"movie": self.n_movies, "actor": self.n_actors, "credit": self.n_credits}
         return [*lines, f"corpus: {', '.join(counted(n, noun) for noun, n in sizes.items())}"]
@@ -163,16 +166,12 @@ class DumpTables:
     def _row(self, sql: str) -> tuple[int, ...]:
         return tuple(int(n or 0) for n in self.base.execute(sql).fetchall()[0])
 
-    def _count(self, sql: str) -> int:
-        return self._row(sql)[0]
-
-    def _read(
-        self, name: str, sql: str, filters: dict[str, Callable[[pa.RecordBatch], pa.Array]]
-    ) -> tuple[int, Counter[str]]:
+    def _read(self, name: str, sql: str, filters: Filters, **values) -> tuple[int, Counter[str]]:
         """Execute a statement that reads the table ``rows``: the valid rows of one file.
 
-        `filters` has a mask of the rows to keep for each reason to drop the rest. Returns the
-        number of valid rows, and the number dropped for each reason.
+        `filters` has a mask of the rows to keep for each reason to drop the rest; `values` are
+        those of parameters in the statement. Returns the number of valid rows, and the number
+        dropped for each reason.
         """
         file, dropped = TsvFile(self.paths[name], NEEDED[name], self.bar.update), Counter()
 
@@ -187,7 +186,7 @@ class DumpTables:
         self.bar.set_description(name)
         self.base.register("rows", pa.RecordBatchReader.from_batches(file.schema, batches()))
         try:
-            self.base.execute(sql)
+            self.base.execute(sql, values)
         except duckdb.Error as error:
             raise file.failure or error from None
         finally:
@@ -201,9 +200,12 @@ class DumpTables:
         self.summary.inputs.append(about | {"date": date})
         return file.rows, dropped
 
-    def _drop(self, name: str, reasons: dict[str, int]) -> None:
-        found = {f"dropped: {reason}": n for reason, n in reasons.items() if n}
-        self.summary.counts[name] |= found
+    def _drop(self, name: str, reasons: dict[str, int], *, kept: int | None = None) -> None:
+        """Record how many rows of a file were dropped, and finally how many were kept."""
+        counts = self.summary.counts[name]
+        counts |= {f"dropped: {reason}": n for reason, n in reasons.items() if n}
+        if kept is not None:
+            counts["kept"] = kept
 
     def _titles(self) -> None:
         choice, filters = self.choice, {}
@@ -211,11 +213,8 @@ class DumpTables:
             filters["other type"] = lambda rows: pc.is_in(rows["titleType"], pa.array(choice.types))
         if not choice.adult:
             filters["adult"] = lambda rows: pc.not_equal(pc.fill_null(rows["isAdult"], ""), "1")
-        text = "SELECT tconst, primaryTitle AS title, startYear, genres, line FROM rows"
-        _, dropped = self._read(BASICS, f"CREATE TABLE candidates AS {text}", filters)
-        ranged = choice.since is not None or choice.until is not None
-        since, until = choice.since or 1, choice.until or 9999
-        self.base.execute(
+        _, dropped = self._read(
+            BASICS,
             r"""
             CREATE TABLE judged AS
             SELECT tconst, title, nullif(year, 0) AS year, genres, CASE
@@ -233,40 +232,37 @@ class DumpTables:
                 END AS dropped,
                 startYear IS NOT NULL AND coalesce(year, 0) = 0 AS bad_year
             FROM (
-                SELECT *, CASE WHEN regexp_full_match(startYear, '[0-9]{1,4}')
+                SELECT tconst, primaryTitle AS title, startYear, genres, line,
+                    CASE WHEN regexp_full_match(startYear, '[0-9]{1,4}')
                     THEN CAST(startYear AS INT) END AS year
-                FROM candidates
+                FROM rows
             )
             """,
-            {
-                "ranged": ranged,
-                "since": since,
-                "until": until,
-                "genres": list(choice.genres),
-                "most": MAX_TEXT,
-            },
+            filters,
+            ranged=choice.since is not None or choice.until is not None,
+            since=choice.since or 1,
+            until=choice.until or 9999,
+            genres=list(choice.genres),
+            most=MAX_TEXT,
         )
         reasons = self.base.execute(
             "SELECT dropped, count(*) FROM judged WHERE dropped IS NOT NULL GROUP BY 1 ORDER BY 1"
         ).fetchall()
-        bad = self._count("SELECT count(*) FROM judged WHERE bad_year AND dropped IS NULL")
+        self._drop(BASICS, dropped + Counter(dict(reasons)))
+        (bad,) = self._row("SELECT count(*) FROM judged WHERE bad_year AND dropped IS NULL")
+        self.summary.notes["invalid years: treated as missing"] = bad
         self.base.execute(
             """
             CREATE TABLE titles AS
             SELECT tconst, title, year, genres FROM judged WHERE dropped IS NULL;
-            DROP TABLE candidates;
             DROP TABLE judged
             """
         )
-        self._drop(BASICS, dropped + Counter(dict(reasons)))
-        self.summary.notes["invalid years: treated as missing"] = bad
 
     def _credits(self) -> None:
-        categories, filters = self.choice.categories, {}
-        if categories:
-            filters["other category"] = lambda rows: pc.is_in(
-                rows["category"], pa.array(categories)
-            )
+        filters, categories = {}, pa.array(self.choice.categories, pa.string())
+        if len(categories):
+            filters["other category"] = lambda rows: pc.is_in(rows["category"], categories)
         filters["no person"] = lambda rows: pc.not_equal(pc.fill_null(rows["nconst"], ""), "")
         n_rows, dropped = self._read(
             PRINCIPALS,
@@ -278,23 +274,22 @@ class DumpTables:
             """,
             filters,
         )
-        of_titles = self._count("SELECT sum(n) FROM credits")
-        dropped["title not selected"] = n_rows - dropped.total() - of_titles
         valid = r"length(nconst) < 100 AND NOT regexp_matches(nconst, '[\x00-\x1f]')"
-        invalid = self._count(f"SELECT sum(n) FROM credits WHERE NOT ({valid})")
-        if invalid:
-            self.base.execute(f"DELETE FROM credits WHERE NOT ({valid})")
-        dropped["invalid id"] = invalid
-        n_credits = self._count("SELECT count(*) FROM credits")
-        dropped["duplicate person in a title"] = of_titles - invalid - n_credits
+        n, n_valid, n_credits = self._row(
+            f"SELECT sum(n), sum(n) FILTER ({valid}), count(*) FILTER ({valid}) FROM credits"
+        )
+        self.base.execute(f"DELETE FROM credits WHERE NOT ({valid})")
+        dropped["title not selected"] = n_rows - dropped.total() - n
+        dropped["invalid id"] = n - n_valid
+        dropped["duplicate person in a title"] = n_valid - n_credits
         self._drop(PRINCIPALS, dropped)
 
     def _apply_minima(self) -> None:
         """Drop actors with too few movies and movies with too few actors until none is left."""
-        n_titles = self._count("SELECT count(*) FROM titles")
-        n_credits = self._count("SELECT count(*) FROM credits")
         minima = {"nconst": self.choice.min_movies, "tconst": self.choice.min_cast}
-        left, before = n_credits, None
+        sizes = "SELECT (SELECT count(*) FROM titles), (SELECT count(*) FROM credits)"
+        n_titles, n_credits = self._row(sizes)
+        before, left = None, n_credits
         while left != before and max(minima.values()) > 1:
             before = left
             self.summary.rounds += 1
@@ -310,7 +305,7 @@ class DumpTables:
                         """,
                         {"least": least},
                     )
-            left = self._count("SELECT count(*) FROM credits")
+            _, left = self._row(sizes)
         if self.choice.min_cast:
             self.base.execute(
                 """
@@ -319,72 +314,65 @@ class DumpTables:
                 """
             )
         summary, few = self.summary, f"actor with fewer than {self.choice.min_movies} movies"
-        summary.n_movies, summary.n_credits = self._count("SELECT count(*) FROM titles"), left
-        summary.n_actors = self._count("SELECT count(DISTINCT nconst) FROM credits")
-        self._drop(BASICS, {"cast too small": n_titles - summary.n_movies})
-        self._drop(PRINCIPALS, {f"{few}, or title dropped": n_credits - left})
-        summary.counts[BASICS]["kept"] = summary.n_movies
-        summary.counts[PRINCIPALS]["kept"] = left
+        summary.n_movies, summary.n_credits = self._row(sizes)
+        (summary.n_actors,) = self._row("SELECT count(DISTINCT nconst) FROM credits")
+        n_small = n_titles - summary.n_movies
+        self._drop(BASICS, {"cast too small": n_small}, kept=summary.n_movies)
+        self._drop(PRINCIPALS, {f"{few}, or title dropped": n_credits - left}, kept=left)
         if not summary.n_movies:
             why = "; ".join(f"{n:,} {what}" for what, n in summary.counts[BASICS].items())
             raise CorpusError(f"no title is left ({why}); select more titles")
 
     def _names(self) -> None:
-        self.base.execute("CREATE TABLE people AS SELECT DISTINCT nconst FROM credits")
         n_valid, _ = self._read(
             NAMES,
             """
             CREATE TABLE names AS
             SELECT nconst, arg_min(primaryName, line) AS name, count(*) AS n
-            FROM rows SEMI JOIN people USING (nconst) GROUP BY nconst
+            FROM rows SEMI JOIN (SELECT DISTINCT nconst FROM credits) USING (nconst)
+            GROUP BY nconst
             """,
             {},
         )
-        n_known, n_rows = self._row("SELECT count(*), sum(n) FROM names")
-        other = {"not an actor of the corpus": n_valid - n_rows}
-        self._drop(NAMES, other | {"duplicate id": n_rows - n_known})
-        self.summary.counts[NAMES]["kept"] = n_known
-        unnamed = self._count(
-            "SELECT count(*) FROM names "
-            f"WHERE coalesce(length(name), 0) NOT BETWEEN 1 AND {MAX_TEXT}"
+        n_known, n_rows, n_named = self._row(
+            f"""
+            SELECT count(*), sum(n), count(*) FILTER (length(name) BETWEEN 1 AND {MAX_TEXT})
+            FROM names
+            """
         )
-        n_unnamed = self.summary.n_actors - n_known + unnamed
+        dropped = {"not an actor of the corpus": n_valid - n_rows, "duplicate id": n_rows - n_known}
+        self._drop(NAMES, dropped, kept=n_known)
+        n_unnamed = self.summary.n_actors - n_named
         self.summary.notes["actors without a name: named by their id"] = n_unnamed
 
     def _ratings(self) -> None:
-        self.base.execute(
-            """
-            CREATE TABLE ratings
-            (tconst VARCHAR, rating DOUBLE, votes BIGINT, n BIGINT, bad BIGINT)
-            """
-        )
         if RATINGS not in self.paths:
+            self.base.execute("CREATE TABLE ratings (tconst VARCHAR, rating DOUBLE, votes BIGINT)")
             n_movies = self.summary.n_movies
             self.summary.notes["title.ratings is missing: movies without a rating"] = n_movies
             return
         n_valid, _ = self._read(
             RATINGS,
             """
-            INSERT INTO ratings
+            CREATE TABLE ratings AS
             SELECT tconst,
-                arg_min_null(CASE WHEN rating BETWEEN 0 AND 10 THEN rating END, line),
-                arg_min_null(CASE WHEN votes >= 0 THEN votes END, line),
-                count(*),
-                count(*) FILTER (NOT coalesce(rating BETWEEN 0 AND 10, averageRating IS NULL)
-                    OR NOT coalesce(votes >= 0, numVotes IS NULL))
+                arg_min_null(CASE WHEN avg BETWEEN 0 AND 10 THEN avg END, line) AS rating,
+                arg_min_null(CASE WHEN num >= 0 THEN num END, line) AS votes,
+                count(*) AS n,
+                count(*) FILTER (NOT coalesce(avg BETWEEN 0 AND 10, averageRating IS NULL)
+                    OR NOT coalesce(num >= 0, numVotes IS NULL)) AS bad
             FROM (
-                SELECT *, TRY_CAST(averageRating AS DOUBLE) AS rating,
+                SELECT *, TRY_CAST(averageRating AS DOUBLE) AS avg,
                     CASE WHEN regexp_full_match(numVotes, '[0-9]+')
-                    THEN TRY_CAST(numVotes AS BIGINT) END AS votes
+                    THEN TRY_CAST(numVotes AS BIGINT) END AS num
                 FROM rows SEMI JOIN titles USING (tconst)
             ) GROUP BY tconst
             """,
             {},
         )
         n_rated, n_rows, bad = self._row("SELECT count(*), sum(n), sum(bad) FROM ratings")
-        other = {"title not selected": n_valid - n_rows}
-        self._drop(RATINGS, other | {"duplicate id": n_rows - n_rated})
-        self.summary.counts[RATINGS]["kept"] = n_rated
+        dropped = {"title not selected": n_valid - n_rows, "duplicate id": n_rows - n_rated}
+        self._drop(RATINGS, dropped, kept=n_rated)
         self.summary.notes["invalid ratings: treated as missing"] = bad
 
     def records(self) -> Iterator[bytes]:
