@@ -137,7 +137,7 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
 
     sources = {source.name: source for source in (IMDB, WIKIPEDIA, IMDB_DUMPS)}
     if name not in sources:
-        raise UnknownDataset(f"cannot fetch {name!r}; choose {' or '.join(sources)}")
+        raise UnknownDataset(f"no dataset {name!r} to fetch; choose {' or '.join(sources)}")
     if name == IMDB_DUMPS.name:
         return fetch_changing(IMDB_DUMPS, to=to or DATA)
     return fetch_files(sources[name], to=to or DATA, mirror=mirror())
