@@ -1,7 +1,6 @@
 """JSON lines: each line is judged by itself, whatever surrounds it."""
 
 import json
-from dataclasses import fields
 
 import pytest
 from hypothesis import example, given, settings
@@ -46,7 +45,7 @@ def read(lines, problem_log):
         patch.setattr(jsonlines, "_lines", lambda _: iter(lines))
         reader = MovieLines(None, problem_log)
         columns = MovieColumns.joined([MovieColumns.of_rows([]), *reader])
-    values = {field.name: getattr(columns, field.name).to_pylist() for field in fields(columns)}
+    values = {name: column.to_pylist() for name, column in columns._asdict().items()}
     problems = [(one.line, one.field, one.problem, one.kind) for one in problem_log.problems]
     return values, problems, problem_log.lines, reader.n_records, reader.n_blank
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -238,12 +237,14 @@ def _read_text(
             log.set_aside(Problem(log.file, row.number, "", what, "wrong_cells"))
         return "skip"
 
+    if encoding == "utf-8":
+        _check_utf8(path, log.file)
     keys = [str(place) for place in range(len(names))]  # names may have duplicates
     texts = dict.fromkeys(keys, pa.large_string())
     try:
         with open_films(path) as file:
             table = pyarrow.csv.read_csv(
-                _Checked(file, log.file) if encoding == "utf-8" else file,
+                file,
                 # with threads, rows have no numbers
                 pyarrow.csv.ReadOptions(use_threads=False, encoding=encoding, column_names=keys),
                 pyarrow.csv.ParseOptions(
@@ -263,29 +264,17 @@ def _read_text(
     return table.slice(below).rename_columns(names), lines[below:], separator
 
 
-class _Checked(io.RawIOBase):
-    """A file that must be UTF-8: other bytes are reported before the parser reads them."""
-
-    def __init__(self, file: IO[bytes], name: str):
-        self._file, self._name, self._n_before = file, name, 1
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        n = self._file.readinto(buffer)
-        data = bytes(memoryview(buffer)[:n])
-        try:
-            self._decoder.decode(data, final=not n)
-        except UnicodeDecodeError as error:
-            line = self._n_before + error.object[: error.start].count(b"\n")
-            raise CorpusError(
-                f"{self._name}:{line}: the text is not UTF-8; save it as UTF-8, or set --encoding "
-                "(often cp1252)"
-            ) from None
-        self._n_before += data.count(b"\n")
-        return n
+def _check_utf8(path: Path, name: str) -> None:
+    """Raise CorpusError for the first line that is not UTF-8; pyarrow would not name the line."""
+    with open_films(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                raise CorpusError(
+                    f"{name}:{number}: the text is not UTF-8; save it as UTF-8, or set "
+                    "--encoding (often cp1252)"
+                ) from None
 
 
 def _header(path: Path, options: TableOptions, log: ProblemLog) -> tuple[str, str, list[str], int]:

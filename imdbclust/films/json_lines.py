@@ -7,10 +7,9 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,21 +30,17 @@ garbage collection would take as long as all the rest."""
 GIVE_UP = 10_000
 """Reading stops if none of this many records at the beginning is valid."""
 
-_TEXT = pa.large_string()
+_TEXT, _INT, _SIZE = pa.large_string(), pa.int64(), pa.int32()
+_TYPES = (_TEXT, _TEXT, _INT, pa.float64(), _INT, _INT, _SIZE, _SIZE, _TEXT, _TEXT, _TEXT)
+"""Types of the fields of `MovieColumns`."""
 
 
-@dataclass(frozen=True, eq=False)
-class MovieColumns:
+class MovieColumns(NamedTuple):
     """Movies as flat Arrow columns: texts are large strings, numbers may be missing.
 
-    Attributes
-    ----------
-    movie_ids, titles, years, ratings, votes, lines : Array, one value a movie
-        ``lines`` has the line of each movie in its file.
-    genre_sizes, cast_sizes : Array of int32, one value a movie
-        Number of genres and of actors that the movie lists.
-    genres : Array, one value for each genre of each movie
-    actor_ids, names : Array, one value for each actor of each movie
+    The first eight have one value a movie: ``lines`` is its line in the file, the sizes are its
+    numbers of genres and of actors. The last three have one value for each genre or actor of each
+    movie.
     """
 
     movie_ids: pa.Array
@@ -64,33 +59,19 @@ class MovieColumns:
     def of_rows(cls, rows: Sequence[tuple]) -> MovieColumns:
         """Return the columns of movies.
 
-        Parameters
-        ----------
-        rows : sequence of tuple
-            For each movie: id, title, year, rating, votes, line, genres, and pairs of an actor's
-            id and name.
+        Each row is a tuple of id, title, year, rating, votes, line, genres, and pairs of an
+        actor's id and name.
         """
-        columns = zip(*rows, strict=True) if rows else [()] * 8
-        ids, titles, years, ratings, votes, lines, genres, casts = columns
-        return cls(
-            pa.array(ids, _TEXT),
-            pa.array(titles, _TEXT),
-            pa.array(years, pa.int64()),
-            pa.array(ratings, pa.float64()),
-            pa.array(votes, pa.int64()),
-            pa.array(lines, pa.int64()),
-            pa.array(map(len, genres), pa.int32()),
-            pa.array(map(len, casts), pa.int32()),
-            pa.array([genre for listed in genres for genre in listed], _TEXT),
-            pa.array([actor_id for cast in casts for actor_id, _ in cast], _TEXT),
-            pa.array([name for cast in casts for _, name in cast], _TEXT),
-        )
+        *values, genres, casts = zip(*rows, strict=True) if rows else [()] * 8
+        pairs = list(chain.from_iterable(casts))
+        values += [list(map(len, genres)), list(map(len, casts)), chain.from_iterable(genres)]
+        values += [(actor_id for actor_id, _ in pairs), (name for _, name in pairs)]
+        return cls(*map(pa.array, values, _TYPES))
 
     @classmethod
     def joined(cls, parts: Sequence[MovieColumns]) -> MovieColumns:
         """Return the movies of one or more parts, in order."""
-        columns = ([getattr(part, field.name) for part in parts] for field in fields(cls))
-        return cls(*map(pa.concat_arrays, columns))
+        return cls(*map(pa.concat_arrays, zip(*parts, strict=True)))
 
 
 class MovieLines:
