@@ -131,7 +131,7 @@ def read_credits(
     check_on_problem(on_problem)
     log = ProblemLog() if problem_log is None else problem_log
     log.file = shown(path.name)
-    table = _open_table(path, options, log)
+    table = _Table(path, options, log)
     cells, rows = table.cells, table.rows
     rows.good &= ~np.logical_and.reduce([column.isna() for column in cells.values()])
     n_blank = int((~rows.good).sum())
@@ -169,33 +169,22 @@ def read_credits(
     )
 
 
-@dataclass(frozen=True)
 class _Table:
     """The columns that are used, as texts with missing values, by the keys of `COLUMNS`."""
 
-    cells: dict[str, pd.Series]
-    rows: Rows
-    columns: dict[str, str]
-    separator: str | None
-    width: int
-
-    @property
-    def log(self) -> ProblemLog:
-        return self.rows.problem_log
+    def __init__(self, path: Path, options: TableOptions, log: ProblemLog):
+        read = _read_parquet if path.suffix == ".parquet" else _read_text
+        table, lines, self.separator = read(path, options, log)
+        self.width = table.num_columns
+        self.columns = _chosen(table.column_names, options.columns, log)
+        self.log, self.rows = log, Rows(log.file, len(lines), log, lines)
+        named = self.columns.items()
+        self.cells = {key: _cells(table[name], name, self.rows) for key, name in named}
 
     def called(self, key: str) -> str:
         """Return the name of a column, or of the column that it is derived from."""
         other = {"movie_id": "title", "actor_id": "actor", "title": "movie_id", "actor": "actor_id"}
         return self.columns.get(key) or self.columns[other[key]]
-
-
-def _open_table(path: Path, options: TableOptions, log: ProblemLog) -> _Table:
-    read = _read_parquet if path.suffix == ".parquet" else _read_text
-    table, lines, separator = read(path, options, log)
-    columns = _chosen(table.column_names, options.columns, log)
-    rows = Rows(log.file, len(lines), log, lines)
-    cells = {key: _cells(table[name], name, rows) for key, name in columns.items()}
-    return _Table(cells, rows, columns, separator, table.num_columns)
 
 
 def _no_movie(log: ProblemLog, n_rows: int) -> CorpusError:

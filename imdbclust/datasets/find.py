@@ -111,14 +111,19 @@ def find_dataset(name: str = "auto", *, download: bool = True) -> Dataset:
     DatasetError
         An unknown name, a missing file, a file without the registered hash, or a failed download.
     """
-    if name == "auto":
-        return _find_auto(download=download)
     if name == "sample":
         return made_up()
     if name in ("imdb", "wikipedia"):
         source = IMDB if name == "imdb" else WIKIPEDIA
         return _available(source) or _fetched(source, download=download)
-    return _own_file(name)
+    if name != "auto":
+        return _own_file(name)
+    if found := _available(IMDB) or _available(WIKIPEDIA):
+        return found
+    try:
+        return _fetched(IMDB, download=download)
+    except DatasetError as error:
+        return made_up(why=f"No real films are available: {error}")
 
 
 def fetch(name: str, *, to: Path | None = None) -> list[Path]:
@@ -164,15 +169,6 @@ def made_up(why: str = "") -> Dataset:
     return Dataset("sample", title, generate, licence="none needed", synthetic=True, why=why)
 
 
-def _find_auto(*, download: bool) -> Dataset:
-    if found := _available(IMDB) or _available(WIKIPEDIA):
-        return found
-    try:
-        return _fetched(IMDB, download=download)
-    except DatasetError as error:
-        return made_up(why=f"No real films are available: {error}")
-
-
 def _available(source: Source) -> Dataset | None:
     """Return a source if all of its files exist, and verify them; None if one is missing."""
     for folder in filter(None, (DATA, mirror())):
@@ -214,19 +210,8 @@ def _dataset(source: Source, paths: list[Path]) -> Dataset:
 def read_films(path: Path, options=None, **more) -> Corpus:
     """Read the user's films: a table of credits if its name ends like one, else JSON lines.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    options : TableOptions, optional
-        How to read a table.
-    **more
-        ``on_problem`` and ``problem_log`` of :func:`imdbclust.load.read_corpus`.
-
-    Raises
-    ------
-    imdbclust.films.problems.CorpusError
-        As the two readers.
+    `options` are the :class:`imdbclust.datasets.credits.TableOptions` of a table; `more` are
+    ``on_problem`` and ``problem_log``, as for :func:`imdbclust.load.read_corpus`.
     """
     if is_table(path):
         from imdbclust.datasets.credits import read_credits

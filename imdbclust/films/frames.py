@@ -7,7 +7,6 @@ that is passed on is the position of each row in its `Rows`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -25,29 +24,17 @@ Tables = Mapping[str, pd.DataFrame]
 """The tables of a corpus: movies, actors, credits, genres."""
 
 
-@dataclass(frozen=True)
 class _Known:
     """The movies or actors that rows of other frames may refer to.
 
-    Attributes
-    ----------
-    ids : Index
-        Id of each valid row.
-    rows : ndarray of int
-        For each row of the given frame, its number among the valid rows; -1 if it was set aside.
-    gone : Index
-        Ids of rows that were set aside.
+    `ids` are the ids of valid rows, `gone` those of rows that were set aside. `rows` has the
+    number of each row of the frame among the valid ones; -1 if it was set aside.
     """
 
-    ids: pd.Index
-    rows: np.ndarray
-    gone: pd.Index
-
-    @classmethod
-    def of(cls, ids: pd.Series, good: np.ndarray) -> _Known:
-        gone = pd.Index(ids[~good].dropna().astype("str").unique())
-        kept = pd.Index(ids[good].astype("str"))
-        return cls(kept, np.where(good, np.cumsum(good) - 1, -1), gone.difference(kept))
+    def __init__(self, ids: pd.Series, good: np.ndarray):
+        self.ids = pd.Index(ids[good].astype("str"))
+        self.gone = pd.Index(ids[~good].dropna().astype("str").unique()).difference(self.ids)
+        self.rows = np.where(good, np.cumsum(good) - 1, -1)
 
 
 def tables_from_frames(
@@ -70,7 +57,14 @@ def tables_from_frames(
     rows = _rows(credits, "credits", problem_log)
     movie = _references(credits, rows, "movie", known_movies)
     if actors is None:
-        ids, names = _actors_of(credits, rows)
+        if "actor_id" not in credits.columns and "actor" in credits.columns:
+            raise CorpusError(
+                "credits: the column actor has row numbers, but there is no frame actors"
+            )
+        ids = _texts(credits, "actor_id", rows)
+        rows.check_texts(ids, "actor_id", control=CONTROL)
+        names = _texts(credits, "name", rows) if "name" in credits.columns else ids
+        rows.check_texts(names, "name")
         actor, actors = first_names(ids[rows.good], names[rows.good], rows)
     else:
         actors, known_actors = _checked_actors(actors, problem_log)
@@ -221,7 +215,7 @@ def _checked_movies(movies: pd.DataFrame, problem_log: ProblemLog) -> tuple[pd.D
         columns[name] = _numbers(movies, name, rows, limits, whole=name != "rating")
     _refuse_duplicates(columns["movie_id"], "movie_id", "repeated_movie", rows)
     table = as_movies(columns)[rows.good].reset_index(drop=True)
-    return table, _Known.of(columns["movie_id"], rows.good)
+    return table, _Known(columns["movie_id"], rows.good)
 
 
 def as_movies(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -237,18 +231,7 @@ def _checked_actors(actors: pd.DataFrame, problem_log: ProblemLog) -> tuple[pd.D
     rows.check_texts(names, "name")
     _refuse_duplicates(ids, "actor_id", "repeated_actor", rows)
     table = pd.DataFrame({"actor_id": ids, "name": names})[rows.good].astype("str")
-    return table.reset_index(drop=True), _Known.of(ids, rows.good)
-
-
-def _actors_of(credits: pd.DataFrame, rows: Rows) -> tuple[pd.Series, pd.Series]:
-    """Return the ids and names of actors that the credits themselves have."""
-    if "actor_id" not in credits.columns and "actor" in credits.columns:
-        raise CorpusError("credits: the column actor has row numbers, but there is no frame actors")
-    ids = _texts(credits, "actor_id", rows)
-    rows.check_texts(ids, "actor_id", control=CONTROL)
-    names = _texts(credits, "name", rows) if "name" in credits.columns else ids
-    rows.check_texts(names, "name")
-    return ids, names
+    return table.reset_index(drop=True), _Known(ids, rows.good)
 
 
 def first_names(ids: pd.Series, names: pd.Series, rows: Rows) -> tuple[np.ndarray, pd.DataFrame]:

@@ -38,6 +38,9 @@ from imdbclust.films.json_lines import encode_movie, gzip_or_plain
 MOST = 10**9
 """Maximum number of movies, actors or credits: ten times all of IMDb."""
 
+YEARS, SPAN = (2000, 2022), 8
+"""First and last year, and the number of consecutive years in which a troupe makes its movies."""
+
 BLOCK = 20_000
 """Number of movies, or actors, that are made together."""
 
@@ -63,21 +66,10 @@ RARE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive movies.
+    """Consecutive movies; `first` is the number of the first one, from 0.
 
-    Attributes
-    ----------
-    first : int
-        Number of the first movie, from 0.
-    titles : list of str
-    years, votes : ndarray of int
-        0 if the year is missing, or the movie unrated.
-    ratings : ndarray of float
-        NaN if missing.
-    genres : list of tuple of str
-    cast_sizes : ndarray of int
-    actors : ndarray of int
-        All casts in order, as numbers of actors, from 0.
+    A missing year is 0, a missing rating NaN, with 0 votes. `actors` has all casts in order, as
+    numbers of actors, from 0.
     """
 
     first: int
@@ -105,8 +97,6 @@ class LargeSample:
         Number of troupes.
     signal : float from 0 to 1
         Share of the credits, other than first appearances, that stay within the movie's troupe.
-    since, until : int
-        First and last year; each troupe makes its movies in a third of this time.
     genreless, unrated, undated : float from 0 to 1
         Share of the movies without genres, without a rating, without a year.
     random_state : int
@@ -126,8 +116,6 @@ class LargeSample:
         *,
         n_troupes: int = 16,
         signal: float = 0.9,
-        since: int = 2000,
-        until: int = 2022,
         genreless: float = 0.01,
         unrated: float = 0.05,
         undated: float = 0.02,
@@ -164,8 +152,7 @@ class LargeSample:
             step for step in range(int(0.618 * n_actors) + 1, 2 * n_actors + 2)
             if math.gcd(step, n_actors) == 1
         )  # fmt: skip
-        span = (until - since) // 3 + 1
-        self._span, self._begins = span, rng.integers(since, until - span + 2, n_troupes)
+        self._begins = rng.integers(YEARS[0], YEARS[1] - SPAN + 2, n_troupes)
         self._genres = draw_genre_weights(n_troupes, rng)
 
     def blocks(self) -> Iterator[Block]:
@@ -178,7 +165,7 @@ class LargeSample:
             movie, actors = self._casts(troupe, sizes, filled, rng)
             n = len(troupe)
             rated, dated = rng.random(n) >= self._unrated, rng.random(n) >= self._undated
-            years = self._begins[troupe] + rng.integers(0, self._span, n)
+            years = self._begins[troupe] + rng.integers(0, SPAN, n)
             ratings, votes = draw_ratings(n, rng)
             yield Block(
                 first=first,
