@@ -72,19 +72,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def remove_abandoned(parent: Path, pattern: str) -> set[Path]:
-    """Remove the temporary files and folders of killed processes.
+    """Remove the temporary files and folders of killed processes, by a glob pattern.
 
-    Parameters
-    ----------
-    parent : path
-        The folder that contains them.
-    pattern : str
-        Glob pattern of their names.
-
-    Returns
-    -------
-    set of Path
-        Those that are in use or belong to another user, which stay.
+    Those that are in use or belong to another user stay, and are returned.
     """
     used = set()
     for path in parent.glob(pattern):
@@ -103,12 +93,8 @@ def remove_abandoned(parent: Path, pattern: str) -> set[Path]:
 def locked(path: Path, *, unlockable: bool) -> int | None:
     """Lock a file or folder until the returned descriptor is closed; None if it cannot be locked.
 
-    If the file system has no locks, `unlockable` is whether to return a descriptor anyway.
-
-    Raises
-    ------
-    FileNotFoundError
-        The file does not exist.
+    If the file system has no locks, `unlockable` is whether to return a descriptor anyway. A
+    missing file is a FileNotFoundError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -177,10 +163,8 @@ CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 def exchange(one: Path, other: Path) -> None:
     """Exchange two folders atomically.
 
-    Raises
-    ------
-    OSError
-        One of them does not exist; or, with a code in `CANNOT_EXCHANGE`, this is not supported.
+    It is an OSError if one of them does not exist or, with a code in `CANNOT_EXCHANGE`, if this is
+    not supported.
     """
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2

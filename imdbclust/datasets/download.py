@@ -39,11 +39,8 @@ FRESH = timedelta(hours=12)
 def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list[Path]:
     """Put all files of a source into a folder and return their paths, in order.
 
-    Raises
-    ------
-    DatasetError
-        A file is unavailable, has another hash or cannot be written; unverified files are not
-        kept.
+    A file that is unavailable, has another hash or cannot be written is a DatasetError; unverified
+    files are not kept.
     """
     targets = source.paths_in(to)
     for entry, target in zip(source.entries, targets, strict=True):
@@ -67,12 +64,8 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
 
     ``manifest.json`` next to the files has address, size, SHA-256 and time of each. It is written
     after each file, so that an interrupted download continues with the next one; files younger
-    than `FRESH` are kept.
-
-    Raises
-    ------
-    DatasetError
-        A file is unavailable, not gzip or cannot be written.
+    than `FRESH` are kept. A file that is unavailable, not gzip or cannot be written is a
+    DatasetError.
     """
     targets = source.paths_in(to)
     manifest = targets[0].with_name("manifest.json")
@@ -127,12 +120,9 @@ def _is_fresh(path: Path, known: dict | None) -> bool:
 def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None) -> None:
     """Download an https address into a file, with a progress bar on a terminal.
 
-    Raises
-    ------
-    DatasetError
-        The address is not https or redirects, there is no connection within `patience` seconds,
-        the status is not 200, or the file is truncated or has more than `most` bytes (default:
-        `MAX_BYTES`).
+    It is a DatasetError if the address is not https or redirects, there is no connection within
+    `patience` seconds, the status is not 200, or the file is truncated or has more than `most`
+    bytes (default: `MAX_BYTES`).
     """
     if not url.startswith(SCHEMES):
         raise DatasetError(f"{url} is not an https address")

@@ -79,13 +79,7 @@ class Dataset:
         return self.name if self.name in NAMES else str(self.files[0].absolute())
 
     def read(self, *, on_problem: str = "stop") -> Corpus:
-        """Return the corpus; its ``source`` is :meth:`describe`.
-
-        Raises
-        ------
-        imdbclust.films.problems.CorpusError
-            As :func:`imdbclust.load.read_corpus`.
-        """
+        """Return the corpus; its ``source`` is :meth:`describe`. Errors are CorpusErrors."""
         return replace(self.read_files(on_problem=on_problem), source=self.describe())
 
     def describe(self) -> dict:
@@ -97,14 +91,9 @@ class Dataset:
 def find_dataset(name: str = "auto", *, download: bool = True) -> Dataset:
     """Return the dataset of that name, or the corpus file at that path.
 
-    Parameters
-    ----------
-    name : str
-        ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
-        ``.gz``), or ``auto``: ``imdb`` or else ``wikipedia`` if available, else ``imdb``
-        downloaded, else ``sample``.
-    download : bool
-        Whether a dataset that is not available may be downloaded.
+    `name` is ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
+    ``.gz``), or ``auto``: ``imdb`` or else ``wikipedia`` if available, else ``imdb`` downloaded,
+    else ``sample``. `download` is whether a dataset that is not available may be downloaded.
 
     Raises
     ------
@@ -131,12 +120,7 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
 
     Every file is verified before it gets its name; valid existing files are kept. ``imdb-dumps``
     change every day; their addresses, hashes and dates are recorded in a manifest. `to` replaces
-    ``data/``.
-
-    Raises
-    ------
-    DatasetError
-        An unknown name, or a file that is unavailable or has another hash.
+    ``data/``. An unknown name, or an unavailable or wrong file, is a DatasetError.
     """
     from imdbclust.datasets.download import fetch_changing, fetch_files
 

@@ -112,10 +112,7 @@ def import_dumps(
 def find_dumps(folder: Path) -> dict[str, Path]:
     """Return the path of each of the dumps in a folder; ``title.ratings`` is optional.
 
-    Raises
-    ------
-    CorpusError
-        Another file is missing, or a file exists both as ``.tsv`` and ``.tsv.gz``.
+    If another file is missing, or one exists both as ``.tsv`` and ``.tsv.gz``, it is a CorpusError.
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # noqa: PTH112 (also where a name is too long)

@@ -105,21 +105,10 @@ EVERYTHING = Selection(
 class Summary:
     """What an import read, kept and dropped.
 
-    Attributes
-    ----------
-    counts : dict
-        For each file, the number of rows that were read, that were kept, and that were dropped
-        for each reason.
-    notes : dict
-        Counts of other things.
-    problems : list of Problem
-        The first invalid lines.
-    n_movies, n_actors, n_credits : int
-        Size of the corpus.
-    rounds : int
-        Number of times that the minima were applied until nothing changed.
-    inputs : list of dict
-        Name, size, hash and date of each file.
+    `counts` has for each file the number of rows that were read, that were kept, and that were
+    dropped for each reason; `notes` has other counts. `problems` are the first invalid lines,
+    `rounds` is the number of times that the minima were applied until nothing changed, and
+    `inputs` has name, size, hash and date of each file.
     """
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -24,18 +24,9 @@ CLEAN, USABLE, UNUSABLE = 0, 1, 2
 
 @dataclass(frozen=True)
 class Report:
-    """The result of reading some films.
+    """The result of reading some films: their name, problems and corpus.
 
-    Attributes
-    ----------
-    name : str
-        What was read.
-    problem_log : ProblemLog
-        Records that were set aside, changes, doubtful values and guesses.
-    corpus : Corpus or None
-        The films; None if they cannot be used.
-    error : str
-        Why they cannot be used.
+    If they cannot be used, `corpus` is None and `error` says why.
     """
 
     name: str
@@ -110,12 +101,7 @@ class Report:
 def check_films(path: str | Path, options: TableOptions | None = None) -> Report:
     """Read films and report all of their problems; a file that cannot be used raises no error.
 
-    Parameters
-    ----------
-    path : path
-        A corpus file or a table of credits.
-    options : TableOptions, optional
-        How to read a table.
+    The file is a corpus file or a table of credits; `options` are those of a table.
     """
     path, problem_log = Path(path), ProblemLog()
     name = shown(path.name)
@@ -137,14 +123,9 @@ def import_credits(
 ) -> Report:
     """Convert a table of credits to a corpus file; `tell` receives every guess.
 
-    Raises
-    ------
-    CorpusError
-        A table that cannot be used; with ``on_problem="stop"``, one with bad rows.
-    DatasetError
-        The name of `to` is not that of a corpus file.
-    OSError
-        The file cannot be written; an existing file stays.
+    A table that cannot be used, or with ``on_problem="stop"`` has bad rows, is a CorpusError; a
+    name of `to` that is not one of a corpus file is a DatasetError. If the file cannot be written,
+    an existing file stays and OSError is raised.
     """
     check_ending(to)
     problem_log = ProblemLog(tell=tell)
@@ -156,10 +137,7 @@ def import_credits(
 def merge_files(files: Sequence[Path], to: Path, *, on_problem: str = "skip") -> Report:
     """Merge corpus files into one, and write their licences into its `source_file`.
 
-    Raises
-    ------
-    CorpusError, DatasetError, OSError
-        As :func:`import_credits`.
+    Errors are those of :func:`import_credits`.
     """
     check_ending(to)
     corpora, problem_log = [], ProblemLog()

@@ -11,19 +11,10 @@ from imdbclust.base.disk import file_sha256
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a source.
+    """One file of a source: its path below ``data/`` or a mirror, its address and its hash.
 
-    Attributes
-    ----------
-    path : str
-        Relative path below ``data/`` or a mirror.
-    url : str
-        Address to download it from.
-    algorithm : {"sha256", "git blob id", "none"}
-        Algorithm of `digest`. A git blob id is the SHA-1 of ``blob <size>``, a NUL and the
-        content, as on a git host; "none" is for files that change.
-    digest : str
-        Hash in hexadecimal.
+    The algorithm of the hash is "sha256", "git blob id" (the SHA-1 of ``blob <size>``, a NUL and
+    the content, as on a git host), or "none" for files that change.
     """
 
     path: str

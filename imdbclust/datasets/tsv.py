@@ -85,12 +85,10 @@ class TsvFile:
             self._header(file)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        r"""Yield the columns as text, null for `NULL`, and ``line``, from 1.
+        """Yield the columns as text, null for `NULL`, and ``line``, from 1.
 
-        Raises
-        ------
-        CorpusError
-            As :meth:`check_header`; the file is truncated; no line is valid.
+        Errors are those of :meth:`check_header`; a truncated file or one without a valid line is
+        a CorpusError, too.
         """
         try:
             with (

@@ -34,12 +34,8 @@ class _Film(msgspec.Struct):
 def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus:
     """Read the decade files, in the order given.
 
-    Parameters
-    ----------
-    paths : iterable of path
-        The files.
-    on_problem : {"stop", "skip"}
-        As :func:`imdbclust.load.read_corpus`; ``line`` of a problem is the entry's number.
+    `on_problem` is as for :func:`imdbclust.load.read_corpus`; ``line`` of a problem is the number
+    of the entry. A file that is not a JSON array is a CorpusError.
 
     Returns
     -------
@@ -47,11 +43,6 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
         A movie's id is its page, or its title and year if it has none. An actor's id is the
         name, so that two people with one name count as one. Duplicate entries are counted in
         ``notes["repeated_movies"]``.
-
-    Raises
-    ------
-    CorpusError
-        A file is not a JSON array, or an entry is invalid and `on_problem` is "stop".
     """
     check_on_problem(on_problem)
     problem_log, n_records, n_repeated = ProblemLog(), 0, 0

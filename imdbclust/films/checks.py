@@ -19,21 +19,9 @@ Text = str | Callable[[int], str]
 class Rows:
     """The rows of a table, and which of them are still valid.
 
-    Parameters
-    ----------
-    name : str, or sequence of str, one a row
-        Name of the frame or of the file, for messages.
-    n : int
-        Number of rows.
-    problem_log : ProblemLog
-        Collects the problems of rows.
-    lines : ndarray of int, shape (n,), optional
-        The line of each row, for messages; by default rows are named by position, from 0.
-
-    Attributes
-    ----------
-    good : ndarray of bool, shape (n,)
-        Rows that were not set aside.
+    `good` is a mask of the rows that were not set aside. Messages use `name`, that of the frame or
+    file, or an array with the name of each row; and `lines`, the line of each row, or by default
+    its position, from 0.
     """
 
     def __init__(self, name, n: int, problem_log: ProblemLog, lines: np.ndarray | None = None):

@@ -46,12 +46,8 @@ def tables_from_frames(
 ) -> Tables:
     """Return the tables of a corpus; see :meth:`imdbclust.load.Corpus.from_frames`.
 
-    Invalid rows are recorded in `problem_log`.
-
-    Raises
-    ------
-    CorpusError
-        A frame that is not a DataFrame, lacks a column, or has a column of a wrong type.
+    Invalid rows are recorded in `problem_log`. A frame that is not a DataFrame, lacks a column or
+    has a column of a wrong type is a CorpusError.
     """
     movies, known_movies = _checked_movies(movies, problem_log)
     rows = _rows(credits, "credits", problem_log)

@@ -77,22 +77,9 @@ class MovieColumns(NamedTuple):
 class MovieLines:
     """The movies of a plain or gzip file of JSON lines; iterating over it reads them.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    problem_log : ProblemLog
-        Collects skipped records, and the line of each valid movie.
-
-    Yields
-    ------
-    MovieColumns
-        Valid movies with distinct ids, in the file's order.
-
-    Raises
-    ------
-    CorpusError
-        On iterating: the file is missing, unreadable, damaged or not a text file.
+    It yields `MovieColumns` of valid movies with distinct ids, in the file's order. `problem_log`
+    collects skipped records, and the line of each valid movie. A file that is missing, unreadable,
+    damaged or not a text file is a CorpusError.
 
     Attributes
     ----------

@@ -29,11 +29,8 @@ LIMIT_VARIABLE = "IMDBCLUST_MAX_EXPANSION"
 def open_films(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading its bytes, decompressed if its content is gzip.
 
-    Raises
-    ------
-    CorpusError
-        On opening or reading: the file is missing, not a regular file, unreadable or damaged,
-        expands beyond the limit, or changes while it is read.
+    A file that is missing, not a regular file, unreadable or damaged, that expands beyond the
+    limit, or that changes while it is read is a CorpusError, on opening or reading.
     """
     try:
         _check_kind(path)

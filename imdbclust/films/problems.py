@@ -96,12 +96,7 @@ class Problem:
 class ProblemLog:
     """Everything that was found while reading one file (or some frames).
 
-    Parameters
-    ----------
-    file : str
-        Name of the file.
-    tell : callable, optional
-        Receives every guess as it is made.
+    `file` is the name of the file; `tell` receives every guess as it is made.
 
     Attributes
     ----------
@@ -160,13 +155,7 @@ class ProblemLog:
         self._tell(sentence)
 
     def stop_if(self, on_problem: str) -> None:
-        """Raise the error that lists the records set aside, unless they may be skipped.
-
-        Raises
-        ------
-        CorpusError
-            A record was set aside and `on_problem` is "stop".
-        """
+        """Raise the CorpusError that lists the records set aside if `on_problem` is "stop"."""
         if on_problem == "stop" and self.problems:
             raise CorpusError.listing(self)
 

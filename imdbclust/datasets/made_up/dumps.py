@@ -17,12 +17,7 @@ from imdbclust.load import Corpus
 class DumpWriter:
     """A context that writes the four files; they appear together at its end.
 
-    Parameters
-    ----------
-    folder : path
-        Where the files go; it is created if it does not exist.
-    zipped : bool
-        ``.tsv.gz``, as IMDb has them, or ``.tsv``.
+    The folder is created if it does not exist. The files are ``.tsv.gz``, as IMDb's, or ``.tsv``.
     """
 
     def __init__(self, folder: Path, *, zipped: bool = True):
@@ -43,14 +38,9 @@ class DumpWriter:
         self._stack.__exit__(*error)
 
     def write(self, name: str, *columns: Sequence[str] | str) -> None:
-        """Add rows to one file.
+        """Add rows to one file, a key of `FORMAT`.
 
-        Parameters
-        ----------
-        name : str
-            A key of `FORMAT`.
-        columns : sequences of str, or str
-            In the file's order; a single text is repeated in all rows.
+        The columns are in the file's order; a single text is repeated in all rows.
         """
         n_rows = next(len(column) for column in columns if not isinstance(column, str))
         full = [[column] * n_rows if isinstance(column, str) else column for column in columns]
@@ -62,13 +52,8 @@ def write_dumps(corpus: Corpus, folder: Path, *, zipped: bool = True) -> None:
     """Write a corpus as four files in IMDb's format: all titles as movies, all people as actors.
 
     Importing them with :data:`imdbclust.datasets.imdb_tables.EVERYTHING` gives the same corpus
-    with movies sorted by id.
-
-    Raises
-    ------
-    ValueError
-        A text that this format cannot represent, because it has no quotes: one with a tab or a
-        line break, the empty text, the null, or a genre with a comma.
+    with movies sorted by id. A text that this format cannot represent, because it has no quotes,
+    is a ValueError: one with a tab or a line break, the empty text, the null, a genre with a comma.
     """
     movies, actors, credits = corpus.movies, corpus.actors, corpus.credits
     for texts in (movies["movie_id"], movies["title"], actors["actor_id"], actors["name"]):

@@ -248,18 +248,11 @@ class LargeSample:
             yield encode_movie(movie_id, title, genres, cast, **known, votes=votes or None)
 
     def write_dumps(self, folder: Path, *, clean: bool = False, zipped: bool = True) -> None:
-        """Write the films as four files in IMDb's format.
+        """Write the films as four files in IMDb's format, ``.tsv.gz`` or ``.tsv``.
 
-        Parameters
-        ----------
-        folder : path
-            Where the files go.
-        clean : bool
-            Whether all titles are movies and all people act. Otherwise there are titles of many
-            types and people of many `CATEGORIES`, and cases on which readers fail: `ODD_TITLES`,
-            titles for adults, people listed twice for a title or missing from ``name.basics``.
-        zipped : bool
-            ``.tsv.gz`` or ``.tsv``.
+        If they are clean, all titles are movies and all people act. Otherwise there are titles of
+        many types and people of many `CATEGORIES`, and cases on which readers fail: `ODD_TITLES`,
+        titles for adults, people listed twice for a title or missing from ``name.basics``.
         """
         with DumpWriter(folder, zipped=zipped) as files:
             for number, block in enumerate(self.blocks()):

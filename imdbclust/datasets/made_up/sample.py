@@ -37,16 +37,9 @@ GENRES = {
 
 @dataclass(frozen=True, eq=False)
 class Filmography:
-    """Made-up films, and the troupes that they were made from.
+    """Made-up films, and the troupes of their movies and actors, in the order of the corpus.
 
-    Attributes
-    ----------
-    corpus : Corpus
-        The films, as :func:`imdbclust.load.read_corpus` would return them; ``source`` is empty.
-    movie_troupe : ndarray of int, shape (n_movies,)
-        The troupe of each movie, in the order of ``corpus.movies``.
-    actor_troupe : ndarray of int, shape (n_actors,)
-        The troupe of each actor, in the order of ``corpus.actors``.
+    The corpus is as :func:`imdbclust.load.read_corpus` would return it, with an empty ``source``.
     """
 
     corpus: Corpus
