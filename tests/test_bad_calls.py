@@ -283,9 +283,9 @@ CALLS = {
     # check
     "check nothing": (("check",), 2, "required: FILE"),
     "check an empty name": (("check", ""), 2, "the path is empty"),
-    "check what is not there": (("check", "none.csv"), 2, "there is no such file"),
-    "check an address": (("check", "https://example.org/x.jsonl"), 2, "there is no such file"),
-    "no such column": (("check", "table.csv", "--title", "x"), 2, "there is no column 'x'"),
+    "check what is not there": (("check", "none.csv"), 2, "no such file"),
+    "check an address": (("check", "https://example.org/x.jsonl"), 2, "no such file"),
+    "no such column": (("check", "table.csv", "--title", "x"), 2, "missing column 'x'"),
     "separator of two": (("check", "table.csv", "--separator", ";;"), 2, "one character"),
     "no such encoding": (("check", "table.csv", "--encoding", "x"), 2, "'x' is no encoding"),
     "an encoding of bytes": (("check", "table.csv", "--encoding", "hex"), 2, "is no encoding"),
@@ -331,7 +331,7 @@ CALLS = {
     "dumps below a file": ((*SAMPLE, "films.dat/x", "--format", "dumps"), 1, "cannot be written"),
     # import-imdb
     "import without dumps": (("import-imdb",), 2, "required: DIR, --to"),
-    "import no folder": (("import-imdb", "no", "--to", "n.jsonl"), 2, "no: there is no such"),
+    "import no folder": (("import-imdb", "no", "--to", "n.jsonl"), 2, "no: no such folder"),
     "import of a long name": (("import-imdb", LONG, "--to", "n.jsonl"), 2, "no such folder"),
     "import a file": (("import-imdb", "table.csv", "--to", "n.jsonl"), 2, "no such folder"),
     "import an empty folder": (("import-imdb", "empty", "--to", "n.jsonl"), 2, "title.basics"),

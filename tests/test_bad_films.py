@@ -206,7 +206,7 @@ FINE = {
     "a title like a key": film(title='"title": "year":'),
     "year null": film(year=None),
     "rating empty": film(rating={}),
-    "year 1.0 is no text": film(year=1),
+    "year 1.0 as an integer": film(year=1),
     "carriage return at the end": film() + b"\r",
 }
 
@@ -282,7 +282,7 @@ TABLES = {
     "one column": (b"title\nA\n", 2, "", "has one column; set --separator"),
     "no such columns": (b"foo,bar\n1,2\n", 2, "", "Set --movie-id or --title; its columns: foo"),
     "no actors": (b"title,bar\n1,2\n", 2, "", "Set --actor-id or --actor; its columns"),
-    "columns twice": (b"title,title,actor\n1,2,3\n", 2, "", "several columns 'title'"),
+    "columns twice": (b"title,title,actor\n1,2,3\n", 2, "", "duplicate column 'title'"),
     "Latin-1": ("title,actor\nCafé,B\n".encode("latin-1"), 2, "", "not UTF-8.*--encoding"),
     "broken UTF-16": ("title,actor\nA,B\n".encode("utf-16")[:-1], 2, "", "not utf-16|UTF"),
     "workbook": (b"PK\x03\x04" + b"x" * 99, 2, "", "save a workbook as CSV"),
@@ -332,11 +332,11 @@ def to(tmp_path):
     return tmp_path / "merged.jsonl.gz"
 
 
-def assert_told(report, line, field, pattern, kind):
+def assert_reported(report, line, field, pattern, kind):
     [entry] = [found for found in report["findings"] if found["kind"] == kind]
-    told = [(e["file"], e["line"], e["field"]) for e in entry["examples"]]
-    assert ("films.jsonl", line, field) in told
-    example = entry["examples"][told.index(("films.jsonl", line, field))]
+    reported = [(e["file"], e["line"], e["field"]) for e in entry["examples"]]
+    assert ("films.jsonl", line, field) in reported
+    example = entry["examples"][reported.index(("films.jsonl", line, field))]
     assert re.search(re.escape(pattern), example["problem"])
 
 
@@ -353,7 +353,7 @@ def test_a_bad_record_is_set_aside_and_the_rest_usable(
     path = write(tmp_path / "films.jsonl", b"\n".join([GOOD_LINE, line, last]))
     code, report = check(path)
     assert (code, report["movies"], report["set_aside"], report["records"]) == (1, 2, 1, 3)
-    assert_told(report, 2, field, says, kind)
+    assert_reported(report, 2, field, says, kind)
     assert main(["merge", str(path), "--to", str(to), "--strict"]) == 2
     assert f"films.jsonl:2: {field}".removesuffix(": ") in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["films.jsonl"]
@@ -364,7 +364,7 @@ def test_what_is_changed_or_doubtful_is_listed(tmp_path, check, line, field, say
     path = write(tmp_path / "films.jsonl", GOOD_LINE + b"\n" + line + b"\n")
     code, report = check(path)
     assert (code, report["movies"], report["set_aside"]) == (1, 2, 0)
-    assert_told(report, 2, field, says, kind)
+    assert_reported(report, 2, field, says, kind)
 
 
 @pytest.mark.parametrize("line", FINE.values(), ids=FINE)
@@ -392,8 +392,8 @@ def test_tables_of_credits_are_checked_alike(tmp_path, check, to, content, code,
     found, report = check(path)
     assert found == code, report
     if code == 1:
-        told = [e for f in report["findings"] for e in f["examples"] if e["field"] == field]
-        assert any(re.search(says, e["problem"]) and e["line"] >= 2 for e in told), report
+        reported = [e for f in report["findings"] for e in f["examples"] if e["field"] == field]
+        assert any(re.search(says, e["problem"]) and e["line"] >= 2 for e in reported), report
     if code == 2:
         assert path.name in report["error"]
         assert re.search(says, report["error"]), report["error"]
@@ -441,13 +441,13 @@ def test_what_is_no_file_is_unusable(tmp_path, check):
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
     expected = {
         tmp_path: "this is a folder",
-        tmp_path / "none.jsonl": "there is no such file",
-        tmp_path / "none.csv": "there is no such file",
+        tmp_path / "none.jsonl": "no such file",
+        tmp_path / "none.csv": "no such file",
         tmp_path / "pipe.jsonl": "this is a pipe",
-        tmp_path / "dangling": "there is no such file",
+        tmp_path / "dangling": "no such file",
         tmp_path / "loop": "cannot be read",
         tmp_path / ("x" * 300): "cannot be read",
-        tmp_path / "none" / "films.jsonl": "there is no such file",
+        tmp_path / "none" / "films.jsonl": "no such file",
         "/dev/null": "a device",
         "/dev/zero": "a device",
         "films\0.jsonl": "cannot be the name of a file",

@@ -126,7 +126,7 @@ def test_columns_that_are_given_are_not_guessed(read):
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(read):
-    with pytest.raises(CorpusError, match=r"films\.csv: there is no column 'Name'; .*: title, x$"):
+    with pytest.raises(CorpusError, match=r"films\.csv: missing column 'Name'; .*: title, x$"):
         read("title,x\nA,B\n", columns={"actor": "Name"})
 
 

@@ -161,7 +161,7 @@ def test_a_bad_row_is_named_by_frame_column_and_position(says, frames):
     frames = {"movies": MOVIES, "credits": CREDITS} | frames
     with pytest.raises(CorpusError, match="bad record") as caught:
         Corpus.from_frames(**frames)
-    first, *others = caught.value.problems  # credits of a movie that is none, for one
+    first, *others = caught.value.problems  # such as credits of an invalid movie
     assert str(first).startswith(says)
     assert {problem.kind for problem in others} <= {"unknown_movie"}
     assert says in str(caught.value)
@@ -169,13 +169,11 @@ def test_a_bad_row_is_named_by_frame_column_and_position(says, frames):
 
 BAD_FRAMES = {
     "movies: a DataFrame is expected, not dict": {"movies": {}},
-    "movies: there is no column title; its columns: movie_id": {"movies": MOVIES[["movie_id"]]},
-    "movies: there is no column movie_id; it is the index: use reset_index()": {
+    "movies: missing column title; its columns: movie_id": {"movies": MOVIES[["movie_id"]]},
+    "movies: missing column movie_id; it is the index: use reset_index()": {
         "movies": MOVIES.set_index("movie_id")
     },
-    "movies: there are several columns title": {
-        "movies": pd.concat([MOVIES, MOVIES[["title"]]], axis=1)
-    },
+    "movies: duplicate column title": {"movies": pd.concat([MOVIES, MOVIES[["title"]]], axis=1)},
     "movies: the column movie_id has values of type int64 (integer); texts are expected": {
         "movies": MOVIES.assign(movie_id=[1, 2])
     },
@@ -184,12 +182,12 @@ BAD_FRAMES = {
     "movies: the column year has values of type datetime64": {
         "movies": MOVIES.assign(year=pd.to_datetime(["1999-01-01"] * 2))
     },
-    "credits: there is no column movie_id": {"credits": CREDITS[["actor_id"]]},
-    "credits: there is no column actor_id": {"credits": CREDITS[["movie_id"]]},
-    "credits: the column actor has row numbers, but there is no frame actors": {
+    "credits: missing column movie_id": {"credits": CREDITS[["actor_id"]]},
+    "credits: missing column actor_id": {"credits": CREDITS[["movie_id"]]},
+    "credits: the column actor has row numbers; give the frame actors": {
         "credits": frame(movie=[0], actor=[0])
     },
-    "genres: there is no column genre": {"genres": frame(movie_id=["m1"])},
+    "genres: missing column genre": {"genres": frame(movie_id=["m1"])},
     "movies: there is no row that can be used": {"movies": MOVIES.iloc[:0], "credits": CREDITS[:0]},
 }
 

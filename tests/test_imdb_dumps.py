@@ -263,7 +263,7 @@ def test_missing_and_doubled_files_are_named(dumps, target):
         (dumps / name).unlink()
     with pytest.raises(CorpusError, match=r"missing title\.basics\.tsv\.gz and name\.basics"):
         import_dumps(dumps, target)
-    with pytest.raises(CorpusError, match="there is no such folder"):
+    with pytest.raises(CorpusError, match="no such folder"):
         import_dumps(dumps / "no", target)
 
 

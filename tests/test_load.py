@@ -336,7 +336,7 @@ def test_a_file_without_any_usable_record_is_refused_even_with_skip(written):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(CorpusError, match=r"none\.jsonl: there is no such file"):
+    with pytest.raises(CorpusError, match=r"none\.jsonl: no such file"):
         read_corpus(tmp_path / "none.jsonl")
 
 

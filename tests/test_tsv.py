@@ -118,7 +118,7 @@ def test_a_file_that_is_none_is_refused_in_words(read, content, words):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(CorpusError, match="there is no such file"):
+    with pytest.raises(CorpusError, match="no such file"):
         TsvFile(tmp_path / "no.tsv", ["a"]).check_header()
     with pytest.raises(CorpusError, match="this is a folder"):
         TsvFile(tmp_path, ["a"]).check_header()

@@ -319,8 +319,8 @@ def _chosen(names: list[str], given: Mapping[str, str], log: ProblemLog) -> dict
     columns = f"its columns: {', '.join(names)}"
     for name in chosen.values():
         if names.count(name) != 1:
-            what = "there are several columns" if name in names else "there is no column"
-            raise CorpusError(f"{log.file}: {what} {name!r}; {columns}")
+            what = "duplicate" if name in names else "missing"
+            raise CorpusError(f"{log.file}: {what} column {name!r}; {columns}")
     for what in ("movie_id", "title"), ("actor_id", "actor"):
         if not chosen.keys() & set(what):
             options = " or ".join(f"--{key.replace('_', '-')}" for key in what)

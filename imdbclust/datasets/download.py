@@ -120,7 +120,7 @@ def _is_fresh(path: Path, known: dict | None) -> bool:
 def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | None = None) -> None:
     """Download an https address into a file, with a progress bar on a terminal.
 
-    It is a DatasetError if the address is not https or redirects, there is no connection within
+    It is a DatasetError if the address is not https or redirects, the host does not answer within
     `patience` seconds, the status is not 200, or the file is truncated or has more than `most`
     bytes (default: `MAX_BYTES`).
     """

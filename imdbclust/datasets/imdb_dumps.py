@@ -116,7 +116,7 @@ def find_dumps(folder: Path) -> dict[str, Path]:
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # noqa: PTH112 (also where a name is too long)
-        raise CorpusError(f"{shown(folder)}: there is no such folder")
+        raise CorpusError(f"{shown(folder)}: no such folder")
     found, missing = {}, []
     for name in FORMAT:
         paths = [folder / f"{name}{end}" for end in (".tsv", ".tsv.gz")]

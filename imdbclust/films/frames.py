@@ -54,9 +54,7 @@ def tables_from_frames(
     movie = _references(credits, rows, "movie", known_movies)
     if actors is None:
         if "actor_id" not in credits.columns and "actor" in credits.columns:
-            raise CorpusError(
-                "credits: the column actor has row numbers, but there is no frame actors"
-            )
+            raise CorpusError("credits: the column actor has row numbers; give the frame actors")
         ids = _texts(credits, "actor_id", rows)
         rows.check_texts(ids, "actor_id", control=CONTROL)
         names = _texts(credits, "name", rows) if "name" in credits.columns else ids
@@ -296,10 +294,10 @@ def _column(frame: pd.DataFrame, column: str, rows: Rows) -> tuple[pd.Series, st
     if column not in frame.columns:
         names = ", ".join(map(str, frame.columns)) or "none"
         hint = "; it is the index: use reset_index()" if column in frame.index.names else ""
-        raise CorpusError(f"{rows.name}: there is no column {column}{hint}; its columns: {names}")
+        raise CorpusError(f"{rows.name}: missing column {column}{hint}; its columns: {names}")
     values = frame[column]
     if isinstance(values, pd.DataFrame):
-        raise CorpusError(f"{rows.name}: there are several columns {column}")
+        raise CorpusError(f"{rows.name}: duplicate column {column}")
     values = values.reset_index(drop=True)
     return values, pd.api.types.infer_dtype(values, skipna=True)
 
@@ -325,7 +323,7 @@ def _texts(frame: pd.DataFrame, column: str, rows: Rows) -> pd.Series:
 def _numbers(
     frame: pd.DataFrame, column: str, rows: Rows, limits: tuple[int, int], *, whole: bool
 ) -> pd.Series:
-    """Return a column of numbers, all missing if there is no such column.
+    """Return a column of numbers, all missing if the frame lacks it.
 
     Rows with other values, or with numbers outside of the limits, are set aside.
     """

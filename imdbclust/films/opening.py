@@ -43,7 +43,7 @@ def open_films(path: Path) -> Iterator[IO[bytes]]:
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise CorpusError(f"{shown(path.name)}: the file changed while it was read")
     except FileNotFoundError:
-        raise CorpusError(f"{shown(path)}: there is no such file") from None
+        raise CorpusError(f"{shown(path)}: no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"{shown(path.name)}: the gzip data is damaged: {error}") from None
     except OSError as error:
