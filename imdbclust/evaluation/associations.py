@@ -39,11 +39,14 @@ def association_table(
     The null hypothesis: among the movies of one stratum, genre and cluster are independent. The
     count of a genre in a cluster is then a sum of hypergeometric counts, one for each stratum.
     With decades as strata, a genre and a cluster that only share their era are not associated.
-    With one stratum for all movies, it is the usual null of independence.
+    With one stratum for all movies, it is the usual null of independence. See Mantel and Haenszel
+    (1959), "Statistical aspects of the analysis of data from retrospective studies of disease",
+    Journal of the National Cancer Institute 22(4).
 
     The p-value is two-sided: twice the smaller tail of the count, ends included. The tail is
     exact if the variance is below `EXACT_BELOW`, otherwise normal with a continuity correction.
-    The normal tail alone would turn a single movie of a rare genre into an association.
+    The normal tail alone would turn a single movie of a rare genre into an association. See
+    Agresti (2013), "Categorical Data Analysis", 3rd edition, chapter 7.
 
     Parameters
     ----------
@@ -63,8 +66,6 @@ def association_table(
         False discovery rate of the flagged associations.
     n_draws : int
         Posterior draws for the interval of each lift.
-    random_state : int
-        Seed of these draws.
 
     Returns
     -------
@@ -80,22 +81,15 @@ def association_table(
           `expected`, a lift compared with movies of the same strata, NaN if 0 is expected.
         - ``z``: `with_genre` - `expected`, moved 0.5 towards 0, in standard deviations of the
           null; 0 if the null allows only one count.
-        - ``p_value``; ``q_value``: by Benjamini and Hochberg over all rows; ``flagged``: whether
-          `q_value` is at most `fdr`.
+        - ``p_value``; ``q_value``: by Benjamini and Hochberg (1995), "Controlling the false
+          discovery rate", Journal of the Royal Statistical Society B 57(1), over all rows;
+          ``flagged``: whether `q_value` is at most `fdr`.
 
     Raises
     ------
     ValueError
         The shapes do not match, `has_genre` has values other than 0 and 1, a group is not a
         position in `groups`, or a setting is out of range.
-
-    References
-    ----------
-    Mantel and Haenszel (1959), "Statistical aspects of the analysis of data from retrospective
-    studies of disease", Journal of the National Cancer Institute 22(4).
-    Agresti (2013), "Categorical Data Analysis", 3rd edition, chapter 7, on the exact test.
-    Benjamini and Hochberg (1995), "Controlling the false discovery rate", Journal of the Royal
-    Statistical Society B 57(1).
     """
     genres, groups = pd.Index(genres), pd.Index(groups)
     check_settings(prior, level)

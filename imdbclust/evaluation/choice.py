@@ -34,16 +34,13 @@ def curves(
 
     Parameters
     ----------
-    recipe : Recipe
-        The recipe; one of its two numbers is changed at a time.
-    corpus, incidence
-        All movies and their matrix.
+    recipe, corpus, incidence
+        The recipe, all movies and their matrix.
     n_clusters, n_components : sequence of int
-        Numbers to try. Those impossible on a subsample are left out.
+        Numbers to try, one of the two at a time; the other is the recipe's. Numbers that are
+        impossible on a subsample are left out.
     n_subsamples : int
-        Number of subsamples.
-    random_state : int
-        The first seed.
+        Number of subsamples, drawn as in :func:`imdbclust.evaluation.stability.over_subsamples`.
 
     Returns
     -------
@@ -86,11 +83,8 @@ def curves(
 def supported_clusters(tried: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     """Return the number of clusters that each measure of :func:`curves` supports.
 
-    Returns
-    -------
-    DataFrame
-        ``measure``, ``n_clusters`` (where its mean is largest), ``value`` there, and
-        ``at_chosen``: the mean at the recipe's number of clusters.
+    The columns are ``measure``, ``n_clusters`` (where its mean is largest), ``value`` (that mean),
+    and ``at_chosen``, the mean at the recipe's number of clusters.
     """
     same_rank = tried[tried["n_components"] == recipe.n_components].dropna()
     means = same_rank.groupby(["measure", "n_clusters"])["value"].mean()
@@ -106,9 +100,7 @@ def silhouette(
 ) -> float:
     """Return the mean silhouette of a sample of the placed movies; NaN where it is undefined.
 
-    References
-    ----------
-    Rousseeuw (1987), "Silhouettes", Journal of Computational and Applied Mathematics 20.
+    See Rousseeuw (1987), "Silhouettes", Journal of Computational and Applied Mathematics 20.
     """
     from sklearn.metrics import silhouette_score
 
@@ -124,9 +116,7 @@ def silhouette(
 def effective_clusters(sizes: Sequence[int]) -> float:
     """Return the effective number of clusters: the exponential of the entropy of their sizes.
 
-    References
-    ----------
-    Hill (1973), "Diversity and evenness", Ecology 54 (order 1).
+    See Hill (1973), "Diversity and evenness", Ecology 54 (order 1).
     """
     shares = np.asarray(sizes, dtype=float)
     shares = shares[shares > 0] / shares.sum()

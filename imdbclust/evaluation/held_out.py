@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from imdbclust import wording
 from imdbclust.clustering import UNPLACED
-from imdbclust.evaluation.intervals import expected_calibration_error
+from imdbclust.evaluation.intervals import calibration_table
 from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
 from imdbclust.evaluation.stability import Subsample, fit_subsample
 from imdbclust.load import Corpus
@@ -65,18 +65,12 @@ def score_held_out(
 
     Parameters
     ----------
-    corpus : Corpus
-        All movies.
-    incidence : Incidence
-        Their matrix.
+    corpus, incidence
+        All movies and their matrix.
     part : Subsample
-        A fit of some of them.
+        A fit of some of the movies.
     whole : Fitted, optional
         A fit of all movies, to check whether a held-out movie gets the same cluster.
-
-    Returns
-    -------
-    HeldOut
 
     Raises
     ------
@@ -117,7 +111,7 @@ def score_held_out(
     return HeldOut(
         bits=pd.DataFrame(bits, index=names),
         counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
-        calibration=expected_calibration_error(predicted["posterior"], happened)[1],
+        calibration=calibration_table(predicted["posterior"], happened),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
     )
 
@@ -149,12 +143,8 @@ def decade_codes(corpus: Corpus) -> np.ndarray:
 def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
     """Return the mutual information of cluster and genre in bits, for each genre, in-sample.
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n_movies,)
-        Clusters; `UNPLACED` counts as one more.
-    genres : csr_array, shape (n_movies, n_genres)
-        1 where the movie has the genre.
+    `labels` are the movies' clusters, `UNPLACED` being one more; `genres` is the movies x genres
+    matrix of 0 and 1.
     """
     codes = labels - labels.min()
     sizes = np.bincount(codes)
@@ -163,21 +153,10 @@ def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
 
 
 def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """Return how much lower the log-loss (base 2) of a prediction is than that of `base`.
+    """Return the mean reduction of the log-loss (base 2) for each genre, compared with Pr[genre].
 
-    Parameters
-    ----------
-    predicted : ndarray, shape (n_movies, n_genres)
-        Probabilities above 0 and below 1.
-    base : ndarray, shape (n_genres,)
-        Pr[genre], the prediction to compare with.
-    happened : ndarray of 0 and 1, shape (n_movies, n_genres)
-        Which movie has which genre.
-
-    Returns
-    -------
-    ndarray, shape (n_genres,)
-        Means over the movies.
+    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres; `base` is
+    Pr[genre].
     """
     won = happened * np.log2(predicted / base)
     lost = (1 - happened) * np.log2((1 - predicted) / (1 - base))

@@ -45,11 +45,12 @@ class Interval:
 
 
 def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.95) -> Interval:
-    """Return the posterior of a share of which ``successes`` of ``trials`` movies are known.
+    """Return the posterior mean and interval of a share, given successes in trials.
 
     The prior is Beta(prior, prior). `low` is 0 if no trial is a success, and `high` is 1 if all
     are, so that the interval includes raw shares of 0 and 1. Without trials, the interval is that
-    of the prior.
+    of the prior. See Brown, Cai and DasGupta (2001), "Interval estimation for a binomial
+    proportion", Statistical Science 16(2).
 
     Parameters
     ----------
@@ -70,11 +71,6 @@ def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.9
     ValueError
         A count is negative or not an integer, there are more successes than trials, `prior` is
         not positive, or `level` is not between 0 and 1.
-
-    References
-    ----------
-    Brown, Cai and DasGupta (2001), "Interval estimation for a binomial proportion",
-    Statistical Science 16(2).
     """
     successes, trials = _check_counts(successes, trials)
     check_settings(prior, level)
@@ -82,10 +78,11 @@ def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.9
 
 
 def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> Interval:
-    """Return the posteriors of shares that sum to 1 along the last axis.
+    """Return posterior means and intervals of shares that sum to 1 along the last axis.
 
     The prior is Dirichlet with `prior` for each share. Each interval is marginal, with the ends of
-    :func:`share_intervals`. A single share is exactly 1.
+    :func:`share_intervals`. A single share is exactly 1. See Gelman and others (2013), "Bayesian
+    Data Analysis", 3rd edition, section 3.4.
 
     Parameters
     ----------
@@ -103,10 +100,6 @@ def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> I
     ------
     ValueError
         As :func:`share_intervals`, or `counts` has no axis or no share.
-
-    References
-    ----------
-    Gelman and others (2013), "Bayesian Data Analysis", 3rd edition, section 3.4.
     """
     counts = _check_integers(counts, "counts")
     check_settings(prior, level)
@@ -126,14 +119,16 @@ def predictive_coverage(
 
     A new count is beta-binomial: the share is drawn from its posterior, then the count from the
     share. Each end of the interval is the smallest count whose distribution function reaches
-    ``(1 - level) / 2`` and ``(1 + level) / 2``.
+    ``(1 - level) / 2`` and ``(1 + level) / 2``. See Gelman and others (2013), "Bayesian Data
+    Analysis", 3rd edition, chapter 2.
 
     Since counts are integers, an interval covers more than `level`, above all if few movies are
     expected. ``covered_randomised`` corrects for that. With F the predictive distribution function
     and x the new count, the randomised probability integral transform u is uniform between
     F(x - 1) and F(x). The table has the probability that u is between ``(1 - level) / 2`` and
     ``(1 + level) / 2``. No random numbers are drawn; the expected value is exactly `level` if the
-    model is right.
+    model is right. See Czado, Gneiting and Held (2009), "Predictive model assessment for count
+    data", Biometrics 65(4).
 
     Parameters
     ----------
@@ -156,12 +151,6 @@ def predictive_coverage(
     ------
     ValueError
         As :func:`share_intervals`, also for the new counts.
-
-    References
-    ----------
-    Gelman and others (2013), "Bayesian Data Analysis", 3rd edition, chapter 2.
-    Czado, Gneiting and Held (2009), "Predictive model assessment for count data",
-    Biometrics 65(4).
     """
     old = _check_counts(successes, trials)
     new = _check_counts(new_successes, new_trials)
@@ -216,8 +205,6 @@ def lift_intervals(
         As in :func:`share_intervals`.
     n_draws : int
         Posterior draws of each lift.
-    random_state : int
-        Seed of these draws.
 
     Returns
     -------
@@ -244,13 +231,12 @@ def lift_intervals(
     return Interval(*(values.reshape(inside.shape) for values in (raw, low, high)))
 
 
-def expected_calibration_error(
-    predicted, happened, *, n_bins: int = 20
-) -> tuple[float, pd.DataFrame]:
-    """Return how far predicted probabilities are from the observed shares.
+def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
+    """Return predicted probabilities and observed shares, in bins of about equal counts.
 
-    The sorted predictions are divided into bins of about equal counts. Equal predictions are in
-    the same bin, so there may be fewer bins than `n_bins`.
+    Equal predictions are in the same bin, so there may be fewer bins than `n_bins`. See Nguyen and
+    O'Connor (2015), "Posterior calibration and exploratory analysis for natural language
+    processing models", EMNLP.
 
     Parameters
     ----------
@@ -263,9 +249,7 @@ def expected_calibration_error(
 
     Returns
     -------
-    error : float
-        Mean over all predictions of the absolute difference of the two means of their bin.
-    table : DataFrame
+    DataFrame
         ``predicted`` (mean), ``observed`` (share of outcomes that are 1), ``n``; one row for each
         bin, in ascending order of the predictions.
 
@@ -274,12 +258,6 @@ def expected_calibration_error(
     ValueError
         There are no predictions, the shapes differ, a prediction is not a probability, an outcome
         is neither 0 nor 1, or `n_bins` is not positive.
-
-    References
-    ----------
-    Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian
-    binning", AAAI. Nguyen and O'Connor (2015), "Posterior calibration and exploratory analysis
-    for natural language processing models", EMNLP, on bins of equal counts.
     """
     predicted, happened = np.asarray(predicted, dtype=float), np.asarray(happened, dtype=float)
     if predicted.shape != happened.shape:
@@ -297,10 +275,7 @@ def expected_calibration_error(
     bins = (middle * n_bins / predicted.size).astype(int)[which]
     pairs = pd.DataFrame({"predicted": predicted.ravel(), "observed": happened.ravel()})
     means = pairs.groupby(bins).mean()
-    n = np.bincount(bins)[means.index]
-    table = means.assign(n=n).reset_index(drop=True)
-    error = ((table["predicted"] - table["observed"]).abs() * table["n"]).sum() / predicted.size
-    return float(error), table
+    return means.assign(n=np.bincount(bins)[means.index]).reset_index(drop=True)
 
 
 def _beta_intervals(successes, failures, prior_success, prior_failure, level) -> Interval:

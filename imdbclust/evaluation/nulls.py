@@ -38,18 +38,16 @@ def compare_with_nulls(
     Parameters
     ----------
     fit, corpus, incidence, effort
-        The recipe, the movies, and how much is fitted.
+        The recipe, all movies and their matrix, and the number of shuffles.
     labels : ndarray of int
         Clusters of all movies.
     observed : mapping
-        The measures of :func:`under_shuffles`, as found.
-    random_state : int
-        The first seed.
+        The values of the measures of :func:`under_shuffles` without a shuffle.
 
     Returns
     -------
     DataFrame
-        ``null``, ``measure``, ``n`` (shuffles), and what :func:`compare_with_null` returns.
+        ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`.
     """
     genres, _ = corpus.genre_matrix()
     era = era_codes(corpus)
@@ -90,14 +88,12 @@ def under_shuffles(
     Parameters
     ----------
     fit, corpus, incidence
-        The recipe and the movies.
+        The recipe, all movies and their matrix.
     strata : mapping
         Kinds of shuffles: a name, and the groups of movies within which actors are exchanged, as
         in :func:`imdbclust.matrix.shuffle_casts`. Shuffles within years keep the era.
     n_shuffles : int
         Shuffled matrices of each kind. Each is fitted on two subsamples.
-    random_state : int
-        The first seed.
 
     Returns
     -------
@@ -132,10 +128,7 @@ def permuted_bits(
 ) -> np.ndarray:
     """Return the in-sample bits of labels permuted within strata, summed over genres.
 
-    Returns
-    -------
-    ndarray, shape (n_permutations,)
-        The bits of clusters that depend on the strata alone.
+    Such labels depend on the strata alone. The result has one value for each permutation.
     """
 
     def one(seed: int) -> float:
@@ -153,12 +146,9 @@ def compare_with_null(observed: float, null: Iterable[float]) -> dict[str, float
     """Return ``observed``, ``null_mean``, ``spread`` (standard deviation), ``z`` and ``p``.
 
     p is (1 + nulls at least as large) / (1 + nulls): never 0, and limited by the number of nulls.
-    z and p are NaN for fewer than five nulls, too few to estimate their spread.
-
-    References
-    ----------
-    Phipson and Smyth (2010), "Permutation p-values should never be zero", Statistical
-    Applications in Genetics and Molecular Biology 9.
+    z and p are NaN for fewer than five nulls, too few to estimate their spread. See Phipson and
+    Smyth (2010), "Permutation p-values should never be zero", Statistical Applications in
+    Genetics and Molecular Biology 9.
     """
     null = np.asarray(list(null), dtype=float)
     enough = len(null) >= 5

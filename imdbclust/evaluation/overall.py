@@ -95,12 +95,8 @@ def evaluate(
 
     Parameters
     ----------
-    fit : callable
-        The recipe.
-    corpus : Corpus
-        The movies.
-    incidence : Incidence
-        Their matrix.
+    fit, corpus, incidence
+        The recipe, all movies and their matrix.
     effort : Effort
         The number of fits; at least one seed and two subsamples.
     whole : Fitted, optional
@@ -109,12 +105,6 @@ def evaluate(
         Genres that name a form or an era rather than content, such as ``Silent``.
     split_year : int
         Movies before it are fitted, later ones predicted.
-    random_state : int
-        The first seed.
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
@@ -161,24 +151,9 @@ def has_structure(held_out: float, ari_subsamples: float) -> bool:
 
 
 def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:
-    """Return how well the clusters recover groups that are known.
+    """Return the adjusted Rand index between the true groups and the clusters of placed movies.
 
-    Parameters
-    ----------
-    truth : Series or None
-        The true group of each movie, by movie id; None if it is unknown.
-    clustering : Clustering
-        The clusters.
-
-    Returns
-    -------
-    float or None
-        Adjusted Rand index between truth and clusters of the placed movies.
-
-    Raises
-    ------
-    KeyError
-        `truth` lacks a placed movie.
+    `truth` has the true group of each movie by its id; if it is None, so is the result.
     """
     from sklearn.metrics import adjusted_rand_score
 

@@ -39,25 +39,17 @@ def over_seeds(
 
     Parameters
     ----------
-    fit : callable
-        The recipe.
-    incidence : Incidence
-        The movies.
+    fit, incidence
+        The recipe and all movies.
     whole : Fitted
         The fit with the seed `random_state`; it is one of the fits that are compared.
     n_seeds : int
-        Number of fits, `whole` included.
-    random_state : int
-        The first seed; the rest follow it.
+        Number of fits, `whole` included. Their seeds are consecutive.
 
     Returns
     -------
     DataFrame
-        ``one``, ``other``, ``ari``: adjusted Rand index over the movies that both fits place.
-
-    References
-    ----------
-    Hubert and Arabie (1985), "Comparing partitions", Journal of Classification 2.
+        As :func:`compare_fits`.
     """
     seeds = [random_state + number for number in range(1, n_seeds)]
     fits = [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
@@ -75,16 +67,17 @@ def over_subsamples(
 ) -> tuple[list[Subsample], pd.DataFrame]:
     """Fit random subsamples and compare all pairs of fits on the movies that they share.
 
+    See Ben-Hur, Elisseeff and Guyon (2002), "A stability based method for discovering structure
+    in clustered data", Pacific Symposium on Biocomputing.
+
     Parameters
     ----------
-    fit : callable
-        The recipe.
-    incidence : Incidence
-        All movies.
+    fit, incidence
+        The recipe and all movies.
     n_subsamples : int
         Number of subsamples; there are n (n - 1) / 2 pairs.
     random_state : int
-        The first seed. Each subsample has its own, for its draw and its fit.
+        The first of consecutive seeds; each is for the draw and the fit of one subsample.
     share : float between 0 and 1
         Share of the movies in each subsample.
 
@@ -92,17 +85,12 @@ def over_subsamples(
     -------
     subsamples : list of Subsample
     pairs : DataFrame
-        As in :func:`over_seeds`.
+        As :func:`compare_fits`.
 
     Raises
     ------
     NotEvaluated
         A subsample cannot be fitted.
-
-    References
-    ----------
-    Ben-Hur, Elisseeff and Guyon (2002), "A stability based method for discovering structure in
-    clustered data", Pacific Symposium on Biocomputing.
     """
 
     def one(seed: int) -> Subsample:
@@ -130,10 +118,11 @@ def fit_subsample(
 
 
 def compare_fits(fits: Sequence[tuple[np.ndarray, Fitted]]) -> pd.DataFrame:
-    """Return the adjusted Rand index of all pairs of fits.
+    """Return the agreement of all pairs of fits, each given with the positions of its movies.
 
-    Each fit comes with the sorted positions of its movies. The index is NaN where no movie is
-    placed by both fits.
+    The columns are ``one``, ``other`` and ``ari``, the adjusted Rand index over the movies that
+    both fits place (NaN without such movies). See Hubert and Arabie (1985), "Comparing
+    partitions", Journal of Classification 2.
     """
     from sklearn.metrics import adjusted_rand_score
 
