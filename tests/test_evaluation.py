@@ -1,4 +1,4 @@
-"""Evaluation: what is stable, what clusters tell of other movies, and what noise would."""
+"""Evaluation: stability, held-out information and nulls, against planted truths and chance."""
 
 import threading
 import warnings
@@ -28,7 +28,7 @@ from imdbclust.matrix import build_incidence, shuffle_casts
 
 @pytest.fixture(scope="module")
 def sample():
-    """Return 1,500 movies with eight planted troupes, which the casts keep to."""
+    """Return 1,500 movies with eight planted troupes that the casts follow."""
     return make_filmography(1500, 1300, n_troupes=8, signal=0.95, castless=0.02, random_state=5)
 
 
@@ -41,7 +41,7 @@ RECIPE = replace(recipe_of("recommended"), n_clusters=8, n_init=4)
 
 
 def with_labels(films, labels, n_clusters):
-    """Return a fit that knows every movie's label by its id, also of those not fitted."""
+    """Return a fit that knows the label of every movie, fitted or held out."""
     ids = pd.Index(films.corpus.movies["movie_id"])
     casts = build_incidence(films.corpus).matrix
     keys = {row.tobytes(): label for row, label in zip(_rows(casts), labels, strict=True)}
@@ -118,7 +118,7 @@ def test_unplaced_movies_are_left_out_of_a_comparison(incidence):
 
 def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
     (part,), _ = over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
-    told = score_held_out(sample.corpus, incidence, part)
+    scored = score_held_out(sample.corpus, incidence, part)
     genres = sample.corpus.genre_matrix()[0].toarray()
     has, troupe = genres[part.trained], sample.movie_troupe
     base = (has.sum(axis=0) + 0.5) / (len(has) + 1)
@@ -132,17 +132,17 @@ def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
             p, q = (share[genre], base[genre]) if there else (1 - share[genre], 1 - base[genre])
             gain[genre] += np.log2(p / q)
         n += 1
-    np.testing.assert_allclose(told.bits["nearest"], gain / n, atol=1e-12)
-    assert told.bits["nearest"].sum() > 1
-    assert told.agreement["movies"].tolist() == [n]
+    np.testing.assert_allclose(scored.bits["nearest"], gain / n, atol=1e-12)
+    assert scored.bits["nearest"].sum() > 1
+    assert scored.agreement["movies"].tolist() == [n]
 
 
 def test_every_predictor_by_plain_counting(sample, incidence):
-    # troupe 7 is left unplaced, to be a group like the others
+    # troupe 7 is unplaced: a group like the rest
     corpus, troupe = sample.corpus, sample.movie_troupe
     fit = with_labels(sample, np.where(troupe == 7, UNPLACED, troupe), 7)
     (part,), _ = over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
-    told = score_held_out(corpus, incidence, part).bits
+    scored = score_held_out(corpus, incidence, part).bits
     genres = corpus.genre_matrix()[0].toarray()
     casts, decades = incidence.matrix.toarray() > 0, ev.decade_codes(corpus)
     old = part.trained
@@ -187,9 +187,9 @@ def test_every_predictor_by_plain_counting(sample, incidence):
         for name, p in predicted.items():
             odds = np.where(genres[movie] > 0, p / base, (1 - p) / (1 - base))
             gains[name].append(np.log2(odds))
-    assert list(told) == list(PREDICTORS)
+    assert list(scored) == list(PREDICTORS)
     for name, gain in gains.items():
-        np.testing.assert_allclose(told[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
+        np.testing.assert_allclose(scored[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
 
 
 def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence):
@@ -206,26 +206,26 @@ def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence
 
 def test_clusters_drawn_by_lot_tell_nothing(sample, incidence):
     (part,), _ = over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
-    told = score_held_out(sample.corpus, incidence, part).bits.sum()
+    scored = score_held_out(sample.corpus, incidence, part).bits.sum()
     n_shares = 7 * sample.corpus.genre_matrix()[0].shape[1]
-    cost = n_shares / (2 * np.log(2) * len(part.trained))  # of estimating what is not there
-    assert -4 * cost < told["nearest"] < 0.01
-    assert -4 * cost < told["decade_and_nearest"] - told["decade"] < 0.01
+    cost = n_shares / (2 * np.log(2) * len(part.trained))  # of estimating shares that do not differ
+    assert -4 * cost < scored["nearest"] < 0.01
+    assert -4 * cost < scored["decade_and_nearest"] - scored["decade"] < 0.01
 
 
 def test_what_is_counted_of_held_out_movies_is_all_of_them(sample, incidence):
     (part,), _ = over_subsamples(RECIPE.fit, incidence, n_subsamples=1, random_state=3)
     whole = RECIPE.fit(incidence, 0)
-    told = score_held_out(sample.corpus, incidence, part, whole=whole)
-    one = told.counts[told.counts["genre"] == told.counts["genre"].iloc[0]]
+    scored = score_held_out(sample.corpus, incidence, part, whole=whole)
+    one = scored.counts[scored.counts["genre"] == scored.counts["genre"].iloc[0]]
     assert one["trained"].sum() == len(part.trained)
     assert one["new"].sum() == (incidence.cast_sizes()[part.held_out] > 0).sum()
-    assert (told.counts["new_with"] <= told.counts["new"]).all()
-    assert (told.counts["trained_with"] <= told.counts["trained"]).all()
+    assert (scored.counts["new_with"] <= scored.counts["new"]).all()
+    assert (scored.counts["trained_with"] <= scored.counts["trained"]).all()
     assert (
-        told.calibration["n"].sum() == one["new"].sum() * sample.corpus.genre_matrix()[0].shape[1]
+        scored.calibration["n"].sum() == one["new"].sum() * sample.corpus.genre_matrix()[0].shape[1]
     )
-    agreement = told.agreement.iloc[0]
+    agreement = scored.agreement.iloc[0]
     assert agreement["placed"] > 0.9
     assert agreement["nearest"] > 0.8
     assert agreement["posterior"] > 0.8
@@ -236,9 +236,9 @@ def test_a_decade_that_was_not_seen_leaves_the_word_to_the_cluster(sample, incid
     years = sample.corpus.movies["year"]
     assert (years.iloc[part.trained] < 2010).all()
     assert (years.iloc[part.held_out] >= 2010).all()
-    told = score_held_out(sample.corpus, incidence, part).bits.sum()
-    assert told["decade"] == pytest.approx(0, abs=1e-12)
-    assert told["decade_and_nearest"] == pytest.approx(told["nearest"], abs=1e-9)
+    scored = score_held_out(sample.corpus, incidence, part).bits.sum()
+    assert scored["decade"] == pytest.approx(0, abs=1e-12)
+    assert scored["decade_and_nearest"] == pytest.approx(scored["nearest"], abs=1e-9)
 
 
 @pytest.mark.parametrize("year", [1, 9999])
@@ -397,7 +397,7 @@ def test_what_each_measure_supports_by_hand():
         (8, 12, "silhouette", 0.1),
         (4, 12, "silhouette", 0.3),
         (16, 12, "silhouette", np.nan),
-        (4, 99, "held_out", 50.0),  # of other components, which do not count
+        (4, 99, "held_out", 50.0),  # with other components: does not count
     ]
     tried = pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
     recipe = replace(RECIPE, n_clusters=8, n_components=12)
@@ -462,7 +462,7 @@ def test_sentences_follow_from_the_numbers():
     ("held_out", "ari", "there"),
     [
         (0.03, 0.05, True),
-        (0.02, 0.9, False),  # up to NO_BITS there is none
+        (0.02, 0.9, False),  # NO_BITS itself is not enough
         (1.0, 0.049, False),
         (-1.0, 0.9, False),
         (np.nan, 0.9, False),

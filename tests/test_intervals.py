@@ -1,4 +1,4 @@
-"""Intervals: hand-solved cases, brute force, simulated coverage, and data where nothing is."""
+"""Intervals: hand-solved cases, brute force, simulated coverage, and data without associations."""
 
 import math
 
@@ -25,7 +25,7 @@ def shares(draw):
 
 
 def associations(has_genre, group, strata=None, n_groups=None, **settings):
-    """Return the table of genres a, b, ... and of the groups 0, 1, ..., as arrays are given."""
+    """Return the table for genres a, b, ... and groups 0, 1, ... of these arrays."""
     has_genre, group = np.asarray(has_genre), np.asarray(group)
     genres = pd.Index([chr(97 + genre) for genre in range(has_genre.shape[1])], dtype=object)
     strata = np.zeros(len(group), dtype=int) if strata is None else np.asarray(strata)
@@ -35,7 +35,7 @@ def associations(has_genre, group, strata=None, n_groups=None, **settings):
 
 
 def stratum(n_both, n_group, n_genre, n_movies, number=0):
-    """Return genre, group 0 or 1, and stratum of movies of which so many are in group 1."""
+    """Return genre, group 0 or 1, and stratum of movies with these counts."""
     group = np.repeat([1, 0], [n_group, n_movies - n_group])
     in_group = np.repeat([1, 0], [n_both, n_group - n_both])
     others = n_genre - n_both
@@ -44,7 +44,7 @@ def stratum(n_both, n_group, n_genre, n_movies, number=0):
 
 
 def strata_of(*numbers):
-    """Return the movies of several strata, one list of numbers each, as a column of a genre."""
+    """Return the movies of several strata, each given by four counts; one genre column."""
     parts = [stratum(*four, number=number) for number, four in enumerate(numbers)]
     genre, group, strata = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return genre[:, None], group, strata

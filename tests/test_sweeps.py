@@ -1,4 +1,4 @@
-"""Settings beside one another: ranks, ties, what matters, agreement; all by hand."""
+"""Comparing settings: ranks, ties, importance and agreement, all solved by hand."""
 
 import numpy as np
 import pandas as pd
@@ -107,7 +107,7 @@ def test_a_grid_has_the_mean_of_every_pair_of_values_and_leads_to_its_first_sett
     assert cells["spread"][0] == pytest.approx(np.sqrt(2))
     assert np.isnan(cells["spread"][1])
     many = results([(k, rank, 1, 1.0) for k in range(13) for rank in (2, 3)], axes=TWO)
-    assert co.grid(many, TWO, ["genre_bits"]) == []  # an axis of 13 values is no side of a table
+    assert co.grid(many, TWO, ["genre_bits"]) == []  # 13 values are too many for a heat map
 
 
 def test_bands_have_a_line_for_each_value_of_the_shortest_other_axis():

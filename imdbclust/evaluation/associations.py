@@ -60,12 +60,10 @@ def association_table(
         Labels of the clusters; clusters may be empty.
     strata : ndarray, shape (n_movies,)
         Stratum of each movie, such as a code of its decade.
-    prior, level : float
-        As in :func:`imdbclust.evaluation.intervals.share_intervals`.
+    prior, level, n_draws, random_state
+        As in :func:`imdbclust.evaluation.intervals.lift_intervals`.
     fdr : float
         False discovery rate of the flagged associations.
-    n_draws : int
-        Posterior draws for the interval of each lift.
 
     Returns
     -------
@@ -100,17 +98,11 @@ def association_table(
     null = _count_strata(has_genre, genres, group, groups, strata)
     with_genre, movies, expected = null.with_genre, null.of_group.sum(axis=0), null.expected()
     z, p_value = _against_null(null)
-    interval = share_intervals(with_genre, movies, prior=prior, level=level)
-    lift = lift_intervals(
-        with_genre,
-        movies,
-        null.of_genre.sum(axis=0)[:, None],
-        movies.sum(),
-        prior=prior,
-        level=level,
-        n_draws=n_draws,
-        random_state=random_state,
-    )
+    options = {"prior": prior, "level": level}
+    interval = share_intervals(with_genre, movies, **options)
+    options |= {"n_draws": n_draws, "random_state": random_state}
+    all_with_genre = null.of_genre.sum(axis=0)[:, None]
+    lift = lift_intervals(with_genre, movies, all_with_genre, movies.sum(), **options)
     q_value = _false_discovery(p_value)
     columns = {
         "movies": np.broadcast_to(movies, with_genre.shape),
@@ -129,26 +121,16 @@ def association_table(
         "q_value": q_value,
         "flagged": q_value <= fdr,
     }
-    table = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
-    table.insert(0, "genre", genres.repeat(len(groups)))
-    table.insert(1, "cluster", groups.take(np.tile(np.arange(len(groups)), len(genres))))
-    return table
+    keys = {"genre": genres.repeat(len(groups)), "cluster": np.tile(groups, len(genres))}
+    return pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()})
 
 
 @dataclass(frozen=True, eq=False)
 class _StrataCounts:
-    """Counts of movies, all int64, on which the null depends.
+    """Counts of movies (int64) on which the null depends.
 
-    Attributes
-    ----------
-    with_genre : ndarray, shape (n_genres, n_groups)
-        Movies of each genre in each cluster, over all strata.
-    of_group : ndarray, shape (n_strata, n_groups)
-        Movies of each cluster in each stratum.
-    of_genre : ndarray, shape (n_strata, n_genres)
-        Movies of each genre in each stratum.
-    sizes : ndarray, shape (n_strata,)
-        Movies of each stratum; no stratum is empty.
+    `with_genre` is genres x groups, over all strata; `of_group` is strata x groups; `of_genre` is
+    strata x genres; `sizes` has the movies of each stratum, and no stratum is empty.
     """
 
     with_genre: np.ndarray

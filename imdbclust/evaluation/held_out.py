@@ -95,10 +95,8 @@ def score_held_out(
     by_decade = _shares(has_genre, then, n_decades, base, 1.0)
     seen = np.bincount(then, minlength=n_decades)[:, None]
     prior = (seen * by_decade + ERA_WEIGHT * by_group[:, None]) / (seen + ERA_WEIGHT)
-    n_cells = n_groups * n_decades
-    prior = prior.reshape(n_cells, -1)
-    by_both = _shares(has_genre, groups * n_decades + then, n_cells, prior, ERA_WEIGHT)
-    by_both = by_both.reshape(n_groups, n_decades, -1)
+    flat, cells = prior.reshape(n_groups * n_decades, -1), groups * n_decades + then
+    by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
     predicted = {
         "nearest": by_group[nearest],
         "posterior": posterior @ by_group,
@@ -121,8 +119,8 @@ def split_in_time(
 ) -> Subsample | None:
     """Fit the movies before a year and hold out those from that year on.
 
-    Movies without a year are in neither part. The result is None if no later movie has a cast, or
-    if the earlier movies are too few for the recipe.
+    Movies without a year are left out. The result is None if no later movie has a cast, or if the
+    earlier movies are too few for the recipe.
     """
     years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
     before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)

@@ -84,22 +84,9 @@ def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> I
     :func:`share_intervals`. A single share is exactly 1. See Gelman and others (2013), "Bayesian
     Data Analysis", 3rd edition, section 3.4.
 
-    Parameters
-    ----------
-    counts : array_like of int, shape (..., n_shares)
-        Movies of each kind; every movie is of one kind.
-    prior, level : float
-        As in :func:`share_intervals`.
-
-    Returns
-    -------
-    Interval
-        Arrays of the shape of `counts`; the estimates sum to 1 along the last axis.
-
-    Raises
-    ------
-    ValueError
-        As :func:`share_intervals`, or `counts` has no axis or no share.
+    `counts`, shape (..., n_shares), are the movies of each kind; every movie is of one kind. The
+    arrays of the result have that shape, and the estimates sum to 1. Errors are those of
+    :func:`share_intervals`, and a ValueError if `counts` has no axis or no share.
     """
     counts = _check_integers(counts, "counts")
     check_settings(prior, level)
@@ -137,8 +124,8 @@ def predictive_coverage(
     new_successes, new_trials : array_like of int
         The counts to compare with the intervals. The shapes of all four broadcast.
     prior, level : float
-        As in :func:`share_intervals`; `level` is the minimum predictive probability of an
-        interval, ends included.
+        As in :func:`share_intervals`, which also describes the errors; `level` is the minimum
+        predictive probability of an interval, ends included.
 
     Returns
     -------
@@ -146,11 +133,6 @@ def predictive_coverage(
         ``bin``, ``cells``, ``covered``, ``covered_randomised``: one row for each bin of
         `EXPECTED_BINS` that has cells, by the expected new count, and a last row ``all``. Cells
         without new movies are left out. The last row has NaN if no cell remains.
-
-    Raises
-    ------
-    ValueError
-        As :func:`share_intervals`, also for the new counts.
     """
     old = _check_counts(successes, trials)
     new = _check_counts(new_successes, new_trials)
@@ -203,8 +185,8 @@ def lift_intervals(
         All movies.
     prior, level : float
         As in :func:`share_intervals`.
-    n_draws : int
-        Posterior draws of each lift.
+    n_draws, random_state : int
+        Number of posterior draws of each lift, and their seed.
 
     Returns
     -------
@@ -232,20 +214,16 @@ def lift_intervals(
 
 
 def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
-    """Return predicted probabilities and observed shares, in bins of about equal counts.
+    """Return predicted probabilities and observed shares, in at most `n_bins` bins.
 
-    Equal predictions are in the same bin, so there may be fewer bins than `n_bins`. See Nguyen and
+    The bins have about equal counts; equal predictions are in the same bin. See Nguyen and
     O'Connor (2015), "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP.
 
     Parameters
     ----------
-    predicted : array_like of float
-        Probabilities, of any shape.
-    happened : array_like of bool, or of 0 and 1
-        Outcomes, of the same shape.
-    n_bins : int
-        Maximum number of bins.
+    predicted, happened : array_like of one shape
+        Probabilities, and outcomes that are 0 or 1 (or bool).
 
     Returns
     -------

@@ -33,21 +33,11 @@ def compare_with_nulls(
     observed: Mapping[str, float],
     random_state: int,
 ) -> pd.DataFrame:
-    """Compare what a recipe found with permuted labels and with shuffled casts.
+    """Compare the results of a recipe with permuted labels and with shuffled casts.
 
-    Parameters
-    ----------
-    fit, corpus, incidence, effort
-        The recipe, all movies and their matrix, and the number of shuffles.
-    labels : ndarray of int
-        Clusters of all movies.
-    observed : mapping
-        The values of the measures of :func:`under_shuffles` without a shuffle.
-
-    Returns
-    -------
-    DataFrame
-        ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`.
+    `labels` are the clusters of all movies, `observed` the measures of :func:`under_shuffles`
+    without a shuffle. The columns are ``null``, ``measure``, ``n`` (shuffles), then the values of
+    :func:`compare_with_null`.
     """
     genres, _ = corpus.genre_matrix()
     era = era_codes(corpus)
@@ -56,14 +46,9 @@ def compare_with_nulls(
     for null, strata in ((WITHIN_YEAR, era), (WITHIN_YEAR_AND_CAST, era_and_cast)):
         usual = {"n_permutations": effort.n_permutations, "random_state": random_state}
         found.append((null, "bits", permuted_bits(labels, genres, strata, **usual)))
-    shuffles = under_shuffles(
-        fit,
-        corpus,
-        incidence,
-        strata={SHUFFLED_WITHIN_YEAR: era, SHUFFLED: None},
-        n_shuffles=effort.n_shuffles,
-        random_state=random_state,
-    )
+    usual = {"n_shuffles": effort.n_shuffles, "random_state": random_state}
+    kinds = {SHUFFLED_WITHIN_YEAR: era, SHUFFLED: None}
+    shuffles = under_shuffles(fit, corpus, incidence, strata=kinds, **usual)
     for null, table in shuffles.groupby("null", sort=False):
         found += [(null, *column) for column in table.drop(columns="null").items()]
     rows = [
@@ -83,23 +68,13 @@ def under_shuffles(
     n_shuffles: int,
     random_state: int,
 ) -> pd.DataFrame:
-    """Evaluate a recipe on shuffled casts, where only chance can be found.
+    """Evaluate a recipe on shuffled casts, where any structure is due to chance.
 
-    Parameters
-    ----------
-    fit, corpus, incidence
-        The recipe, all movies and their matrix.
-    strata : mapping
-        Kinds of shuffles: a name, and the groups of movies within which actors are exchanged, as
-        in :func:`imdbclust.matrix.shuffle_casts`. Shuffles within years keep the era.
-    n_shuffles : int
-        Shuffled matrices of each kind. Each is fitted on two subsamples.
-
-    Returns
-    -------
-    DataFrame
-        One row a shuffle: ``null``, ``bits`` (in-sample), ``held_out``, ``held_out_posterior``,
-        ``ari_subsamples``.
+    `strata` has the kinds of shuffles: a name, and the groups of movies within which actors are
+    exchanged, as in :func:`imdbclust.matrix.shuffle_casts`. Shuffles within years keep the era.
+    There are `n_shuffles` matrices of each kind, and each is fitted on two subsamples. The result
+    has one row for each shuffle: ``null``, ``bits`` (in-sample), ``held_out``,
+    ``held_out_posterior``, ``ari_subsamples``.
     """
     genres, _ = corpus.genre_matrix()
 

@@ -16,7 +16,7 @@ from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 
 NO_BITS, NO_ARI = 0.02, 0.05
-"""Held-out bits up to this, or an ARI of subsamples below this, mean that there is no structure."""
+"""Clusters with at most these held-out bits, or a lower ARI of subsamples, have no structure."""
 
 WITHOUT_FORM = "without form tags"
 
@@ -30,8 +30,8 @@ class Evaluation:
     pairs : DataFrame
         ``over`` (``seeds`` or ``subsamples``), ``one``, ``other``, ``ari``.
     information : DataFrame
-        ``genres`` (``all``, or without the form tags), ``in_sample``, then the bits of each of
-        `PREDICTORS`, then ``beyond_decade`` (decade and nearest, minus decade) and
+        ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, each of
+        `PREDICTORS`, ``beyond_decade`` (decade and nearest, minus decade) and
         ``beyond_decade_posterior``.
     by_genre : DataFrame
         The same for each genre, with its ``movies``.
@@ -160,9 +160,8 @@ def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:
     if truth is None:
         return None
     placed = clustering.placed
-    return float(
-        adjusted_rand_score(truth[clustering.movie_ids[placed]], clustering.labels[placed])
-    )
+    true_groups = truth[clustering.movie_ids[placed]]
+    return float(adjusted_rand_score(true_groups, clustering.labels[placed]))
 
 
 def era_sentence(bits: float, by_era: float) -> str:

@@ -37,19 +37,8 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Fit all movies with different seeds and compare all pairs of fits.
 
-    Parameters
-    ----------
-    fit, incidence
-        The recipe and all movies.
-    whole : Fitted
-        The fit with the seed `random_state`; it is one of the fits that are compared.
-    n_seeds : int
-        Number of fits, `whole` included. Their seeds are consecutive.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`compare_fits`.
+    The result is that of :func:`compare_fits`. There are `n_seeds` fits with consecutive seeds; the
+    first, with the seed `random_state`, is `whole`.
     """
     seeds = [random_state + number for number in range(1, n_seeds)]
     fits = [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
@@ -83,9 +72,8 @@ def over_subsamples(
 
     Returns
     -------
-    subsamples : list of Subsample
-    pairs : DataFrame
-        As :func:`compare_fits`.
+    list of Subsample, DataFrame
+        The fits, and their agreement as of :func:`compare_fits`.
 
     Raises
     ------
