@@ -44,7 +44,7 @@ def recipe_of(preset: str):
     """Return the recipe of a preset."""
     from dataclasses import fields
 
-    from imdbclust.evaluation.measure import Recipe
+    from imdbclust.evaluation.recipe import Recipe
     from imdbclust.running.parameters import settings
 
     values = settings(preset, {})

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 
 from imdbclust.clustering import Clustering
-from imdbclust.evaluation.measure import Recipe
+from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import Incidence
 from imdbclust.running.parameters import settings

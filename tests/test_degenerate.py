@@ -21,13 +21,15 @@ from degenerate import (
     write_films,
 )
 
+from imdbclust import evaluation as ev
 from imdbclust import plots
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
-from imdbclust.evaluation import measure as ev
+from imdbclust.evaluation.held_out import score_held_out
+from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (
     kept_sentence,
@@ -75,7 +77,7 @@ SAID = {
     "same cast": [
         "Components that hold nothing: 3 of 4. All that the casts have in common fits into 1.",
         "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot.",
-        "not evaluated: too few movies (12 placed) or actors (4) for parts of them",
+        "not evaluated: too few movies (12 placed) or actors (4) to fit subsamples with 2 clusters",
     ],
     "two casts": ["Components that hold nothing: 2 of 4", "all 60 movies lie on 2 different spots"],
     "components above the rank": ["Components that hold nothing: 5 of 8"],
@@ -233,8 +235,11 @@ def test_the_unplaced_are_no_cluster_in_a_sentence():
 def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
     corpus = find_dataset(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
     recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
-    with pytest.raises(ev.NotEvaluated, match=r"on 45 of the movies, no actor plays in two movies"):
-        ev.over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
+    with pytest.raises(
+        ev.NotEvaluated,
+        match=r"a subsample of 45 movies cannot be fitted \(no actor plays in two movies",
+    ):
+        over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
 
 
 def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
@@ -243,9 +248,9 @@ def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
     everything, castless = np.arange(8), np.array([6])
     recipe = recipe_of("seed", n_components=2, n_clusters=2, n_init=1)
     fit = recipe.fit(incidence, 0)
-    part = ev.Subsample(everything, castless, fit)
-    with pytest.raises(ev.NotEvaluated, match="of 1 movies held out none has a cast"):
-        ev.tell_held_out(corpus, incidence, part)
+    part = Subsample(everything, castless, fit)
+    with pytest.raises(ev.NotEvaluated, match=r"no held-out movie has a cast \(1 movie held out\)"):
+        score_held_out(corpus, incidence, part)
 
 
 def test_sentences_claim_no_more_than_the_numbers_do():
@@ -297,6 +302,6 @@ def test_a_finished_run_has_no_gap_without_a_reason(finished_run, recommended_ru
     for folder in (finished_run, recommended_run):
         assert complaints(folder) == []
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        told = [table["missing"] for stage in manifest["stages"] for table in stage["tables"]]
-        assert any(told)
-        assert not all(told)
+        missing = [table["missing"] for stage in manifest["stages"] for table in stage["tables"]]
+        assert any(missing)
+        assert not all(missing)

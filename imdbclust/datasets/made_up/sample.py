@@ -138,6 +138,17 @@ def check_range(name: str, value: float, low: float, high: float | None = None) 
         raise UserError(f"{name} must be {limits}, not {value}")
 
 
+def planted_troupes(corpus: Corpus) -> pd.Series | None:
+    """Return the troupe of each movie of the dataset ``sample``, by movie id.
+
+    The result is None for any other dataset: the true groups of its movies are unknown.
+    """
+    if corpus.source.get("name") != "sample":
+        return None
+    films = make_filmography()
+    return pd.Series(films.movie_troupe, index=films.corpus.movies["movie_id"], name="troupe")
+
+
 def _draw_troupes(n_movies: int, n_troupes: int, rng: np.random.Generator) -> np.ndarray:
     """Return the troupe of each movie; every troupe has one."""
     weights = rng.permutation(np.geomspace(1, 3, n_troupes))
