@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import recipe_of
-from corpora import clustering_of, corpora, toy_corpus
+from corpora import clustering_of, corpora, reduced, toy_corpus
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import AmbiguousActor, Assigner, smoothed_p_genre_given_cluster
 from imdbclust.probabilities import count_movies
-from imdbclust.reduction import Embedding, reduce_movies
+from imdbclust.reduction import Embedding
 
 
 def embedding_of(corpus) -> Embedding:
@@ -201,7 +201,7 @@ def test_held_back_movies_get_the_cluster_that_they_had(films):
     corpus = find_dataset(str(films)).read()
     incidence = build_incidence(corpus)
     recipe = recipe_of("recommended")
-    embedding = reduce_movies(incidence, n_components=8, weighting="degree", random_state=1)
+    embedding = reduced(incidence, 8, weighting="degree", random_state=1)
     clustering: Clustering = recipe.cluster(embedding, 1)
     assigner = Assigner(corpus, incidence, embedding, clustering)
     table = assigner.assign_all(corpus)
