@@ -32,7 +32,7 @@ def incidence(sample):
     return build_incidence(sample.corpus)
 
 
-RECIPE = recipe_of("recommended", n_clusters=8, n_init=4)
+RECIPE = recipe_of("recommended").with_(n_clusters=8, n_init=4)
 
 
 def with_labels(films, labels, n_clusters):
