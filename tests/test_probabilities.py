@@ -439,8 +439,8 @@ def test_for_any_casts_probabilities_sum_to_1(data):
     assert np.isfinite(found).all()
     assert (found >= 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, **EXACT)
-    told = new.toarray()[:, model.known].any(axis=1) | (given_too is not None)
-    assert (found[:, -1] == ~told).all()
+    placed = new.toarray()[:, model.known].any(axis=1) | (given_too is not None)
+    assert (found[:, -1] == ~placed).all()
 
 
 def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():
