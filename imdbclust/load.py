@@ -186,7 +186,7 @@ class Corpus:
         ------
         CorpusError
             A required column is missing or has another type; there are unusable rows and
-            ``on_problem="stop"``, each listed by frame, column and position; or there is no movie.
+            ``on_problem="stop"``, each listed by frame, column and position; or no movie is usable.
         """
         check_on_problem(on_problem)
         problem_log = ProblemLog()

@@ -275,7 +275,7 @@ class Assigner:
     ):
         self.corpus, self.incidence = corpus, incidence
         self.embedding, self.clustering = embedding, clustering
-        self.counts = count_movies(corpus, clustering)
+        self.counts, self._n_movies = count_movies(corpus, clustering), corpus.movies_per_actor()
         self.p_genre_given_cluster = smoothed_p_genre_given_cluster(self.counts, prior=prior)
         self.model = CastModel.learn(incidence.matrix, clustering.labels, clustering.n_clusters)
 
@@ -321,7 +321,7 @@ class Assigner:
         actors = self.corpus.actors.iloc[places]
         nearest_center = self.clustering.nearest(self.embedding.transform(cast))[0]
         return Assignment(
-            actors=actors.assign(n_movies=self.corpus.movies_per_actor()[places]),
+            actors=actors.assign(n_movies=self._n_movies[places]),
             genres=genres,
             unknown=unknown,
             cluster=int(nearest_center) if places else UNPLACED,
@@ -395,7 +395,7 @@ class Assigner:
 
     def _nearest(self, cast: sp.csr_array, n: int) -> pd.DataFrame:
         scores = self.embedding.transform(cast)[0]
-        placed = np.flatnonzero(self.embedding.placed if scores.any() else [])
+        placed = np.flatnonzero(self.embedding.placed if n and scores.any() else [])
         distances = np.linalg.norm(self.embedding.scores[placed] - scores, axis=1)
         shared = (self.incidence.matrix[placed] @ cast.T).toarray().ravel().astype(int)
         order = np.lexsort((-shared, distances.round(9)))[:n]

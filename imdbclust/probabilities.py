@@ -387,8 +387,8 @@ class CastModel:
         Returns
         -------
         ndarray, shape (n_new, n_clusters + 1)
-            Rows sum to 1. The last column is the probability of being unplaced: 1 if no actor is
-            known and there is no other evidence.
+            Rows sum to 1. The last column is the probability of being unplaced: 1 without a known
+            actor and other evidence, else 0.
         """
         with np.errstate(divide="ignore"):
             start = np.log(self.prior if likelihood is None else self.prior * likelihood)
