@@ -158,7 +158,6 @@ def cluster_movies(embedding: Embedding, model: ClusterMixin) -> Clustering:
     Parameters
     ----------
     embedding : Embedding
-        The movies in the reduced space.
     model : estimator
         An unfitted clusterer of scikit-learn that sets ``labels_``, as from :func:`make_model`. A
         clone of it is fitted. Without ``cluster_centers_`` the centers are the means of the
@@ -214,10 +213,9 @@ def _centers(model: ClusterMixin, scores: np.ndarray) -> np.ndarray:
 class _WithoutConvergenceWarning:
     """Ignore scikit-learn's warning of fewer distinct points than clusters, in any thread.
 
-    The sizes of the clusters show which are empty. :class:`warnings.catch_warnings` is not
-    thread-safe, so the first thread to enter sets the filter and the last to leave resets it.
-    Enter it before starting threads: a library may change the filters in one thread and undo
-    what another has set.
+    :class:`warnings.catch_warnings` is not thread-safe, so the first thread to enter sets the
+    filter and the last to leave resets it. Enter before starting threads: a library may change
+    the filters in one of them and undo what another has set.
     """
 
     def __init__(self):
@@ -278,12 +276,11 @@ def standouts(
     Parameters
     ----------
     counts : csr_array, shape (n_clusters, n_names)
-        Number of movies of each cluster that have each actor or genre.
+        Number of movies of each cluster that have each of the actors or genres `names`.
     sizes : Series, length n_clusters
         Number of movies of each cluster.
     totals : ndarray, shape (n_names,)
         Number of all movies that have the actor or genre.
-    names : Index, length n_names
 
     Returns
     -------
@@ -339,11 +336,9 @@ class Profiles:
         """
         names = self.summary.set_index("cluster")["name"]
         if short:
-            foremost = [
-                table[table["rank"] == 1].set_index("cluster")["name"]
-                for table in (self.actors, self.genres)
-            ]
-            names = pd.concat(foremost).groupby(level=0).first().reindex(names.index, fill_value="")
+            both = pd.concat([self.actors, self.genres])
+            foremost = both[both["rank"] == 1].groupby("cluster")["name"].first()
+            names = foremost.reindex(names.index, fill_value="")
             names[names.index == UNPLACED] = "unplaced"
         numbers = np.where(names.index == UNPLACED, "", "#" + names.index.astype(str) + " ")
         return (numbers + names).str.strip().rename("label")

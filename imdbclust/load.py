@@ -106,10 +106,7 @@ class Corpus:
         return sp.csr_array((ones, where), shape=(self.n_movies, len(names))), names
 
     def top_actors(self, n: int = 10) -> pd.DataFrame:
-        """Return the `n` actors with most movies: ``actor_id``, ``name``, ``n_movies``.
-
-        Ties are in order of first appearance.
-        """
+        """Return the `n` actors with most movies, by first appearance if these are equal."""
         counts = self.movies_per_actor()
         order = np.argsort(-counts, kind="stable")[:n]
         return self.actors.iloc[order].assign(n_movies=counts[order]).reset_index(drop=True)
@@ -475,19 +472,12 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     casts = np.split(corpus.credits["actor"].to_numpy(), np.cumsum(corpus.cast_sizes())[:-1])
     n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies)
     genres = np.split(corpus.genres["genre"].to_numpy(), np.cumsum(n_genres)[:-1])
-    movies = corpus.movies.itertuples(index=False)
+    movies = corpus.movies.astype(object).where(corpus.movies.notna(), None)
     with gzip_or_plain(path) as file:
-        for movie, cast, of_movie in zip(movies, casts, genres, strict=True):
-            record = encode_movie(
-                movie.movie_id,
-                movie.title,
-                list(of_movie),
-                [pairs[actor] for actor in cast],
-                year=None if pd.isna(movie.year) else int(movie.year),
-                rating=None if pd.isna(movie.rating) else movie.rating,
-                votes=None if pd.isna(movie.votes) else int(movie.votes),
-            )
-            file.write(record)
+        for movie, cast, tags in zip(movies.itertuples(), casts, genres, strict=True):
+            numbers = {"year": movie.year, "rating": movie.rating, "votes": movie.votes}
+            played = [pairs[actor] for actor in cast]
+            file.write(encode_movie(movie.movie_id, movie.title, list(tags), played, **numbers))
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:

@@ -18,23 +18,18 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
 
+# text.parse_math: a title with two dollar signs is not a formula
 STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.edgecolor": "#8a94a0",
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
+    **dict.fromkeys(["axes.spines.top", "axes.spines.right", "text.parse_math"], False),
+    **dict.fromkeys(["axes.axisbelow", "axes.grid"], True),
     "grid.color": "#e6eaee",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(["axes.labelcolor", "text.color", "xtick.color", "ytick.color"], INK),
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
-    "text.parse_math": False,  # a title with two dollar signs is not a formula
     "svg.fonttype": "path",
 }
 
@@ -139,11 +134,7 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None) -> Axes:
 
 
 def plot_map(
-    frame: pd.DataFrame,
-    places: pd.DataFrame,
-    *,
-    group: str,
-    colors: Sequence[str],
+    frame: pd.DataFrame, places: pd.DataFrame, *, group: str, colors: Sequence[str]
 ) -> Axes:
     """Draw movies at ``x`` and ``y``, coloured by the integer column `group`.
 
@@ -152,12 +143,11 @@ def plot_map(
     the two.
     """
     ax = _new_map()
+    points = {"s": 10, "alpha": 0.8, "linewidths": 0, "rasterized": True}
     for turn, marker in enumerate(MARKERS):
         some = frame[frame[group] // len(PALETTE) % len(MARKERS) == turn]
         shades = [colors[code] for code in some[group]]
-        ax.scatter(
-            some["x"], some["y"], c=shades, s=10, alpha=0.8, lw=0, marker=marker, rasterized=True
-        )
+        ax.scatter(some["x"], some["y"], c=shades, marker=marker, **points)
     _as_map(ax, frame)
     _label_apart(ax, places, [colors[code] for code in places[group]])
     return ax
@@ -219,20 +209,15 @@ def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
     points = {"s": 9, "linewidths": 0, "rasterized": True}
     ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
     for genre, color in zip(genres, PALETTE, strict=False):
-        some = frame[frame["genre"] == genre]
-        ax.scatter(
-            some["x"], some["y"], color=color, alpha=0.8, label=drawable(genre, 24), **points
-        )
+        some, name = frame[frame["genre"] == genre], drawable(genre, 24)
+        ax.scatter(some["x"], some["y"], color=color, alpha=0.8, label=name, **points)
     _as_map(ax, frame)
     ax.legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return ax
 
 
 def plot_lift(
-    frame: pd.DataFrame,
-    counts: pd.DataFrame,
-    *,
-    flagged: pd.DataFrame | None = None,
+    frame: pd.DataFrame, counts: pd.DataFrame, *, flagged: pd.DataFrame | None = None
 ) -> Axes:
     """Draw a heat map of lifts (rows x columns) with the counts in the cells.
 
@@ -247,21 +232,14 @@ def plot_lift(
     texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
     if flagged is not None:
         texts += flagged.map(lambda flag: "*" if flag else "")
-    sns.heatmap(
-        shade,
-        annot=texts,
-        fmt="",
-        cmap="RdBu_r",
-        vmin=-3,
-        vmax=3,
-        linewidths=0.5,
-        # the texts fit into their cells; measuring each for the layout would take long
-        annot_kws={"fontsize": 7, "in_layout": False},
-        cbar_kws={"label": "lift (log scale)", "ticks": range(-3, 4)},
-        xticklabels=False,  # seaborn would draw the figure to check for overlaps
-        yticklabels=False,
-        ax=ax,
-    )
+    colors = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3, "linewidths": 0.5}
+    bar = {"label": "lift (log scale)", "ticks": range(-3, 4)}
+    # the texts fit into their cells; measuring each for the layout would take long
+    small = {"fontsize": 7, "in_layout": False}
+    # seaborn would draw the figure to check tick labels for overlaps
+    no_ticks = {"xticklabels": False, "yticklabels": False}
+    options = colors | no_ticks | {"cbar_kws": bar, "annot_kws": small}
+    sns.heatmap(shade, annot=texts, fmt="", ax=ax, **options)
     ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
     ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
     names = [[drawable(name, 28) for name in labels] for labels in (frame.columns, frame.index)]
@@ -271,9 +249,7 @@ def plot_lift(
     return ax
 
 
-def plot_bayes(
-    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
-) -> Axes:
+def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
     """Draw the ``posterior`` of each row as a bar and its ``prior`` as a mark, first row on top.
 
     ``low`` and ``high``, if there are such columns, are drawn as whiskers of the posterior.
@@ -300,9 +276,7 @@ def plot_calibration(frame: pd.DataFrame) -> Axes:
     ax = _new(4.5, 4)
     top = float(frame[["predicted", "observed"]].to_numpy().max(initial=0.01)) * 1.05
     ax.plot([0, top], [0, top], color=QUIET, linewidth=1.5, label="as predicted")
-    ax.plot(
-        frame["predicted"], frame["observed"], "o", color=ACCENT, markersize=4, label="observed"
-    )
+    ax.scatter(frame["predicted"], frame["observed"], s=16, color=ACCENT, label="observed")
     ax.legend(frameon=False)
     ax.set(xlabel="predicted probability of a genre", ylabel="share that has it")
     return ax
@@ -409,25 +383,24 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     return axes[0][0]
 
 
-def plot_ratings(
-    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
-) -> Axes:
+def plot_ratings(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
     """Draw box plots of ``rating`` for each `label`, in order of appearance, first on top."""
-    by_label = dict(list(frame.groupby(label, sort=False)["rating"]))
+    by_label = frame.groupby(label, sort=False)["rating"]
     ax = _new(9, 0.8 + 0.3 * len(by_label))
     boxes = ax.boxplot(
-        [values.to_numpy() for values in by_label.values()],
+        [values.to_numpy() for _, values in by_label],
         orientation="horizontal",
-        tick_labels=[f"{drawable(name)} (n = {len(some):,})" for name, some in by_label.items()],
         widths=0.65,
         showfliers=False,
         medianprops={"color": INK, "linewidth": 2.5},
         patch_artist=True,
+        positions=_label_rows(
+            ax, [f"{drawable(name, 60)} (n = {len(some):,})" for name, some in by_label]
+        ),
+        manage_ticks=False,
     )
     for box, color in zip(boxes["boxes"], colors, strict=True):
         box.set(facecolor=color, edgecolor=INK)
-    ax.invert_yaxis()
-    ax.grid(visible=False, axis="y")
     ax.set(xlabel="rating (0 to 10): quartiles, and range without outliers")
     return ax
 
