@@ -14,13 +14,16 @@ from corpora import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, BisectingKMeans
 from sklearn.metrics import adjusted_rand_score
 
 from imdbclust.clustering import (
     UNPLACED,
     Clustering,
     Profiles,
+    cluster_movies,
     label_places,
+    make_model,
     neighbouring_clusters,
     profile_clusters,
     read_movie_to_cluster,
@@ -284,6 +287,45 @@ def test_more_clusters_than_placed_movies_are_refused(n_clusters):
 def test_an_unknown_algorithm_is_refused(embedding):
     with pytest.raises(ValueError, match="must be one of MiniBatchKMeans, KMeans, not 'DBSCAN'"):
         clustered(embedding, n_clusters=2, **K_MEANS | {"algorithm": "DBSCAN"})
+
+
+def test_the_fitted_model_is_kept_and_the_given_one_left_alone(embedding, tmp_path):
+    model = make_model("KMeans", n_clusters=4, n_init=2, max_iter=50, tol=0.0, random_state=3)
+    found = cluster_movies(embedding, model)
+    assert not hasattr(model, "labels_")
+    assert found.model.get_params() == model.get_params()
+    assert found.inertia == found.model.inertia_
+    found.save(tmp_path)
+    assert Clustering.load(tmp_path).model is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [AgglomerativeClustering(3), BisectingKMeans(3, random_state=0), DBSCAN(eps=1, min_samples=2)],
+    ids=lambda model: type(model).__name__,
+)
+def test_any_clusterer_of_scikit_learn_may_take_the_place_of_k_means(model):
+    middles = np.repeat([[9.0, 0], [0, 9], [-9, -9], [0, 0]], [3, 9, 6, 1], axis=0)
+    scores = middles + np.linspace(0, 0.1, 19)[:, None] * middles
+    found = cluster_movies(space(scores), model)
+    assert found.labels.tolist() == [2] * 3 + [0] * 9 + [1] * 6 + [UNPLACED]
+    for cluster in range(3):
+        middle = scores[found.labels == cluster].mean(axis=0)
+        np.testing.assert_allclose(found.centers[cluster], middle)
+    gone = scores[found.placed] - found.centers[found.labels[found.placed]]
+    assert found.inertia == pytest.approx((gone**2).sum())
+
+
+def test_movies_that_a_clusterer_takes_for_noise_are_unplaced():
+    scores = [[1, 0], [1.1, 0], [0, 1], [0, 1.1], [0, 1.2], [50, 50]]
+    found = cluster_movies(space(scores), DBSCAN(eps=0.3, min_samples=2))
+    assert found.labels.tolist() == [1, 1, 0, 0, 0, UNPLACED]
+    np.testing.assert_allclose(found.centers, [[0, 1.1], [1.05, 0]])
+
+
+def test_a_clusterer_that_finds_no_cluster_is_refused():
+    with pytest.raises(ValueError, match="DBSCAN found no cluster among 3 movies"):
+        cluster_movies(space([[0.0, 9], [9, 0], [-9, -9]]), DBSCAN(eps=0.1))
 
 
 def test_unplaced_movies_stand_in_the_file_and_come_back(embedding, clustering, tmp_path):

@@ -19,8 +19,10 @@ from imdbclust.reduction import (
     Embedding,
     largest_gap,
     leading_actors,
+    make_svd,
     map_movies,
     nearest_movies,
+    reduce_movies,
     sample_movies,
     scree_table,
 )
@@ -91,6 +93,20 @@ def test_the_seed_decides(films, embedding):
     other = reduced(films, 8, random_state=2)
     assert (again.scores == embedding.scores).all()
     assert (other.scores != embedding.scores).any()
+
+
+@pytest.mark.parametrize("weighting", ["none", "degree"])
+def test_the_fitted_svd_is_kept_and_the_given_one_left_alone(films, weighting, tmp_path):
+    svd = make_svd(5, weighting=weighting, random_state=9)
+    found = reduce_movies(films, svd, weighting=weighting, regularization=0.3)
+    assert not hasattr(svd, "components_")
+    assert found.svd.get_params() == svd.get_params()
+    assert (found.svd.singular_values_ == found.singular_values).all()
+    wanted = {"n_components": 5, "weighting": weighting, "regularization": 0.3, "random_state": 9}
+    assert found.settings == wanted
+    assert found.first(2).svd is None
+    found.save(tmp_path)
+    assert Embedding.load(tmp_path).svd is None
 
 
 @pytest.mark.parametrize("n_components", [0, -1, 4, 100])
