@@ -59,10 +59,10 @@ class MovieClusters(ClusterMixin, BaseEstimator):
     Examples
     --------
     >>> from imdbclust import MovieClusters, read_corpus
-    >>> corpus = read_corpus("films.jsonl.gz")  # doctest: +SKIP
-    >>> model = MovieClusters(n_clusters=16).fit(corpus)  # doctest: +SKIP
-    >>> model.profiles().labels()  # doctest: +SKIP
-    >>> model.predict([["John Wayne", "Gabby Hayes"]])  # doctest: +SKIP
+    >>> corpus = read_corpus("films.jsonl.gz")
+    >>> model = MovieClusters(n_clusters=16).fit(corpus)
+    >>> model.profiles().labels()
+    >>> model.predict([["John Wayne", "Gabby Hayes"]])
     """
 
     def __init__(

@@ -361,10 +361,7 @@ def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.
 
 
 def sample_movies(embedding: Embedding, n: int, *, random_state: int) -> np.ndarray:
-    """Return the positions of at most `n` random movies; the order of the rows has no influence.
-
-    Movies whose scores are (nearly) zero are left out: they have no place.
-    """
+    """Return the positions of `n` random movies with a place, whatever the order of the rows."""
     lengths = np.linalg.norm(embedding.scores, axis=1)
     movies = np.argsort(embedding.movie_ids, kind="stable")
     movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
@@ -378,14 +375,10 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     """Map the movies to two dimensions, by t-SNE of the reduced matrix.
 
     At most `max_movies` are mapped, a random sample of a larger corpus. Movies whose scores are
-    (nearly) zero are left out: they would all be one point.
-
-    Returns
-    -------
-    DataFrame
-        ``movie`` (row number), ``movie_id``, ``x``, ``y``, in the order of the corpus. Empty if
-        fewer than 8 movies have a place, if all have the same place (t-SNE would crash), or if
-        there is only one component.
+    (nearly) zero are left out: they would all be one point. The result has ``movie`` (row
+    number), ``movie_id``, ``x``, ``y``, in the order of the corpus. It is empty if fewer than 8
+    movies have a place, if all have the same place (t-SNE would crash), or if there is only one
+    component.
 
     References
     ----------
@@ -435,8 +428,7 @@ def nearest_movies(
     Returns
     -------
     DataFrame
-        ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32) and ``distance``,
-        by movie and rank.
+        ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32), ``distance``; in order.
     """
     from sklearn.neighbors import NearestNeighbors
 
