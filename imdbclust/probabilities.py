@@ -9,7 +9,6 @@ Numbers of the two experiments must not be combined in one formula.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,10 +166,10 @@ def evidence(corpus: Corpus, *, genre: str | None = None, actor: str | None = No
     has = np.ones(corpus.n_movies, dtype=bool)
     if genre is not None:
         wanted = corpus.genres["genre"] == resolve_genre(corpus, genre)
-        has &= _marked(corpus.genres.loc[wanted, "movie"], corpus.n_movies)
+        has &= np.bincount(corpus.genres.loc[wanted, "movie"], minlength=corpus.n_movies) > 0
     if actor is not None:
         wanted = corpus.credits["actor"] == corpus.find_actor(resolve_actor(corpus, actor)).index[0]
-        has &= _marked(corpus.credits.loc[wanted, "movie"], corpus.n_movies)
+        has &= np.bincount(corpus.credits.loc[wanted, "movie"], minlength=corpus.n_movies) > 0
     return has
 
 
@@ -255,22 +254,22 @@ def check_tables(counts: Counts) -> list[str]:
     posterior, likelihood = p_cluster_given_genre(counts), p_genre_given_cluster(counts)
     total = (likelihood.fillna(0.0) * prior).sum(axis=1)
     marginal, direct = p_genre(counts), counts.joint.div(counts.genres, axis=0)
-    claims: dict[str, Callable[[], bool]] = {
-        "Pr[cluster] sums to 1 over clusters": lambda: _agree(prior.sum(), 1.0),
-        "Pr[cluster | genre] sums to 1 over clusters, for every genre": lambda: _agree(
-            posterior.sum(axis=1), 1.0
+    claims = {
+        "Pr[cluster] sums to 1 over clusters": (prior.sum(), 1.0),
+        "Pr[cluster | genre] sums to 1 over clusters, for every genre": (
+            posterior.sum(axis=1),
+            1.0,
         ),
         "Pr[cluster | genre] by Bayes equals the count of the genre's movies in the cluster over "
-        "the genre's movies": lambda: _agree(posterior, direct),
-        "the sum of Pr[genre | cluster] Pr[cluster] over clusters equals Pr[genre]": lambda: _agree(
-            total, marginal
+        "the genre's movies": (posterior, direct),
+        "the sum of Pr[genre | cluster] Pr[cluster] over clusters equals Pr[genre]": (
+            total,
+            marginal,
         ),
-        "Pr[genre, cluster] summed over clusters equals Pr[genre]": lambda: _agree(
-            joint.sum(axis=1), marginal
-        ),
+        "Pr[genre, cluster] summed over clusters equals Pr[genre]": (joint.sum(axis=1), marginal),
     }
-    for claim, holds in claims.items():
-        if not holds():
+    for claim, sides in claims.items():
+        if not _agree(*sides):
             raise ArithmeticError(f"this does not hold: {claim}")
     return list(claims)
 
@@ -458,12 +457,6 @@ def _count_with(clustering: Clustering, has: np.ndarray) -> pd.Series:
     sizes = clustering.sizes()
     counts = np.bincount(clustering.codes[has], minlength=len(sizes))
     return pd.Series(counts, index=sizes.index, name="with_evidence")
-
-
-def _marked(movies: pd.Series, n_movies: int) -> np.ndarray:
-    marks = np.zeros(n_movies, dtype=bool)
-    marks[movies] = True
-    return marks
 
 
 def _agree(one, other) -> bool:

@@ -225,11 +225,11 @@ def reduce_movies(
         arrays = _reduce_by_degree(incidence, svd, regularization)
     settings = {"n_components": svd.n_components, "weighting": weighting}
     settings |= {"regularization": regularization, "random_state": svd.random_state}
-    ids = {"movie_ids": incidence.movie_ids, "actor_ids": incidence.actor_ids}
-    return Embedding(**arrays, **ids, settings=settings, svd=svd)
+    return Embedding(*arrays, incidence.movie_ids, incidence.actor_ids, settings, svd)
 
 
-def _reduce_plain(incidence: Incidence, svd: TruncatedSVD) -> dict[str, np.ndarray]:
+def _reduce_plain(incidence: Incidence, svd: TruncatedSVD) -> tuple[np.ndarray, ...]:
+    """Fit `svd` and return the arrays of an embedding, in their order."""
     matrix, n_actors = incidence.matrix, incidence.shape[1]
     if n_actors == 1:  # scikit-learn needs two columns; a column of zeros changes nothing
         matrix = sp.csr_array(sp.hstack([matrix, sp.csr_array(matrix.shape)]))
@@ -237,18 +237,14 @@ def _reduce_plain(incidence: Incidence, svd: TruncatedSVD) -> dict[str, np.ndarr
         scores = svd.fit_transform(matrix)
     shares = svd.explained_variance_ratio_
     components = svd.components_ if n_actors > 1 else svd.components_[:, :1]
-    return {
-        "scores": scores,
-        "components": components,
-        "loadings": components.T,
-        "singular_values": svd.singular_values_,
-        "explained_variance_ratio": np.where(np.isfinite(shares), shares, np.nan),
-    }
+    shares = np.where(np.isfinite(shares), shares, np.nan)
+    return scores, components, components.T, svd.singular_values_, shares
 
 
 def _reduce_by_degree(
     incidence: Incidence, svd: TruncatedSVD, regularization: float
-) -> dict[str, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
+    """Fit `svd` to the weighted matrix and return the arrays of an embedding, in their order."""
     movies, actors = np.argsort(incidence.movie_ids), np.argsort(incidence.actor_ids)
     matrix = incidence.matrix[movies][:, actors]
     matrix.sort_indices()  # only sums in the same order are equal to the last bit
@@ -267,13 +263,9 @@ def _reduce_by_degree(
     components = (weighted.T @ (linking @ right.T) / np.maximum(values, ZERO) ** 2).T
     loadings = of_actor[:, None] * components.T * values ** (WALK - 1)
     back_to_movies, back_to_actors = np.argsort(movies), np.argsort(actors)
-    return {
-        "scores": _to_length_1(matrix @ loadings, _longest(loadings))[back_to_movies],
-        "components": components[:, back_to_actors],
-        "loadings": loadings[back_to_actors],
-        "singular_values": values,
-        "explained_variance_ratio": values**2 / (linking.data**2).sum(),
-    }
+    scores = _to_length_1(matrix @ loadings, _longest(loadings))[back_to_movies]
+    components, loadings = components[:, back_to_actors], loadings[back_to_actors]
+    return scores, components, loadings, values, values**2 / (linking.data**2).sum()
 
 
 def _fit_svd(svd: TruncatedSVD, matrix: sp.csr_array) -> None:
