@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from imdbclust.base.text import shown
+from imdbclust.base.text import counted, shown
 from imdbclust.films.checks import problem_table
 from imdbclust.films.frames import NO_GENRE, merged_tables, tables_from_frames
 from imdbclust.films.json_lines import (
@@ -236,7 +236,7 @@ class Corpus:
             for number, part in enumerate(parts, start=1)
         ]
         if len(names) != len(parts):
-            raise ValueError(f"{len(parts)} corpora to merge, but {len(names)} names")
+            raise ValueError(f"{len(parts)} corpora to merge, but {counted(len(names), 'name')}")
         problem_log = problem_log or ProblemLog()
         tables = merged_tables(
             [{name: getattr(part, name) for name in _TABLES[:4]} for part in parts],
