@@ -486,7 +486,7 @@ def test_stock_papermill_gets_warm_kernels_through_private_sockets(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "without encryption" not in done.stderr
     outputs = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
-    assert outputs[0].text.strip().endswith("forkserver.py")
+    assert outputs[0].text.strip().endswith("fork_server.py")
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.ipynb"]
 

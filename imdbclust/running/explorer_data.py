@@ -1,6 +1,6 @@
 """Everything a reader may look up in a run, packed small: movies, actors, clusters, coordinates.
 
-The explorer page embeds the packed catalogue and unpacks it in the browser. Its layout, before
+The explorer page embeds the packed data and unpacks it in the browser. Its layout, before
 gzip: the length of the header as little-endian uint32, the header as JSON in UTF-8, then arrays,
 each beginning at a multiple of 4. The header's ``arrays`` gives, for every array, its type
 (``u2``, ``u4`` or ``i2``), where it begins after the header, and its length. Lists of
@@ -31,7 +31,7 @@ MANY = 50_000
 """Of more movies the most linked ones are packed."""
 
 MAX_BYTES = 5_800_000
-"""A packed catalogue is no larger; base64 makes of it 7.7 MB of page."""
+"""A packed data is no larger; base64 makes of it 7.7 MB of page."""
 
 MAX_TEXT = 300
 """Characters of a title or name that are kept; the tables have all of them."""
@@ -42,7 +42,7 @@ SHOWN = 6
 LEAST = 0.005
 
 PLACES_SHARE = 0.56
-"""Share of a catalogue's bytes that coordinates may take, before gzip: 32 components of `MANY`
+"""Share of a data's bytes that coordinates may take, before gzip: 32 components of `MANY`
 movies, or more components of fewer movies."""
 
 LARGEST = 32_767
@@ -58,13 +58,13 @@ _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
-    """A packed catalogue, and what is in it.
+class ExplorerData:
+    """A packed data, and what is in it.
 
     Attributes
     ----------
     packed : bytes
-        The catalogue; the same for the same input.
+        The data; the same for the same input.
     n_movies, n_actors : int
         How many of each can be looked up.
     """
@@ -74,14 +74,14 @@ class Catalogue:
     n_actors: int
 
 
-def pack_catalogue(
+def pack_explorer_data(
     assigner: Assigner,
     profiles: Profiles,
     typical: pd.DataFrame,
     *,
     colors: Sequence[str],
     max_bytes: int = MAX_BYTES,
-) -> Catalogue:
+) -> ExplorerData:
     """Pack what a reader may look up.
 
     Parameters
@@ -95,26 +95,26 @@ def pack_catalogue(
     colors : sequence of str
         The clusters' colours.
     max_bytes : int
-        A larger catalogue is packed again with fewer movies. There are at most `MANY`, the most
+        A larger data is packed again with fewer movies. There are at most `MANY`, the most
         linked ones. Of the embedding's components the first are kept, as many as
         `PLACES_SHARE` of it has room for; the page says how many if not all are.
 
     Returns
     -------
-    Catalogue
+    ExplorerData
     """
     wanted = MANY
     leading = _leading(assigner.embedding, max_bytes)
     while True:
         movies = most_linked_movies(assigner.incidence, wanted)
-        catalogue = _pack(assigner, profiles, typical, leading, colors, movies)
-        if len(catalogue.packed) <= max_bytes or len(movies) <= 1:
-            return catalogue
-        wanted = max(1, int(0.95 * len(movies) * max_bytes / len(catalogue.packed)))
+        data = _pack(assigner, profiles, typical, leading, colors, movies)
+        if len(data.packed) <= max_bytes or len(movies) <= 1:
+            return data
+        wanted = max(1, int(0.95 * len(movies) * max_bytes / len(data.packed)))
 
 
-def unpack_catalogue(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return the header and the arrays of a packed catalogue, as the page does."""
+def unpack_explorer_data(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the header and the arrays of a packed data, as the page does."""
     data = gzip.decompress(packed)
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
@@ -125,7 +125,7 @@ def unpack_catalogue(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     }
 
 
-def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> Catalogue:
+def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> ExplorerData:
     corpus, clustering = assigner.corpus, assigner.clustering
     casts = assigner.incidence.matrix[movies]
     careers = assigner.incidence.movies_per_actor()
@@ -160,7 +160,7 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> C
         "genres": _texts(genre_names),
         "clusters": _clusters(assigner, profiles, typical, colors, movies),
     }
-    return Catalogue(_joined(header, arrays), len(movies), len(actors))
+    return ExplorerData(_joined(header, arrays), len(movies), len(actors))
 
 
 def _by_prominence(assigner: Assigner, movies: np.ndarray) -> np.ndarray:
