@@ -1,18 +1,15 @@
-"""Kernels of this very interpreter, in private: how they are started, and spoken to.
+"""A kernel of the running interpreter with sockets in a private folder, and its client.
 
-Whether one is warm or plain is the business of :mod:`imdbclust.running.kernels.provisioner`.
+:mod:`imdbclust.running.kernels.provisioner` decides whether the kernel is warm or plain.
 """
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
 from itertools import chain, repeat
-from pathlib import Path
 
 import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
@@ -21,23 +18,22 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from traitlets import Integer, Type, Unicode
 
-from imdbclust.base.disk import temporary
 from imdbclust.running.kernels.provisioner import WarmProvisioner
-from imdbclust.running.kernels.warm import PRIVATE, held
+from imdbclust.running.kernels.warm import private_folder
 
-RETRY_MILLISECONDS = 5
+RECONNECT_MILLISECONDS = 5
 
 
 class PromptClient(AsyncKernelClient):
-    """A client that goes on as soon as the kernel is ready, instead of waiting for its silence."""
+    """A client that is ready as soon as the kernel is, instead of after a second of silence."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        # the kernel may not be listening yet; by default it is tried again after 0.1 s
-        self.context.setsockopt(zmq.RECONNECT_IVL, RETRY_MILLISECONDS)
+        # the kernel may not listen yet; the default interval is 0.1 s
+        self.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MILLISECONDS)
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until a request is answered on all channels.
+        """Wait for the answer to a request on all channels.
 
         Raises
         ------
@@ -46,13 +42,13 @@ class PromptClient(AsyncKernelClient):
         """
         until = time.monotonic() + (float("inf") if timeout is None else timeout)
         for patience in chain((0.02, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4), repeat(1)):
-            asked = self.kernel_info()
+            request = self.kernel_info()
             with suppress(queue.Empty):
-                # heard here only if outputs, too, will be: the subscription takes a moment
-                while not _ends(await self.iopub_channel.get_msg(timeout=patience), asked):
+                # iopub first: once it answers, its subscription works and no output can be lost
+                while not _ends(await self.iopub_channel.get_msg(timeout=patience), request):
                     pass
                 while (reply := await self.shell_channel.get_msg(timeout=1)) and (
-                    reply["parent_header"].get("msg_id") != asked
+                    reply["parent_header"].get("msg_id") != request
                 ):
                     pass
                 self._handle_kernel_info_reply(reply)
@@ -66,22 +62,22 @@ class PromptClient(AsyncKernelClient):
 
 
 def _ends(message: dict, request: str) -> bool:
-    """Return whether a message says that the kernel is done with a request."""
-    of_it = message["parent_header"].get("msg_id") == request
-    return of_it and message["content"].get("execution_state") == "idle"
+    """Return whether a message reports that the kernel has finished a request."""
+    answers = message["parent_header"].get("msg_id") == request
+    return answers and message["content"].get("execution_state") == "idle"
 
 
 class PrivateKernelManager(AsyncKernelManager):
-    """A kernel of this very interpreter, spoken to through sockets in a private folder.
+    """Manages a kernel of the running interpreter through sockets in a private folder.
 
-    Whatever kernels are installed under the name ``python3``, it is this environment's; and
-    sockets in a folder of one's own need no ports, for which parallel kernels would race.
+    Kernels installed under the name ``python3`` are ignored. Sockets need no ports, so parallel
+    kernels cannot take each other's.
 
     Attributes
     ----------
     engine : {"auto", "warm", "plain"}
     memory_limit : int or None
-        As of :class:`imdbclust.running.kernels.provisioner.WarmProvisioner`.
+        See :class:`imdbclust.running.kernels.provisioner.WarmProvisioner`.
     """
 
     engine = Unicode("auto")
@@ -91,21 +87,18 @@ class PrivateKernelManager(AsyncKernelManager):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._folders = ExitStack()
-        self.private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
-        self._folders.enter_context(held(self.private))
+        self.private = self._folders.enter_context(private_folder())
         self.connection_file = str(self.private / "kernel.json")
-        if os.name == "posix":
-            self.transport = "ipc"
-            self.ip = str(self.private / "s")
+        self.transport, self.ip = "ipc", str(self.private / "s")
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The kernel to start: ipykernel under the interpreter that runs this."""
+        """Specification of ipykernel under the running interpreter."""
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
     async def _async_pre_start_kernel(self, **kwargs):
-        """Prepare a kernel that is forked, if it can be."""
+        """Use :class:`WarmProvisioner`."""
         if self.provisioner is None:
             self.provisioner = WarmProvisioner(
                 kernel_spec=self.kernel_spec,
@@ -116,11 +109,11 @@ class PrivateKernelManager(AsyncKernelManager):
         return await super()._async_pre_start_kernel(**kwargs)
 
     async def _async_wait(self, pollinterval: float = 0.1) -> None:
-        """Wait for the kernel to end; look often, for it takes a few milliseconds."""
+        """Wait for the end of the kernel; poll often, because it takes only milliseconds."""
         await super()._async_wait(pollinterval=min(pollinterval, 0.005))
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
-        """Remove the sockets as well, once the kernel is gone for good."""
+        """Also remove the private folder after the last shutdown."""
         await super()._async_cleanup_resources(restart=restart)
         if not restart:
             self._folders.close()
