@@ -16,10 +16,10 @@ from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
 from imdbclust.reduction import Embedding, nearest_movies, reduce_movies
 from imdbclust.running.explorer_data import (
+    COORDINATES_SHARE,
     LARGEST,
     MAX_TEXT,
     NO_RATING,
-    PLACES_SHARE,
     SCALE,
     pack_explorer_data,
     quantise,
@@ -166,7 +166,7 @@ def test_of_many_components_the_first_are_kept_as_room_allows():
         assert len(packed) <= 14_000
         places = places_of(header, arrays)
         assert 1 <= places.shape[1] < header["n_components"] == 40
-        assert arrays["place"].nbytes <= PLACES_SHARE * 14_000
+        assert arrays["place"].nbytes <= COORDINATES_SHARE * 14_000
         embedding = reduce_movies(
             build_incidence(films), n_components=40, weighting=weighting, random_state=0
         ).first(places.shape[1])

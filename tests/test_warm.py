@@ -22,7 +22,7 @@ from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
 from imdbclust.running.kernels import warm
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 from imdbclust.running.parameters import settings
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.run import run

@@ -18,7 +18,7 @@ from jupyter_core.utils import ensure_event_loop
 from traitlets import Any, Integer, Unicode
 
 from imdbclust.running.imports import quick_imports
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 
 with quick_imports():
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
@@ -48,14 +48,14 @@ class TruthfulClient(PapermillNotebookClient):
 
     on_cell = Any(None, allow_none=True)
     on_kernel = Any(None, allow_none=True)
-    engine = Unicode("auto")
-    memory_limit = Integer(None, allow_none=True)
+    kernel_engine = Unicode("auto")
+    kernel_memory = Integer(None, allow_none=True)
     manager: PrivateKernelManager | None = None
 
     def create_kernel_manager(self) -> PrivateKernelManager:
         """Return a manager of a kernel of this interpreter."""
         self.km = self.manager = PrivateKernelManager(
-            config=self.config, engine=self.engine, memory_limit=self.memory_limit
+            config=self.config, engine=self.kernel_engine, memory_limit=self.kernel_memory
         )
         if self.on_kernel:
             self.on_kernel(self.km)
@@ -119,22 +119,15 @@ class TruthfulEngine(NBClientEngine):
         nb_man,
         kernel_name,
         *,
-        log_output: bool = False,
-        stdout_file=None,
-        stderr_file=None,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
         kernel_log: str | None = None,
-        kernel_engine: str = "auto",
-        kernel_memory: int | None = None,
         broken_off: str | None = None,
         deadline: float | None = None,
         on_end: Callable[[dict], None] | None = None,
-        on_cell: Callable[[], None] | None = None,
-        on_kernel: Callable[[PrivateKernelManager], None] | None = None,
-        **_,
+        **options,
     ):
         """Execute the notebook of `nb_man`.
 
@@ -149,28 +142,22 @@ class TruthfulEngine(NBClientEngine):
         - `on_cell`: called after each cell
         - `on_end`: called with the result of :meth:`TruthfulClient.about_kernel`
         """
-        client = TruthfulClient(
+        client = TruthfulClient(  # papermill's options and ours that the client knows
             nb_man,
             timeout=execution_timeout,
             timeout_func=None if deadline is None else lambda _: _seconds_to(deadline),
             startup_timeout=start_timeout,
             kernel_name=kernel_name,
             log=logger,
-            log_output=log_output,
-            stdout_file=stdout_file,
-            stderr_file=stderr_file,
-            on_cell=on_cell,
-            on_kernel=on_kernel,
-            engine=kernel_engine,
-            memory_limit=kernel_memory,
             iopub_timeout=IOPUB_SECONDS,
+            **{name: options[name] for name in options.keys() & TruthfulClient.class_trait_names()},
             shutdown_kernel="immediate",  # a notebook has written its results by then
         )
-        options = {"env": kernel_env, "cwd": kernel_cwd}
-        options = {key: value for key, value in options.items() if value}
+        start = {"env": kernel_env, "cwd": kernel_cwd}
+        start = {name: value for name, value in start.items() if value}
         try:
             with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is a string)
-                return client.execute(stdout=log, stderr=log, **options)
+                return client.execute(stdout=log, stderr=log, **start)
         except Exception:
             if broken_off:
                 write_ipynb(nb_man.nb, broken_off)

@@ -32,17 +32,19 @@ import time
 import warnings
 from typing import NamedTuple
 
-PRELOAD = """
-numpy scipy.optimize scipy.sparse.csgraph scipy.sparse.linalg scipy.spatial scipy.special scipy.stats
-pandas pandas.core.arrays.arrow.extension_types pandas.core.reshape.reshape pandas.io.formats.csvs
-pandas.io.formats.string pyarrow.dataset pyarrow.parquet sqlite3 msgspec joblib threadpoolctl
-sklearn.cluster sklearn.decomposition sklearn.manifold sklearn.metrics sklearn.preprocessing
-matplotlib.pyplot matplotlib.backends.backend_agg matplotlib.backends.backend_svg seaborn jinja2
-PIL.BmpImagePlugin PIL.GifImagePlugin PIL.JpegImagePlugin PIL.PngImagePlugin PIL.PpmImagePlugin
-ipykernel.kernelapp ipykernel.debugger ipykernel.ipkernel ipykernel.zmqshell tqdm.auto
-IPython.core.completer IPython.core.completerlib IPython.core.debugger IPython.core.oinspect
-IPython.extensions.storemagic tornado.platform.asyncio
-""".split()
+PRELOAD = (
+    "numpy", "scipy.optimize", "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial",
+    "scipy.special", "scipy.stats", "pandas", "pandas.core.arrays.arrow.extension_types",
+    "pandas.core.reshape.reshape", "pandas.io.formats.csvs", "pandas.io.formats.string",
+    "pyarrow.dataset", "pyarrow.parquet", "sqlite3", "msgspec", "joblib", "threadpoolctl",
+    "sklearn.cluster", "sklearn.decomposition", "sklearn.manifold", "sklearn.metrics",
+    "sklearn.preprocessing", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "seaborn", "jinja2", "tqdm.auto", "tornado.platform.asyncio",
+    "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin", "ipykernel.kernelapp", "ipykernel.debugger", "ipykernel.ipkernel",
+    "ipykernel.zmqshell", "IPython.core.completer", "IPython.core.completerlib",
+    "IPython.core.debugger", "IPython.core.oinspect", "IPython.extensions.storemagic",
+)  # fmt: skip
 """Modules to import once for all kernels; those that are not installed are skipped."""
 
 INLINE = "module://matplotlib_inline.backend_inline"

@@ -1,8 +1,8 @@
-"""A Jupyter kernel provisioner that forks kernels from a process with the libraries imported.
+"""Kernels of the running interpreter: their provisioner, which can fork them, manager and client.
 
-It is registered as ``imdbclust-warm``, so other programs that use ``jupyter_client`` can have warm
-kernels, too: ``JUPYTER_DEFAULT_PROVISIONER_NAME=imdbclust-warm papermill …``. If a kernel cannot be
-forked, a plain one is started instead.
+The provisioner is registered as ``imdbclust-warm``, so other programs that use ``jupyter_client``
+can have warm kernels, too: ``JUPYTER_DEFAULT_PROVISIONER_NAME=imdbclust-warm papermill …``. If a
+kernel cannot be forked, a plain one is started instead.
 """
 
 from __future__ import annotations
@@ -10,15 +10,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import signal
 import socket
 import sys
 import time
 from contextlib import ExitStack, suppress
+from itertools import chain, repeat
 from pathlib import Path
 
+import zmq
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Integer, Unicode
+from jupyter_core.utils import run_sync
+from traitlets import Integer, Type, Unicode
 
 from imdbclust.running.kernels.warm import (
     NoWarmKernel,
@@ -31,6 +38,9 @@ from imdbclust.running.kernels.warm import (
 
 START_TIMEOUT = 60.0
 """Seconds to wait for the fork server to import its libraries and to fork a kernel."""
+
+RECONNECT_MILLISECONDS = 5
+"""Interval of attempts to connect to a kernel that does not listen yet; the default is 0.1 s."""
 
 _BACKENDS = ("", "agg", "inline", "module://matplotlib_inline.backend_inline")
 
@@ -237,3 +247,99 @@ def _descriptor(stream: object, default: int) -> int:
         raise ValueError(number)
     os.fstat(number)
     return number
+
+
+class PromptClient(AsyncKernelClient):
+    """A client that is ready as soon as the kernel is, instead of after a second of silence."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MILLISECONDS)
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait for the answer to a request on all channels.
+
+        Raises
+        ------
+        RuntimeError
+            The kernel died, or did not answer in time.
+        """
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        for patience in chain((0.02, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4), repeat(1)):
+            request = self.kernel_info()
+            with suppress(queue.Empty):
+                # iopub first: once it answers, its subscription works and no output can be lost
+                while not _ends(await self.iopub_channel.get_msg(timeout=patience), request):
+                    pass
+                while (reply := await self.shell_channel.get_msg(timeout=1)) and (
+                    reply["parent_header"].get("msg_id") != request
+                ):
+                    pass
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+def _ends(message: dict, request: str) -> bool:
+    """Return whether a message reports that the kernel has finished a request."""
+    answers = message["parent_header"].get("msg_id") == request
+    return answers and message["content"].get("execution_state") == "idle"
+
+
+class PrivateKernelManager(AsyncKernelManager):
+    """Manages a kernel of the running interpreter through sockets in a private folder.
+
+    Kernels installed under the name ``python3`` are ignored. Sockets need no ports, so parallel
+    kernels cannot take each other's.
+
+    Attributes
+    ----------
+    engine : {"auto", "warm", "plain"}
+    memory_limit : int or None
+        See :class:`WarmProvisioner`.
+    """
+
+    engine = Unicode("auto")
+    memory_limit = Integer(None, allow_none=True)
+    client_factory = Type(PromptClient)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._folders = ExitStack()
+        self.private = self._folders.enter_context(private_folder())
+        self.connection_file = str(self.private / "kernel.json")
+        self.transport, self.ip = "ipc", str(self.private / "s")
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Specification of ipykernel under the running interpreter."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    async def _async_pre_start_kernel(self, **kwargs):
+        """Use :class:`WarmProvisioner`."""
+        if self.provisioner is None:
+            self.provisioner = WarmProvisioner(
+                kernel_spec=self.kernel_spec,
+                parent=self,
+                engine=self.engine,
+                memory_limit=self.memory_limit,
+            )
+        return await super()._async_pre_start_kernel(**kwargs)
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Wait for the end of the kernel; poll often, because it takes only milliseconds."""
+        await super()._async_wait(pollinterval=min(pollinterval, 0.005))
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        """Also remove the private folder after the last shutdown."""
+        await super()._async_cleanup_resources(restart=restart)
+        if not restart:
+            self._folders.close()
+
+    cleanup_resources = run_sync(_async_cleanup_resources)

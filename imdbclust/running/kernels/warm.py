@@ -113,21 +113,19 @@ class Server:
         """
         if not self._ready and not self.why:
             try:
-                answer = self._control.recv(4096)
+                data = self._control.recv(4096)
             except BlockingIOError:
                 return False
             except OSError:
-                answer = b""
-            n_threads = json.loads(answer)["ready"] if answer else None
-            if n_threads is None:
+                data = b""
+            if not data:
                 self._control.close()
                 killed = self.process.wait(10) < 0
                 self.why = "the fork server " + ("was killed" if killed else "did not start")
                 self.why += self._last_words()
                 self.useless = not killed
-            elif n_threads != 1:
-                self.why = f"the fork server has {n_threads} threads"
-                self.useless = True
+            elif (n_threads := json.loads(data)["ready"]) != 1:
+                self.why, self.useless = f"the fork server has {n_threads} threads", True
             self._ready = not self.why
         if not self._ready:
             raise NoWarmKernel(self.why)
@@ -157,9 +155,8 @@ class Server:
     def _last_words(self) -> str:
         with contextlib.suppress(ValueError):
             self._log.seek(0)
-            lines = self._log.read().decode(errors="replace").split("\n")
-            if lines := [line.strip() for line in lines if line.strip()]:
-                return f": {lines[-1][:300]}"
+            *_, last = self._log.read().decode(errors="replace").strip().split("\n")
+            return f": {last.strip()[:300]}" if last else ""
         return ""
 
 

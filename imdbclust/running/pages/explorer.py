@@ -15,14 +15,6 @@ MAX_BYTES = 8_000_000
 
 EXPLORER_SCRIPT = (TEMPLATES / "report" / "explore.js").read_text(encoding="utf-8")
 
-TABLES = {
-    "movie_to_cluster_titles": "the cluster of every movie",
-    "cluster_profiles": "the clusters",
-    "cluster_actors": "characteristic actors",
-    "p_cluster_given_genre": "Pr[cluster | genre]",
-}
-"""Tables for readers without JavaScript, with the texts of their links."""
-
 
 def render_explorer(folder: Path, manifest: dict, data: Path) -> Path:
     """Write the explorer page of a run.
@@ -60,11 +52,7 @@ def render_explorer(folder: Path, manifest: dict, data: Path) -> Path:
         n_movies=n_movies,
         n_actors=len(header["names"]),
         left_out=header["n_movies"] - n_movies,
-        tables=[
-            (f"tables/{name}.csv", text)
-            for name, text in TABLES.items()
-            if (folder / "tables" / f"{name}.csv").is_file()
-        ],
+        tables=[path.stem for path in (folder / "tables").glob("*.csv")],
         rules=policy(*scripts),
         explorer_data=Markup(base64.b64encode(packed).decode("ascii")),  # noqa: S704
         explorer_script=Markup(EXPLORER_SCRIPT),  # noqa: S704

@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import nbformat
-from markupsafe import Markup
 
 from imdbclust.base.disk import replacing
 from imdbclust.running.pages.cells import prepare_cells
@@ -158,22 +157,13 @@ def _stage_page(folder, manifest, pages, page):
     """Render one executed notebook."""
     notebook = nbformat.read(folder / "notebooks" / f"{page['stage']}.ipynb", as_version=4)
     outline, failed_cell = prepare_cells(notebook)
-    linked = [one for one in pages if one["href"]]
-    at = linked.index(page)
-    title = outline.title or Markup.escape(page["title"])
-    error = manifest.get("error") or {}
-    error = error if error.get("stage") == page["stage"] else {}
-    failed = failed_cell or page["record"].get("status") == "failed"
     context = {
         "run": manifest,
         "pages": pages,
         "here": page,
-        "title": title,
-        "title_text": title.striptags(),
+        "title": outline.title or page["title"],
         "toc": outline.entries,
-        "error": failed and {**error, "in_cell": failed_cell},
-        "previous": linked[at - 1] if at else None,
-        "next": linked[at + 1] if at + 1 < len(linked) else None,
+        "failed_cell": failed_cell,
     }
     return exporter().from_notebook_node(notebook, resources={"page": context})[0]
 
