@@ -280,9 +280,11 @@ def test_every_reason_is_of_a_table_that_a_notebook_shows():
 
 def test_reasons_are_given_for_gaps_and_for_nothing_else():
     frame = pd.DataFrame({"cluster": [0, 1], "mean_rating": [np.nan, 5.0], "year": [1, 2]})
-    assert explained(frame, "ratings") == ["Missing in mean rating: no movie there has a rating."]
+    assert explained(frame, "ratings") == [
+        "Missing in mean rating: none of the movies has a rating."
+    ]
     assert explained(frame[1:], "ratings") == []
-    assert explained(frame[:0], "problems") == ["There are no rows: no record had to be set aside."]
+    assert explained(frame[:0], "problems") == ["No rows: no record was skipped."]
     texts = pd.DataFrame({"cluster": [0], "actors": [""], "titles": ["A"], "year": [pd.NA]})
     assert explained(texts, "cluster_profiles") == [
         f"Missing in actors: {REASONS['cluster_profiles']['actors']}.",
@@ -290,7 +292,7 @@ def test_reasons_are_given_for_gaps_and_for_nothing_else():
     ]
     wide = pd.DataFrame({str(column): [np.nan] for column in range(12)})
     (said,) = explained(wide, "lift")
-    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7, 4 more: {REASONS['lift'][REST]}."
+    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7 and 4 others: {REASONS['lift'][REST]}."
     assert ROWS not in REASONS["lift"]
 
 
