@@ -166,7 +166,7 @@ def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--workers", "0"], "--workers is at least 1, not 0"),
+        (["--workers", "0"], "--workers must be at least 1, not 0"),
         (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "--workers or --scheduler"),
         (["--scheduler", "nonsense://x"], "no scheduler answers at nonsense://x"),
         (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),

@@ -579,7 +579,7 @@ def _sweep(call: argparse.Namespace) -> int:
         )
         if call.dry_run:
             print(f"{len(plan.stages)} settings")
-            print(plan.summary(plan.there(store)).to_string(index=False))
+            print(plan.summary(plan.finished(store)).to_string(index=False))
             return DONE
         folder = sweep(
             plan,

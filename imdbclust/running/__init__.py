@@ -3,10 +3,7 @@
 A notebook needs only :func:`open_stage`, or :func:`open_sweep`, from here.
 """
 
-_LAZY = {
-    "open_stage": "imdbclust.running.notebook",
-    "open_sweep": "imdbclust.running.notebook",
-}
+_LAZY = {"open_stage": "imdbclust.running.notebook", "open_sweep": "imdbclust.running.notebook"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
-from imdbclust.running.parameters import (
-    FROM_RUN,
-    ParameterError,
-    Value,
-    declared_in,
-    settings,
-    values_in,
-)
+from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in, settings
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.run import DEFAULT_PRESET
-from imdbclust.running.stages import READS, STAGES, notebook_of
+from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import ARTIFACT, TABLES, Store, discard
 
 
-def prepare_alone(name: str, namespace: dict) -> tuple[dict[str, Value], Path, dict[str, Path]]:
+def prepare_alone(
+    name: str, values: dict[str, Value]
+) -> tuple[dict[str, Value], Path, dict[str, Path]]:
     """Return the parameters, the folder and the inputs of a notebook opened alone.
 
     Parameters
     ----------
     name : str
         The stage's word.
-    namespace : dict
-        The notebook's ``globals()``.
+    values : dict
+        The values of its parameters; they are checked here.
     """
     declared = declared_in(notebook_of(name))
-    values = values_in(namespace, declared)
     parameters = {key: declared[key].check(value) for key, value in values.items()}
     if name == "sweep":
         inputs = {"sweep": _sweep(str(parameters["from_sweep"]))}
@@ -42,7 +35,7 @@ def prepare_alone(name: str, namespace: dict) -> tuple[dict[str, Value], Path, d
         inputs = _inputs_of_run(name, str(parameters[FROM_RUN]))
     else:
         shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
-        inputs = prepare(name, shared, tell=show_progress)
+        inputs = prepare(name, shared)
     folder = reports() / "interactive" / notebook_of(name).stem
     discard(folder)
     for part in (ARTIFACT, TABLES):
@@ -50,10 +43,8 @@ def prepare_alone(name: str, namespace: dict) -> tuple[dict[str, Value], Path, d
     return parameters, folder, inputs
 
 
-def prepare(
-    stage: str, shared: dict[str, Value], *, tell: Callable[[str], None]
-) -> dict[str, Path]:
-    """Compute the stages that a notebook opened alone reads, unless they are finished.
+def prepare(stage: str, shared: dict[str, Value]) -> dict[str, Path]:
+    """Compute the stages that a notebook reads, unless they are finished; return their folders.
 
     Parameters
     ----------
@@ -62,41 +53,33 @@ def prepare(
     shared : dict
         Its parameters. They apply to earlier stages that declare them too, such as
         ``random_state``; all others have their defaults.
-    tell : callable
-        Called with each sentence about what is being computed.
-
-    Returns
-    -------
-    dict of Path
-        Folders of the stages that it reads.
     """
-    if not READS[stage]:
-        return {}
-    before = STAGES[STAGES.index(stage) - 1]
-    found = find_dataset(str(shared.get("dataset", "auto")))
-    store = Store(reports())
     folders = {}
-    for step in plan_stages(settings(DEFAULT_PRESET, shared), found, until=before):
-        folders[step.stage] = store.path(step)
-        if store.record(step) is None:
-            tell(f"{step.name} is computed first, from {found.title} …")
-            execute_stage(step, store=store, films=DatasetRef.of(found))
-    if found.synthetic:
-        tell("The films are made up: no real films are available.")
-    return {read: folders[read] for read in READS[stage]}
+    if READS[stage]:
+        found = find_dataset(str(shared.get("dataset", "auto")))
+        store = Store(reports())
+        for step in plan_stages(settings(DEFAULT_PRESET, shared), found):
+            if step.stage in READS[stage]:
+                folders[step.stage] = store.path(step)
+                if store.record(step) is None:
+                    _say(f"{step.name} is computed first, from {found.title} …")
+                    execute_stage(step, store=store, films=DatasetRef.of(found))
+        if found.synthetic:
+            _say("The films are made up: no real films are available.")
+    return folders
 
 
 def _sweep(name: str) -> Path:
     """Return the folder of a sweep: the named one, or the newest, or the small one."""
     found = sorted(reports().glob("*/results.parquet"), key=lambda path: path.stat().st_mtime)
-    folders = [path.parent for path in found if not name or path.parent.name == name]
+    folders = [path.parent for path in found if name in ("", path.parent.name)]
     if folders:
         return folders[-1]
     if name:
         raise ParameterError(f"from_sweep: no sweep called {name!r} in {reports()}")
     from imdbclust.running.sweep import run_sweep
 
-    show_progress("There are no sweeps yet; the small one is computed now …")
+    _say("There are no sweeps yet; the small one is computed now …")
     return run_sweep(NOTEBOOKS / "small.yml")
 
 
@@ -110,6 +93,5 @@ def _inputs_of_run(name: str, run: str) -> dict[str, Path]:
         raise ParameterError(f"{FROM_RUN}: {error}") from None
 
 
-def show_progress(text: str) -> None:
-    """Print a sentence about what is being computed."""
+def _say(text: str) -> None:
     print(text, flush=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from imdbclust.base.text import counted
 from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest
@@ -105,45 +106,29 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
     manifests = [read_manifest(folder) for folder in folders]
     if len({"settings" in manifest for manifest in manifests}) > 1:
         raise NotARun(f"{one} and {other} cannot be compared: one is a run, the other a sweep")
-    lines = [*_settings(*manifests), *_listed("version", *(m["versions"] for m in manifests))]
-    lines += _films(*(manifest["dataset"] for manifest in manifests))
-    if manifests[0]["commit"] != manifests[1]["commit"]:
-        lines.append("commit: {} and {}".format(*((m["commit"] or "none")[:12] for m in manifests)))
-    if manifests[0]["status"] != manifests[1]["status"]:
-        lines.append("status: {} and {}".format(*(m["status"] for m in manifests)))
+    left, right = map(_facts, manifests)
+    lines = [
+        f"{name}: {left.get(name, 'none')} and {right.get(name, 'none')}"
+        for name in {**left, **right}
+        if left.get(name) != right.get(name)
+    ]
     if "settings" in manifests[0]:
         return lines + list(_results(*folders))
     return lines + list(_labels(*folders)) + list(_tables(*(folder / TABLES for folder in folders)))
 
 
-def _settings(one: dict, other: dict) -> list[str]:
-    """Compare presets and parameters of runs, or axes of sweeps."""
-    if "settings" in one:
-        return _listed("axis", *(dict.fromkeys(m["axes"], "varied") for m in (one, other)))
-    lines = _listed("preset", *({"preset": m["preset"]} for m in (one, other)))
-    values = (
-        {name: about["value"] for name, about in m["parameters"].items()} for m in (one, other)
-    )
-    return lines + _listed("parameter", *values)
-
-
-def _films(one: dict, other: dict) -> list[str]:
-    if one["sha256"] == other["sha256"]:
-        return []
-    films = (f"{films['title']} ({films['sha256'][:12]})" for films in (one, other))
-    return [f"films: {' and '.join(films)}"]
-
-
-def _listed(kind: str, one: dict, other: dict) -> list[str]:
-    return [
-        f"{kind} {name}: {_value(one, name)} and {_value(other, name)}"
-        for name in {**one, **other}
-        if one.get(name) != other.get(name) or (name in one) != (name in other)
-    ]
-
-
-def _value(values: dict, name: str) -> str:
-    return repr(values[name]) if name in values else "none"
+def _facts(manifest: dict) -> dict[str, str]:
+    """Return what a run or a sweep was made from, by name."""
+    if "settings" in manifest:
+        facts = {f"axis {name}": "varied" for name in manifest["axes"]}
+    else:
+        parameters = manifest["parameters"].items()
+        facts = {"preset": repr(manifest["preset"])}
+        facts |= {f"parameter {name}": repr(about["value"]) for name, about in parameters}
+    facts |= {f"version {name}": repr(value) for name, value in manifest["versions"].items()}
+    films = manifest["dataset"]
+    facts["films"] = f"{films['title']} ({films['sha256'][:12]})"
+    return facts | {"commit": (manifest["commit"] or "none")[:12], "status": manifest["status"]}
 
 
 def _labels(one: Path, other: Path) -> Iterator[str]:
@@ -154,9 +139,9 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
     exist = [path.is_file() for path in paths]
+    if any(exist) and not all(exist):
+        yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if exist[0] else 'second'}"
     if not all(exist):
-        if any(exist):
-            yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if exist[0] else 'second'}"
         return
     left, right = (
         _read(read_movie_to_cluster, path).set_index("movie_id")["cluster"] for path in paths
@@ -196,9 +181,7 @@ def _how_tables_differ(one: Path, other: Path) -> str:
         return "other columns"
     if len(left) != len(right):
         return f"{len(left):,} and {len(right):,} rows"
-    numbers = left.select_dtypes("number").columns.intersection(
-        right.select_dtypes("number").columns
-    )
+    numbers = [name for name in left if all(is_numeric_dtype(one[name]) for one in (left, right))]
     apart = (left[numbers] - right[numbers]).abs().to_numpy()
     largest = float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
     texts = left.columns.difference(numbers)

@@ -24,8 +24,6 @@ from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, examine, write_json
 
 if TYPE_CHECKING:
-    from jupyter_client.manager import KernelManager
-
     from imdbclust.datasets.find import Dataset
 
 KERNEL_LOG = "kernel.log"
@@ -33,15 +31,7 @@ KERNEL_LOG = "kernel.log"
 
 @dataclass(frozen=True)
 class DatasetRef:
-    """Where an execution finds the films, and their hash.
-
-    Attributes
-    ----------
-    address : str
-        As :func:`imdbclust.datasets.find.find_dataset`.
-    sha256 : str
-        As :attr:`imdbclust.datasets.find.Dataset.sha256`.
-    """
+    """Where an execution finds the films, and their hash; see ``Dataset``."""
 
     address: str
     sha256: str
@@ -56,21 +46,13 @@ class DatasetRef:
 class ExecutionOptions:
     """Execution options; they never affect results.
 
-    Attributes
-    ----------
-    timeout : float, optional
-        Maximum number of seconds for a notebook.
-    engine : {"auto", "warm", "plain"}
-        How kernels are started; see :func:`imdbclust.running.kernels.warm.chosen_engine`. With
-        ``auto``, a plain kernel replaces one that cannot be forked, or that is lost because the
-        process that it was forked from died.
-    memory_limit : int, optional
-        Maximum number of bytes that a kernel may use beyond those that it starts with.
+    With the engine ``auto``, a plain kernel replaces one that cannot be forked, or that is lost
+    because the process that it was forked from died.
     """
 
-    timeout: float | None = None
-    engine: str = "auto"
-    memory_limit: int | None = None
+    timeout: float | None = None  # maximum number of seconds for a notebook
+    engine: str = "auto"  # auto, warm or plain: how kernels are started
+    memory_limit: int | None = None  # maximum number of bytes beyond those a kernel starts with
 
     def resolved(self) -> ExecutionOptions:
         """Return the options with ``auto`` replaced by the engine that will be used.
@@ -96,11 +78,15 @@ class StageFailed(RuntimeError):
         The partly executed notebook as JSON; empty if it was not written.
     seconds : float
         Duration.
+    server_lost : bool
+        Whether the kernel died with the process that it was forked from, so that the notebook is
+        not at fault.
     """
 
-    def __init__(self, error: dict, notebook: str, seconds: float):
+    def __init__(self, error: dict, notebook: str, seconds: float, *, server_lost: bool = False):
         super().__init__("{stage}: {type}: {message}".format_map(error))
         self.error, self.notebook, self.seconds = error, notebook, seconds
+        self.server_lost = server_lost
 
 
 def execute_stage(
@@ -110,8 +96,7 @@ def execute_stage(
     inputs: dict[str, Path] | None = None,
     films: DatasetRef | None = None,
     options: ExecutionOptions | None = None,
-    on_cell: Callable[[], None] | None = None,
-    on_kernel: Callable[[KernelManager], None] | None = None,
+    **callbacks: Callable | None,
 ) -> dict:
     """Execute a stage's notebook and publish its results.
 
@@ -127,10 +112,9 @@ def execute_stage(
         The films, for the stage that loads them.
     options : ExecutionOptions, optional
         Execution options.
-    on_cell : callable, optional
-        Called after every cell.
-    on_kernel : callable, optional
-        Called with the manager of the kernel before the kernel is started.
+    **callbacks
+        ``on_cell`` is called after every cell, ``on_kernel`` with the manager of the kernel before
+        the kernel is started.
 
     Returns
     -------
@@ -147,22 +131,13 @@ def execute_stage(
     options = (options or ExecutionOptions()).resolved()
     inputs = store.inputs(planned) if inputs is None else inputs
     steps = (planned, store, inputs, films)
-    callbacks = {"on_cell": on_cell, "on_kernel": on_kernel}
     try:
-        return _attempt(*steps, options, callbacks)
-    except _ServerLost as lost:
-        if options.engine != "auto":
-            raise lost.failure from lost.failure.__cause__
-        note = "the process that kernels are forked from was killed"
-        return _attempt(*steps, replace(options, engine="plain"), callbacks, note)
-
-
-class _ServerLost(Exception):
-    """A kernel died with the process that it was forked from; the notebook is not at fault."""
-
-    def __init__(self, failure: StageFailed):
-        super().__init__(str(failure))
-        self.failure = failure
+        return _attempt(*steps, options, **callbacks)
+    except StageFailed as failure:
+        if not failure.server_lost or options.engine != "auto":
+            raise
+    note = "the process that kernels are forked from was killed"
+    return _attempt(*steps, replace(options, engine="plain"), note, **callbacks)
 
 
 def _attempt(
@@ -171,8 +146,8 @@ def _attempt(
     inputs: dict[str, Path],
     films: DatasetRef | None,
     options: ExecutionOptions,
-    callbacks: dict[str, Callable | None],
     note: str = "",
+    **callbacks: Callable | None,
 ) -> dict:
     """Execute a stage's notebook once; see :func:`execute_stage`."""
     started = time.monotonic()
@@ -193,15 +168,11 @@ def _attempt(
             done = _done(attempt, planned, context["token"])
         except Exception as error:
             seconds = time.monotonic() - started
-            failure = _failure(error, planned, attempt, options, kernel, seconds)
-            if kernel.get("lost"):
-                raise _ServerLost(failure) from error
-            raise failure from error
+            raise _failure(error, planned, attempt, options, kernel, seconds) from error
         _remove(scratch)
         (attempt / DONE).unlink()
-        notebook = attempt / NOTEBOOK
-        text = _as_published(notebook, planned, times=False)
-        notebook.write_text(text, encoding="utf-8", newline="\n")
+        text = _as_published(attempt / NOTEBOOK, planned, times=False)
+        (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
         del done["token"]
         record = {
             "stage": planned.name,
@@ -224,33 +195,15 @@ def _remove(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended.
+    """How an execution ended."""
 
-    Attributes
-    ----------
-    status : str
-        ``done``, ``failed``, or ``skipped`` because an execution that it reads failed.
-    record : dict
-        The record of a finished execution.
-    reused : bool
-        Whether it was already finished.
-    replaced : str
-        What was wrong with a stored result that had to be recomputed.
-    error : dict
-        The error of a failed execution, as in :class:`StageFailed`.
-    notebook : str
-        The annotated notebook of a failed execution.
-    seconds : float
-        The duration of a failed execution.
-    """
-
-    status: str
-    record: dict = field(default_factory=dict)
-    reused: bool = False
-    replaced: str = ""
-    error: dict = field(default_factory=dict)
-    notebook: str = ""
-    seconds: float = 0.0
+    status: str  # done, failed, or skipped because an execution that it reads failed
+    record: dict = field(default_factory=dict)  # of a finished execution
+    reused: bool = False  # whether it was already finished
+    replaced: str = ""  # what was wrong with a stored result that was recomputed
+    error: dict = field(default_factory=dict)  # of a failed execution, as in StageFailed
+    notebook: str = ""  # its annotated notebook
+    seconds: float = 0.0  # its duration
 
     @classmethod
     def of(cls, failure: StageFailed) -> Outcome:
@@ -262,14 +215,7 @@ class Outcome:
 def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
     """Execute a stage unless it is finished; a failure is an outcome, not an exception.
 
-    Parameters
-    ----------
-    planned : PlannedStage
-        The execution.
-    store : Store
-        Where it is published, and where the stages are that it reads.
-    **options
-        As :func:`execute_stage`.
+    The options are those of :func:`execute_stage`.
     """
     record, wrong = examine(store.path(planned), planned.key)
     if record is not None:
@@ -366,7 +312,7 @@ def _failure(
     states = {cell.get("id"): cell["metadata"].get("papermill", {}).get("status") for cell in cells}
     cell = next((name for name, state in states.items() if state == "failed"), None)
     about = {"stage": planned.name, "type": kind, "message": message, "cell": cell}
-    return StageFailed(about, text, seconds)
+    return StageFailed(about, text, seconds, server_lost=kernel.get("lost", False))
 
 
 def _describe_death(kernel: dict, log: Path) -> str:

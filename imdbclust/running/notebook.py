@@ -12,7 +12,7 @@ import resource
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imdbclust.base.errors import DatasetError
@@ -21,8 +21,8 @@ from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
 from imdbclust.display.missing_values import explained
-from imdbclust.running.parameters import Value, values_in
-from imdbclust.running.stages import READS
+from imdbclust.running.parameters import ParameterError, Value, declared_in
+from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import (
     ARTIFACT,
     CONTEXT,
@@ -73,30 +73,14 @@ def open_sweep(namespace: dict) -> SweepStage:
 
 @dataclass(eq=False)
 class Stage:
-    """A stage that is being executed, by the runner or by a person in JupyterLab.
+    """A stage that is being executed, by the runner or by a person in JupyterLab."""
 
-    Attributes
-    ----------
-    name : str
-        The stage's word.
-    parameters : dict
-        The values of the notebook's parameters, checked.
-    folder : Path
-        Where the stage writes.
-    inputs : dict of Path
-        Folders of the stages that it reads.
-    context : dict
-        What the runner provides; empty in a notebook opened alone.
-    reported : dict
-        What the notebook has reported so far.
-    """
-
-    name: str
-    parameters: dict[str, Value]
-    folder: Path
-    inputs: dict[str, Path]
-    context: dict = field(default_factory=dict)
-    reported: dict = field(default_factory=nothing_reported)
+    name: str  # the stage's word
+    parameters: dict[str, Value]  # checked
+    folder: Path  # where the stage writes
+    inputs: dict[str, Path]  # folders of the stages that it reads
+    context: dict = field(default_factory=dict)  # from the runner; empty without one
+    reported: dict = field(default_factory=nothing_reported)  # so far
 
     @property
     def writes(self) -> Path:
@@ -234,24 +218,12 @@ class Stage:
 
 @dataclass(eq=False)
 class SweepStage(Stage):
-    """The notebook that compares the settings of a sweep.
+    """The notebook that compares the settings of a sweep."""
 
-    Attributes
-    ----------
-    sweep : dict
-        The manifest of the sweep.
-    results : DataFrame
-        One row a setting; see :func:`imdbclust.running.sweep.results_table`.
-    axes : list of str
-        What varies, the seed last.
-    metrics : list of str
-        The columns of the results that the notebooks measured.
-    """
-
-    sweep: dict = field(default_factory=dict)
-    results: pd.DataFrame | None = None
-    axes: list[str] = field(default_factory=list)
-    metrics: list[str] = field(default_factory=list)
+    sweep: dict = field(default_factory=dict)  # its manifest
+    results: pd.DataFrame | None = None  # one row a setting, see running.sweep.results_table
+    axes: list[str] = field(default_factory=list)  # what varies, the seed last
+    metrics: list[str] = field(default_factory=list)  # columns that the notebooks measured
 
     @property
     def folder_of_sweep(self) -> Path:
@@ -286,19 +258,22 @@ class SweepStage(Stage):
         _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 
-AnyStage = TypeVar("AnyStage", bound=Stage)
-
-
-def _opened(kind: type[AnyStage], name: str, namespace: dict) -> AnyStage:
+def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
     """Return a stage with the inputs of the runner, or those of a notebook opened alone."""
-    if CONTEXT not in os.environ:
+    context = {}
+    if CONTEXT in os.environ:
+        context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
+    declared = context["parameters"] if context else declared_in(notebook_of(name))
+    missing = [one for one in declared if one not in namespace]
+    if missing:
+        raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
+    values = {one: namespace[one] for one in declared}
+    if not context:
         from imdbclust.running.alone import prepare_alone
 
-        return kind(name, *prepare_alone(name, namespace))
-    context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
-    parameters = values_in(namespace, context["parameters"])  # checked by the runner
+        return kind(name, *prepare_alone(name, values))
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
-    return kind(name, parameters, Path(context["folder"]), inputs, context)
+    return kind(name, values, Path(context["folder"]), inputs, context)
 
 
 def _display(html: str, text: str) -> None:

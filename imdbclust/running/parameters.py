@@ -14,7 +14,7 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -51,32 +51,16 @@ class ParameterError(UserError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter.
-
-    Attributes
-    ----------
-    name, help : str
-        As declared.
-    type : type
-        ``int``, ``float``, ``str`` or ``bool``.
-    default : int, float, str or bool
-        The value if none is given.
-    low, high : float
-        Bounds of a number, both included.
-    choices : tuple of str
-        Valid texts; empty if every text is valid.
-    stages : tuple of str
-        Notebooks that declare it.
-    """
+    """One declared parameter."""
 
     name: str
-    type: type
-    default: Value
+    type: type  # int, float, str or bool
+    default: Value  # used if no value is given
     help: str
-    low: float = -math.inf
+    low: float = -math.inf  # bounds of a number, both included
     high: float = math.inf
-    choices: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # valid texts; empty if every text is valid
+    stages: tuple[str, ...] = ()  # notebooks that declare it
 
     def parse(self, text: str) -> Value:
         """Convert a text from the command line to a value, and check it."""
@@ -198,14 +182,6 @@ def check_preset(name: str) -> str:
 def check_values(values: Mapping[str, Value]) -> dict[str, Value]:
     """Return the values if each belongs to a declared parameter and is valid for it."""
     return {name: _known(name).check(value) for name, value in values.items()}
-
-
-def values_in(namespace: Mapping[str, object], names: Iterable[str]) -> dict[str, Value]:
-    """Return the values of a notebook's parameters, from its ``globals()``."""
-    missing = [name for name in names if name not in namespace]
-    if missing:
-        raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
-    return {name: namespace[name] for name in names}
 
 
 def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:

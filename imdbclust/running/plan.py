@@ -27,24 +27,12 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib"
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One execution that a run needs.
+    """One execution that a run needs."""
 
-    Attributes
-    ----------
-    stage : str
-        The stage's word.
-    key : str
-        Identifies the execution: the same key has the same result.
-    parameters : dict
-        Values of the parameters that its notebook declares.
-    inputs : dict
-        Keys of the executions that it reads, by stage.
-    """
-
-    stage: str
-    key: str
-    parameters: dict[str, Value]
-    inputs: dict[str, str] = field(default_factory=dict)
+    stage: str  # the stage's word
+    key: str  # identifies the execution: the same key has the same result
+    parameters: dict[str, Value]  # values of the parameters that its notebook declares
+    inputs: dict[str, str] = field(default_factory=dict)  # keys of what it reads, by stage
 
     @property
     def name(self) -> str:
@@ -52,22 +40,14 @@ class PlannedStage:
         return notebook_of(self.stage).stem
 
 
-def plan_stages(
-    settings: dict[str, Value], dataset: Dataset, *, until: str = STAGES[-1]
-) -> list[PlannedStage]:
-    """Return the executions for these settings, in order.
+def plan_stages(settings: dict[str, Value], dataset: Dataset) -> list[PlannedStage]:
+    """Return the five executions for these settings, in order.
 
-    Parameters
-    ----------
-    settings : dict
-        A value for every parameter; each stage takes those that its notebook declares.
-    dataset : Dataset
-        The films. Their hash and name are part of the keys, their path is not.
-    until : str
-        The last stage to plan.
+    Each stage takes the settings that its notebook declares. The hash and the name of the films are
+    part of the keys, their path is not.
     """
     planned: dict[str, PlannedStage] = {}
-    for stage in STAGES[: STAGES.index(until) + 1]:
+    for stage in STAGES:
         declared = declared_in(notebook_of(stage))
         parameters = {name: settings[name] for name in declared if name != FROM_RUN}
         if "dataset" in parameters:

@@ -12,13 +12,7 @@ _LAYOUT = "{percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
 
 
 class Watch:
-    """Follows executions, and keeps their outcomes.
-
-    Attributes
-    ----------
-    outcomes : dict of Outcome
-        Outcomes of the executions that have ended, by key.
-    """
+    """Follows executions, and keeps their outcomes by key."""
 
     def __init__(self, total: int, layout: str):
         from tqdm import tqdm
@@ -51,25 +45,22 @@ class Watch:
 
 
 class RunProgress(Watch):
-    """Progress of a run: its bar counts cells.
-
-    Parameters
-    ----------
-    planned : list of PlannedStage
-        All stages of the run.
-    """
+    """Progress of a run: its bar counts cells."""
 
     def __init__(self, planned: list[PlannedStage]):
         self._cells = {stage.name: len(cells_of(stage.stage)) for stage in planned}
         super().__init__(sum(self._cells.values()), "{desc:<24} ")
 
     def began(self, planned: PlannedStage) -> None:
+        """Show what is being executed."""
         self._bar.set_description_str(planned.name)
 
     def cell(self) -> None:
+        """Advance the bar."""
         self._bar.update()
 
     def ended(self, planned: PlannedStage, outcome: Outcome) -> None:
+        """Print or show how an execution ended."""
         super().ended(planned, outcome)
         if outcome.reused:
             self._bar.update(self._cells[planned.name])
@@ -79,13 +70,7 @@ class RunProgress(Watch):
 
 
 class SweepProgress(Watch):
-    """Progress of a sweep: its bar counts executions; without a bar, a line for each tenth.
-
-    Parameters
-    ----------
-    total : int
-        Number of executions.
-    """
+    """Progress of a sweep: its bar counts executions; without a bar, a line for each tenth."""
 
     def __init__(self, total: int):
         self._total, self._running = total, set()
@@ -93,10 +78,12 @@ class SweepProgress(Watch):
         super().__init__(total, "{desc} ")
 
     def began(self, planned: PlannedStage) -> None:
+        """Show what is being executed."""
         self._running.add(planned.key)
         self._bar.set_description_str(self._summary())
 
     def ended(self, planned: PlannedStage, outcome: Outcome) -> None:
+        """Print or show how an execution ended."""
         super().ended(planned, outcome)
         self._running.discard(planned.key)
         self._counts["reused" if outcome.reused else outcome.status] += 1

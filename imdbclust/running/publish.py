@@ -117,18 +117,8 @@ def publish(
 ) -> Path:
     """Build the folder of a run, render its pages, and replace the old folder in one step.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
-    manifest : dict
-        Its manifest; the outcomes of the stages and of the rendering are added.
-    planned : list of PlannedStage
-        Its stages.
-    outcomes : dict of Outcome
-        How they ended, by key. Stages without an outcome are pending.
-    store : Store
-        Where they are.
+    The outcomes, by key, are added to the manifest, and the error of the rendering if it fails.
+    Stages without an outcome are pending.
     """
     from imdbclust.running.pages.report import RenderError, render_index
 

@@ -124,20 +124,9 @@ def execute_locally(
     options: ExecutionOptions,
     watch: Watch,
 ) -> None:
-    """Execute stages in this process, one after the other.
+    """Execute stages in this process, one after the other, each after those that it reads.
 
-    Parameters
-    ----------
-    planned : iterable of PlannedStage
-        The executions, each after those that it reads.
-    store : Store
-        Where they are published.
-    films : DatasetRef
-        Their films.
-    options : ExecutionOptions
-        Execution options.
-    watch : Watch
-        Follows the executions. A stage that reads a failed one is skipped.
+    A stage that reads a failed one is skipped; `watch` follows the executions.
     """
     for stage in planned:
         read = [watch.outcomes[key] for key in stage.inputs.values()]

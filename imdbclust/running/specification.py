@@ -59,43 +59,21 @@ class SpecificationError(UserError):
 
 @dataclass(frozen=True)
 class Setting:
-    """One point of a sweep.
+    """One point of a sweep."""
 
-    Attributes
-    ----------
-    axes : dict
-        The values of what varies, the seed and the preset included.
-    preset : str
-        The preset that it starts from.
-    parameters : dict
-        A value for every parameter.
-    """
-
-    axes: dict[str, Value]
-    preset: str
-    parameters: dict[str, Value]
+    axes: dict[str, Value]  # what varies, the seed and the preset included
+    preset: str  # the preset that it starts from
+    parameters: dict[str, Value]  # a value for every parameter
 
 
 @dataclass(frozen=True)
 class Specification:
-    """A sweep, expanded.
+    """A sweep, expanded."""
 
-    Attributes
-    ----------
-    dataset : str
-        As :func:`imdbclust.datasets.find.find_dataset`.
-    settings : list of Setting
-        All settings without duplicates, in the order of the file.
-    axes : tuple of str
-        The names of what varies, the seed last.
-    text : str
-        The text of the file, for the report.
-    """
-
-    dataset: str
-    settings: list[Setting]
-    axes: tuple[str, ...]
-    text: str = field(repr=False, default="")
+    dataset: str  # as find_dataset takes it
+    settings: list[Setting]  # without duplicates, in the order of the file
+    axes: tuple[str, ...]  # the names of what varies, the seed last
+    text: str = field(repr=False, default="")  # the file, for the report
 
 
 def read_specification(

@@ -54,24 +54,12 @@ class SweepFailed(RunFailed):
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """The executions of a sweep.
-
-    Attributes
-    ----------
-    specification : Specification
-        The settings.
-    dataset : Dataset
-        Their films.
-    stages : list of list of PlannedStage
-        The five executions of each setting, in the order of the settings.
-    executions : dict of PlannedStage
-        Each distinct execution by its key, after those that it reads.
-    """
+    """The executions of a sweep."""
 
     specification: Specification
     dataset: Dataset
-    stages: list[list[PlannedStage]]
-    executions: dict[str, PlannedStage]
+    stages: list[list[PlannedStage]]  # the five executions of each setting
+    executions: dict[str, PlannedStage]  # each once, by its key, after those that it reads
 
     def finished(self, store: Store) -> dict[str, dict]:
         """Return the records of the executions that are already finished, by key."""
@@ -96,19 +84,7 @@ def plan_sweep(specification: Specification, dataset: Dataset) -> SweepPlan:
 
 
 class SettingReports(SweepProgress):
-    """Progress of a sweep that publishes the report of a setting when its last stage has ended.
-
-    Parameters
-    ----------
-    plan : SweepPlan
-        The executions.
-    store : Store
-        Where they are published.
-    folder : Path
-        The folder for the reports; it is created.
-    command : str
-        The command line of the sweep.
-    """
+    """Progress of a sweep that publishes the report of a setting when its last stage has ended."""
 
     def __init__(self, plan: SweepPlan, store: Store, folder: Path, command: str):
         super().__init__(len(plan.executions))

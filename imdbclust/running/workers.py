@@ -105,17 +105,13 @@ def _gather(by_key: dict[str, PlannedStage], futures: dict, watch: Watch) -> Non
             outcome = future.result()
         elif any(one.status == "error" for one in read):
             outcome = Outcome("skipped")
-        else:
-            outcome = Outcome("failed", error=_error_of(future.exception(), stage))
+        else:  # an error outside of the notebook
+            kind, message = type(future.exception()).__name__, str(future.exception())
+            if kind == "KilledWorker":
+                message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
+            error = {"stage": stage.name, "type": kind, "message": message, "cell": None}
+            outcome = Outcome("failed", error=error)
         watch.ended(stage, outcome)
-
-
-def _error_of(error: BaseException, planned: PlannedStage) -> dict:
-    """Return an error that occurred outside of a notebook as that of a failed stage."""
-    kind, message = type(error).__name__, str(error)
-    if kind == "KilledWorker":
-        message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
-    return {"stage": planned.name, "type": kind, "message": message, "cell": None}
 
 
 # ---------------------------------------------------------------- workers
@@ -138,16 +134,14 @@ def _prepare_workers(client: Client, plugin: WorkerPlugin) -> None:
 def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
     """Connect to a scheduler, or start one with workers that end with this process."""
     _silence_dask()
+    config = {
+        "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+        "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
+    }
     with (
         temporary(Path(tempfile.gettempdir()), f"{PRIVATE}dask-") as private,
         held(private),
-        dask.config.set(
-            {
-                "temporary-directory": str(private),
-                "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
-                "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
-            }
-        ),
+        dask.config.set({"temporary-directory": str(private), **config}),
     ):
         if scheduler:
             try:
@@ -215,20 +209,19 @@ class SameVersion(WorkerPlugin):
 
     def setup(self, worker) -> None:
         """Raise RuntimeError if this worker has other versions."""
-        if found := differences(self.expected, fingerprint()):
+        if found := _differences(self.expected):
             raise RuntimeError(f"this worker is refused: {found}")
         if self.engine != "plain":
             start_early()
 
 
-def differences(ours: dict[str, str], theirs: dict[str, str]) -> str:
-    """Describe the differences of two fingerprints; empty if they are equal."""
-    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+def _differences(expected: dict[str, str]) -> str:
+    """Describe how the fingerprint of this process differs from the expected one."""
+    found = fingerprint()
     return ", ".join(
-        "{} {:.12} instead of {:.12}".format(
-            name, *(one.get(name, "none") for one in (theirs, ours))
-        )
-        for name in names
+        f"{name} {found.get(name, 'none'):.12} instead of {expected.get(name, 'none'):.12}"
+        for name in {**expected, **found}
+        if expected.get(name) != found.get(name)
     )
 
 
@@ -246,9 +239,7 @@ def _check_workers(client: Client, store: Store) -> None:
         raise ParameterError(
             f"the scheduler has no workers; start one: dask worker {client.scheduler.address}"
         ) from None
-    ours = fingerprint()
-    for address, theirs in client.run(_fingerprint_of_worker, on_error="return").items():
-        found = theirs if isinstance(theirs, Exception) else differences(ours, theirs)
+    for address, found in client.run(_differences, fingerprint(), on_error="return").items():
         if found:
             raise ParameterError(
                 f"the worker {address} would not give the same results: {found}; start it from the "
@@ -263,10 +254,6 @@ def _check_workers(client: Client, store: Store) -> None:
                     f"the worker {address} does not see the folder {out}; give --out a folder "
                     "that all machines share under the same path"
                 )
-
-
-def _fingerprint_of_worker() -> dict[str, str]:
-    return fingerprint()
 
 
 # ---------------------------------------------------------------- what workers do
