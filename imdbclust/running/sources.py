@@ -1,7 +1,7 @@
 """The sources on which a notebook's results depend: its code cells and the modules they import.
 
 Modules are found from imports, at the top of a module and in functions, except those for type
-checkers. Names that an ``__init__.py`` re-exports lazily, by a table, are followed to their modules.
+checkers. Names that an ``__init__.py`` re-exports lazily, by a table, lead to their modules.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,9 +47,9 @@ MAX_TEXT = 2**20
 
 SEED = "random_state"
 PRESET = "preset"
+REPEATS = "repeats"
 KEYS = (DATASET, PRESET, "parameters", "grid", "settings")
 
-_REPEATS = Parameter("repeats", int, 1, "", low=1, high=MAX_SETTINGS)
 _NUMERAL = re.compile(r"[-+]?(0|[1-9][0-9]*|(?=\.[0-9]))(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 
 
@@ -125,12 +125,13 @@ class _Reader:
     def specification(self, root, text: str, dataset: str | None, given: dict) -> Specification:
         parts = self.mapping(root, "the specification", KEYS)
         named, preset = (
-            self.checked(parts[name], name, name, fixed=True) if name in parts else default
+            self.value(parts[name], name, name) if name in parts else default
             for name, default in ((DATASET, "auto"), (PRESET, "seed"))
         )
-        fixed = self.parameters(parts["parameters"], "parameters") if "parameters" in parts else {}
+        fixed = self.values(parts["parameters"], "parameters") if "parameters" in parts else {}
         fixed |= given
-        points = [*self.grid(parts.get("grid"), fixed), *self.listed(parts.get("settings"))]
+        points = self.grid(parts["grid"], fixed) if "grid" in parts else []
+        points += self.listed(parts["settings"]) if "settings" in parts else []
         if not points:
             self.fail(root, "grid", "nothing varies; add a grid or settings")
         found = {}
@@ -143,28 +144,25 @@ class _Reader:
         ordered = sorted(axes, key=lambda name: name == SEED)
         return Specification(dataset or named, list(found.values()), tuple(ordered), text)
 
-    def grid(self, node, fixed: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        if node is None:
-            return iter(())
+    def grid(self, node, fixed: dict[str, Value]) -> list[dict[str, Value]]:
         parts = self.mapping(node, "grid")
         axes = {name: self.axis(name, value, fixed) for name, value in parts.items()}
         n_settings = math.prod(map(len, axes.values()))
         if n_settings > MAX_SETTINGS:
             self.fail(node, "grid", f"has {n_settings:,} settings, more than {MAX_SETTINGS:,}")
-        return (dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values()))
+        return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
 
     def axis(self, name: str, node, fixed: dict[str, Value]) -> list[Value]:
         place = f"grid: {name}"
         if name == SEED and isinstance(node, yaml.MappingNode):
             self.counted.add(name)
-            [repeats] = self.mapping(node, place, ("repeats",)).values()
-            n_repeats = self.valid(repeats, _REPEATS.check, self.scalar(repeats, place), place)
+            [repeats] = self.mapping(node, place, (REPEATS,)).values()
             first = int(fixed.get(SEED, declared()[SEED].default))
-            seeds = range(first, first + n_repeats)
-            return [self.valid(node, declared()[SEED].check, seed, place) for seed in seeds]
+            seeds = range(first, first + int(self.value(repeats, REPEATS, place)))
+            return [self.checked(node, name, seed, place) for seed in seeds]
         if not isinstance(node, yaml.SequenceNode):
             self.fail(node, place, "must be a list of values")
-        values = [self.checked(item, name, place, preset=True) for item in node.value]
+        values = [self.value(item, name, place) for item in node.value]
         if not values:
             self.fail(node, place, "is an empty list")
         if len(set(values)) < len(values):
@@ -172,30 +170,26 @@ class _Reader:
         return values
 
     def listed(self, node) -> list[dict[str, Value]]:
-        if node is None:
-            return []
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.fail(node, "settings", "must be a list of at least one setting")
-        return [self.parameters(item, "settings", preset=True) for item in node.value]
+        return [self.values(item, "settings") for item in node.value]
 
-    def parameters(self, node, place: str, *, preset: bool = False) -> dict[str, Value]:
-        return {
-            name: self.checked(value, name, f"{place}: {name}", preset=preset)
-            for name, value in self.mapping(node, place).items()
-        }
+    def values(self, node, place: str) -> dict[str, Value]:
+        parts = self.mapping(node, place).items()
+        return {name: self.value(value, name, f"{place}: {name}") for name, value in parts}
 
-    def checked(self, node, name: str, place: str, *, preset=False, fixed=False) -> Value:
-        """Return a value, checked as that of a parameter, or of the preset where it may stand."""
-        value = self.scalar(node, place)
-        if name == DATASET and not fixed:
+    def value(self, node, name: str, place: str) -> Value:
+        return self.checked(node, name, self.scalar(node, place), place)
+
+    def checked(self, node, name: str, value: Value, place: str) -> Value:
+        if name == DATASET and place != DATASET:
             self.fail(node, place, "a sweep has one dataset; set it at the top level")
-        if name == PRESET and (preset or fixed):
-            return self.valid(node, check_preset, value, place)
-        return self.valid(node, lambda value: check_values({name: value})[name], value, place)
-
-    def valid(self, node, check: Callable[[Value], Value], value: Value, place: str) -> Value:
         try:
-            return check(value)
+            if name == REPEATS:
+                return Parameter(name, int, 1, "", low=1, high=MAX_SETTINGS).check(value)
+            if name == PRESET and not place.startswith("parameters"):
+                return check_preset(value)
+            return check_values({name: value})[name]
         except ParameterError as error:
             self.fail(node, place, str(error))
 

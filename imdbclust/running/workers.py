@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
@@ -40,8 +40,6 @@ WAIT_SECONDS = 30
 """Seconds to wait for the scheduler and its first worker."""
 
 TOPIC = "imdbclust"
-
-Result = TypeVar("Result")
 
 
 def execute_on_workers(
@@ -117,7 +115,7 @@ def _gather(by_key: dict[str, PlannedStage], futures: dict, watch: Watch) -> Non
 # ---------------------------------------------------------------- workers
 
 
-def _repeated(act: Callable[[], Result], error: type[Exception]) -> Result:
+def _repeated(act: Callable, error: type[Exception]) -> object:
     """Do something again if it fails because a worker died, up to `ALLOWED_DEATHS` times."""
     for _ in range(ALLOWED_DEATHS):
         with suppress(error):
