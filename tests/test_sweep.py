@@ -116,7 +116,7 @@ def test_however_early_it_is_interrupted_it_removes_what_a_killed_one_left(
     (tmp_path / "stages" / f"{PART}04_clustering-killed").mkdir(parents=True)
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
     assert cli.main(call) == cli.INTERRUPTED
-    assert "goes on from there" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["grid.yml", "stages"]
 
 

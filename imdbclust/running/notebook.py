@@ -18,10 +18,20 @@ from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
 from imdbclust.display.missing_values import explained
+from imdbclust.running.clean import use_until_exit
 from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
-from imdbclust.running.store import ARTIFACT, CONTEXT, DONE, RECORD, TABLES, discard, write_json
+from imdbclust.running.store import (
+    ARTIFACT,
+    CONTEXT,
+    DONE,
+    RECORD,
+    TABLES,
+    Store,
+    discard,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,7 +325,9 @@ def _inputs_of_run(name: str, parameters: dict[str, Value]) -> dict[str, Path] |
     try:
         folder = find_folder(str(run))
         manifest = read_manifest(folder)
-        return {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+        found = {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+        use_until_exit(Store(folder.parent).folder, found.values())
+        return found
     except NotARun as error:
         raise ParameterError(f"{FROM_RUN}: {error}") from None
 

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from imdbclust import __version__
 from imdbclust.base.disk import temporary
+from imdbclust.base.errors import Failure
 from imdbclust.base.paths import REPOSITORY, reports
 from imdbclust.base.text import quoted
 from imdbclust.datasets import find as datasets
 from imdbclust.datasets.find import Dataset
+from imdbclust.running.clean import in_use, use_until_exit
 from imdbclust.running.execute import (
     DatasetRef,
     ExecutionOptions,
@@ -56,7 +58,7 @@ NOT_NAMES = ("stages", "interactive", "bench")
 """Folders in ``reports/`` that are no runs."""
 
 
-class RunFailed(RuntimeError):
+class RunFailed(Failure):
     """A stage of a run failed; its folder, with the annotated notebook, is there.
 
     Attributes
@@ -67,7 +69,7 @@ class RunFailed(RuntimeError):
 
     def __init__(self, message: str, folder: Path):
         super().__init__(message)
-        self.folder = folder
+        self.folder, self.page = folder, folder / "index.html"
 
 
 def run(
@@ -123,20 +125,21 @@ def run(
     out = reports() if out is None else Path(out).absolute()  # kernels work elsewhere
     check_out(out, name)
     planned, store = plan_stages(values, found), Store(out)
-    if options.engine != "plain" and (force or not all(map(store.record, planned))):
-        start_early()  # it imports while the films are read here
-    check_possible(values, films_of(planned[0], store, found))
-    tidy(out)
-    if force:
-        for stage in planned:
-            discard(store.path(stage))
-    manifest = new_manifest(name, preset, values, found, planned, command)
-    began = time.monotonic()
-    failure = _execute_all(planned, store, found, options, manifest["stages"])
-    if failure:
-        manifest |= {"status": "failed", "error": failure.error}
-    manifest["seconds"] = round(time.monotonic() - began, 2)
-    folder = assemble(out / name, manifest, planned, store, failure.notebook if failure else "")
+    with in_use(store.folder, map(store.path, planned)):
+        if options.engine != "plain" and (force or not all(map(store.record, planned))):
+            start_early()  # it imports while the films are read here
+        check_possible(values, films_of(planned[0], store, found))
+        tidy(out)
+        if force:
+            for stage in planned:
+                discard(store.path(stage))
+        manifest = new_manifest(name, preset, values, found, planned, command)
+        began = time.monotonic()
+        failure = _execute_all(planned, store, found, options, manifest["stages"])
+        if failure:
+            manifest |= {"status": "failed", "error": failure.error}
+        manifest["seconds"] = round(time.monotonic() - began, 2)
+        folder = assemble(out / name, manifest, planned, store, failure.notebook if failure else "")
     if manifest["error"]:
         raise RunFailed("{stage}: {type}: {message}".format_map(manifest["error"]), folder)
     return folder
@@ -166,6 +169,7 @@ def prepare(
     planned = plan_stages(settings(DEFAULT_PRESET, shared), found, until=before)
     needed = _needed(READS[stage])
     store = Store(reports())
+    use_until_exit(store.folder, map(store.path, planned))
     for step in planned:
         if step.stage in needed and store.record(step) is None:
             tell(f"{step.name} is not there yet; it is made now, from {found.title} …")

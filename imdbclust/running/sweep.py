@@ -18,6 +18,7 @@ from imdbclust.base.paths import reports
 from imdbclust.datasets import find as datasets
 from imdbclust.datasets.find import Dataset
 from imdbclust.display.csv_files import write_table
+from imdbclust.running.clean import in_use
 from imdbclust.running.execute import (
     DatasetRef,
     ExecutionOptions,
@@ -331,36 +332,39 @@ def sweep(
         _check_workers(workers, scheduler),
         (options or ExecutionOptions()).resolved(),
     )
-    tidy(out)
-    if force:
-        for planned in plan.executions.values():
-            discard(store.path(planned))
-    began = time.monotonic()
-    there = plan.there(store)
-    wanted = [planned for key, planned in plan.executions.items() if key not in there]
-    try:
-        with unfinished(out, name) as new:
-            watch = SettingReports(plan, store, new / "settings", command)
-            try:
-                for key, record in there.items():
-                    watch.ended(plan.executions[key], Outcome("done", record, reused=True))
-                todo = (plan, wanted, store, options, watch)
-                if wanted and options.engine != "plain":
-                    start_early()  # also for the notebook that looks at the sweep
-                if wanted and (scheduler or n_workers > 1):
-                    from imdbclust.running.workers import execute_on_workers
-
-                    n_workers = min(n_workers, len(wanted))
-                    execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
-                else:
-                    execute_locally(*todo)
-            finally:
-                watch.close()
-            results = results_table(plan, watch.outcomes)
-            error = _write(new, plan, store, name, results, watch.outcomes, command, began, options)
-            replace_folder(new, out / name)
-    finally:
+    with in_use(store.folder, map(store.path, plan.executions.values())):
         tidy(out)
+        if force:
+            for planned in plan.executions.values():
+                discard(store.path(planned))
+        began = time.monotonic()
+        there = plan.there(store)
+        wanted = [planned for key, planned in plan.executions.items() if key not in there]
+        try:
+            with unfinished(out, name) as new:
+                watch = SettingReports(plan, store, new / "settings", command)
+                try:
+                    for key, record in there.items():
+                        watch.ended(plan.executions[key], Outcome("done", record, reused=True))
+                    todo = (plan, wanted, store, options, watch)
+                    if wanted and options.engine != "plain":
+                        start_early()  # also for the notebook that looks at the sweep
+                    if wanted and (scheduler or n_workers > 1):
+                        from imdbclust.running.workers import execute_on_workers
+
+                        n_workers = min(n_workers, len(wanted))
+                        execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
+                    else:
+                        execute_locally(*todo)
+                finally:
+                    watch.close()
+                results = results_table(plan, watch.outcomes)
+                error = _write(
+                    new, plan, store, name, results, watch.outcomes, command, began, options
+                )
+                replace_folder(new, out / name)
+        finally:
+            tidy(out)
     folder = out / name
     if error:
         raise SweepFailed("{stage}: {type}: {message}".format_map(error), folder)
@@ -455,17 +459,18 @@ def _look_at(folder: Path, store: Store, options: ExecutionOptions) -> tuple[Pla
     planned = plan_notebook("sweep", file_sha256(folder / "results.parquet"))
     (folder / "notebooks").mkdir()
     notebook = folder / "notebooks" / f"{planned.name}.ipynb"
-    try:
-        record = store.record(planned) or execute_stage(
-            planned, store=store, inputs={"sweep": folder}, options=options
-        )
-    except StageFailed as failure:
-        source = notebook_of(planned.stage).read_text(encoding="utf-8")
-        notebook.write_text(failure.notebook or source, encoding="utf-8", newline="\n")
-        return planned, Outcome("failed", error=failure.error, seconds=failure.seconds)
-    there = store.path(planned)
-    shutil.copyfile(there / NOTEBOOK, notebook)
-    shutil.copytree(there / TABLES, folder / TABLES)
+    with in_use(store.folder, [store.path(planned)]):
+        try:
+            record = store.record(planned) or execute_stage(
+                planned, store=store, inputs={"sweep": folder}, options=options
+            )
+        except StageFailed as failure:
+            source = notebook_of(planned.stage).read_text(encoding="utf-8")
+            notebook.write_text(failure.notebook or source, encoding="utf-8", newline="\n")
+            return planned, Outcome("failed", error=failure.error, seconds=failure.seconds)
+        there = store.path(planned)
+        shutil.copyfile(there / NOTEBOOK, notebook)
+        shutil.copytree(there / TABLES, folder / TABLES)
     return planned, Outcome("done", record)
 
 
