@@ -598,7 +598,7 @@ def test_interruption_keeps_what_is_finished(films, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(running, "execute_once", interrupt)
     call = ["run", "--dataset", str(films), "--out", str(tmp_path), *small_arguments()]
     assert cli.main(call) == cli.INTERRUPTED
-    assert "goes on from there" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

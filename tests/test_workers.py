@@ -295,6 +295,6 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed,
             assert "Traceback" not in said
             assert call.nothing_is_left() == []
             if ended == 130:
-                assert "the same command goes on from there" in said
+                assert "repeat the command to continue" in said
                 assert list(temporary.iterdir()) == unfinished(out) == []
         goes_on_and_ends_well(calls, out, undisturbed, temporary)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
+from imdbclust.running.clean import use_until_exit
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in, settings
@@ -58,12 +59,14 @@ def prepare(stage: str, shared: dict[str, Value]) -> dict[str, Path]:
     if READS[stage]:
         found = find_dataset(str(shared.get("dataset", "auto")))
         store = Store(reports())
-        for step in plan_stages(settings(DEFAULT_PRESET, shared), found):
-            if step.stage in READS[stage]:
-                folders[step.stage] = store.path(step)
-                if store.record(step) is None:
-                    _say(f"{step.name} is computed first, from {found.title} …")
-                    execute_stage(step, store=store, films=DatasetRef.of(found))
+        planned = plan_stages(settings(DEFAULT_PRESET, shared), found)
+        needed = [step for step in planned if step.stage in READS[stage]]
+        folders = {step.stage: store.path(step) for step in needed}
+        use_until_exit(store.folder, folders.values())
+        for step in needed:
+            if store.record(step) is None:
+                _say(f"{step.name} is computed first, from {found.title} …")
+                execute_stage(step, store=store, films=DatasetRef.of(found))
         if found.synthetic:
             _say("The films are made up: no real films are available.")
     return folders
@@ -88,9 +91,11 @@ def _inputs_of_run(name: str, run: str) -> dict[str, Path]:
     try:
         folder = find_folder(run)
         manifest = read_manifest(folder)
-        return {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+        found = {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
     except NotARun as error:
         raise ParameterError(f"{FROM_RUN}: {error}") from None
+    use_until_exit(Store(folder.parent).folder, found.values())
+    return found
 
 
 def _say(text: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imdbclust.base.errors import Failure
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.base.text import byte_size
 from imdbclust.running.imports import quick_imports
@@ -67,7 +68,7 @@ class ExecutionOptions:
         return replace(self, engine=chosen_engine(self.engine))
 
 
-class StageFailed(RuntimeError):
+class StageFailed(Failure):
     """A notebook failed.
 
     Attributes

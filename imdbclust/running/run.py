@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imdbclust.base.disk import temporary
+from imdbclust.base.errors import Failure
 from imdbclust.base.paths import reports
 from imdbclust.base.text import counted, quoted
 from imdbclust.datasets.find import Dataset, find_dataset
+from imdbclust.running.clean import in_use
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.parameters import ParameterError, Value, settings
@@ -30,19 +32,21 @@ NOT_NAMES = ("stages", "interactive", "bench")
 """Folders in ``reports/`` that are not runs."""
 
 
-class RunFailed(RuntimeError):
+class RunFailed(Failure):
     """A stage of a run failed; the run's folder has the annotated notebook.
 
     Attributes
     ----------
     folder : Path
         The run's folder.
+    page : Path
+        The index of its report.
     """
 
     def __init__(self, error: dict | str, folder: Path):
         text = "{stage}: {type}: {message}"
         super().__init__(error if isinstance(error, str) else text.format_map(error))
-        self.folder = folder
+        self.folder, self.page = folder, folder / "index.html"
 
 
 def run(
@@ -97,21 +101,22 @@ def run(
     store = Store(reports() if out is None else Path(out).absolute())  # kernels change directory
     check_out(store.out, name)
     planned = plan_stages(values, found)
-    if options.engine != "plain" and (force or not all(map(store.record, planned))):
-        start_early()  # kernels import their libraries while the films are read here
-    check_possible(values, films_of(planned[0], store, found))
-    clear(store, planned if force else ())
-    manifest = new_manifest(name, preset, values, found, planned, command)
-    began = time.monotonic()
-    progress = RunProgress(planned)
-    try:
-        if found.synthetic:
-            progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {found.why}".strip())
-        execute_locally(planned, store, DatasetRef.of(found), options, progress)
-    finally:
-        progress.close()
-    manifest["seconds"] = round(time.monotonic() - began, 2)
-    folder = publish(store.out / name, manifest, planned, progress.outcomes, store)
+    with in_use(store.folder, map(store.path, planned)):
+        if options.engine != "plain" and (force or not all(map(store.record, planned))):
+            start_early()  # kernels import their libraries while the films are read here
+        check_possible(values, films_of(planned[0], store, found))
+        clear(store, planned if force else ())
+        manifest = new_manifest(name, preset, values, found, planned, command)
+        began = time.monotonic()
+        progress = RunProgress(planned)
+        try:
+            if found.synthetic:
+                progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {found.why}".strip())
+            execute_locally(planned, store, DatasetRef.of(found), options, progress)
+        finally:
+            progress.close()
+        manifest["seconds"] = round(time.monotonic() - began, 2)
+        folder = publish(store.out / name, manifest, planned, progress.outcomes, store)
     if manifest["error"]:
         raise RunFailed(manifest["error"], folder)
     return folder

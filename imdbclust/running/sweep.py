@@ -17,13 +17,8 @@ from imdbclust.base.paths import reports
 from imdbclust.base.text import counted
 from imdbclust.datasets.find import Dataset, find_dataset
 from imdbclust.display.csv_files import write_table
-from imdbclust.running.execute import (
-    DatasetRef,
-    ExecutionOptions,
-    Outcome,
-    StageFailed,
-    execute_stage,
-)
+from imdbclust.running.clean import in_use
+from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.pages.report import render_sweep
 from imdbclust.running.parameters import ParameterError, Value
@@ -226,33 +221,18 @@ def sweep(
     check_out(store.out, check_name(name))
     n_workers = _check_workers(workers, scheduler)
     options = (options or ExecutionOptions()).resolved()
-    clear(store, plan.executions.values() if force else ())
     began = time.monotonic()
-    finished = plan.finished(store)
-    remaining = [planned for key, planned in plan.executions.items() if key not in finished]
-    try:
-        with unfinished(store.out, name) as new:
-            watch = SettingReports(plan, store, new / "settings", command)
-            try:
-                for key, record in finished.items():
-                    watch.ended(plan.executions[key], Outcome("done", record, reused=True))
-                todo = (remaining, store, DatasetRef.of(plan.dataset), options, watch)
-                if remaining and options.engine != "plain":
-                    start_early()  # also for the notebook of the sweep
-                if remaining and (scheduler or n_workers > 1):
-                    from imdbclust.running.workers import execute_on_workers
-
-                    n_workers = min(n_workers, len(remaining))
-                    execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
-                else:
-                    execute_locally(*todo)
-            finally:
-                watch.close()
-            results = results_table(plan, watch.outcomes)
-            error = _write(new, name, watch, results, began, replace(options, timeout=None))
-            replace_folder(new, store.out / name)
-    finally:
-        tidy(store.out)
+    with in_use(store.folder, map(store.path, plan.executions.values())):
+        clear(store, plan.executions.values() if force else ())
+        try:
+            with unfinished(store.out, name) as new:
+                watch = SettingReports(plan, store, new / "settings", command)
+                _execute(watch, options, n_workers, scheduler)
+                results = results_table(plan, watch.outcomes)
+                error = _write(new, name, watch, results, began, replace(options, timeout=None))
+                replace_folder(new, store.out / name)
+        finally:
+            tidy(store.out)
     n_failed = int((results["status"] == "failed").sum())
     if n_failed and not error:
         error = f"{n_failed} of {counted(len(results), 'setting')} failed"
@@ -280,6 +260,30 @@ def _check_workers(workers: int | None, scheduler: str | None) -> int:
             raise ParameterError("more workers need Dask: pip install 'imdbclust[cluster]'")
         return 1
     return workers or cpu_count()
+
+
+def _execute(
+    watch: SettingReports, options: ExecutionOptions, n_workers: int, scheduler: str | None
+) -> None:
+    """Execute the stages of a sweep that are not finished."""
+    plan, store = watch.plan, watch.store
+    finished = plan.finished(store)
+    remaining = [planned for key, planned in plan.executions.items() if key not in finished]
+    todo = (remaining, store, DatasetRef.of(plan.dataset), options, watch)
+    try:
+        for key, record in finished.items():
+            watch.ended(plan.executions[key], Outcome("done", record, reused=True))
+        if remaining and options.engine != "plain":
+            start_early()  # also for the notebook of the sweep
+        if remaining and (scheduler or n_workers > 1):
+            from imdbclust.running.workers import execute_on_workers
+
+            n_workers = min(n_workers, len(remaining))
+            execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
+        else:
+            execute_locally(*todo)
+    finally:
+        watch.close()
 
 
 def _write(
@@ -329,17 +333,13 @@ def _execute_notebook(
 ) -> Outcome:
     """Execute the notebook of a sweep, and copy what it leaves into the sweep's folder."""
     (folder / "notebooks").mkdir()
-    try:
-        record = store.record(planned) or execute_stage(
-            planned, store=store, inputs={"sweep": folder}, options=options
-        )
-        outcome = Outcome("done", record)
-    except StageFailed as failure:
-        outcome = Outcome.of(failure)
-        if not outcome.notebook:  # a page needs one
+    with in_use(store.folder, [store.path(planned)]):
+        how = {"inputs": {"sweep": folder}, "options": options}
+        outcome = execute_once(planned, store=store, **how)
+        if outcome.status == "failed" and not outcome.notebook:  # a page needs one
             source = notebook_of(planned.stage).read_text(encoding="utf-8")
             outcome = replace(outcome, notebook=source)
-    copy_stage(planned, outcome, store, folder)
+        copy_stage(planned, outcome, store, folder)
     return outcome
 
 

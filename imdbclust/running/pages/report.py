@@ -27,6 +27,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from imdbclust.base.disk import replacing
+from imdbclust.base.errors import Failure
 from imdbclust.display.render import TURNS
 from imdbclust.running.imports import quick_imports
 
@@ -67,7 +68,7 @@ OVERVIEW_HEADINGS = {
 }
 
 
-class RenderError(RuntimeError):
+class RenderError(Failure):
     """Pages are not fit to be read; the message names every page and problem.
 
     Attributes
