@@ -354,7 +354,7 @@ CALLS = {
     "assign nothing": (("assign",), 2, "required: RUN"),
     "assign without evidence": (("assign", "x"), 2, "give --actor and --genre, or else --file"),
     "assign both": (("assign", "x", "--genre", "War", "--file", "f.jsonl"), 2, "or else --file"),
-    "assign an empty actor": (("assign", "x", "--actor", ""), 2, "must be an id or a name, not"),
+    "assign an empty actor": (("assign", "x", "--actor", ""), 2, "--actor must be an id or a name"),
     "assign an empty file": (("assign", "x", "--file", ""), 2, "the path is empty"),
     "assign of no run": (("assign", "x", "--genre", "War"), 2, "there is no run 'x' in"),
     "assign of nothing": (("assign", "", "--genre", "War"), 2, "there is no run ''"),

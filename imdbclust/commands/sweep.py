@@ -12,7 +12,7 @@ options:
   --workers N           number of notebooks to execute in parallel (default:
                         number of cores)
   --scheduler ADDRESS   execute on the workers of this Dask scheduler, e.g.
-                        tcp://10.0.0.1:8786
+                        tcp://10.0.0.1:8786 (default: on this machine)
   --dry-run             list the stages that would run and those already finished
 """
 
