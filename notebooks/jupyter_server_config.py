@@ -1,7 +1,7 @@
-"""What ``make lab`` starts JupyterLab with, whatever the user's own configuration says.
+"""Settings with which ``make lab`` starts JupyterLab; they override the user's configuration.
 
-A page that reaches the server can run any code, so it listens on this machine only, and to nobody
-who does not have this start's token.
+Anyone who can connect to the server can run arbitrary code. It therefore accepts connections from
+this machine only, and only with a token that is new for every start.
 """
 
 import secrets
