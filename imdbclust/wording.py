@@ -138,10 +138,6 @@ def metric_name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _span(first: float, last: float) -> str:
-    return f"{first:,}" if first == last else f"{first:,} to {last:,}"
-
-
 # ---------------------------------------------------------------- 01_load
 
 
@@ -164,13 +160,14 @@ def skipped_records(n: int) -> str:
 
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
-    busiest = years.loc[years["movies"].idxmax()]
-    span = f"{years['year'].min()} to {years['year'].max()}"
+    year, movies = years["year"], years["movies"]
+    span = f"{year.min()}" if len(year) == 1 else f"{year.min()} to {year.max()}"
+    busiest = movies.idxmax()
     return {
-        "caption": f"Movies per year, {span}; n = {years['movies'].sum():,} movies with a year.",
+        "caption": f"Movies per year, {span}; n = {counted(movies.sum(), 'movie')} with a year.",
         "alt": f"Bar chart, one bar per year, {span}. The median year has "
-        f"{years['movies'].median():,.0f} movies, the busiest ({busiest['year']}) "
-        f"{busiest['movies']:,}.",
+        f"{counted(round(movies.median()), 'movie')}, the busiest ({year[busiest]}) "
+        f"{movies[busiest]:,}.",
     }
 
 
@@ -201,7 +198,8 @@ def cast_sizes(casts: pd.DataFrame, median: float) -> dict[str, str]:
 def casts(median: float, n_castless: int) -> str:
     """Say how large the casts are."""
     castless = counted(n_castless, "movie lists", "movies list")
-    return f"Half of the movies list at most {median:g} actors. {castless} no actor."
+    actors = "actor" if median == 1 else "actors"
+    return f"Half of the movies list at most {median:g} {actors}. {castless} no actor."
 
 
 def actor_genre_counts(n_actors: int, most: int) -> str:
@@ -212,9 +210,10 @@ def actor_genre_counts(n_actors: int, most: int) -> str:
 
 def careers(leader: str, n_movies: int, n_single: int, n_actors: int) -> str:
     """Say who plays in most movies, and how many actors play in a single one."""
+    play = "plays" if n_single == 1 else "play"
     return (
         f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {n_single:,} "
-        f"({n_single / n_actors:.0%}) play in only one."
+        f"({n_single / n_actors:.0%}) {play} in only one."
     )
 
 
@@ -253,10 +252,13 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
     """Say how many movies are connected by shared actors."""
     isolated = counted(n_isolated, "movie shares", "movies share")
     castless = counted(n_castless, "movie has", "movies have")
+    connected = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
+    rest = (
+        f" {isolated} no actor with any other movie, and {castless} no cast: their casts give no "
+        "hint where they belong."
+    )
     return (
-        f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%}) are connected "
-        f"through shared actors. {isolated} no actor with any other movie, and {castless} no cast: "
-        "their casts give no hint where they belong."
+        f"{connected} are connected through shared actors.{rest if n_isolated + n_castless else ''}"
     )
 
 
@@ -297,8 +299,10 @@ def eigengap(gap: int) -> str:
 
 def without_coordinates(n: int, *, weighted: bool) -> str:
     """Say how many movies have no coordinates, and why."""
+    if not n:
+        return "Every movie has coordinates."
     have = counted(n, "movie has", "movies have")
-    link = ", or no actor who links them to the main body of movies" if weighted else ""
+    link = ", or a cast without a link to the main body of movies" if weighted else ""
     return f"{have} no coordinates (no cast{link})."
 
 
@@ -332,11 +336,11 @@ def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
     """Say how many near movies share an actor; `n_sampled`: of how many, if not of all."""
     if not n_pairs:
         return "No two movies have coordinates, so no movie has neighbours."
+    rest = " The rest are close through other movies in which their actors appear."
     sample = f" (for a sample of {counted(n_sampled, 'movie')})" if n_sampled else ""
     return (
         f"Among {counted(n_pairs, 'pair')} of a movie and one of its nearest movies{sample}, "
-        f"{share:.0%} share an actor. The rest are close through other movies in which their "
-        "actors appear."
+        f"{share:.0%} share an actor.{rest if share < 1 else ''}"
     )
 
 
@@ -358,22 +362,26 @@ def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
 
 def clusters(sizes: pd.DataFrame, effective: float, n_unplaced: int) -> str:
     """Say how large the clusters are, given ``label`` and ``movies``, largest first."""
-    largest, least = sizes.iloc[0], sizes["movies"].iloc[-1]
-    unplaced = counted(n_unplaced, "movie is", "movies are") + " unplaced."
-    plural = "movie" if largest["movies"] == 1 else "movies"
+    most, least = sizes["movies"].iloc[0], sizes["movies"].iloc[-1]
+    span = f"{least:,} to {counted(most, 'movie')}" if least < most else counted(most, "movie")
+    each = " each" if least == most and len(sizes) > 1 else ""
+    unplaced = counted(n_unplaced, "movie is", "movies are")
     return (
-        f"{counted(len(sizes), 'cluster')} of {_span(least, largest['movies'])} {plural}, as "
-        f"diverse as {effective:.1f} clusters of equal size. The largest, {largest['label']}, has "
-        f"{largest['movies'] / sizes['movies'].sum():.0%} of the placed movies."
-        + (f" {unplaced}" if n_unplaced else "")
+        f"{counted(len(sizes), 'cluster')} of {span}{each}, as diverse as {effective:.1f} clusters "
+        f"of equal size. The largest, {sizes['label'].iloc[0]}, has "
+        f"{most / sizes['movies'].sum():.0%} of the placed movies."
+        + (f" {unplaced} unplaced." if n_unplaced else "")
     )
 
 
 def empty_clusters(n_empty: int, n_clusters: int, n_positions: int, n_placed: int) -> str:
-    """Say how many clusters have no movie, and why."""
+    """Say how many clusters have no movie, and why; empty if all have movies."""
+    if not n_empty:
+        return ""
     have = f"{n_empty:,} of {counted(n_clusters, 'cluster')} {'has' if n_empty == 1 else 'have'}"
     if n_positions >= n_clusters:
-        return f"{have} no movie: when k-means stopped, no movie was nearest to their centers."
+        centers = "its center" if n_empty == 1 else "their centers"
+        return f"{have} no movie: when k-means stopped, no movie was nearest to {centers}."
     return (
         f"{have} no movie: the {counted(n_placed, 'placed movie')} have only "
         f"{counted(n_positions, 'distinct position')}."
@@ -486,7 +494,7 @@ def split_in_time(year: int, bits: float | None) -> str:
     """Say what clusters of earlier movies predict about later ones; None without a split."""
     if bits is None:
         return f"No split at {year}: one side has too few movies with a cast."
-    return f"Clusters of movies before {year} carry {bits:.2f} bits about movies from {year} on."
+    return f"Clusters of movies before {year} carry {bits:z.2f} bits about movies from {year} on."
 
 
 def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
@@ -498,7 +506,7 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     }
     best = dict(zip(supported["measure"], supported["n_clusters"], strict=True))
     if not best:
-        return "No other number of clusters could be tried."
+        return "No number of clusters could be tried."
     numbers = set(best.values())
     if len(numbers) == 1:
         return f"Among the numbers tried, all measures support {counted(*numbers, 'cluster')}."
@@ -548,12 +556,15 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     `n_rejected`: further pairs whose lift interval excludes 1.
     """
     are = "is" if n_flagged == 1 else "are"
-    more = counted(n_rejected, "pair has", "pairs have")
-    but = "does" if n_rejected == 1 else "do"
+    pairs = "pair has" if n_rejected == 1 else f"{n_rejected:,} pairs have"
+    do = "does" if n_rejected == 1 else "do"
+    rest = (
+        f" Another {pairs} a lift interval that excludes 1 but {do} not survive the correction for "
+        "multiple testing."
+    )
     return (
         f"{n_flagged:,} of {counted(n_pairs, 'genre-cluster pair')} {are} over- or "
-        f"under-represented beyond what the decade explains. Another {more} a lift interval that "
-        f"excludes 1 but {but} not survive the correction."
+        f"under-represented beyond what the decade explains.{rest if n_rejected else ''}"
     )
 
 
@@ -614,15 +625,15 @@ def no_posterior(genre: str, actor: str) -> str:
 
 def new_movie(case: str, cluster: int, probability: float) -> str:
     """Say where a new movie belongs; `case` is what is known of it, such as ``genre alone``."""
-    return f"Given {case}: {cluster_name(cluster)} with probability {probability:.3f}."
+    return f"Given {case}: {cluster_name(cluster)} (probability {probability:.3f})."
 
 
 def coverage(covered: pd.Series, level: float) -> str:
     """Say how many counts of held-out movies are in their predictive intervals."""
+    counts = counted(int(covered["cells"]), "count")
     return (
-        f"For held-out movies the {level:.0%} intervals cover {covered['covered_randomised']:.1%} "
-        f"of {counted(covered['cells'], 'count')} ({covered['covered']:.1%} before correcting for "
-        "discreteness)."
+        f"For held-out movies, the {level:.0%} intervals cover {covered['covered_randomised']:.1%} "
+        f"of {counts} ({covered['covered']:.1%} before correcting for discreteness)."
     )
 
 
@@ -675,7 +686,10 @@ def no_expected_rating(genre: str, n_rated: int) -> str:
 
 def mixed_up(genre: str, total: float) -> str:
     """Say to what the posteriors add up if the two experiments are mixed up."""
-    return f"Mixing the two experiments gives posteriors for {genre} that add up to {total:.4f}."
+    return (
+        f"Mixing the two experiments gives posteriors for {genre} that add up to {total:.4f} "
+        "instead of 1."
+    )
 
 
 def explorer(n_movies: int, of_movies: int, n_actors: int, of_actors: int) -> str:
@@ -776,12 +790,12 @@ def axis_importance(shares: pd.Series, metric: str, seed: str) -> str:
 
 def bands(axis: str, lines: pd.DataFrame, metric: str, n_settings: int) -> dict[str, str]:
     """Describe the figure of metrics along an axis, given ``x`` and ``mean`` of the chosen one."""
-    top = lines.loc[lines["mean"].idxmax()]
+    means = lines["mean"]
     return {
         "caption": f"Metrics at each value of {axis}: mean and range over all settings with it; "
         f"n = {counted(n_settings, 'setting')}.",
-        "alt": f"The mean of {metric_name(metric)} ranges from {lines['mean'].min():.3g} to "
-        f"{top['mean']:.3g}; it is highest at {axis} {top['x']}.",
+        "alt": f"The mean of {metric_name(metric)} ranges from {means.min():.3g} to "
+        f"{means.max():.3g}; it is highest at {axis} {lines['x'][means.idxmax()]}.",
     }
 
 

@@ -21,16 +21,15 @@ from degenerate import (
     write_films,
 )
 
-from imdbclust import plots
+from imdbclust import plots, wording
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
+from imdbclust.clustering import cluster_movies, n_positions
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
 from imdbclust.evaluation import measure as ev
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (
-    kept_sentence,
     map_movies,
     n_dimensions,
     nearest_movies,
@@ -158,10 +157,11 @@ def test_components_beyond_the_rank_are_counted(alike):
 
 
 def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
-    assert kept_sentence(alike[0]).startswith("All casts are alike")
+    kept = [float(embedding.explained_variance_ratio.sum()) for embedding in alike]
+    assert wording.share_kept(kept[0], 3, weighted=False).startswith("All casts are identical")
     assert (
-        kept_sentence(alike[1])
-        == "3 components keep 100.0% of the weighted matrix' sum of squares."
+        wording.share_kept(kept[1], 3, weighted=True)
+        == "3 components keep 100.0% of the sum of squares of the weighted matrix."
     )
     drawn = plots.plot_scree(scree_table(alike[0]))
     assert [text.get_text() for text in drawn.figure.axes[1].texts] == ["no variance to keep"]
@@ -183,10 +183,12 @@ def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike,
     options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
     clustering = cluster_movies(alike[0], algorithm=algorithm, **options)
     assert sorted(clustering.sizes()) == [0, 0, 12]
-    assert empty_sentence(alike[0], clustering) == (
-        "Clusters without a movie: 2 of 3. By their casts, all 12 movies lie on one spot."
+    assert wording.empty_clusters(2, 3, n_positions(alike[0], clustering), 12) == (
+        "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )
-    assert empty_sentence(alike[0], clustering_of_all_in_one(alike[0])) == ""
+    all_in_one = clustering_of_all_in_one(alike[0])
+    n_empty = int((all_in_one.sizes() == 0).sum())
+    assert wording.empty_clusters(n_empty, 1, n_positions(alike[0], all_in_one), 12) == ""
 
 
 def clustering_of_all_in_one(embedding):
@@ -199,7 +201,8 @@ def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
     corpus = toy_corpus()
     embedding = reduce_movies(build_incidence(corpus), n_components=3, random_state=0)
     clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
-    assert "The search for centers ended" in empty_sentence(embedding, clustering)
+    found = n_positions(embedding, clustering)
+    assert "when k-means stopped" in wording.empty_clusters(1, 3, found, 8)
 
 
 def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
@@ -223,10 +226,6 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
     assert list(warnings.filters) == before
 
 
-def test_the_unplaced_are_no_cluster_in_a_sentence():
-    assert (cluster_words(3), cluster_words(-1)) == ("cluster 3", "no cluster (unplaced)")
-
-
 # evaluation
 
 
@@ -246,15 +245,6 @@ def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
     part = ev.Subsample(everything, castless, fit)
     with pytest.raises(ev.NotEvaluated, match="of 1 movies held out none has a cast"):
         ev.tell_held_out(corpus, incidence, part)
-
-
-def test_sentences_claim_no_more_than_the_numbers_do():
-    assert "all of which (100%) the era explains: 0.05 are left" in ev.era_sentence(0.0, 0.05)
-    assert "-0.00" not in ev.era_sentence(-1e-9, -1e-8)
-    said = ev.stability_sentence(1.0, 1.0, -0.001)
-    assert said.startswith("There is no structure that tells of genres: the clusters come back")
-    assert said.endswith("they tell 0.00 bits.")
-    assert "are not those of another (ARI 0.01)" in ev.stability_sentence(1.0, 0.01, 0.5)
 
 
 @pytest.mark.parametrize(("found", "right"), [(0.0, 0), (-0.2, -0.2)])

@@ -63,6 +63,18 @@ def test_cells_are_short_and_define_nothing(path):
 
 
 @each_notebook
+def test_every_sentence_stands_in_wording(path):
+    shows = {"say", "warn", "check", "table", "figure", "heat"}
+    for cell in cells_of(path, "code"):
+        for call in ast.walk(ast.parse(source_of(cell))):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in shows:
+                nodes = [node for value in [*call.args, *call.keywords] for node in ast.walk(value)]
+                assert not any(isinstance(node, ast.JoinedStr) for node in nodes), source_of(cell)
+                texts = [node.value for node in nodes if isinstance(node, ast.Constant)]
+                assert not [text for text in texts if " " in str(text)], source_of(cell)
+
+
+@each_notebook
 def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
     opening = source_of(cells_of(path)[0])
     assert re.match(r"# .+\?\n", opening)
