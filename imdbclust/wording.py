@@ -180,8 +180,9 @@ def undated_movies(n: int) -> str:
 
 def genres_per_movie(mean: float, n_without: int) -> str:
     """Say how many genres a movie has."""
-    without = counted(n_without, "movie has", "movies have")
-    return f"A movie has {mean:.2f} genres on average. {without} no genre."
+    without = counted(n_without, "movie has no genre", "movies have no genre")
+    rest = without if n_without else "Every movie has a genre"
+    return f"A movie has {mean:.2f} genres on average. {rest}."
 
 
 def cast_sizes(casts: pd.DataFrame, median: float) -> dict[str, str]:
@@ -197,9 +198,10 @@ def cast_sizes(casts: pd.DataFrame, median: float) -> dict[str, str]:
 
 def casts(median: float, n_castless: int) -> str:
     """Say how large the casts are."""
-    castless = counted(n_castless, "movie lists", "movies list")
+    castless = counted(n_castless, "movie lists no actor", "movies list no actor")
     actors = "actor" if median == 1 else "actors"
-    return f"Half of the movies list at most {median:g} {actors}. {castless} no actor."
+    rest = castless if n_castless else "Every movie lists an actor"
+    return f"Half of the movies list at most {median:g} {actors}. {rest}."
 
 
 def actor_genre_counts(n_actors: int, most: int) -> str:
@@ -251,10 +253,10 @@ def credits_of_top_tenth(share: float) -> str:
 def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) -> str:
     """Say how many movies are connected by shared actors."""
     isolated = counted(n_isolated, "movie shares", "movies share")
-    castless = counted(n_castless, "movie has", "movies have")
+    castless = counted(n_castless, "has no cast", "have no cast")
     connected = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
     rest = (
-        f" {isolated} no actor with any other movie, and {castless} no cast: their casts give no "
+        f" {isolated} no actor with any other movie, and {castless}: their casts give no "
         "hint where they belong."
     )
     return (
@@ -439,9 +441,9 @@ def stability(
     words = ("hardly stable", "somewhat stable", "stable")
     word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]
     return (
-        f"The clusters are {word}: refits on random 80% subsamples agree with an adjusted Rand "
-        f"index of {ari_subsamples:z.2f} (1 = identical, 0 = chance), refits with other seeds with "
-        f"{ari_seeds:z.2f}."
+        f"The clusters are {word}: the adjusted Rand index (1 = identical, 0 = chance) is "
+        f"{ari_subsamples:z.2f} between refits on random 80% subsamples, and {ari_seeds:z.2f} "
+        "between refits with other seeds."
     )
 
 
@@ -485,8 +487,8 @@ def nulls(in_sample: float, of_era: float) -> dict[str, str]:
     return {
         "caption": "Bits about genres under each null (bars) and observed (line), in-sample and "
         "for held-out movies.",
-        "alt": f"In-sample, {in_sample:.2f} bits are observed, and {of_era:.2f} when labels are "
-        "permuted within years.",
+        "alt": f"Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within "
+        f"years: {of_era:.2f} bits.",
     }
 
 
@@ -571,8 +573,8 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
 def lift(shape: tuple[int, int], n_flagged: int, n_movies: int, strongest: str) -> dict[str, str]:
     """Describe the heat map of lift; `strongest` is :func:`strongest_lift` or empty."""
     return {
-        "caption": "Lift of the most frequent genres. The numbers are movies; * marks an "
-        "association beyond the decade that survives the correction for false discoveries; "
+        "caption": "Lift of the most frequent genres. Numbers in the cells count movies; * marks "
+        "an association that the decade does not explain and that survives the correction; "
         f"n = {counted(n_movies, 'movie')}.",
         "alt": f"Heat map of {counted(shape[0], 'genre')} by {counted(shape[1], 'cluster')}; "
         f"{counted(n_flagged, 'cell has', 'cells have')} an asterisk. {strongest}".rstrip(),

@@ -69,17 +69,20 @@ def test_a_run_goes_through_and_gives_a_reason_for_all_that_is_missing(name, pre
 
 SAID = {
     "one actor": [
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot."
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position."
     ],
     "same cast": [
-        "Components that hold nothing: 3 of 4. All that the casts have in common fits into 1.",
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot.",
+        "3 of 4 components are empty: the matrix has rank 1.",
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position.",
         "not evaluated: too few movies (12 placed) or actors (4) for parts of them",
     ],
-    "two casts": ["Components that hold nothing: 2 of 4", "all 60 movies lie on 2 different spots"],
-    "components above the rank": ["Components that hold nothing: 5 of 8"],
-    "one movie": ["All casts are alike, so the matrix has no variance", "(1 placed)"],
-    "a genre of all": ["There is no structure that tells of genres: the clusters come back"],
+    "two casts": [
+        "2 of 4 components are empty",
+        "the 60 placed movies have only 2 distinct positions",
+    ],
+    "components above the rank": ["5 of 8 components are empty"],
+    "one movie": ["All casts are identical, so the matrix has no variance", "(1 placed)"],
+    "a genre of all": ["The clusters are unrelated to genres: they reappear in subsamples"],
 }
 """Sentences that the index of a run has to have."""
 

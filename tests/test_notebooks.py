@@ -64,14 +64,22 @@ def test_cells_are_short_and_define_nothing(path):
 
 @each_notebook
 def test_every_sentence_stands_in_wording(path):
-    shows = {"say", "warn", "check", "table", "figure", "heat"}
     for cell in cells_of(path, "code"):
-        for call in ast.walk(ast.parse(source_of(cell))):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in shows:
-                nodes = [node for value in [*call.args, *call.keywords] for node in ast.walk(value)]
-                assert not any(isinstance(node, ast.JoinedStr) for node in nodes), source_of(cell)
-                texts = [node.value for node in nodes if isinstance(node, ast.Constant)]
-                assert not [text for text in texts if " " in str(text)], source_of(cell)
+        for node in ast.walk(ast.parse(source_of(cell))):
+            if isinstance(node, ast.Assign):
+                names = {getattr(target, "id", "") for target in node.targets}
+                shown = [node.value] if names & {"caption", "alt", "text"} else []
+            elif isinstance(node, ast.Call):
+                method = getattr(node.func, "attr", "")
+                shown = [word.value for word in node.keywords if word.arg in ("caption", "alt")]
+                shown += node.args[:1] if method in ("say", "warn") else []
+                shown += node.args[1:2] if method == "check" else []
+            else:
+                continue
+            nodes = [node for value in shown for node in ast.walk(value)]
+            assert not any(isinstance(node, ast.JoinedStr) for node in nodes), source_of(cell)
+            texts = [node.value for node in nodes if isinstance(node, ast.Constant)]
+            assert not [text for text in texts if " " in str(text)], source_of(cell)
 
 
 @each_notebook

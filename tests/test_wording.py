@@ -134,12 +134,13 @@ def test_genres_and_casts():
         "A movie has 1.23 genres on average. 1 movie has no genre."
     )
     assert wording.genres_per_movie(1, 2).endswith("2 movies have no genre.")
+    assert wording.genres_per_movie(1, 0).endswith("Every movie has a genre.")
     assert (
         wording.casts(1.0, 1) == "Half of the movies list at most 1 actor. 1 movie lists no actor."
     )
     assert (
         wording.casts(2.5, 0)
-        == "Half of the movies list at most 2.5 actors. 0 movies list no actor."
+        == "Half of the movies list at most 2.5 actors. Every movie lists an actor."
     )
     said = wording.cast_sizes(frame(actors_listed=[0, 3, 1500], movies=[1, 20, 2]), 3.0)
     assert said["caption"].endswith("n = 23 movies.")
@@ -177,7 +178,7 @@ def test_matrix():
 def test_components():
     assert wording.components(3000, 4000, 1, 2) == (
         "3,000 of 4,000 movies (75%) are connected through shared actors. 1 movie shares no actor "
-        "with any other movie, and 2 movies have no cast: their casts give no hint where they "
+        "with any other movie, and 2 have no cast: their casts give no hint where they "
         "belong."
     )
     assert "10 movies share no actor" in wording.components(1, 12, 10, 1)
