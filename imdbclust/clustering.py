@@ -469,23 +469,10 @@ def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:
     return found[np.isfinite(found["distance"])].reset_index(drop=True)
 
 
-def cluster_words(cluster: int) -> str:
-    """Return what a sentence calls a group: ``cluster 3``, or ``no cluster (unplaced)``."""
-    return "no cluster (unplaced)" if cluster == UNPLACED else f"cluster {cluster:.0f}"
-
-
-def empty_sentence(embedding: Embedding, clustering: Clustering) -> str:
-    """Say how many clusters have no movie, and why; empty if there are none."""
-    n_empty = int((clustering.sizes().drop(UNPLACED, errors="ignore") == 0).sum())
-    if not n_empty:
-        return ""
+def n_positions(embedding: Embedding, clustering: Clustering) -> int:
+    """Return the number of distinct positions of the placed movies."""
     scores = embedding.scores[clustering.placed].round(NEAREST_DECIMALS) + 0.0
-    n_spots = len(np.unique(scores, axis=0))
-    said = f"Clusters without a movie: {n_empty:,} of {clustering.n_clusters:,}."
-    if n_spots >= clustering.n_clusters:
-        return f"{said} The search for centers ended with no movie nearest to these."
-    spots = "one spot" if n_spots == 1 else f"{n_spots:,} different spots"
-    return f"{said} By their casts, all {len(scores):,} movies lie on {spots}."
+    return len(np.unique(scores, axis=0))
 
 
 def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:

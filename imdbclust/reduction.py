@@ -317,18 +317,6 @@ def n_dimensions(singular_values: np.ndarray) -> int:
     return int((singular_values > ZERO * singular_values.max(initial=0.0)).sum())
 
 
-def kept_sentence(embedding: Embedding) -> str:
-    """Say how much of the matrix the components keep."""
-    kept = float(embedding.explained_variance_ratio.sum())
-    if np.isnan(kept):
-        return "All casts are alike, so the matrix has no variance that components could keep."
-    n, weighted = embedding.n_components, embedding.settings["weighting"] != "none"
-    whole = "weighted matrix' sum of squares" if weighted else "variance of the matrix"
-    said = f"{n} component{'s keep' if n > 1 else ' keeps'} {kept:.1%} of the {whole}."
-    few = " Casts have hardly any common structure that few dimensions could hold."
-    return said + (few if kept < 0.5 else "")
-
-
 def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.DataFrame:
     """Return the `n` actors with the largest absolute weight in each component.
 

@@ -22,9 +22,9 @@ from degenerate import (
 )
 
 from imdbclust import evaluation as ev
-from imdbclust import plots
+from imdbclust import plots, wording
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.clustering import cluster_words, empty_sentence
+from imdbclust.clustering import n_positions
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
@@ -32,7 +32,6 @@ from imdbclust.evaluation.held_out import score_held_out
 from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (
-    kept_sentence,
     map_movies,
     n_dimensions,
     nearest_movies,
@@ -71,17 +70,20 @@ def test_a_run_goes_through_and_gives_a_reason_for_all_that_is_missing(name, pre
 
 SAID = {
     "one actor": [
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot."
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position."
     ],
     "same cast": [
-        "Components that hold nothing: 3 of 4. All that the casts have in common fits into 1.",
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot.",
+        "3 of 4 components are empty: the matrix has rank 1.",
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position.",
         "not evaluated: too few movies (12 placed) or actors (4) to fit subsamples with 2 clusters",
     ],
-    "two casts": ["Components that hold nothing: 2 of 4", "all 60 movies lie on 2 different spots"],
-    "components above the rank": ["Components that hold nothing: 5 of 8"],
-    "one movie": ["All casts are alike, so the matrix has no variance", "(1 placed)"],
-    "a genre of all": ["There is no structure that tells of genres: the clusters come back"],
+    "two casts": [
+        "2 of 4 components are empty",
+        "the 60 placed movies have only 2 distinct positions",
+    ],
+    "components above the rank": ["5 of 8 components are empty"],
+    "one movie": ["All casts are identical, so the matrix has no variance", "(1 placed)"],
+    "a genre of all": ["The clusters are unrelated to genres: they reappear in subsamples"],
 }
 """Sentences that the index of a run has to have."""
 
@@ -156,10 +158,11 @@ def test_components_beyond_the_rank_are_counted(alike):
 
 
 def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
-    assert kept_sentence(alike[0]).startswith("All casts are alike")
+    kept = [float(embedding.explained_variance_ratio.sum()) for embedding in alike]
+    assert wording.share_kept(kept[0], 3, weighted=False).startswith("All casts are identical")
     assert (
-        kept_sentence(alike[1])
-        == "3 components keep 100.0% of the weighted matrix' sum of squares."
+        wording.share_kept(kept[1], 3, weighted=True)
+        == "3 components keep 100.0% of the sum of squares of the weighted matrix."
     )
     drawn = plots.plot_scree(scree_table(alike[0]))
     assert [text.get_text() for text in drawn.figure.axes[1].texts] == ["no variance to keep"]
@@ -181,10 +184,12 @@ def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike,
     options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
     clustering = clustered(alike[0], algorithm=algorithm, **options)
     assert sorted(clustering.sizes()) == [0, 0, 12]
-    assert empty_sentence(alike[0], clustering) == (
-        "Clusters without a movie: 2 of 3. By their casts, all 12 movies lie on one spot."
+    assert wording.empty_clusters(2, 3, n_positions(alike[0], clustering), 12) == (
+        "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )
-    assert empty_sentence(alike[0], clustering_of_all_in_one(alike[0])) == ""
+    all_in_one = clustering_of_all_in_one(alike[0])
+    n_empty = int((all_in_one.sizes() == 0).sum())
+    assert wording.empty_clusters(n_empty, 1, n_positions(alike[0], all_in_one), 12) == ""
 
 
 def clustering_of_all_in_one(embedding):
@@ -197,7 +202,8 @@ def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
     corpus = toy_corpus()
     embedding = reduced(build_incidence(corpus), 3)
     clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
-    assert "The search for centers ended" in empty_sentence(embedding, clustering)
+    found = n_positions(embedding, clustering)
+    assert "when k-means stopped" in wording.empty_clusters(1, 3, found, 8)
 
 
 def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
@@ -219,10 +225,6 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
         thread.join()
     assert failures == []
     assert list(warnings.filters) == before
-
-
-def test_the_unplaced_are_no_cluster_in_a_sentence():
-    assert (cluster_words(3), cluster_words(-1)) == ("cluster 3", "no cluster (unplaced)")
 
 
 # evaluation
@@ -247,15 +249,6 @@ def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
     part = Subsample(everything, castless, fit)
     with pytest.raises(ev.NotEvaluated, match=r"no held-out movie has a cast \(1 movie held out\)"):
         score_held_out(corpus, incidence, part)
-
-
-def test_sentences_claim_no_more_than_the_numbers_do():
-    assert "all of which (100%) the era explains: 0.05 are left" in ev.era_sentence(0.0, 0.05)
-    assert "-0.00" not in ev.era_sentence(-1e-9, -1e-8)
-    said = ev.stability_sentence(1.0, 1.0, -0.001)
-    assert said.startswith("There is no structure that tells of genres: the clusters come back")
-    assert said.endswith("they tell 0.00 bits.")
-    assert "are not those of another (ARI 0.01)" in ev.stability_sentence(1.0, 0.01, 0.5)
 
 
 @pytest.mark.parametrize(("found", "right"), [(0.0, 0), (-0.2, -0.2)])

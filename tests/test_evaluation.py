@@ -323,8 +323,6 @@ def test_on_shuffled_casts_the_evaluation_finds_nothing():
     assert abs(found.bits("nearest")) <= NO_BITS
     assert found.ari("subsamples") < NO_ARI
     assert not ev.has_structure(found.bits("nearest"), found.ari("subsamples"))
-    said = ev.stability_sentence(found.ari("seeds"), found.ari("subsamples"), found.bits("nearest"))
-    assert said.startswith("There is no structure")
 
 
 # all of it
@@ -433,32 +431,10 @@ def test_curves_try_each_number_on_each_part(sample, incidence):
     assert supported.set_index("measure").loc["held_out", "n_clusters"] == 8
 
 
-def test_what_the_measures_support_is_said():
-    rows = [(4, "silhouette"), (8, "held_out"), (4, "ari_subsamples")]
-    table = pd.DataFrame(rows, columns=["n_clusters", "measure"]).assign(value=1.0, at_chosen=0.5)
-    said = ev.choice_sentence(table, 16)
-    assert "disagree" in said
-    assert "held-out bits 8" in said
-    assert "16 is a choice" in said
-    agreed = ev.choice_sentence(table.assign(n_clusters=4), 16)
-    assert agreed == "Of the numbers tried all measures support 4 clusters."
-    assert "Nothing was tried" in ev.choice_sentence(table.iloc[:0], 16)
-
-
 def test_effective_number_of_clusters():
     assert ev.effective_clusters([5, 5, 5, 5]) == pytest.approx(4)
     assert ev.effective_clusters([7, 0]) == pytest.approx(1)
     assert 1 < ev.effective_clusters([90, 10]) < 2
-
-
-def test_sentences_follow_from_the_numbers():
-    assert "0.84 (68%)" in ev.era_sentence(1.236, 0.84)
-    assert "(100%)" in ev.era_sentence(0.2, 0.3)
-    assert ev.stability_sentence(0.9, 0.8, 1.0).startswith("The clusters are stable")
-    assert ev.stability_sentence(0.9, 0.5, 1.0).startswith("The clusters are somewhat stable")
-    assert ev.stability_sentence(0.3, 0.25, 0.4).startswith("The clusters are hardly stable")
-    assert ev.stability_sentence(0.6, 0.02, 0.3).startswith("There is no structure")
-    assert ev.stability_sentence(0.9, 0.9, 0.01).startswith("There is no structure")
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_the_run_says_how_stable_its_clusters_are_and_what_the_era_explains(reco
     told = [text for stage in manifest_of(recommended_run)["stages"] for text in stage["headlines"]]
     assert len(told) == 3
     index = (recommended_run / "index.html").read_text(encoding="utf-8")
-    assert "explained by the era" in index
+    assert "The era explains" in index
     for text in told:
         assert html.escape(text, quote=False) in index.replace("&#39;", "'")
     metrics = metrics_of(recommended_run)

@@ -6,17 +6,14 @@ _LAZY = {
     "Recipe": "imdbclust.evaluation.recipe",
     "WITHIN_YEAR": "imdbclust.evaluation.nulls",
     "association_table": "imdbclust.evaluation.associations",
-    "choice_sentence": "imdbclust.evaluation.choice",
     "curves": "imdbclust.evaluation.choice",
     "decade_codes": "imdbclust.evaluation.held_out",
     "effective_clusters": "imdbclust.evaluation.choice",
-    "era_sentence": "imdbclust.evaluation.overall",
     "evaluate": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
     "has_structure": "imdbclust.evaluation.overall",
     "recovery": "imdbclust.evaluation.overall",
     "silhouette": "imdbclust.evaluation.choice",
-    "stability_sentence": "imdbclust.evaluation.overall",
     "supported_clusters": "imdbclust.evaluation.choice",
 }
 

@@ -120,22 +120,3 @@ def effective_clusters(sizes: Sequence[int]) -> float:
     shares = np.asarray(sizes, dtype=float)
     shares = shares[shares > 0] / shares.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
-
-
-def choice_sentence(supported: pd.DataFrame, n_clusters: int) -> str:
-    """Say which numbers of clusters the measures support, and whether they agree."""
-    words = {
-        "ari_subsamples": "agreement of subsamples",
-        "held_out": "held-out bits",
-        "silhouette": "the silhouette",
-    }
-    said = [f"{words[row.measure]} {row.n_clusters}" for row in supported.itertuples()]
-    if not said:
-        return "Nothing was tried, so no number of clusters is supported."
-    first = supported["n_clusters"].iloc[0]
-    if (supported["n_clusters"] == first).all():
-        return f"Of the numbers tried all measures support {first} clusters."
-    return (
-        f"The measures disagree on the number of clusters: {', '.join(said)}. There is no one "
-        f"right number; {n_clusters} is a choice between them."
-    )

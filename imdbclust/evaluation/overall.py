@@ -162,38 +162,3 @@ def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:
     placed = clustering.placed
     true_groups = truth[clustering.movie_ids[placed]]
     return float(adjusted_rand_score(true_groups, clustering.labels[placed]))
-
-
-def era_sentence(bits: float, by_era: float) -> str:
-    """Say how much of the clusters' information about genres the era explains."""
-    said = f"The clusters tell {bits:z.2f} bits about genres (in-sample), "
-    if by_era >= bits:
-        return (
-            f"{said}all of which (100%) the era explains: {by_era:z.2f} are left when the movies "
-            "of each year swap their clusters at random."
-        )
-    return (
-        f"{said}of which {by_era:z.2f} ({max(by_era / bits, 0.0):.0%}) are explained by the era: "
-        "that much is left when the movies of each year swap their clusters at random."
-    )
-
-
-def stability_sentence(ari_seeds: float, ari_subsamples: float, held_out: float) -> str:
-    """Say how far the clusters can be trusted."""
-    if not ari_subsamples >= NO_ARI:
-        return (
-            "There is no structure: clusters of one part of the movies are not those of another "
-            f"(ARI {ari_subsamples:z.2f})."
-        )
-    if not has_structure(held_out, ari_subsamples):
-        return (
-            "There is no structure that tells of genres: the clusters come back on parts of the "
-            f"movies (ARI {ari_subsamples:z.2f}), but of the genres of movies not seen they tell "
-            f"{held_out:z.2f} bits."
-        )
-    words = ("hardly stable", "somewhat stable", "stable")
-    word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]
-    return (
-        f"The clusters are {word}: on parts of the movies they agree by an adjusted Rand index of "
-        f"{ari_subsamples:z.2f} (1 is the same, 0 is chance), over seeds alone {ari_seeds:z.2f}."
-    )

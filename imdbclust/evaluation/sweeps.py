@@ -49,17 +49,6 @@ def shown_metrics(results: pd.DataFrame, chosen: str, most: int = 4) -> list[str
     return list(dict.fromkeys([chosen, *varying]))[:most]
 
 
-def caveat(metric: str) -> str:
-    """Say what has to be known of a metric before settings are chosen by it; often nothing."""
-    if metric not in IN_SAMPLE:
-        return ""
-    return (
-        f"Mind that {words(metric)} are measured on the movies that were fitted, and grow by "
-        "themselves with the number of clusters or components: to choose a number, sweep with "
-        "evaluation quick or full, which measures on movies held out."
-    )
-
-
 def varied(axes: Sequence[str]) -> list[str]:
     """Return the axes other than the seed."""
     return [name for name in axes if name != SEED]
@@ -154,24 +143,11 @@ def is_tie(best: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return bool(abs(best["mean"] - other["mean"]) <= noise)
 
 
-def best_sentence(ranked: pd.DataFrame, axes: Sequence[str], metric: str) -> str:
-    """Say which setting is best, with its spread, and how far the next is behind."""
-    if ranked.empty:
-        return "No setting was finished, so none is best."
-    best, *others = ranked.to_dict("records")
-    names = varied(axes)
-    text = f"By {words(metric)}, {_setting(best, names)} is best: {best['mean']:.4g}"
-    if best["repeats"] > 1:
-        text += f" ± {best['spread']:.2g} over {best['repeats']} seeds"
-    if not others:
-        return f"{text}. There is no other setting."
-    tied = [_setting(one, names) for one in others if is_tie(best, one)]
-    if tied:
-        more = f" and {len(tied) - 3} more" if len(tied) > 3 else ""
-        named = "; ".join(tied[:3])
-        return f"{text}. It is a tie with {named}{more}: they differ by less than their seeds do."
-    gap = best["mean"] - others[0]["mean"]
-    return f"{text}. The next, {_setting(others[0], names)}, is {gap:.2g} behind."
+def tied_with_best(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the settings that tie with the best, which is the first of `ranked`."""
+    rows = ranked.to_dict("records")
+    tied = [place > 0 and is_tie(rows[0], row) for place, row in enumerate(rows)]
+    return ranked[np.array(tied, dtype=bool)]
 
 
 def agreement_of_settings(
@@ -220,46 +196,34 @@ def _explained(done: pd.DataFrame, axis: str, metric: str) -> float:
     return round(between / total, 12) if total > 0 else np.nan
 
 
-def importance_sentence(table: pd.DataFrame, metric: str) -> str:
-    """Say which axis matters most for a metric, and how much of it is chance."""
-    shares = table.set_index("axis")[metric].dropna()
-    if shares.empty:
-        return f"All settings have the same {words(metric)}."
-    text = f"{shares.idxmax()} explains most of {words(metric)}: {shares.max():.0%} of its variance"
-    if SEED in shares and shares.idxmax() != SEED:
-        text += f"; the seed by itself explains {shares[SEED]:.0%}"
-    return f"{text}."
-
-
 def total_seconds(results: pd.DataFrame) -> pd.Series:
     """Return the seconds of each setting, all five stages included."""
     return results.filter(regex="^seconds_").sum(axis=1, min_count=1)
 
 
-def cost_sentence(results: pd.DataFrame, metric: str) -> str:
-    """Say what the best setting costs, and what the cheapest within one per cent of it."""
+def costs(results: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Return what the best setting costs, and the cheapest within one per cent of it.
+
+    Returns
+    -------
+    dict of float
+        ``best`` and ``cheapest`` (numbers of settings), ``best_seconds`` and
+        ``cheapest_seconds``; empty if no setting finished.
+    """
     done = results[results["status"] == "done"].assign(seconds=total_seconds).dropna(subset=metric)
     if done.empty:
-        return "Nothing was finished, so nothing is known of cost."
+        return {}
     best = done.loc[done[metric].idxmax()]
     near = done[done[metric] >= best[metric] - 0.01 * abs(best[metric])]
-    cheap = near.loc[near["seconds"].idxmin()]
-    return (
-        f"The setting with the most {words(metric)} (number {best['setting']}) would take "
-        f"{best['seconds']:.0f} s alone; the cheapest within one per cent of it (number "
-        f"{cheap['setting']}) takes {cheap['seconds']:.0f} s."
-    )
+    cheapest = near.loc[near["seconds"].idxmin()]
+    return {
+        "best": best["setting"],
+        "best_seconds": best["seconds"],
+        "cheapest": cheapest["setting"],
+        "cheapest_seconds": cheapest["seconds"],
+    }
 
 
 def _without_noise(spread: pd.Series) -> pd.Series:
     """Return spreads with rounding errors replaced by 0."""
     return spread.where(spread.isna() | (spread > 1e-12), 0.0)
-
-
-def words(metric: str) -> str:
-    """Turn the name of a metric into words."""
-    return metric.replace("_", " ")
-
-
-def _setting(row: Mapping[str, object], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {row[name]}" for name in names) or "the one setting"
