@@ -1,6 +1,6 @@
 """Every sentence that a report can contain: findings, warnings, checks, captions, descriptions.
 
-One module, although a long one, so that one reader can proof-read it. Functions take numbers,
+One module, so that one reader can proof-read it. Functions take numbers,
 names or small tables and return text. For a figure they return its caption and its alternative
 text as keywords: ``stage.figure(axes, "years", **wording.movies_per_year(years))``.
 """

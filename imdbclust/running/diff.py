@@ -100,7 +100,7 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
     Raises
     ------
     NotARun
-        There is no such run, one is a run and the other a sweep, or a file is damaged.
+        A run does not exist, one is a run and the other a sweep, or a file is damaged.
     """
     folders = [find_folder(name, out) for name in (one, other)]
     manifests = [read_manifest(folder) for folder in folders]

@@ -15,7 +15,7 @@ from imdbclust.running.store import MANIFEST, Store, examine
 
 
 class NotARun(UserError):
-    """There is no run or sweep of that name, or its files are damaged."""
+    """The run or sweep does not exist, or its files are damaged."""
 
 
 class _Films(TypedDict):
@@ -56,7 +56,7 @@ def find_folder(name: str, out: Path | None = None) -> Path:
     Raises
     ------
     NotARun
-        There is no such run or sweep.
+        The run or sweep does not exist.
     """
     parent = Path(out) if out else reports()
     for folder in (parent / name, Path(name)):

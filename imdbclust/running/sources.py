@@ -115,7 +115,7 @@ def _modules(name: str) -> Iterator[str]:
 
 @cache
 def _file(module: str) -> Path | None:
-    """Return the file of a module of the package; None if there is no such module."""
+    """Return the file of a module of the package; None if it does not exist."""
     package, *parts = module.split(".")
     path = PACKAGE.joinpath(*parts)
     files = (path / "__init__.py", path.with_name(f"{path.name}.py"))
