@@ -496,7 +496,7 @@ def _add_diff(commands) -> None:
 
 
 def _add_bench(commands) -> None:
-    from imdbclust.bench import SPEED
+    from imdbclust.bench.speed import SPEED
 
     text = "measure speed, as ratios, and how our recipes compare with other libraries"
     listed = "\n".join(f"  {name:<10} {about}" for name, about in SPEED.items())
@@ -779,8 +779,7 @@ def _diff(call: argparse.Namespace) -> int:
 
 def _bench(call: argparse.Namespace) -> int:
     from imdbclust.base.errors import DatasetError
-    from imdbclust.bench import SPEED, BenchFailed, measure_speed
-    from imdbclust.bench.timing import RUNS, Options
+    from imdbclust.bench.speed import RUNS, SPEED, BenchFailed, Options, measure_speed
     from imdbclust.load import CorpusError
     from imdbclust.running.pages.report import RenderError
     from imdbclust.running.parameters import ParameterError
