@@ -257,7 +257,7 @@ def test_a_broken_method_costs_only_its_row(films, tmp_path, only, capsys):
 
 def test_a_library_that_is_not_installed_has_a_row(films, tmp_path, only):
     def fit(incidence, seed):
-        import a_library_that_nobody_has  # noqa: F401
+        import a_missing_library  # noqa: F401
 
     only(clustering("Leiden", fit), clustering("by size", by_cast_size))
     assert call(films, tmp_path, *SMALL, "--peer", "Leiden") == 0
@@ -283,7 +283,7 @@ def test_quick_fits_less_often(films, tmp_path, only):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--peer", "nobody"], "no peer has 'nobody' in its name; choose from: by size"),
+        (["--peer", "unknown"], "no peer has 'unknown' in its name; choose from: by size"),
         (["--seeds", "0"], "--seeds must be at least 1, not 0"),
         (["--subsamples", "1"], "--subsamples must be at least 2, not 1"),
         (["--clusters", "1"], "--clusters must be at least 2, not 1"),

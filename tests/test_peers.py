@@ -126,9 +126,9 @@ def test_movies_without_a_cast_and_actors_without_a_movie(peer, casts):
     empty = np.diff(matrix.indptr) == 0
     assert empty[0]
     assert (fitted.labels != UNPLACED).tolist() == (~empty | (peer.name in PLACES_ALL)).tolist()
-    nobody = sp.csr_array((2, 500))
+    no_cast = sp.csr_array((2, 500))
     stranger = sp.csr_array(np.eye(1, 500))
-    for unknown in (nobody, stranger):
+    for unknown in (no_cast, stranger):
         labels = fitted.assign(unknown)
         assert labels.shape == (unknown.shape[0],)
         assert (labels != UNPLACED).all() == (peer.name in PLACES_ALL)

@@ -33,17 +33,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_part(name: str, title: str, rows: list[dict], folder: Path) -> str:
-    """Write the results of a part as ``<name>.json`` and ``<name>.csv``; return them as text.
-
-    Parameters
-    ----------
-    name, title : str
-        The part.
-    rows : list of dict
-        The table.
-    folder : path
-        The folder; created if missing.
-    """
+    """Write the table of a part as ``<name>.json`` and ``<name>.csv``; return it as text."""
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +64,8 @@ def write_speed_page(folder: Path) -> Path:
     parts = []
     for path in sorted(folder.glob("*.json")):
         part = json.loads(path.read_text(encoding="utf-8"))
+        if "when" not in part.get("machine", {}):
+            continue  # an older version wrote it
         name, title, frame = part["name"], part["title"], pd.DataFrame(part["rows"])
         best = frame.loc[frame["times_faster"].idxmax()]
         alt = f"Bars; the longest is {best['what']}, {best['times_faster']:.1f} times faster."
@@ -88,16 +80,7 @@ def write_speed_page(folder: Path) -> Path:
 
 
 def write_quality_page(table: pd.DataFrame, path: Path, **about) -> Path:
-    """Write the page of a finished comparison next to its CSV ``quality.csv``.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row a method, with the columns of the CSV.
-    path : path
-        The page.
-    about
-        What else the template ``bench.html.j2`` shows.
+    """Write the page of a finished table next to ``quality.csv``; `about` is for the template.
 
     Raises
     ------
@@ -108,8 +91,7 @@ def write_quality_page(table: pd.DataFrame, path: Path, **about) -> Path:
     from imdbclust.running.pages.report import render_page
 
     caption = "Agreement of fits, information about genres, sizes of clusters and cost"
-    shown = table_html(table, caption=caption, name="quality")
-    shown = shown.replace("tables/", "")
+    shown = table_html(table, caption=caption, name="quality").replace("tables/", "")
     return render_page("bench.html.j2", path, table=shown, machine=machine(), **about)
 
 

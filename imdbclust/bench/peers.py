@@ -80,6 +80,9 @@ class Method:
     library: str
     fit: Callable[[Incidence, int], Fitted] | Predict
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.library})"
+
 
 def our_recipe(preset: str, **changes: int) -> Recipe:
     """Return the recipe of a preset, with some parameters changed."""
@@ -127,15 +130,12 @@ def supervised() -> list[Method]:
     Base rates are the shares of genres among the training movies, smoothed. They are predicted
     for genres that all or none of the training movies have, and for movies without a known actor.
 
-    Returns
-    -------
-    list of Method
-        Logistic regression on the cast: one for each genre, L2 penalty with C = 1. Naive Bayes on
-        the cast: log odds of the genre plus the evidence of the known actors, smoothed by
-        `PRIOR_MOVIES`. Actors who play together are not independent, so the sum is divided by the
-        square root of their number; undivided, as in ``sklearn.naive_bayes``, its log-loss can
-        exceed that of the base rates. Nearest neighbours: the mean of their genres and of one
-        movie with the base rates, by cosine in an SVD of the tf-idf matrix.
+    Logistic regression: one for each genre, L2 penalty with C = 1. Naive Bayes: log odds of the
+    genre plus the evidence of the known actors, smoothed by `PRIOR_MOVIES`. Actors who play
+    together are not independent, so the sum is divided by the square root of their number;
+    undivided, as in ``sklearn.naive_bayes``, its log-loss can exceed that of the base rates.
+    Nearest neighbours: the mean of their genres and of one movie with the base rates, by cosine
+    in an SVD of the tf-idf matrix.
 
     References
     ----------
@@ -318,14 +318,7 @@ def _nearest_neighbours(
 def time_steps(way: str, file: str, target: str, times: str) -> None:
     """Take the steps of the course in one way, ``ours`` or ``course``.
 
-    Parameters
-    ----------
-    way, file : str
-        The way, and the file of films.
-    target : str
-        The CSV to write, with movies and clusters.
-    times : str
-        The JSON to write, with the seconds of each step.
+    The table of movies and clusters is written as CSV, the seconds of each step as JSON.
     """
     take_steps = {"ours": _our_steps, "course": _course_steps}[way]
     steps, seconds = take_steps(our_recipe("seed"), Path(file), Path(target)), {}

@@ -24,18 +24,7 @@ from imdbclust.bench.peers import Method, clusterings, our_recipe, supervised
 from imdbclust.bench.speed import BenchFailed
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets.find import find_dataset
-from imdbclust.evaluation.measure import (
-    TRAINED_SHARE,
-    Fit,
-    Subsample,
-    genre_bits,
-    over_seeds,
-    over_subsamples,
-    tell_held_out,
-)
-from imdbclust.evaluation.measure import _gain as log_loss_gain
-from imdbclust.evaluation.measure import _smoothed_shares as smoothed_shares
-from imdbclust.evaluation.measure import _split as split_movies
+from imdbclust.evaluation import measure as ev
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
 from imdbclust.reduction import check_n_components
@@ -79,26 +68,17 @@ def compare_quality(
 
     Parameters
     ----------
-    dataset : str
-        As for :func:`imdbclust.datasets.find.find_dataset`.
+    dataset, out
+        As for :func:`imdbclust.running.run.run`.
     n_seeds, n_subsamples : int, optional
-        Fits of each recipe on all movies with different seeds, and on random subsamples; the
-        default is `USUAL`, or `QUICK`.
+        Fits of each method on all movies with different seeds, and on random subsamples; by
+        default `USUAL`, or `QUICK` if `quick` is set.
     n_clusters : int
         Clusters to look for.
     named : sequence of str
         Compare only with methods that have one of these in their name or library, in any case.
-    quick : bool
-        Fit less often.
-    out : path, optional
-        The folder for reports.
     command : str
         The command line, for the page.
-
-    Returns
-    -------
-    Path
-        The page.
 
     Raises
     ------
@@ -118,13 +98,8 @@ def compare_quality(
     found, values = find_dataset(dataset), settings(OURS[0], {})
     corpus = found.read(on_problem=str(values["on_problem"]))
     _check_films(corpus, n_clusters)
-    films = Films(
-        corpus,
-        build_incidence(corpus),
-        n_seeds or usual[0],
-        n_subsamples or usual[1],
-        int(values["random_state"]),
-    )
+    effort = n_seeds or usual[0], n_subsamples or usual[1]
+    films = Films(corpus, build_incidence(corpus), *effort, int(values["random_state"]))
     folder = (Path(out) if out else reports()) / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     csv, page = folder / "quality.csv", folder / "quality.html"
@@ -137,8 +112,7 @@ def compare_quality(
         print(f"{method.name:<{width}}", end="  ", flush=True)
         rows.append(row := measure(method, films))
         write_csv(_table(rows), csv)
-        numbers = ("–" if math.isnan(row[name]) else f"{row[name]:.3f}" for name in PRINTED)
-        cells = [f"{cell:>{len(name)}}" for cell, name in zip(numbers, PRINTED, strict=True)]
+        cells = [f"{row[name]:>{len(name)}.3f}" for name in PRINTED]
         print(*cells, row["note"], sep="  ", flush=True)
     write_quality_page(
         _table(rows),
@@ -147,7 +121,7 @@ def compare_quality(
         lead=lead_sentences(pd.DataFrame(rows)),
         decade=pd.DataFrame(rows)["decade"].max(),
         n_clusters=n_clusters,
-        share=TRAINED_SHARE,
+        share=ev.TRAINED_SHARE,
         films=films,
         command=command,
     )
@@ -170,25 +144,25 @@ def compared_methods(n_clusters: int, named: Sequence[str] = ()) -> list[Method]
     recipes = {name: our_recipe(name, n_clusters=n_clusters) for name in OURS}
     ours = [Method("ours", name, "imdbclust", recipe.fit) for name, recipe in recipes.items()]
     others = [*clusterings(n_clusters), *supervised()]
-    matching = {
-        name: [method for method in others if name.casefold() in str(method).casefold()]
-        for name in named
-    }
-    for name, found in matching.items():
-        if not found:
+
+    def matching(name: str) -> list[Method]:
+        return [method for method in others if name.casefold() in str(method).casefold()]
+
+    for name in named:
+        if not matching(name):
             known = "; ".join(map(str, others))
             raise ParameterError(f"no peer has {name!r} in its name; choose from: {known}")
-    chosen = [method for found in matching.values() for method in found] if named else others
-    return ours + [method for method in others if method in chosen]
+    chosen = [method for name in named for method in matching(name)]
+    return ours + [method for method in others if method in chosen or not named]
 
 
 def _check_films(corpus: Corpus, n_clusters: int) -> None:
     """Raise a UserError if our recipes cannot be fitted on a subsample of the films."""
     if corpus.genres.empty:
         raise CorpusError("no movie has a genre, so information about genres cannot be measured")
-    trained = round(TRAINED_SHARE * corpus.n_movies)
+    trained = round(ev.TRAINED_SHARE * corpus.n_movies)
     try:
-        check_n_clusters(n_clusters, round(TRAINED_SHARE * linked_movies(corpus).sum()))
+        check_n_clusters(n_clusters, round(ev.TRAINED_SHARE * linked_movies(corpus).sum()))
         for name in OURS:
             n_components = settings(name, {})["n_components"]
             check_n_components(n_components, (trained, corpus.n_actors))
@@ -201,16 +175,10 @@ def _check_films(corpus: Corpus, n_clusters: int) -> None:
 
 @dataclass(frozen=True)
 class Films:
-    """The films, and how often each method is fitted on them.
+    """The movies, their matrix, and how each method is fitted.
 
-    Attributes
-    ----------
-    corpus, incidence
-        The movies and their matrix.
-    n_seeds, n_subsamples : int
-        Fits on all movies with different seeds, and fits on random subsamples.
-    random_state : int
-        The first seed of fits and subsamples, the same for all methods.
+    There are `n_seeds` fits on all movies with different seeds, and `n_subsamples` fits on random
+    subsamples. `random_state` is the first seed of fits and subsamples, the same for all methods.
     """
 
     corpus: Corpus
@@ -223,13 +191,8 @@ class Films:
 def measure(method: Method, films: Films) -> dict:
     """Measure one method; what cannot be measured is NaN, and a note says why.
 
-    Its fits run one after another, so that the seconds of each are its own.
-
-    Returns
-    -------
-    dict
-        The columns of `COLUMNS`; ``kind``; ``decade``, the bits of the decade alone; and
-        ``broken``, an unexpected error, or an empty text.
+    Its fits run one after another, so that the seconds of each are its own. The keys are `COLUMNS`,
+    ``kind``, ``decade`` (the bits of the decade alone) and ``broken`` (an unexpected error).
     """
     row = dict.fromkeys([*COLUMNS, "decade"], math.nan)
     row |= {"recipe": method.name, "library": method.library, "kind": method.kind}
@@ -257,20 +220,20 @@ def measure(method: Method, films: Films) -> dict:
     return row
 
 
-def _measure_clusters(fit: Fit, films: Films) -> Iterator[dict]:
+def _measure_clusters(fit: ev.Fit, films: Films) -> Iterator[dict]:
     """Yield the columns of a clustering, as they become known."""
     incidence, seed = films.incidence, films.random_state
     whole = fit(incidence, seed)
     sizes = np.bincount(whole.labels[whole.labels != UNPLACED])
     yield {
-        "genre_bits": genre_bits(whole.labels, films.corpus.genre_matrix()[0]).sum(),
+        "genre_bits": ev.genre_bits(whole.labels, films.corpus.genre_matrix()[0]).sum(),
         "largest_cluster": sizes.max() / sizes.sum() if len(sizes) else math.nan,
         "unplaced": (whole.labels == UNPLACED).mean(),
         "n_clusters": int(np.count_nonzero(sizes)),
     }
-    pairs = over_seeds(fit, incidence, whole, n_seeds=films.n_seeds, random_state=seed)
+    pairs = ev.over_seeds(fit, incidence, whole, n_seeds=films.n_seeds, random_state=seed)
     yield {"ari_seeds": pairs["ari"].mean()}
-    subsamples, pairs = over_subsamples(
+    subsamples, pairs = ev.over_subsamples(
         fit, incidence, n_subsamples=films.n_subsamples, random_state=seed
     )
     yield {"ari_subsamples": pairs["ari"].mean(), "ari_subsamples_spread": pairs["ari"].std()}
@@ -284,17 +247,15 @@ def _measure_clusters(fit: Fit, films: Films) -> Iterator[dict]:
     }
 
 
-def _held_out_bits(films: Films, subsample: Subsample) -> pd.Series:
+def _held_out_bits(films: Films, subsample: ev.Subsample) -> pd.Series:
     """Return the bits of each predictor, summed over genres; in batches to bound the memory."""
     corpus, incidence = films.corpus, films.incidence
     new = _with_cast(incidence, subsample.held_out)
     cells = (subsample.fit.n_clusters + 1) * corpus.genre_matrix()[0].shape[1]
     batches = np.array_split(new, max(1, math.ceil(len(new) * cells / BATCH_CELLS)))
-    bits = [
-        len(batch) * tell_held_out(corpus, incidence, replace(subsample, held_out=batch)).bits.sum()
-        for batch in batches
-        if len(batch)
-    ]
+    parts = [replace(subsample, held_out=batch) for batch in batches if len(batch)]
+    scores = [ev.tell_held_out(corpus, incidence, part).bits.sum() for part in parts]
+    bits = [len(part.held_out) * score for part, score in zip(parts, scores, strict=True)]
     return sum(bits) / len(new)
 
 
@@ -302,12 +263,12 @@ def _measure_supervised(predict: Callable, films: Films) -> Iterator[dict]:
     """Yield the held-out bits of a supervised predictor, on the subsamples of the clusterings."""
     genres, casts, bits = films.corpus.genre_matrix()[0], films.incidence.matrix, []
     for seed in range(films.random_state, films.random_state + films.n_subsamples):
-        trained, held_out = split_movies(casts.shape[0], TRAINED_SHARE, seed)
+        trained, held_out = ev._split(casts.shape[0], ev.TRAINED_SHARE, seed)
         new = _with_cast(films.incidence, held_out)
         has_genre, happened = genres[trained], genres[new].toarray()
         predicted = predict(casts[trained], has_genre, casts[new], seed)
         predicted = np.clip(predicted, CERTAIN, 1 - CERTAIN)
-        bits.append(log_loss_gain(predicted, smoothed_shares(has_genre), happened).sum())
+        bits.append(ev._gain(predicted, ev._smoothed_shares(has_genre), happened).sum())
     yield {"held_out": np.mean(bits)}
 
 
@@ -316,7 +277,6 @@ def _with_cast(incidence: Incidence, movies: np.ndarray) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- results
-
 
 FINDINGS = {
     "ari_subsamples": "Best agreement over subsamples (adjusted Rand index)",
@@ -329,13 +289,7 @@ KINDS = {"ours": "our", "clustering": "other clustering", "supervised": "supervi
 
 
 def lead_sentences(rows: pd.DataFrame) -> list[str]:
-    """Return the findings: the best recipe of ours, the best other method of each kind.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        One row a method, as from :func:`measure`.
-    """
+    """Return the findings from the rows of :func:`measure`: the best method of each kind."""
     rows = rows.set_index("recipe")
     rows["bits"] = rows[["held_out", "held_out_posterior"]].max(axis=1)
     said = []

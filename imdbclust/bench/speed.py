@@ -48,18 +48,12 @@ SIZES, QUICK_SIZES = (1_000_000, 3_000_000, 10_000_000), (2_000, 6_000, 20_000)
 MOVIES, QUICK_MOVIES = {35_000: 3, 100_000: 2, 200_000: 1}, {400: 1, 800: 1}
 """Numbers of movies for the part ``recipe``, each with the maximum number of pairs."""
 
-CELLS = {
-    "a kernel with the libraries of the notebooks": (
-        "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot, seaborn"
-    ),
-    "an empty kernel": "1 + 1",
-}
+IMPORTS = "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot, seaborn"
+CELLS = {"a kernel with the libraries of the notebooks": IMPORTS, "an empty kernel": "1 + 1"}
 """Kernels of the part ``kernels``, and the cell that each executes."""
 
-GRID, QUICK_GRID = (
-    {"n_components": [8, 12, 16], "n_clusters": [8, 12, 16, 24, 32]},
-    {"n_clusters": [8, 16]},
-)
+GRID = {"n_components": [8, 12, 16], "n_clusters": [8, 12, 16, 24, 32]}
+QUICK_GRID = {"n_clusters": [8, 16]}
 """What the sweep for the part ``sweep`` varies, in addition to the seed."""
 
 STOCK = "stock"
@@ -88,16 +82,8 @@ class BenchFailed(RuntimeError):
 class Options:
     """Options of all parts.
 
-    Attributes
-    ----------
-    dataset : str
-        As for :func:`imdbclust.datasets.find.find_dataset`.
-    runs : int
-        Pairs to measure; slow parts measure fewer.
-    out : Path, optional
-        The folder for reports.
-    quick : bool
-        Use small sizes, to check that everything works; the numbers mean little.
+    Slow parts measure fewer pairs than `runs`. With `quick`, sizes are small: this checks that
+    everything works, but the numbers mean little. `out` is the folder for reports.
     """
 
     dataset: str = "auto"
@@ -108,17 +94,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one way took.
+    """What one way took: wall time, and the peak memory of all its processes together.
 
-    Attributes
-    ----------
-    seconds : float
-        Wall time.
-    memory_mb : float, optional
-        Peak of the memory of all processes together, in units of 10**6 bytes: the sum of their
-        proportional set sizes (where the system has them, else of their resident set sizes).
-    steps : dict
-        Seconds of the steps, if they were timed.
+    Memory is in units of 10**6 bytes: the sum of proportional set sizes, or of resident set sizes
+    where the system has no proportional ones. `steps` has the seconds of steps that were timed.
     """
 
     seconds: float
@@ -128,17 +107,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways to the same result: a row of the table.
-
-    Attributes
-    ----------
-    what : str
-        The result.
-    ours, theirs : list of Cost
-        Pair by pair.
-    note : str
-        What a reader has to know.
-    """
+    """Two ways to the same result, measured pair by pair: a row of the table."""
 
     what: str
     ours: list[Cost]
@@ -283,7 +252,6 @@ def measure_import(options: Options) -> list[Comparison]:
             partial(cost_of_command, ["-m", "imdbclust", "import-imdb", dumps, "--to", ours]),
             partial(cost_of_command, ["-c", other, dumps, theirs]),
             runs=min(options.runs, 3),  # one of them takes minutes
-            note="whole processes, including the start of Python and the import of libraries",
         )
         check_same_corpus(ours, theirs)
     return [comparison]
@@ -496,14 +464,7 @@ def compare_with_stock(
 def cost_of_stock(settings: list[dict], stock: Path, films: str) -> Cost:
     """Execute and render the five notebooks for each setting, as a user of stock papermill does.
 
-    Parameters
-    ----------
-    settings : list of dict
-        Parameters; each notebook gets those that it declares.
-    stock : path
-        The folder with the run `STOCK`.
-    films : str
-        As for :func:`imdbclust.datasets.find.find_dataset`.
+    Each notebook gets the parameters that it declares. The folder `stock` has the run `STOCK`.
     """
     from imdbclust.running.parameters import FROM_RUN, declared_in
     from imdbclust.running.stages import STAGES, notebook_of
