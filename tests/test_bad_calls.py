@@ -379,9 +379,9 @@ CALLS = {
     # bench
     "no such part": (("bench", "flight"), 2, "unknown part 'flight'; choose from import"),
     "no measurements": (("bench", "--runs", "0"), 2, "--runs must be at least 1, not 0"),
-    "no seeds": ((*BENCH, "--seeds", "0"), 2, "--seeds is at least 1, not 0"),
-    "one part": ((*BENCH, "--subsamples", "1"), 2, "--subsamples is at least 2, not 1"),
-    "one cluster": ((*BENCH, "--clusters", "1"), 2, "--clusters is at least 2, not 1"),
+    "no seeds": ((*BENCH, "--seeds", "0"), 2, "--seeds must be at least 1, not 0"),
+    "one part": ((*BENCH, "--subsamples", "1"), 2, "--subsamples must be at least 2, not 1"),
+    "one cluster": ((*BENCH, "--clusters", "1"), 2, "--clusters must be at least 2, not 1"),
     "no such peer": ((*BENCH, "--peer", "netflix"), 2, "netflix"),
     "the bench of no films": ((*BENCH, "--dataset", "none.jsonl"), 2, "no file is called"),
     "the bench into a file": ((*BENCH[:-1], "films.dat"), 1, "films.dat/bench: Not a directory"),

@@ -37,7 +37,7 @@ def add_options(parser: CommandParser) -> None:
 
 def list_parts() -> str:
     """Return the part of the help that lists what can be measured."""
-    from imdbclust.bench import SPEED
+    from imdbclust.bench.speed import SPEED
 
     parts = SPEED | {QUALITY: "clusters of our recipes and of other libraries"}
     listed = "\n".join(f"  {name:<10} {about}" for name, about in parts.items())
@@ -46,9 +46,8 @@ def list_parts() -> str:
 
 def execute(call: Call) -> None:
     """Measure, and print the paths of the pages with the results."""
-    from imdbclust.bench import SPEED, measure_speed
     from imdbclust.bench.quality import compare_quality
-    from imdbclust.bench.timing import RUNS, Options
+    from imdbclust.bench.speed import RUNS, SPEED, Options, measure_speed
 
     known = (*SPEED, QUALITY)
     if unknown := [name for name in call.parts if name not in known]:
