@@ -375,8 +375,8 @@ CALLS = {
 
 VARIABLES = {
     # the variable, its value, the words, the exit code, what is said
-    "engine": ("IMDBCLUST_ENGINE", "cold", RUN, 2, "there is no engine 'cold'; there are auto"),
-    "engine of spaces": ("IMDBCLUST_ENGINE", " ", RUN, 2, "there is no engine ' '"),
+    "engine": ("IMDBCLUST_ENGINE", "cold", RUN, 2, "unknown engine 'cold'; choose auto"),
+    "engine of spaces": ("IMDBCLUST_ENGINE", " ", RUN, 2, "unknown engine ' '"),
     "reports a file": ("IMDBCLUST_REPORTS", "films.dat", RUN[:3], 2, NO_OUT),
     "reports in /proc": ("IMDBCLUST_REPORTS", "/proc/x", RUN[:3], 2, NO_OUT),
     "reports of a long name": ("IMDBCLUST_REPORTS", LONG, RUN[:3], 2, "File name too long"),

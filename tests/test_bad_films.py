@@ -419,7 +419,7 @@ def test_a_report_for_readers_lists_kinds_places_and_totals(tmp_path, say):
         "wrong type           set aside                  1",
         "    films.jsonl:4: expected object, got int",
         "repeated credits     changed                    1",
-        "    films.jsonl:2: actors[1]: 'nm1' is in this cast already",
+        "    films.jsonl:2: actors[1]: duplicate actor 'nm1'",
         "films.jsonl: 5 records read, 3 set aside: 2 movies, 1 actor, 2 credits",
     ]
 

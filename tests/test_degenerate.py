@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import clustering_of, incidence_of, recipe_of, toy_corpus
+from corpora import clustered, clustering_of, incidence_of, recipe_of, reduced, toy_corpus
 from degenerate import (
     GO_THROUGH,
     LONERS,
@@ -24,7 +24,7 @@ from degenerate import (
 from imdbclust import evaluation as ev
 from imdbclust import plots
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
+from imdbclust.clustering import cluster_words, empty_sentence
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
@@ -36,7 +36,6 @@ from imdbclust.reduction import (
     map_movies,
     n_dimensions,
     nearest_movies,
-    reduce_movies,
     scree_table,
 )
 
@@ -135,10 +134,7 @@ def test_repeated_ids_are_set_aside_if_that_is_asked_for(tmp_path):
 def alike():
     """Twelve movies with one cast of four, after both weightings."""
     incidence = incidence_of(np.ones((12, 4)))
-    return [
-        reduce_movies(incidence, n_components=3, weighting=weighting, random_state=0)
-        for weighting in ("none", "degree")
-    ]
+    return [reduced(incidence, 3, weighting=weighting) for weighting in ("none", "degree")]
 
 
 def test_movies_that_all_lie_on_one_spot_have_no_map(alike):
@@ -149,7 +145,7 @@ def test_movies_that_all_lie_on_one_spot_have_no_map(alike):
 
 def test_two_spots_make_a_map():
     incidence = incidence_of([[1, 1, 0, 0]] * 6 + [[0, 0, 1, 1]] * 6)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     places = map_movies(embedding, max_movies=100, random_state=0)
     assert np.isfinite(places[["x", "y"]]).all(axis=None)
 
@@ -171,7 +167,7 @@ def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
 
 def test_a_single_actor_is_one_component():
     incidence = incidence_of([[1], [1], [0]])
-    embedding = reduce_movies(incidence, n_components=1, random_state=0)
+    embedding = reduced(incidence, 1)
     assert embedding.scores.ravel() == pytest.approx([1, 1, 0])
     assert embedding.components == pytest.approx(np.ones((1, 1)))
     assert embedding.transform(incidence.matrix) == pytest.approx(embedding.scores)
@@ -183,7 +179,7 @@ def test_a_single_actor_is_one_component():
 @pytest.mark.parametrize("algorithm", ["MiniBatchKMeans", "KMeans"])
 def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike, algorithm):
     options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
-    clustering = cluster_movies(alike[0], algorithm=algorithm, **options)
+    clustering = clustered(alike[0], algorithm=algorithm, **options)
     assert sorted(clustering.sizes()) == [0, 0, 12]
     assert empty_sentence(alike[0], clustering) == (
         "Clusters without a movie: 2 of 3. By their casts, all 12 movies lie on one spot."
@@ -192,14 +188,14 @@ def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike,
 
 
 def clustering_of_all_in_one(embedding):
-    return cluster_movies(
+    return clustered(
         embedding, n_clusters=1, n_init=1, max_iter=5, tol=0.0, random_state=0, algorithm="KMeans"
     )
 
 
 def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
     corpus = toy_corpus()
-    embedding = reduce_movies(build_incidence(corpus), n_components=3, random_state=0)
+    embedding = reduced(build_incidence(corpus), 3)
     clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
     assert "The search for centers ended" in empty_sentence(embedding, clustering)
 
@@ -212,7 +208,7 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
     def work(seed):
         try:
             for _ in range(5):
-                cluster_movies(alike[0], random_state=seed, **options)
+                clustered(alike[0], random_state=seed, **options)
         except Warning as warning:
             failures.append(warning)
 
@@ -284,9 +280,11 @@ def test_every_reason_is_of_a_table_that_a_notebook_shows():
 
 def test_reasons_are_given_for_gaps_and_for_nothing_else():
     frame = pd.DataFrame({"cluster": [0, 1], "mean_rating": [np.nan, 5.0], "year": [1, 2]})
-    assert explained(frame, "ratings") == ["Missing in mean rating: no movie there has a rating."]
+    assert explained(frame, "ratings") == [
+        "Missing in mean rating: none of the movies has a rating."
+    ]
     assert explained(frame[1:], "ratings") == []
-    assert explained(frame[:0], "problems") == ["There are no rows: no record had to be set aside."]
+    assert explained(frame[:0], "problems") == ["No rows: no record was skipped."]
     texts = pd.DataFrame({"cluster": [0], "actors": [""], "titles": ["A"], "year": [pd.NA]})
     assert explained(texts, "cluster_profiles") == [
         f"Missing in actors: {REASONS['cluster_profiles']['actors']}.",
@@ -294,7 +292,7 @@ def test_reasons_are_given_for_gaps_and_for_nothing_else():
     ]
     wide = pd.DataFrame({str(column): [np.nan] for column in range(12)})
     (said,) = explained(wide, "lift")
-    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7, 4 more: {REASONS['lift'][REST]}."
+    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7 and 4 others: {REASONS['lift'][REST]}."
     assert ROWS not in REASONS["lift"]
 
 

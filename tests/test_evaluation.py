@@ -37,7 +37,7 @@ def incidence(sample):
     return build_incidence(sample.corpus)
 
 
-RECIPE = replace(recipe_of("recommended"), n_clusters=8, n_init=4)
+RECIPE = recipe_of("recommended").with_(n_clusters=8, n_init=4)
 
 
 def with_labels(films, labels, n_clusters):
@@ -318,7 +318,7 @@ def test_comparison_with_a_null_by_hand():
 def test_on_shuffled_casts_the_evaluation_finds_nothing():
     films = make_filmography(16_000, 16_000, n_troupes=8, random_state=1).corpus
     shuffled = shuffle_casts(build_incidence(films), random_state=2)
-    recipe = replace(RECIPE, n_init=2)
+    recipe = RECIPE.with_(n_init=2)
     found = ev.evaluate(recipe.fit, films, shuffled, Effort(2, 3, 1, 5, 0), random_state=0)
     assert abs(found.bits("nearest")) <= NO_BITS
     assert found.ari("subsamples") < NO_ARI
@@ -369,9 +369,12 @@ def test_an_evaluation_does_not_depend_on_the_number_of_threads(
 
 def test_the_recipe_of_an_embedding_is_the_one_that_made_it(incidence):
     embedding = RECIPE.reduce(incidence, 3)
-    names = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
-    again = ev.Recipe.of(embedding, **{name: getattr(RECIPE, name) for name in names})
-    assert again == RECIPE
+    for made in (embedding, replace(embedding, svd=None)):  # as fitted, and as loaded
+        again = ev.Recipe.of(made, RECIPE.model)
+        wanted = RECIPE.svd.get_params() | {"random_state": 3}
+        assert again.svd.get_params() == wanted
+        assert again.model is RECIPE.model
+        assert (again.weighting, again.regularization) == ("degree", 0.4)
     one = ev.fitted(embedding, RECIPE.cluster(embedding, 3))
     two = again.fit(incidence, 3)
     assert (one.labels == two.labels).all()
@@ -381,7 +384,7 @@ def test_the_recipe_of_an_embedding_is_the_one_that_made_it(incidence):
 def test_curves_leave_out_components_that_a_part_has_not():
     films = make_filmography(38, 45, n_troupes=3, random_state=1)
     incidence = build_incidence(films.corpus)
-    recipe = replace(RECIPE, n_clusters=3, n_components=8)
+    recipe = RECIPE.with_(n_clusters=3, n_components=8)
     clustering = recipe.cluster(recipe.reduce(incidence, 1), 1)
     assert not ev.EFFORTS["quick"].why_not(recipe, incidence, clustering)
     numbers = {"n_clusters": [3], "n_components": [4, 8, 32]}  # a part has 30 movies
@@ -400,13 +403,13 @@ def test_what_each_measure_supports_by_hand():
         (4, 99, "held_out", 50.0),  # with other components: does not count
     ]
     tried = pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
-    recipe = replace(RECIPE, n_clusters=8, n_components=12)
+    recipe = RECIPE.with_(n_clusters=8, n_components=12)
     found = ev.supported_clusters(tried, recipe).set_index("measure")
     assert found.loc["held_out"].tolist() == [8, 3.0, 3.0]
     assert found.loc["silhouette"].tolist() == [4, 0.3, 0.1]
-    other = ev.supported_clusters(tried, replace(recipe, n_clusters=4)).set_index("measure")
+    other = ev.supported_clusters(tried, recipe.with_(n_clusters=4)).set_index("measure")
     assert other.loc["held_out"].tolist() == [8, 3.0, 1.5]
-    nowhere = ev.supported_clusters(tried, replace(recipe, n_clusters=5))
+    nowhere = ev.supported_clusters(tried, recipe.with_(n_clusters=5))
     assert nowhere["at_chosen"].isna().all()
 
 

@@ -188,7 +188,7 @@ BAD_FRAMES = {
         "credits": frame(movie=[0], actor=[0])
     },
     "genres: missing column genre": {"genres": frame(movie_id=["m1"])},
-    "movies: there is no row that can be used": {"movies": MOVIES.iloc[:0], "credits": CREDITS[:0]},
+    "movies: no usable row": {"movies": MOVIES.iloc[:0], "credits": CREDITS[:0]},
 }
 
 
@@ -280,7 +280,7 @@ def test_notes_problems_and_sources_of_all_stay(tmp_path):
     assert merged.problems["kind"].tolist() == ["missing"]
     assert merged.notes["records"] == 2
     assert merged.source == {"title": "T; U", "licence": "free", "synthetic": ""}
-    with pytest.raises(ValueError, match="2 corpora are merged, but 1 names"):
+    with pytest.raises(ValueError, match="2 corpora to merge, but 1 name"):
         broken.merge(other, names=["a"])
 
 

@@ -432,7 +432,7 @@ def test_a_movie_is_taken_in_once_whichever_way():
     builder.add_columns(one)
     assert builder.build().movies["movie_id"].tolist() == ["m"]
     builder.add_columns(one)
-    with pytest.raises(ValueError, match="a movie is there twice"):
+    with pytest.raises(ValueError, match="duplicate movie id"):
         builder.build()
 
 

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -254,8 +254,7 @@ def _is_named(contender: Contender, text: str) -> bool:
 
 def _preset(name: str, n_clusters: int, effort: Effort) -> Contender:
     values = settings(name, {})
-    recipe = Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
-    fit = replace(recipe, n_clusters=n_clusters).fit
+    fit = Recipe.from_parameters(values | {"n_clusters": n_clusters}).fit
     return Contender("ours", name, "imdbclust", fit, effort)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -54,7 +53,7 @@ def curves(
     pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
     pairs = [(k, d) for k, d in pairs if d <= most]
     largest = max(d for _, d in pairs)
-    wide = replace(recipe, n_components=largest, n_init=min(recipe.n_init, 5))
+    wide = recipe.with_(n_components=largest, n_init=min(recipe.model.n_init, 5))
 
     def one(seed: int) -> dict[tuple[int, int], tuple[Subsample, float]]:
         trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
@@ -63,7 +62,7 @@ def curves(
         for k, d in pairs:
             part = embedding.first(d)
             if k <= part.placed.sum():
-                clustering = replace(wide, n_clusters=k).cluster(part, seed)
+                clustering = wide.with_(n_clusters=k).cluster(part, seed)
                 fit = Subsample(trained, held_out, fitted(part, clustering))
                 found[k, d] = fit, silhouette(part, clustering, random_state=random_state)
         return found

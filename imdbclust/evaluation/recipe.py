@@ -7,18 +7,26 @@ evaluated in the same way. Each fit starts from the matrix, never from a stored 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from imdbclust import wording
 from imdbclust.base.errors import UserError
-from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, Clustering, cluster_movies
+from imdbclust.clustering import (
+    EMPTY_CLUSTERS_ARE_FINE,
+    Clustering,
+    cluster_movies,
+    make_model,
+)
 from imdbclust.matrix import Incidence
-from imdbclust.reduction import Embedding, reduce_movies
+from imdbclust.reduction import Embedding, make_svd, reduce_movies
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 TRAINED_SHARE = 0.8
 """Share of the movies in a subsample; the rest is held out."""
@@ -48,43 +56,76 @@ Fit = Callable[[Incidence, int], Fitted]
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that leads from a matrix to clusters, as the parameters of the notebooks name it."""
+    """The way from an incidence matrix to clusters: unfitted estimators, cloned for every fit.
 
-    n_components: int
-    weighting: str
-    regularization: float
-    algorithm: str
-    n_clusters: int
-    n_init: int
-    max_iter: int
-    tol: float
-    reassignment_ratio: float
+    Attributes
+    ----------
+    svd, model : estimator
+        As for :func:`~imdbclust.reduction.reduce_movies` and
+        :func:`~imdbclust.clustering.cluster_movies`.
+    weighting, regularization
+        As for :func:`~imdbclust.reduction.reduce_movies`.
+    """
+
+    svd: BaseEstimator
+    model: BaseEstimator
+    weighting: str = "none"
+    regularization: float = 0.4
 
     @classmethod
-    def of(cls, embedding: Embedding, **clustering: float | str) -> Recipe:
-        """Return the recipe that made an embedding, with these parameters of the clustering."""
-        settings = {key: embedding.settings[key] for key in _REDUCTION}
-        return cls(**settings, **clustering)
+    def of(cls, embedding: Embedding, model: BaseEstimator) -> Recipe:
+        """Return the recipe that made an embedding, followed by this clusterer."""
+        made = embedding.settings
+        svd = embedding.svd or make_svd(
+            made["n_components"], weighting=made["weighting"], random_state=made["random_state"]
+        )
+        return cls(svd, model, made["weighting"], made["regularization"])
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping) -> Recipe:
+        """Return the recipe of a dict with the parameters of the notebooks."""
+        seed, weighting = parameters["random_state"], parameters["weighting"]
+        svd = make_svd(parameters["n_components"], weighting=weighting, random_state=seed)
+        names = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
+        model = make_model(**{name: parameters[name] for name in names}, random_state=seed)
+        return cls(svd, model, weighting, parameters["regularization"])
+
+    @property
+    def n_components(self) -> int:
+        """Number of dimensions of the reduction."""
+        return self.svd.n_components
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return self.model.n_clusters
+
+    def with_(self, **changes: int) -> Recipe:
+        """Return the recipe with other ``n_components``, ``n_clusters`` or ``n_init``."""
+        svd, model = (_cloned(estimator, **changes) for estimator in (self.svd, self.model))
+        return replace(self, svd=svd, model=model)
 
     def reduce(self, incidence: Incidence, random_state: int) -> Embedding:
         """Return the embedding of the recipe."""
-        settings = {key: getattr(self, key) for key in _REDUCTION}
-        return reduce_movies(incidence, **settings, random_state=random_state)
+        settings = {"weighting": self.weighting, "regularization": self.regularization}
+        return reduce_movies(incidence, _cloned(self.svd, random_state=random_state), **settings)
 
     def cluster(self, embedding: Embedding, random_state: int) -> Clustering:
         """Return the clustering of the recipe."""
-        settings = {key: getattr(self, key) for key in _CLUSTERING}
-        return cluster_movies(embedding, **settings, random_state=random_state)
+        return cluster_movies(embedding, _cloned(self.model, random_state=random_state))
 
     def fit(self, incidence: Incidence, random_state: int) -> Fitted:
         """Reduce and cluster."""
         embedding = self.reduce(incidence, random_state)
-        clustering = self.cluster(embedding, random_state)
-        return fitted(embedding, clustering)
+        return fitted(embedding, self.cluster(embedding, random_state))
 
 
-_REDUCTION = ("n_components", "weighting", "regularization")
-_CLUSTERING = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
+def _cloned(estimator: BaseEstimator, **changes: int) -> BaseEstimator:
+    """Return an unfitted clone with these parameters, except those that it does not have."""
+    from sklearn.base import clone
+
+    known = estimator.get_params()
+    return clone(estimator).set_params(**{n: v for n, v in changes.items() if n in known})
 
 
 def fitted(embedding: Embedding, clustering: Clustering) -> Fitted:
