@@ -458,6 +458,15 @@ def test_too_few_movies_are_not_evaluated():
     why = ev.EFFORTS["quick"].why_not(RECIPE, build_incidence(corpus), clustering)
     assert "too few" in why
     assert "off" in ev.EFFORTS["off"].why_not(RECIPE, build_incidence(corpus), clustering)
+    few = replace(ev.EFFORTS["quick"], max_movies=7)
+    why = few.why_not(RECIPE, build_incidence(corpus), clustering)
+    assert why.startswith("with 8 movies every fit takes long")
+
+
+def test_every_name_of_the_room_is_found():
+    assert all(getattr(ev, name) is not None for name in ev._LAZY)
+    with pytest.raises(AttributeError, match="no attribute 'evaluated'"):
+        ev.evaluated  # noqa: B018
 
 
 # the planted truth
