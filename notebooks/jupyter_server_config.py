@@ -1,12 +1,12 @@
-"""Settings with which ``make lab`` starts JupyterLab; they override the user's configuration.
+"""Configuration of JupyterLab for ``make lab``; it overrides the user's own.
 
-Anyone who can connect to the server can run arbitrary code. It therefore accepts connections from
-this machine only, and only with a token that is new for every start.
+A page that reaches the server can run any code. The server therefore listens on this machine only
+and asks for a token that is new at every start.
 """
 
 import secrets
 
-c = get_config()  # noqa: F821 (Jupyter gives it)
+c = get_config()  # noqa: F821 (provided by Jupyter)
 c.ServerApp.ip = "localhost"
 c.ServerApp.allow_remote_access = False
 c.ServerApp.allow_origin = ""

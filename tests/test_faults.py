@@ -28,8 +28,9 @@ from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, t
 from imdbclust.base import disk
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.commands import cli
-from imdbclust.datasets import download, imdb_dumps
+from imdbclust.datasets import download, imdb_dumps, imdb_tables
 from imdbclust.datasets import find as datasets
+from imdbclust.datasets.made_up.dumps import write_dumps
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.datasets.registry import Entry, Source
 from imdbclust.load import write_corpus
@@ -74,7 +75,7 @@ def _make_cheap(monkeypatch):
         monkeypatch.setattr(module, "commit", dict)
     for module in (execute, run, sweep):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
-    for module in (run, download, imdb_dumps):
+    for module in (run, download, imdb_dumps, imdb_tables):
         monkeypatch.setattr(module, "datetime", StandingClock)
     monkeypatch.setattr(html, "_stage_page", lambda *_: "page")
     monkeypatch.setattr(html, "_index_page", page_that_says_little)
@@ -136,7 +137,7 @@ def prepare_films(root):
         (root / f"in{which}.jsonl.source.json").write_text(json.dumps(about))
         (root / f"in{which}.csv").write_text(f"title,actor\nA{which},B\nC,B\n")
         corpus = make_filmography(20, 20, random_state=which).corpus
-        imdb_dumps.write_dumps(corpus, root / f"dumps{which}")
+        write_dumps(corpus, root / f"dumps{which}")
 
 
 def make_merged(root, which):

@@ -20,7 +20,7 @@ from imdbclust.bench.peers import (
 )
 from imdbclust.clustering import UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography
-from imdbclust.evaluation.measure import Fitted
+from imdbclust.evaluation.recipe import Fitted
 from imdbclust.matrix import build_incidence, shuffle_casts
 
 K = 16

@@ -1,4 +1,4 @@
-"""Settings beside one another: ranks, ties, what matters, agreement; all by hand."""
+"""Comparing settings: ranks, ties, importance and agreement, all solved by hand."""
 
 import numpy as np
 import pandas as pd
@@ -56,11 +56,11 @@ def test_one_setting_alone_or_none_has_no_runner_up():
 
 def test_importance_of_axes_by_hand():
     table = results([(4, 1, 1.0), (4, 2, 1.0), (8, 1, 3.0), (8, 2, 3.0)])
-    found = co.axis_importance(table, AXES, "genre_bits").set_index("axis")["share"]
+    found = co.importance(table, AXES, ["genre_bits"]).set_index("axis")["genre_bits"]
     assert found["k"] == pytest.approx(1)
     assert found["random_state"] == pytest.approx(0)
-    same = co.axis_importance(table.assign(genre_bits=1.0), AXES, "genre_bits")
-    assert same["share"].isna().all()
+    same = co.importance(table.assign(genre_bits=1.0), AXES, ["genre_bits"])
+    assert same["genre_bits"].isna().all()
 
 
 def test_agreement_of_repeats_and_of_neighbours():
@@ -83,7 +83,7 @@ def test_the_metric_is_the_one_wanted_or_the_first_there_is():
     assert co.choose_metric(CLEAR) == "genre_bits"
     assert co.choose_metric(CLEAR.assign(held_out_bits=1.0)) == "held_out_bits"
     assert co.choose_metric(CLEAR.assign(held_out_bits=1.0), "genre_bits") == "genre_bits"
-    with pytest.raises(ValueError, match="no number 'beauty'"):
+    with pytest.raises(ValueError, match="unknown metric 'beauty'; choose one of"):
         co.choose_metric(CLEAR, "beauty")
     assert co.choose_metric(CLEAR.drop(columns="genre_bits")) == co.ALWAYS
 
@@ -113,7 +113,7 @@ def test_a_grid_has_the_mean_of_every_pair_of_values_and_leads_to_its_first_sett
     assert cells["spread"][0] == pytest.approx(np.sqrt(2))
     assert np.isnan(cells["spread"][1])
     many = results([(k, rank, 1, 1.0) for k in range(13) for rank in (2, 3)], axes=TWO)
-    assert co.grid(many, TWO, ["genre_bits"]) == []  # an axis of 13 values is no side of a table
+    assert co.grid(many, TWO, ["genre_bits"]) == []  # 13 values are too many for a heat map
 
 
 def test_bands_have_a_line_for_each_value_of_the_shortest_other_axis():

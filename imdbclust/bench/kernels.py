@@ -8,7 +8,7 @@ import time
 from imdbclust.bench import BenchFailed
 from imdbclust.bench.timing import Cost, Options, Part, take_turns
 from imdbclust.running.kernels import warm
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 
 IMPORTS = "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot, seaborn"
 

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.special import expit, logit
 
 from imdbclust.clustering import UNPLACED
-from imdbclust.evaluation.measure import Fitted
+from imdbclust.evaluation.recipe import Fitted
 
 N_COMPONENTS = 32
 """Dimensions of the embeddings that k-means clusters."""

@@ -1,7 +1,7 @@
 """The bench: our recipes beside clusterings of other libraries, on the same parts of the movies.
 
 Every recipe is fitted on all movies, again with other seeds, and on parts of the movies; what it
-then tells of the movies left out is measured by :mod:`imdbclust.evaluation.measure`, as for our own
+then tells of the movies left out is measured by :mod:`imdbclust.evaluation`, as for our own
 reports. Predictions that saw genres when they were fitted are told the same movies: how much casts
 can tell at all.
 """
@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -31,17 +31,9 @@ from imdbclust.bench.peers import Anchor, Peer, PeerFailed, anchors, missing_lib
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets import find as datasets
 from imdbclust.datasets.find import Dataset
-from imdbclust.evaluation.measure import (
-    TRAINED_SHARE,
-    Fit,
-    Fitted,
-    Recipe,
-    Subsample,
-    genre_bits,
-    over_seeds,
-    over_subsamples,
-    tell_held_out,
-)
+from imdbclust.evaluation.held_out import genre_bits, score_held_out
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit, Fitted, Recipe
+from imdbclust.evaluation.stability import Subsample, over_seeds, over_subsamples
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
 from imdbclust.reduction import check_n_components
@@ -109,7 +101,7 @@ class Contender:
         What stands in the table.
     fit : callable
         Takes an incidence matrix and a seed, as of
-        :mod:`imdbclust.evaluation.measure`; or predicts, as
+        :mod:`imdbclust.evaluation.recipe`; or predicts, as
         :attr:`imdbclust.bench.peers.Anchor.predict`. None if it cannot be measured.
     effort : Effort
         Fits that are compared.
@@ -262,8 +254,7 @@ def _is_named(contender: Contender, text: str) -> bool:
 
 def _preset(name: str, n_clusters: int, effort: Effort) -> Contender:
     values = settings(name, {})
-    recipe = Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
-    fit = replace(recipe, n_clusters=n_clusters).fit
+    fit = Recipe.from_parameters(values | {"n_clusters": n_clusters}).fit
     return Contender("ours", name, "imdbclust", fit, effort)
 
 
@@ -419,7 +410,7 @@ def _tell(corpus: Corpus, incidence: Incidence, part: Subsample) -> pd.Series:
     cells = (part.fit.n_clusters + 1) * corpus.genre_matrix()[0].shape[1]
     batches = np.array_split(new, max(1, math.ceil(len(new) * cells / BATCH_CELLS)))
     bits = [
-        len(batch) * tell_held_out(corpus, incidence, replace(part, held_out=batch)).bits.sum()
+        len(batch) * score_held_out(corpus, incidence, replace(part, held_out=batch)).bits.sum()
         for batch in batches
         if len(batch)
     ]

@@ -19,10 +19,10 @@ from scipy.sparse import lil_matrix
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import TruncatedSVD
 
-from imdbclust.clustering import MOVIE_TO_CLUSTER, cluster_movies
+from imdbclust.clustering import MOVIE_TO_CLUSTER, cluster_movies, make_model
 from imdbclust.load import read_corpus
 from imdbclust.matrix import build_incidence
-from imdbclust.reduction import reduce_movies
+from imdbclust.reduction import make_svd, reduce_movies
 
 SEED = 31337
 KMEANS = {"n_clusters": 16, "n_init": 128, "max_iter": 2048, "tol": 0.5, "reassignment_ratio": 0.5}
@@ -37,10 +37,10 @@ def run_ours(file: Path, folder: Path, timed: Callable) -> None:
     incidence = timed("matrix", lambda: build_incidence(corpus))
     timed("frame", incidence.preview)
     timed("top ten", corpus.top_actors)
-    embedding = timed(
-        "reduce", lambda: reduce_movies(incidence, n_components=COMPONENTS, random_state=SEED)
-    )
-    found = timed("cluster", lambda: cluster_movies(embedding, random_state=SEED, **KMEANS))
+    svd = make_svd(COMPONENTS, random_state=SEED)
+    embedding = timed("reduce", lambda: reduce_movies(incidence, svd))
+    model = make_model("MiniBatchKMeans", random_state=SEED, **KMEANS)
+    found = timed("cluster", lambda: cluster_movies(embedding, model))
     timed("table", lambda: found.save(folder))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from imdbclust.base.text import counted
 from imdbclust.display.csv_files import read_table, table_csv
 from imdbclust.display.render import UNPLACED, UNPLACED_NAME
 from imdbclust.load import read_corpus
-from imdbclust.new_movies import Assigner, Assignment, amount, load_assigner, titled
+from imdbclust.new_movies import Assigner, Assignment, load_assigner, titled
 from imdbclust.running.manifest import find_folder, read_manifest, stage_folder
 from imdbclust.running.stages import STAGES
 from imdbclust.running.store import ARTIFACT, TABLES
@@ -67,7 +68,8 @@ def _describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> s
         return UNPLACED_NAME if number == UNPLACED else f"#{number} {names[number]}"
 
     who = ", ".join(
-        f"{row.name} ({amount(row.n_movies)})" for row in found.actors.itertuples(index=False)
+        f"{row.name} ({counted(row.n_movies, 'movie')})"
+        for row in found.actors.itertuples(index=False)
     )
     lines = [f"evidence: {'; '.join(part for part in (who, *found.genres) if part) or 'none'}"]
     if found.unknown:

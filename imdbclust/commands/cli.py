@@ -696,7 +696,7 @@ def _check(call: argparse.Namespace) -> int:
     if call.json:
         print(json.dumps(report.as_dict(), indent=1))
     else:
-        for sentence in report.told:
+        for sentence in report.problem_log.guesses:
             _say(sentence)
         print(report)
     return report.exit_code

@@ -35,7 +35,7 @@ from imdbclust.running.progress import Progress
 from imdbclust.running.stages import READS, STAGES, cells_of
 from imdbclust.running.store import (
     ARTIFACT,
-    CATALOGUE,
+    EXPLORER_DATA,
     NOTEBOOK,
     PART,
     TABLES,
@@ -459,14 +459,14 @@ def assemble(
             elif entry["status"] == "failed" and failed_notebook:
                 copy.write_text(failed_notebook, encoding="utf-8", newline="\n")
         siblings = _siblings(folder, manifest)
-        catalogue = store.path(planned[-1]) / ARTIFACT / CATALOGUE
+        explorer_data = store.path(planned[-1]) / ARTIFACT / EXPLORER_DATA
         try:
-            _render(new, manifest, siblings, catalogue)
+            _render(new, manifest, siblings, explorer_data)
         except RenderError as error:  # not fit to be read, but nothing of it is thrown away
             about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
             manifest |= {"status": "failed", "error": manifest["error"] or about}
             with suppress(RenderError):
-                _render(new, manifest, siblings, catalogue)
+                _render(new, manifest, siblings, explorer_data)
         write_json(new / MANIFEST, manifest)
         new.chmod(0o755)
         replace_folder(new, folder)
@@ -476,13 +476,13 @@ def assemble(
     return folder
 
 
-def _render(folder: Path, manifest: dict, siblings: list[dict], catalogue: Path) -> None:
+def _render(folder: Path, manifest: dict, siblings: list[dict], explorer_data: Path) -> None:
     """Write all pages of a run; the explorer first, to which the others lead if it is there."""
     from imdbclust.running.pages.explorer import render_explorer
     from imdbclust.running.pages.report import render_run
 
-    if manifest["stages"][-1]["status"] == "done" and catalogue.is_file():
-        render_explorer(folder, manifest, catalogue)
+    if manifest["stages"][-1]["status"] == "done" and explorer_data.is_file():
+        render_explorer(folder, manifest, explorer_data)
     render_run(folder, manifest, siblings)
 
 

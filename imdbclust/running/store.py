@@ -25,7 +25,7 @@ NOTEBOOK = "notebook.ipynb"
 ARTIFACT = "artifact"
 TABLES = "tables"
 
-CATALOGUE = "catalogue.gz"
+EXPLORER_DATA = "explorer_data.gz"
 """What the last notebook leaves, in its artifact, for the explorer page."""
 
 CONTEXT = "IMDBCLUST_STAGE"
