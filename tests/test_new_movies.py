@@ -103,11 +103,11 @@ def test_a_genre_given_twice_counts_once(toy):
 
 
 def test_the_text_leaves_out_a_year_that_is_not_known(toy):
-    from imdbclust.commands.assign import _describe
+    from imdbclust.commands.assign import describe
 
     found = toy.assign(["Cy", "z"])
     assert "Six" in found.nearest["title"].tolist()
-    said = _describe(found, toy, {0: "zero", 1: "one"})
+    said = describe(found, toy, {0: "zero", 1: "one"})
     assert "Six" in said
     assert "<NA>" not in said
 
@@ -358,7 +358,7 @@ def test_the_command_gives_a_table_for_a_file(finished_run, films, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "give --actor or --genre"),
+        ([], "give --actor and --genre"),
         (["--genre", "Opera"], "no movie has the genre 'Opera'"),
         (["--file", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--actor", "A", "--file", "x.jsonl"], "or else --file"),
@@ -376,8 +376,8 @@ def test_the_command_lists_an_ambiguous_name(tmp_path, capsys, monkeypatch):
     from imdbclust.commands import assign as answers
 
     toy = assigner_of(toy_corpus(), [0, 0, 0, 1, 1, 1, UNPLACED, UNPLACED], 2)
-    monkeypatch.setattr(answers, "_stages", lambda run, out: {})
-    monkeypatch.setattr(answers, "_assigner", lambda stages: toy)
+    monkeypatch.setattr(answers, "_stage_folders", lambda run, out: {})
+    monkeypatch.setattr(answers, "_load", lambda stages: toy)
     assert cli.main(["assign", "toy", "--out", str(tmp_path), "--actor", "Ada"]) == cli.WRONG
     assert "give one of these ids:\n  a: 3 movies" in capsys.readouterr().err
 

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imdbclust.base.errors import Failure
+
 if TYPE_CHECKING:
     from imdbclust.bench.timing import Options
 
@@ -28,7 +30,7 @@ MODULES = {"import": "importing"}
 """Modules of this package that have another name than their part."""
 
 
-class BenchFailed(RuntimeError):
+class BenchFailed(Failure):
     """Something that was to be measured broke.
 
     Attributes
