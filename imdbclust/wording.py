@@ -212,10 +212,8 @@ def actor_genre_counts(n_actors: int, most: int) -> str:
 def careers(leader: str, n_movies: int, n_single: int, n_actors: int) -> str:
     """Say who plays in most movies, and how many actors play in a single one."""
     play = "plays" if n_single == 1 else "play"
-    return (
-        f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {n_single:,} "
-        f"({n_single / n_actors:.0%}) {play} in only one."
-    )
+    single = f"{n_single:,} ({n_single / n_actors:.0%}) {play} in only one"
+    return f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {single}."
 
 
 # ---------------------------------------------------------------- 02_matrix
@@ -251,13 +249,13 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
     """Say how many movies are connected by shared actors."""
     isolated = counted(n_isolated, "movie shares", "movies share")
     castless = counted(n_castless, "has no cast", "have no cast")
-    connected = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
-    rest = (
-        f" {isolated} no actor with any other movie, and {castless}: their casts give no "
-        "hint where they belong."
-    )
+    largest = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
+    text = f"{largest} are connected through shared actors."
+    if not n_isolated + n_castless:
+        return text
     return (
-        f"{connected} are connected through shared actors.{rest if n_isolated + n_castless else ''}"
+        f"{text} {isolated} no actor with any other movie, and {castless}: their casts give no "
+        "hint where they belong."
     )
 
 
