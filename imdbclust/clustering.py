@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence, one_hot, read_ids, write_ids
-from imdbclust.reduction import NEAREST_DECIMALS, Embedding
+from imdbclust.reduction import Embedding
 
 if TYPE_CHECKING:
     from sklearn.base import ClusterMixin
@@ -35,8 +35,7 @@ class Clustering:
     Attributes
     ----------
     labels : ndarray of int32, shape (n_movies,)
-        The cluster of each movie, 0 to ``n_clusters - 1`` or `UNPLACED`, in the order of the
-        embedding.
+        The cluster of each movie in the embedding: 0 to ``n_clusters - 1``, or `UNPLACED`.
     centers : ndarray of float64, shape (n_clusters, n_components)
         The cluster centers in the reduced space.
     inertia : float
@@ -467,12 +466,6 @@ def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:
     table = {"cluster": np.arange(clustering.n_clusters), "neighbour": distances.argmin(axis=1)}
     found = pd.DataFrame(table | {"distance": distances.min(axis=1)})
     return found[np.isfinite(found["distance"])].reset_index(drop=True)
-
-
-def n_positions(embedding: Embedding, clustering: Clustering) -> int:
-    """Return the number of distinct positions of the placed movies."""
-    scores = embedding.scores[clustering.placed].round(NEAREST_DECIMALS) + 0.0
-    return len(np.unique(scores, axis=0))
 
 
 def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:

@@ -317,6 +317,11 @@ def n_dimensions(singular_values: np.ndarray) -> int:
     return int((singular_values > ZERO * singular_values.max(initial=0.0)).sum())
 
 
+def n_positions(scores: np.ndarray) -> int:
+    """Return the number of distinct rows of coordinates, apart from rounding."""
+    return len(np.unique(scores.round(NEAREST_DECIMALS) + 0.0, axis=0))
+
+
 def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.DataFrame:
     """Return the `n` actors with the largest absolute weight in each component.
 

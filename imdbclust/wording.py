@@ -1,8 +1,8 @@
 """Every sentence that a report can contain: findings, warnings, checks, captions, descriptions.
 
-One module, so that one reader can proof-read it. Functions take numbers,
-names or small tables and return text. For a figure they return its caption and its alternative
-text as keywords: ``stage.figure(axes, "years", **wording.movies_per_year(years))``.
+One module, so that one reader can proof-read it. Functions take numbers, names or small tables and
+return text. For a figure they return the caption and the alternative text as keywords:
+``stage.figure(axes, "years", **wording.movies_per_year(years))``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ CAPTIONS = {
     "mention_p_cluster_given_genre": "Pr[cluster | genre] of a genre mention",
     # 06_sweep
     "ranked_settings": "Settings by {metric} (mean over seeds), best first",
-    "heat": "{metric} by {rows} and {columns}",
     "axis_importance": "Share of each metric's variance that an axis explains by itself",
     "agreement": "Agreement (ARI) of settings that differ on one axis only",
     "agreement_pairs": "Agreement (ARI) of every such pair",
@@ -88,7 +87,7 @@ CAPTIONS = {
     "settings": "All settings",
     "executions": "Executions of each notebook",
 }
-"""Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
+"""Captions of tables, by the name of the CSV file."""
 
 CHECKS = {
     # 01_load
@@ -213,10 +212,8 @@ def actor_genre_counts(n_actors: int, most: int) -> str:
 def careers(leader: str, n_movies: int, n_single: int, n_actors: int) -> str:
     """Say who plays in most movies, and how many actors play in a single one."""
     play = "plays" if n_single == 1 else "play"
-    return (
-        f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {n_single:,} "
-        f"({n_single / n_actors:.0%}) {play} in only one."
-    )
+    single = f"{n_single:,} ({n_single / n_actors:.0%}) {play} in only one"
+    return f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {single}."
 
 
 # ---------------------------------------------------------------- 02_matrix
@@ -224,10 +221,8 @@ def careers(leader: str, n_movies: int, n_single: int, n_actors: int) -> str:
 
 def matrix_shape(n_movies: int, n_actors: int) -> str:
     """Say how large the matrix is."""
-    return (
-        f"The matrix has {counted(n_movies, 'row')} (movies) and "
-        f"{counted(n_actors, 'column')} (actors)."
-    )
+    rows, columns = counted(n_movies, "row"), counted(n_actors, "column")
+    return f"The matrix has {rows} (movies) and {columns} (actors)."
 
 
 def matrix_density(n_ones: int, n_cells: int, density: float) -> str:
@@ -254,13 +249,13 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
     """Say how many movies are connected by shared actors."""
     isolated = counted(n_isolated, "movie shares", "movies share")
     castless = counted(n_castless, "has no cast", "have no cast")
-    connected = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
-    rest = (
-        f" {isolated} no actor with any other movie, and {castless}: their casts give no "
-        "hint where they belong."
-    )
+    largest = f"{n_largest:,} of {counted(n_movies, 'movie')} ({n_largest / n_movies:.0%})"
+    text = f"{largest} are connected through shared actors."
+    if not n_isolated + n_castless:
+        return text
     return (
-        f"{connected} are connected through shared actors.{rest if n_isolated + n_castless else ''}"
+        f"{text} {isolated} no actor with any other movie, and {castless}: their casts give no "
+        "hint where they belong."
     )
 
 
@@ -328,8 +323,7 @@ def map_size(n_shown: int, n_movies: int) -> str:
     """Say how many movies the map shows; 0 without a map."""
     if not n_shown:
         return (
-            "No map was drawn: it needs at least 2 components, and 8 movies that do not all have "
-            "the same coordinates."
+            "No map was drawn: it needs 2 components, and 8 movies that are not all in one place."
         )
     return f"The map shows {n_shown:,} of {counted(n_movies, 'movie')}."
 
@@ -484,11 +478,10 @@ def era(bits: float, by_era: float) -> str:
 
 def nulls(in_sample: float, of_era: float) -> dict[str, str]:
     """Describe the figure of the nulls."""
+    bits = f"{in_sample:.2f} bits; with labels permuted within years: {of_era:.2f} bits"
     return {
-        "caption": "Bits about genres under each null (bars) and observed (line), in-sample and "
-        "for held-out movies.",
-        "alt": f"Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within "
-        f"years: {of_era:.2f} bits.",
+        "caption": "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
+        "alt": f"Bar chart. Observed in-sample: {bits}.",
     }
 
 
@@ -521,11 +514,8 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
 
 def choice(supported: str) -> dict[str, str]:
     """Describe the figure of the choice; `supported` is :func:`supported_clusters`."""
-    return {
-        "caption": "Measures by number of clusters (left) and of components (right). Bands show "
-        "the range over subsamples.",
-        "alt": supported,
-    }
+    axes = "number of clusters (left) and of components (right)"
+    return {"caption": f"Measures by {axes}, with their range as bands.", "alt": supported}
 
 
 def recovery(ari: float | None) -> str:
@@ -546,10 +536,8 @@ def castless_movies(n: int, cluster: float) -> str:
 
 def most_probable_cluster(cluster: int, probability: float) -> str:
     """Say which cluster is most probable for any movie."""
-    return (
-        f"A movie picked uniformly is in {cluster_name(cluster)} with probability "
-        f"{probability:.3f}."
-    )
+    where = f"{cluster_name(cluster)} with probability {probability:.3f}"
+    return f"A movie picked uniformly is in {where}."
 
 
 def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
@@ -588,10 +576,8 @@ def strongest_lift(value: float, genre: str, label: str) -> str:
 
 def genre_information(bits: float, entropy: float) -> str:
     """Say how much the cluster says about genres, and how much it could."""
-    return (
-        f"A movie's cluster carries {bits:.2f} bits about its genres (in-sample). The genres have "
-        f"an entropy of {entropy:.2f} bits in total."
-    )
+    text = f"A movie's cluster carries {bits:.2f} bits about its genres (in-sample)."
+    return f"{text} The entropy of all genres is {entropy:.2f} bits."
 
 
 def bayes_figure(genre: str, label: str, best: pd.Series, level: float, n: int) -> dict[str, str]:
@@ -614,10 +600,8 @@ def given_genre(genre: str, best: pd.Series) -> str:
 
 def given_both(genre: str, actor: str, n: int, best: pd.Series) -> str:
     """Say which cluster is most probable given genre and actor, from `n` movies."""
-    return (
-        f"Given {genre} with {actor} ({counted(n, 'movie')}), {cluster_name(best['cluster'])} has "
-        f"probability {best['posterior']:.3f}."
-    )
+    cluster = f"{cluster_name(best['cluster'])} has probability {best['posterior']:.3f}"
+    return f"Given {genre} with {actor} ({counted(n, 'movie')}), {cluster}."
 
 
 def no_posterior(genre: str, actor: str) -> str:
@@ -646,20 +630,17 @@ def no_coverage() -> str:
 
 def calibration(n_points: int, error: float) -> dict[str, str]:
     """Describe the figure of the calibration."""
+    points = counted(n_points, "point")
     return {
-        "caption": "Probability of a genre from Pr[cluster | cast], and how often held-out movies "
-        "had the genre.",
-        "alt": f"{counted(n_points, 'point')}, on average {error:.4f} away from the diagonal of "
-        "perfect predictions.",
+        "caption": "Predicted probability of a genre, and share of held-out movies that have it.",
+        "alt": f"{points}, on average {error:.4f} away from the diagonal of perfect predictions.",
     }
 
 
 def same_cluster(nearest: float, posterior: float) -> str:
     """Say how often held-out movies get the cluster that they have in the full fit."""
-    return (
-        "Held-out movies get the same cluster as in the full fit in "
-        f"{nearest:.0%} of cases (nearest center) or {posterior:.0%} (posterior)."
-    )
+    shares = f"{nearest:.0%} of cases (nearest center) or {posterior:.0%} (posterior)"
+    return f"Held-out movies get the same cluster as in the full fit in {shares}."
 
 
 def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:
@@ -675,10 +656,8 @@ def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[s
 
 def expected_rating(genre: str, through_clusters: float, direct: float) -> str:
     """Say which rating is expected for a genre."""
-    return (
-        f"The expected rating for {genre} is {through_clusters:.2f} through its clusters, and "
-        f"{direct:.2f} directly."
-    )
+    means = f"{through_clusters:.2f} through its clusters, and {direct:.2f} directly"
+    return f"The expected rating for {genre} is {means}."
 
 
 def no_expected_rating(genre: str, n_rated: int) -> str:
@@ -689,17 +668,14 @@ def no_expected_rating(genre: str, n_rated: int) -> str:
 def mixed_up(genre: str, total: float) -> str:
     """Say to what the posteriors add up if the two experiments are mixed up."""
     return (
-        f"Mixing the two experiments gives posteriors for {genre} that add up to {total:.4f} "
-        "instead of 1."
+        f"Mixing both experiments gives posteriors for {genre} that add up to {total:.4f}, not 1."
     )
 
 
 def explorer(n_movies: int, of_movies: int, n_actors: int, of_actors: int) -> str:
     """Say how much can be looked up on the explorer's page."""
-    return (
-        f"{n_movies:,} of {counted(of_movies, 'movie')} and {n_actors:,} of "
-        f"{counted(of_actors, 'actor')} can be looked up on that page."
-    )
+    actors = f"{n_actors:,} of {counted(of_actors, 'actor')}"
+    return f"{n_movies:,} of {counted(of_movies, 'movie')} and {actors} can be looked up there."
 
 
 def no_explorer() -> str:
@@ -775,7 +751,7 @@ def no_failures() -> str:
 
 def heat_map(metric: str, rows: str, columns: str) -> str:
     """Return the caption of a heat map."""
-    return caption("heat", metric=metric_name(metric).capitalize(), rows=rows, columns=columns)
+    return f"{metric_name(metric).capitalize()} by {rows} and {columns}"
 
 
 def axis_importance(shares: pd.Series, metric: str, seed: str) -> str:
@@ -824,11 +800,8 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
 
 def cost_figure(metric: str, n_settings: int, text: str) -> dict[str, str]:
     """Describe the figure of the metric over time; `text` is :func:`cost`."""
-    name = metric_name(metric).capitalize()
-    return {
-        "caption": f"{name} of each setting by its run time; n = {counted(n_settings, 'setting')}.",
-        "alt": text,
-    }
+    name, n = metric_name(metric).capitalize(), counted(n_settings, "setting")
+    return {"caption": f"{name} of each setting by its run time; n = {n}.", "alt": text}
 
 
 def command(text: str) -> str:
@@ -836,7 +809,7 @@ def command(text: str) -> str:
     return f"Command: {text}"
 
 
-# why something was not evaluated
+# ---------------------------------------------------------------- why it was not evaluated
 
 
 def evaluation_off() -> str:
@@ -870,7 +843,7 @@ def nothing_held_out(n_movies: int) -> str:
     return f"no held-out movie has a cast ({counted(n_movies, 'movie')} held out)"
 
 
-# the pages of a run
+# ---------------------------------------------------------------- pages of a run
 
 METRICS = {
     "n_clusters": "clusters",

@@ -24,7 +24,6 @@ from degenerate import (
 from imdbclust import evaluation as ev
 from imdbclust import plots, wording
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.clustering import n_positions
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
@@ -34,6 +33,7 @@ from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (
     map_movies,
     n_dimensions,
+    n_positions,
     nearest_movies,
     scree_table,
 )
@@ -184,12 +184,12 @@ def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike,
     options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
     clustering = clustered(alike[0], algorithm=algorithm, **options)
     assert sorted(clustering.sizes()) == [0, 0, 12]
-    assert wording.empty_clusters(2, 3, n_positions(alike[0], clustering), 12) == (
+    assert wording.empty_clusters(2, 3, n_positions(alike[0].scores), 12) == (
         "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )
     all_in_one = clustering_of_all_in_one(alike[0])
     n_empty = int((all_in_one.sizes() == 0).sum())
-    assert wording.empty_clusters(n_empty, 1, n_positions(alike[0], all_in_one), 12) == ""
+    assert wording.empty_clusters(n_empty, 1, n_positions(alike[0].scores), 12) == ""
 
 
 def clustering_of_all_in_one(embedding):
@@ -202,7 +202,8 @@ def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
     corpus = toy_corpus()
     embedding = reduced(build_incidence(corpus), 3)
     clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
-    found = n_positions(embedding, clustering)
+    assert clustering.sizes().tolist() == [3, 5, 0]
+    found = n_positions(embedding.scores[clustering.placed])
     assert "when k-means stopped" in wording.empty_clusters(1, 3, found, 8)
 
 

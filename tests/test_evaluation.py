@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import evaluation as ev
+from imdbclust import wording
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography, planted_troupes
 from imdbclust.evaluation.held_out import PREDICTORS, genre_bits, score_held_out, split_in_time
@@ -322,7 +323,11 @@ def test_on_shuffled_casts_the_evaluation_finds_nothing():
     found = ev.evaluate(recipe.fit, films, shuffled, Effort(2, 3, 1, 5, 0), random_state=0)
     assert abs(found.bits("nearest")) <= NO_BITS
     assert found.ari("subsamples") < NO_ARI
-    assert not ev.has_structure(found.bits("nearest"), found.ari("subsamples"))
+    ari, bits = found.ari("subsamples"), found.bits("nearest")
+    structured = ev.has_structure(bits, ari)
+    assert not structured
+    said = wording.stability(found.ari("seeds"), ari, bits, structured=structured, least_ari=NO_ARI)
+    assert said.startswith("The clusters are noise")
 
 
 # all of it

@@ -2,6 +2,7 @@
 
 _LAZY = {
     "EFFORTS": "imdbclust.evaluation.recipe",
+    "NO_ARI": "imdbclust.evaluation.overall",
     "NotEvaluated": "imdbclust.evaluation.recipe",
     "Recipe": "imdbclust.evaluation.recipe",
     "WITHIN_YEAR": "imdbclust.evaluation.nulls",
