@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from chromium import launched, needs_chromium, playwright, visits
-from corpora import clustering_of
+from corpora import clustering_of, reduced
 
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.clustering import profile_clusters, typical_movies
@@ -21,7 +21,6 @@ from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
 from imdbclust.plots import cluster_colors
-from imdbclust.reduction import reduce_movies
 from imdbclust.running.explorer_data import pack_explorer_data, unpack_explorer_data
 from imdbclust.running.pages.explorer import MAX_BYTES, render_explorer
 
@@ -66,7 +65,7 @@ def make_page(
 ) -> Path:
     """Write an explorer of these films; their clusters are of no account."""
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=n_components, random_state=0)
+    embedding = reduced(incidence, n_components)
     labels = np.arange(corpus.n_movies) % n_clusters
     centers = np.random.default_rng(0).normal(size=(n_clusters, n_components))
     clustering = replace(clustering_of(corpus, labels), centers=centers)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import TOY_LABELS, clustering_of, toy_corpus
+from corpora import TOY_LABELS, clustering_of, reduced, toy_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
-from imdbclust.reduction import Embedding, nearest_movies, reduce_movies
+from imdbclust.reduction import Embedding, nearest_movies
 from imdbclust.running.explorer_data import (
     COORDINATES_SHARE,
     LARGEST,
@@ -31,9 +31,7 @@ COLORS = ("#000001", "#000002", "#000003")
 
 def pack(corpus, labels, *, n_components=2, weighting="none", **options):
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(
-        incidence, n_components=n_components, weighting=weighting, random_state=0
-    )
+    embedding = reduced(incidence, n_components, weighting=weighting)
     clustering = dataclasses.replace(
         clustering_of(corpus, labels, n_clusters=3), centers=np.eye(3, n_components)
     )
@@ -89,7 +87,7 @@ def test_the_probabilities_are_those_of_the_model(toy):
     corpus = toy_corpus()
     clustering = clustering_of(corpus, TOY_LABELS)
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     model = Assigner(corpus, incidence, embedding, clustering).model
     chances = model.posterior(incidence.matrix)
     kept = rows_of(arrays, "posterior")
@@ -109,7 +107,7 @@ def places_of(header, arrays):
 def test_coordinates_are_those_of_the_embedding_to_half_a_step(toy):
     header, arrays = toy
     places = places_of(header, arrays)
-    embedding = reduce_movies(build_incidence(toy_corpus()), n_components=2, random_state=0)
+    embedding = reduced(build_incidence(toy_corpus()), 2)
     wanted = embedding.scores[[int(movie[1]) - 1 for movie in header["movie_ids"]]]
     assert np.abs(places).max() == LARGEST
     # half a step, but for the rounding of the product
@@ -167,9 +165,7 @@ def test_of_many_components_the_first_are_kept_as_room_allows():
         places = places_of(header, arrays)
         assert 1 <= places.shape[1] < header["n_components"] == 40
         assert arrays["place"].nbytes <= COORDINATES_SHARE * 14_000
-        embedding = reduce_movies(
-            build_incidence(films), n_components=40, weighting=weighting, random_state=0
-        ).first(places.shape[1])
+        embedding = reduced(build_incidence(films), 40, weighting=weighting).first(places.shape[1])
         rows = films.movies.reset_index().set_index("movie_id").loc[header["movie_ids"], "index"]
         away = np.abs(places * header["step"] - embedding.scores[rows])
         assert away.max() <= 0.5000001 * header["step"]

@@ -43,7 +43,7 @@ REASONS: dict[str, dict[str, str]] = {
     "cluster_decades": {ROWS: "no movie has a year"},
     "typical_movies": dict.fromkeys(("next_cluster", "next_distance"), _ONE_CLUSTER),
     "neighbouring_clusters": {ROWS: _ONE_CLUSTER},
-    "map": {ROWS: "there is no map; the reduction notebook says why"},
+    "map": {ROWS: "the map could not be drawn; the reduction notebook says why"},
     "stability": {"spread": "a single pair has no spread", REST: "the fits share no placed movie"},
     "stability_pairs": {"ari": "the two fits share no placed movie"},
     "information": {REST: _UNDEFINED},

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+from imdbclust.base.errors import Failure
+
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_BYTES = 2_000_000
 SCRIPT = (TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
 
 
-class RenderError(RuntimeError):
+class RenderError(Failure):
     """Pages failed their checks; the message lists every page and problem.
 
     Attributes

@@ -1,0 +1,482 @@
+"""Parts of the benchmark that measure speed: two ways to the same result, taking turns.
+
+The speed of a machine drifts, and two ways that take turns see the same drift. What counts is the
+ratio of each pair and the median of these ratios. Importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+from imdbclust.base.errors import Failure
+from imdbclust.base.paths import reports
+from imdbclust.base.text import byte_size, counted
+
+SPEED = {
+    "import": "import-imdb compared with pandas, on the same dumps",
+    "recipe": "the steps of the course compared with the course's own code, at growing sizes",
+    "kernels": "forked kernels compared with kernels started as usual",
+    "rendering": "the pages of a run compared with nbconvert",
+    "run": "a run compared with stock papermill and nbconvert",
+    "sweep": "a sweep compared with a loop over stock papermill and nbconvert",
+}
+"""Parts that measure speed, and what each compares."""
+
+RUNS = 5
+"""Default number of pairs."""
+
+POLL_SECONDS = 0.1
+"""Minimum time between two measurements of memory."""
+
+SIZES, QUICK_SIZES = (1_000_000, 3_000_000, 10_000_000), (2_000, 6_000, 20_000)
+"""Titles, people and rows of title.principals for the part ``import``."""
+
+MOVIES, QUICK_MOVIES = {35_000: 3, 100_000: 2, 200_000: 1}, {400: 1, 800: 1}
+"""Numbers of movies for the part ``recipe``, each with the maximum number of pairs."""
+
+IMPORTS = "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot, seaborn"
+CELLS = {"a kernel with the libraries of the notebooks": IMPORTS, "an empty kernel": "1 + 1"}
+"""Kernels of the part ``kernels``, and the cell that each executes."""
+
+GRID = {"n_components": [8, 12, 16], "n_clusters": [8, 12, 16, 24, 32]}
+QUICK_GRID = {"n_clusters": [8, 16]}
+"""What the sweep for the part ``sweep`` varies, in addition to the seed."""
+
+STOCK = "stock"
+"""Name of the run whose stages the notebooks read under stock papermill."""
+
+NBCONVERT = ("-m", "jupyter", "nbconvert", "--to", "html", "--log-level=ERROR")
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class BenchFailed(Failure):
+    """A measurement failed.
+
+    Attributes
+    ----------
+    page : Path, optional
+        The page of what was measured nevertheless.
+    """
+
+    def __init__(self, message: str, page: Path | None = None):
+        super().__init__(message)
+        self.page = page
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of all parts.
+
+    Slow parts measure fewer pairs than `runs`. With `quick`, sizes are small: this checks that
+    everything works, but the numbers mean little. `out` is the folder for reports.
+    """
+
+    dataset: str = "auto"
+    runs: int = RUNS
+    out: Path | None = None
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one way took: wall time, and the peak memory of all its processes together.
+
+    Memory is in units of 10**6 bytes: the sum of proportional set sizes, or of resident set sizes
+    where the system has no proportional ones. `steps` has the seconds of steps that were timed.
+    """
+
+    seconds: float
+    memory_mb: float | None = None
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to the same result, measured pair by pair: a row of the table."""
+
+    what: str
+    ours: list[Cost]
+    theirs: list[Cost]
+    note: str = ""
+
+    def row(self) -> dict:
+        """Return medians, and the range of the ratios: the other time divided by ours, by pair."""
+        own, other = ([cost.seconds for cost in costs] for costs in (self.ours, self.theirs))
+        ratios = [theirs / ours for ours, theirs in zip(own, other, strict=True)]
+        return {
+            "what": self.what,
+            "times_faster": statistics.median(ratios),
+            "least": min(ratios),
+            "most": max(ratios),
+            "seconds": statistics.median(own),
+            "seconds_of_other": statistics.median(other),
+            "memory_mb": _median_memory(self.ours),
+            "memory_mb_of_other": _median_memory(self.theirs),
+            "pairs": len(ratios),
+            "note": self.note,
+        }
+
+
+def measure_speed(parts: list[str], options: Options) -> Path:
+    """Measure some parts, write the results of each; return the page of all that was measured.
+
+    Raises
+    ------
+    BenchFailed
+        A command failed, or two ways disagree about the result.
+    """
+    from imdbclust.bench.page import write_part, write_speed_page
+
+    folder = (Path(options.out) if options.out else reports()) / "bench"
+    for name in parts:
+        rows = [comparison.row() for comparison in globals()[f"measure_{name}"](options)]
+        table = write_part(name, SPEED[name], rows, folder)
+        print(f"{name}: {SPEED[name]}\n{table}", flush=True)
+    return write_speed_page(folder)
+
+
+# ---------------------------------------------------------------- measurements
+
+
+def take_turns(
+    what: str, ours: Callable[[], Cost], theirs: Callable[[], Cost], *, runs: int, note: str = ""
+) -> Comparison:
+    """Measure two ways in turns; every other pair begins with the other way."""
+    costs = {"ours": [], "other": []}
+    for pair in range(runs):
+        ways = [("ours", ours), ("other", theirs)]
+        for name, way in ways if pair % 2 == 0 else reversed(ways):
+            costs[name].append(way())
+            seconds = costs[name][-1].seconds
+            print(f"  {what}: {name} {seconds:.1f} s", file=sys.stderr, flush=True)
+    return Comparison(what, costs["ours"], costs["other"], note)
+
+
+def cost_of_call(function: Callable, *arguments) -> Cost:
+    """Time a call within this process."""
+    began = time.perf_counter()
+    function(*arguments)
+    return Cost(time.perf_counter() - began)
+
+
+def cost_of_command(arguments: Sequence[object], *, env: Mapping[str, str] | None = None) -> Cost:
+    """Measure a call of Python with these arguments, and all processes that it starts.
+
+    Raises
+    ------
+    BenchFailed
+        The exit status is not 0; the message has the last lines of output.
+    """
+    began, ended = time.perf_counter(), threading.Event()
+    process = subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
+    )
+    with ThreadPoolExecutor(1) as pool:
+        memory = pool.submit(_peak_memory, process.pid, ended)
+        try:
+            output, _ = process.communicate()
+            seconds = time.perf_counter() - began
+        finally:
+            process.kill()
+            ended.set()
+    if process.returncode:
+        last = " | ".join(output.strip().splitlines()[-3:])
+        command = " ".join(map(str, arguments))
+        raise BenchFailed(f"python {command} ended with {process.returncode}: {last}")
+    return Cost(seconds, memory.result() / 10**6 or None)
+
+
+def _peak_memory(pid: int, ended: threading.Event) -> int:
+    """Return the peak of the memory of a process and its descendants in bytes."""
+    import psutil
+
+    peak = 0
+    while True:
+        began, total = time.perf_counter(), 0
+        with contextlib.suppress(psutil.Error):
+            for one in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    memory = one.memory_full_info()
+                    total += getattr(memory, "pss", 0) or memory.rss
+        peak = max(peak, total)
+        # measuring takes time from what is measured: a twentieth of it at most
+        if ended.wait(max(POLL_SECONDS, 20 * (time.perf_counter() - began))):
+            return peak
+
+
+def _median_memory(costs: Sequence[Cost]) -> float | None:
+    known = [cost.memory_mb for cost in costs if cost.memory_mb is not None]
+    return statistics.median(known) if known else None
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as folder:
+        yield Path(folder)
+
+
+# ---------------------------------------------------------------- import
+
+
+def measure_import(options: Options) -> list[Comparison]:
+    """Import made-up dumps in both ways, and check that both give the same corpus."""
+    from imdbclust.datasets.made_up.large import LargeSample
+
+    sizes = QUICK_SIZES if options.quick else SIZES
+    other = "import sys; from imdbclust.bench import speed; speed.import_with_pandas(*sys.argv[1:])"
+    with _scratch() as folder:
+        dumps, ours, theirs = (folder / name for name in ("dumps", "ours.jsonl", "theirs.jsonl"))
+        LargeSample(*sizes).write_dumps(dumps)
+        comparison = take_turns(
+            "{:,} titles, {:,} people, {:,} principals".format(*sizes),
+            partial(cost_of_command, ["-m", "imdbclust", "import-imdb", dumps, "--to", ours]),
+            partial(cost_of_command, ["-c", other, dumps, theirs]),
+            runs=min(options.runs, 3),  # one of them takes minutes
+        )
+        check_same_corpus(ours, theirs)
+    return [comparison]
+
+
+def import_with_pandas(dumps: str, target: str) -> None:
+    """Make the corpus that ``import-imdb`` makes with its defaults, by pandas alone."""
+    import pandas as pd
+
+    options = {"sep": "\t", "quoting": 3, "na_values": ["\\N"], "keep_default_na": False}
+    basics, principals, names, ratings = (
+        pd.read_csv(Path(dumps) / f"{name}.tsv.gz", low_memory=False, **options)
+        for name in ("title.basics", "title.principals", "name.basics", "title.ratings")
+    )
+    years = basics["startYear"].between(2000, 2022)
+    movies = basics[years & (basics["titleType"] == "movie") & (basics["isAdult"] == 0)]
+    casts = principals[principals["category"].isin(["actor", "actress"])]
+    casts = casts[casts["tconst"].isin(movies["tconst"])].sort_values(["tconst", "ordering"])
+    casts = casts.drop_duplicates(["tconst", "nconst"])
+    casts = casts[casts.groupby("nconst")["tconst"].transform("size") >= 2]
+    casts = casts.merge(names[["nconst", "primaryName"]], on="nconst", how="left")
+    named = casts["primaryName"].fillna(casts["nconst"])
+    casts["actors"] = list(zip(casts["nconst"], named, strict=True))
+    movies = movies.sort_values("tconst").merge(ratings, on="tconst", how="left")
+    movies = movies.join(casts.groupby("tconst")["actors"].agg(list), on="tconst", how="inner")
+    movies["rating"] = [
+        {} if pd.isna(mean) else {"avg": mean, "votes": int(votes)}
+        for mean, votes in zip(movies["averageRating"], movies["numVotes"], strict=True)
+    ]
+    movies["genres"] = movies["genres"].fillna("").str.split(",")
+    movies["year"] = movies["startYear"].astype(int)
+    movies = movies.rename(columns={"tconst": "imdb_id", "primaryTitle": "title"})
+    movies = movies[["imdb_id", "title", "genres", "actors", "year", "rating"]]
+    movies.to_json(target, orient="records", lines=True, force_ascii=False)
+
+
+def check_same_corpus(ours: Path, theirs: Path) -> None:
+    """Raise BenchFailed unless two files contain the same corpus."""
+    from imdbclust.load import read_corpus
+
+    one, other = read_corpus(ours), read_corpus(theirs)
+    for table in ("movies", "actors", "credits", "genres"):
+        if not getattr(one, table).equals(getattr(other, table)):
+            raise BenchFailed(f"the two corpora differ in their {table}")
+
+
+# ---------------------------------------------------------------- recipe
+
+
+def measure_recipe(options: Options) -> list[Comparison]:
+    """Measure the steps of the course at each size, and check that the clusters are the same."""
+    from imdbclust.datasets.made_up.large import LargeSample
+    from imdbclust.datasets.made_up.sample import COURSE_ACTORS, COURSE_MOVIES
+
+    comparisons = []
+    for n_movies, most in (QUICK_MOVIES if options.quick else MOVIES).items():
+        with _scratch() as folder:
+            file, ours, course = (
+                folder / name for name in ("films.jsonl", "ours.csv", "course.csv")
+            )
+            LargeSample(n_movies, n_movies * COURSE_ACTORS // COURSE_MOVIES).write_corpus(file)
+            ways = [partial(cost_of_steps, table.stem, file, table) for table in (ours, course)]
+            size = f"{n_movies:,} movies"
+            whole = take_turns(f"all steps, {size}", *ways, runs=min(options.runs, most))
+            if ours.read_bytes() != course.read_bytes():
+                raise BenchFailed("the two ways do not give the same clusters")
+        steps = list(whole.ours[0].steps)
+        comparisons += [whole, _sum_of(whole, steps[:4], f"read to top ten, {size}")]
+        comparisons += [_sum_of(whole, [step], f"{step}, {size}") for step in steps]
+    return comparisons
+
+
+def cost_of_steps(way: str, file: Path, table: Path) -> Cost:
+    """Take the steps of the course in a process of their own, without the time for imports."""
+    code = "import sys; from imdbclust.bench import peers; peers.time_steps(*sys.argv[1:])"
+    times = table.with_suffix(".json")
+    cost = cost_of_command(["-c", code, way, file, table, times], env=ONE_THREAD)
+    steps = json.loads(times.read_text(encoding="utf-8"))
+    return Cost(sum(steps.values()), cost.memory_mb, steps)
+
+
+def _sum_of(whole: Comparison, steps: Sequence[str], what: str) -> Comparison:
+    ours, theirs = (
+        [Cost(sum(cost.steps[step] for step in steps)) for cost in costs]
+        for costs in (whole.ours, whole.theirs)
+    )
+    return Comparison(what, ours, theirs)
+
+
+# ---------------------------------------------------------------- kernels
+
+
+def measure_kernels(options: Options) -> list[Comparison]:
+    """Measure start, one cell and end of a kernel, forked and started as usual."""
+    from imdbclust.running.kernels import warm
+
+    if why := warm.impossible():
+        raise BenchFailed(why)
+    first = cost_of_call(use_kernel, "warm", "1")
+    note = f"starting the process to fork from took {first.seconds:.1f} s, once"
+    comparisons = []
+    for what, cell in CELLS.items():
+        ours, theirs = (partial(cost_of_call, use_kernel, one, cell) for one in ("warm", "plain"))
+        comparisons.append(take_turns(what, ours, theirs, runs=options.runs, note=note))
+    return comparisons
+
+
+def use_kernel(engine: str, cell: str) -> None:
+    """Start a kernel, execute a cell, shut the kernel down."""
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    from imdbclust.running.kernels.start import PrivateKernelManager
+    from imdbclust.running.kernels.warm import kernel_environment
+
+    notebook = new_notebook(cells=[new_code_cell(cell)])
+    client = NotebookClient(notebook, timeout=120, km=PrivateKernelManager(engine=engine))
+    client.execute(env=kernel_environment(), cleanup_kc=True)
+
+
+# ---------------------------------------------------------------- rendering, run, sweep
+
+
+def measure_rendering(options: Options) -> list[Comparison]:
+    """Render all pages of a run in this process, and its notebooks by nbconvert's command."""
+    from imdbclust.running.pages.report import render_run
+    from imdbclust.running.run import run
+
+    parameters = {"evaluation": "off"}
+    if options.quick:
+        parameters |= {"n_clusters": 6, "n_components": 8, "n_init": 2}
+    with _scratch() as scratch:
+        with contextlib.redirect_stdout(io.StringIO()):
+            folder = run(
+                dataset=options.dataset, parameters=parameters, name="rendered", out=scratch
+            )
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
+        theirs = scratch / "nbconvert"
+        comparison = take_turns(
+            f"{len(notebooks) + 1} pages of a run",
+            partial(cost_of_call, render_run, folder, manifest),
+            partial(cost_of_command, [*NBCONVERT, "--output-dir", theirs, *notebooks]),
+            runs=options.runs,
+        )
+        ours_size, theirs_size = (
+            byte_size(sum(path.stat().st_size for path in pages.glob("*.html")))
+            for pages in (folder, theirs)
+        )
+    return [replace(comparison, note=f"our pages have {ours_size}, nbconvert's {theirs_size}")]
+
+
+def measure_run(options: Options) -> list[Comparison]:
+    """Measure ``imdbclust run`` from an empty folder, against papermill and nbconvert."""
+    parameters = {"evaluation": "off"}
+    command = ["run", "--preset", "seed", "-p", "evaluation", "off"]
+    return [compare_with_stock("a run", command, "seed", [parameters], options, options.runs)]
+
+
+def measure_sweep(options: Options) -> list[Comparison]:
+    """Measure ``imdbclust sweep`` against a loop over papermill and nbconvert, one pair."""
+    import yaml
+
+    from imdbclust.running.specification import read_specification
+
+    grid, repeats = (QUICK_GRID, 2) if options.quick else (GRID, 4)
+    specification = {
+        "preset": "recommended",
+        "parameters": {"evaluation": "off", "map_max_movies": 300, "explorer": False},
+        "grid": grid | {"random_state": {"repeats": repeats}},
+    }
+    with _scratch() as folder:
+        file = folder / "grid.yml"
+        file.write_text(yaml.safe_dump(specification), encoding="utf-8")
+        found = read_specification(file, dataset=options.dataset).settings
+        settings, what = [setting.parameters for setting in found], f"{len(found)} settings"
+        return [compare_with_stock(what, ["sweep", file], found[0].preset, settings, options, 1)]
+
+
+def compare_with_stock(
+    what: str, command: list, preset: str, settings: list[dict], options: Options, runs: int
+) -> Comparison:
+    """Compare a command with stock papermill and nbconvert, called for each notebook of a setting.
+
+    The notebooks read the stages of a run that is made before and not timed: without it each would
+    make what it reads. At most two settings are measured; their time is scaled to all.
+    """
+    from imdbclust.datasets.find import find_dataset
+    from imdbclust.running.run import run
+
+    films, measured = find_dataset(options.dataset), [settings[0], settings[-1]][: len(settings)]
+    scale = len(settings) / len(measured)
+    note = f"{films.title}; the loop was measured on {counted(len(measured), 'setting')}"
+    with _scratch() as folder:
+        made = {"preset": preset, "parameters": settings[0], "name": STOCK, "out": folder / STOCK}
+        stock = run(dataset=films.address, **made).parent
+
+        def ours() -> Cost:
+            out = tempfile.mkdtemp(dir=folder)
+            start = ["-m", "imdbclust", *command]
+            return cost_of_command([*start, "--dataset", films.address, "--out", out])
+
+        def theirs() -> Cost:
+            cost = cost_of_stock(measured, stock, films.address)
+            return replace(cost, seconds=scale * cost.seconds)
+
+        return take_turns(what, ours, theirs, runs=runs, note=note)
+
+
+def cost_of_stock(settings: list[dict], stock: Path, films: str) -> Cost:
+    """Execute and render the five notebooks for each setting, as a user of stock papermill does.
+
+    Each notebook gets the parameters that it declares. The folder `stock` has the run `STOCK`.
+    """
+    from imdbclust.running.parameters import FROM_RUN, declared_in
+    from imdbclust.running.stages import STAGES, notebook_of
+
+    env, costs = {"IMDBCLUST_REPORTS": str(stock)} | ONE_THREAD, []
+    for setting, stage in product(settings, STAGES):
+        notebook, values = notebook_of(stage), {**setting, "dataset": films, FROM_RUN: STOCK}
+        executed = stock / notebook.name
+        given = {name: values[name] for name in declared_in(notebook) if name in values}
+        papermill = ["-m", "papermill", notebook, executed, "-y", json.dumps(given)]
+        commands = (papermill, [*NBCONVERT, executed])
+        costs += [cost_of_command(command, env=env) for command in commands]
+    memory = [cost.memory_mb for cost in costs if cost.memory_mb]
+    return Cost(sum(cost.seconds for cost in costs), max(memory, default=None))
