@@ -8,7 +8,7 @@ The five stages, in the order of the data, are the modules ``load``, ``matrix``,
 __version__ = "0.1.0"
 
 _EXPORTS = {
-    "MovieClusters": "imdbclust.new_movies",
+    "MovieClusters": "imdbclust.evaluation.estimator",
     "comparable": "imdbclust.running.diff",
     "read_corpus": "imdbclust.load",
     "read_table": "imdbclust.display.csv_files",

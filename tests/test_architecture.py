@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "wording": {"base"},
     "new_movies": {"base", "wording", *ORDER},
     "datasets": {"base", "films", "load"},
-    "evaluation": {"base", "wording", *ORDER},
+    "evaluation": {"base", "wording", "new_movies", *ORDER},
     "display": {"base", "wording"},
     "running": ROOMS - {"commands", "bench", "plots"},
     "bench": ROOMS - {"commands"},

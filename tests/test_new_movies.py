@@ -16,12 +16,12 @@ from sklearn.exceptions import NotFittedError
 from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
+from imdbclust.evaluation.estimator import MovieClusters
 from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import (
     AmbiguousActor,
     Assigner,
-    MovieClusters,
     smoothed_p_genre_given_cluster,
 )
 from imdbclust.probabilities import count_movies
