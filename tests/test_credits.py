@@ -1,4 +1,4 @@
-"""Tables of credits become corpora: every cell stays what it is, every guess is guesses."""
+"""Tables of credits become corpora: every cell stays what it is, every guess is reported."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ TABLES = ("movies", "actors", "credits", "genres")
 
 @pytest.fixture
 def read(tmp_path):
-    """Read a table from bytes or lines; returns the corpus, with what was found and guesses."""
+    """Read a table from bytes or lines; returns the corpus, its problems and the guesses."""
 
     def read_table(content, name="films.csv", on_problem="stop", **options):
         path, problem_log = tmp_path / name, ProblemLog()
