@@ -1,8 +1,27 @@
-"""Groups of movies by who plays in them, and what the groups tell about genres and actors.
+"""Cluster movies by who plays in them, and measure what the clusters say about genres and actors.
 
-The stages, in the order in which data passes through them, are the modules ``load``,
-``matrix``, ``reduction``, ``clustering`` and ``probabilities``; the notebook of the same name
-tells the story of each. Nothing heavy is imported until a stage is.
+The five stages, in the order of the data, are the modules ``load``, ``matrix``, ``reduction``,
+``clustering`` and ``probabilities``; the notebook of the same name explains each. The names in
+`_EXPORTS` are imported when they are first used, so that ``import imdbclust`` is light.
 """
 
 __version__ = "0.1.0"
+
+_EXPORTS = {
+    "MovieClusters": "imdbclust.new_movies",
+    "comparable": "imdbclust.running.same",
+    "read_corpus": "imdbclust.load",
+    "read_table": "imdbclust.display.csv_files",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_EXPORTS]

@@ -1,4 +1,4 @@
-"""``python -m imdbclust`` is ``imdbclust``."""
+"""Entry point of ``python -m imdbclust``."""
 
 from imdbclust.commands.cli import program
 

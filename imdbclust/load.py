@@ -1,18 +1,18 @@
-"""Read a film corpus: movies, actors, credits and genres, with every problem found on the way.
+"""Read a film corpus: movies, actors, credits and genres, and report every problem.
 
-A corpus is a file of JSON lines, plain or gzip, one movie a line::
+A corpus file has JSON lines, plain or gzip, with one movie per line::
 
     {"imdb_id": "tt0000001", "title": "A Quiet Harbour", "genres": ["Drama"],
      "actors": [["nm0000001", "Ada Merrow"], ["nm0000002", "Jon Tallis"]],
      "year": 2001, "rating": {"avg": 6.4, "votes": 1200}}
 
-``year`` and ``rating`` may be missing; an empty rating is a missing one, never 0.
+``year`` and ``rating`` are optional; an empty rating is missing, not 0.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from imdbclust.base.text import shown
+from imdbclust.base.text import counted, shown
 from imdbclust.films.checks import problem_table
 from imdbclust.films.frames import NO_GENRE, merged_tables, tables_from_frames
 from imdbclust.films.json_lines import (
@@ -39,28 +39,28 @@ from imdbclust.films.problems import EXAMPLES, CorpusError, ProblemLog, check_on
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Movies and who plays in them, as tables in the file's order.
+    """Movies, actors, credits and genres as tables, in the order of the file.
 
     Attributes
     ----------
     movies : DataFrame
-        One row a movie: ``movie_id``, ``title``, ``year`` (Int64, may be missing), ``rating``
-        (mean, 0 to 10, NaN where unrated), ``votes`` (Int64, may be missing).
+        One row per movie: ``movie_id``, ``title``, ``year`` (Int64, optional), ``rating`` (mean,
+        0 to 10, NaN if unrated), ``votes`` (Int64, optional).
     actors : DataFrame
-        One row an actor in order of first appearance: ``actor_id``, ``name``.
+        One row per actor in order of first appearance: ``actor_id``, ``name``.
     credits : DataFrame
-        One row for each movie and each actor in it: ``movie`` and ``actor``, as int32 row
-        numbers into the two tables above; ordered by movie, then as listed.
+        One row per movie and actor: ``movie`` and ``actor``, as int32 row numbers into the two
+        tables above; ordered by movie, then as listed.
     genres : DataFrame
-        One row for each movie and each of its genres: ``movie`` (int32 row number) and
-        ``genre`` (categorical, categories sorted).
+        One row per movie and genre: ``movie`` (int32 row number) and ``genre`` (categorical,
+        categories sorted).
     problems : DataFrame
-        Records that were set aside, and contradictions between corpora that were merged:
-        ``file``, ``line``, ``field``, ``problem``, ``kind``.
+        Skipped records, and contradictions between merged corpora: ``file``, ``line``, ``field``,
+        ``problem``, ``kind``.
     notes : dict
-        What reading counted: records, repeated credits, empty genres and the like.
+        Counts from reading: records, repeated credits, empty genres and the like.
     source : dict
-        Where the films come from: name, title, licence, hash, whether they are synthetic.
+        Origin of the films: name, title, licence, hash, whether they are made up.
     """
 
     movies: pd.DataFrame
@@ -73,17 +73,17 @@ class Corpus:
 
     @property
     def n_movies(self) -> int:
-        """Number of known movies, castless ones included."""
+        """Number of movies, including those without a cast."""
         return len(self.movies)
 
     @property
     def n_actors(self) -> int:
-        """Number of known actors."""
+        """Number of actors."""
         return len(self.actors)
 
     @property
     def n_credits(self) -> int:
-        """Number of pairs of a movie and an actor who plays in it."""
+        """Number of pairs of a movie and an actor."""
         return len(self.credits)
 
     def cast_sizes(self) -> np.ndarray:
@@ -95,14 +95,10 @@ class Corpus:
         return np.bincount(self.credits["actor"], minlength=self.n_actors)
 
     def genre_matrix(self) -> tuple[sp.csr_array, pd.Index]:
-        """Return which movie has which genre.
+        """Return the movies x genres matrix, and the sorted names of its columns.
 
-        Returns
-        -------
-        matrix : csr_array of float64, shape (n_movies, n_genres)
-            1 where the movie has the genre. A movie without genres is an empty row.
-        names : Index
-            The genres, sorted; one a column.
+        It is a csr_array of float64 with 1 where the movie has the genre. A movie without genres
+        is an empty row.
         """
         names = pd.Index(self.genres["genre"].cat.categories, name="genre")
         ones = np.ones(len(self.genres))
@@ -110,27 +106,19 @@ class Corpus:
         return sp.csr_array((ones, where), shape=(self.n_movies, len(names))), names
 
     def top_actors(self, n: int = 10) -> pd.DataFrame:
-        """Return the `n` actors with most movies: ``actor_id``, ``name``, ``n_movies``.
-
-        Ties stand in the order of first appearance.
-        """
+        """Return the `n` actors with most movies, by first appearance if these are equal."""
         counts = self.movies_per_actor()
         order = np.argsort(-counts, kind="stable")[:n]
         return self.actors.iloc[order].assign(n_movies=counts[order]).reset_index(drop=True)
 
     def actor_genre_counts(self, *, most: int | None = None) -> pd.DataFrame:
-        """Count each actor's movies by genre.
-
-        Parameters
-        ----------
-        most : int, optional
-            Count only for so many actors, those with most movies.
+        """Count the movies of each actor by genre; of the `most` prolific actors if that is given.
 
         Returns
         -------
         DataFrame
-            ``actor_id``, ``name``, ``genre``, ``n_movies``: one row for each pair that occurs,
-            actors in the corpus' order, an actor's genres by falling count, then by name.
+            ``actor_id``, ``name``, ``genre``, ``n_movies``: one row per pair with movies, actors
+            in the order of the corpus, genres by descending count, then by name.
         """
         genres, names = self.genre_matrix()
         casts = sp.csr_array(
@@ -142,20 +130,14 @@ class Corpus:
             actors = np.sort(np.argsort(-self.movies_per_actor(), kind="stable")[:most])
         counts = (casts[actors] @ genres).tocoo()
         order = np.lexsort((counts.col, -counts.data, counts.row))
-        of_actor = actors[counts.row[order]]
-        return pd.DataFrame(
-            {
-                "actor_id": self.actors["actor_id"].to_numpy()[of_actor],
-                "name": self.actors["name"].to_numpy()[of_actor],
-                "genre": names.to_numpy()[counts.col[order]],
-                "n_movies": counts.data[order].astype(int),
-            }
-        )
+        table = self.actors.iloc[actors[counts.row[order]]].reset_index(drop=True)
+        genre, n_movies = names.to_numpy()[counts.col[order]], counts.data[order].astype(int)
+        return table.assign(genre=genre, n_movies=n_movies)
 
     def find_actor(self, actor: str) -> pd.DataFrame:
-        """Return the actors of that id, or else of that name, with their number of movies.
+        """Return the actors with that id, or else with that name, and their number of movies.
 
-        Several rows mean that the name is ambiguous; none, that it is unknown.
+        Several rows mean that the name is ambiguous; an empty table, that it is unknown.
         """
         known = self.actors.assign(n_movies=self.movies_per_actor())
         by_id = known[known["actor_id"] == actor]
@@ -171,52 +153,51 @@ class Corpus:
         *,
         on_problem: str = "stop",
     ) -> Corpus:
-        """Return the corpus of frames that were made by hand or read from elsewhere.
+        """Return the corpus of frames made by hand or read from elsewhere.
 
         Parameters
         ----------
         movies : DataFrame
-            One row a movie: ``movie_id``, ``title``, and where known ``year``, ``rating``
-            (0 to 10) and ``votes``; missing values are missing, never 0.
+            One row per movie: ``movie_id``, ``title``, and optionally ``year``, ``rating``
+            (0 to 10) and ``votes``; missing values are missing, not 0.
         credits : DataFrame
-            One row for each movie and each actor in it: ``movie_id`` and ``actor_id``, or, as
-            in a corpus, ``movie`` and ``actor``, row numbers from 0 into the other frames.
+            One row per movie and actor: ``movie_id`` and ``actor_id`` or, as in a corpus,
+            ``movie`` and ``actor``, row numbers from 0 into the other frames.
         actors : DataFrame, optional
-            One row an actor: ``actor_id``, ``name``. Without it names are those of a column
-            ``name`` of `credits`, else the ids.
+            One row per actor: ``actor_id``, ``name``. Without it the names are the column
+            ``name`` of `credits`, or else the ids.
         genres : DataFrame, optional
-            One row for each movie and each of its genres: ``movie_id`` (or ``movie``) and
-            ``genre``.
+            One row per movie and genre: ``movie_id`` (or ``movie``) and ``genre``.
         on_problem : {"stop", "skip"}
-            What to do with rows that cannot be used: stop and list them, or set them aside into
+            For unusable rows: raise an error that lists them, or skip them and list them in
             ``corpus.problems``.
 
         Returns
         -------
         Corpus
-            Movies in the order given, casts in the order of `credits`, actors in order of first
-            appearance; those who play in no movie are left out. Other columns are ignored, and
-            so is the index. The frames of a corpus give that corpus.
+            Movies in the given order, casts in the order of `credits`, actors in order of first
+            appearance, without those who play in no movie. Other columns and the index are
+            ignored. The frames of a corpus give the same corpus.
 
         Raises
         ------
         CorpusError
-            A frame without a column that it needs or with another type in it; bad rows with
-            ``on_problem="stop"``, named by frame, column and position; no movie at all.
+            A required column is missing or has another type; there are unusable rows and
+            ``on_problem="stop"``, each listed by frame, column and position; or no movie is usable.
         """
         check_on_problem(on_problem)
         problem_log = ProblemLog()
         tables = tables_from_frames(movies, credits, actors, genres, problem_log)
         problem_log.stop_if(on_problem)
         if not len(tables["movies"]):
-            raise CorpusError("movies: there is no row that can be used", problem_log.problems)
+            raise CorpusError("movies: no usable row", problem_log.problems)
         return cls.of_tables(tables, problem_log, records=len(movies))
 
     @classmethod
     def of_tables(
         cls, tables: dict[str, pd.DataFrame], problem_log: ProblemLog, **notes: int
     ) -> Corpus:
-        """Return the corpus of tables in its own order, with what was found on the way."""
+        """Return the corpus of tables in a corpus' order, with the problems found."""
         counts = {kind: problem_log.counts[kind] for kind in _COUNTED}
         more = {kind: n for kind, n in problem_log.counts.items() if n and kind not in counts}
         return cls(
@@ -228,27 +209,26 @@ class Corpus:
     ) -> Corpus:
         """Return the films of several corpora as one corpus.
 
-        A movie that several know of, by its id, has all their actors and genres. Of its titles
-        and years the first known stays; rating and votes are those of the first corpus that
-        has a rating. Values that are not the one kept are contradictions: rows of
-        ``corpus.problems`` with both values, counted in ``notes["contradictions"]``. Of several
-        names of an actor the first stays.
+        A movie in several corpora, by its id, gets the actors and genres of all. The first known
+        title and year are kept; rating and votes are from the first corpus that has a rating.
+        Values that differ from the kept ones are contradictions: rows of ``corpus.problems`` with
+        both values, counted in ``notes["contradictions"]``. The first name of an actor is kept.
 
         Parameters
         ----------
         *others : Corpus
-            What is merged into this corpus, whose films stand first.
+            Corpora to merge into this one, whose films come first.
         names : iterable of str, optional
-            What to call the corpora in contradictions; without it the titles of their sources,
-            or their numbers.
+            Names of the corpora in contradictions; by default the titles of their sources, or
+            their numbers.
         problem_log : ProblemLog, optional
             Collects the contradictions.
 
         Returns
         -------
         Corpus
-            Movies in order of first appearance. Merging in steps gives the same tables. Notes
-            are summed; the licences of the sources are all named.
+            Movies in order of first appearance. Merging step by step gives the same tables. Notes
+            are summed and the licences of all sources are named.
         """
         parts = (self, *others)
         names = list(names) or [
@@ -256,7 +236,7 @@ class Corpus:
             for number, part in enumerate(parts, start=1)
         ]
         if len(names) != len(parts):
-            raise ValueError(f"{len(parts)} corpora are merged, but {len(names)} names are given")
+            raise ValueError(f"{len(parts)} corpora to merge, but {counted(len(names), 'name')}")
         problem_log = problem_log or ProblemLog()
         tables = merged_tables(
             [{name: getattr(part, name) for name in _TABLES[:4]} for part in parts],
@@ -273,7 +253,7 @@ class Corpus:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the tables as parquet and the rest as JSON into an existing folder."""
+        """Write the tables as parquet and everything else as JSON into an existing folder."""
         for name in _TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
         text = json.dumps({"notes": self.notes, "source": self.source}, indent=1, sort_keys=True)
@@ -284,18 +264,18 @@ class Corpus:
         """Read what :meth:`save` wrote."""
         about = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-        tables["genres"] = tables["genres"].astype({"genre": "category"})  # lost where empty
+        tables["genres"] = tables["genres"].astype({"genre": "category"})  # lost if empty
         return cls(**tables, **about)
 
 
 _TABLES = ("movies", "actors", "credits", "genres", "problems")
 
 _COUNTED = ("repeated_credits", "empty_genres", "repeated_genres", "other_names")
-"""What reading changes, and every corpus says how often, even if never."""
+"""Kinds of changes that every corpus counts, even if the count is 0."""
 
 
 def _joined_sources(sources: list[dict]) -> dict:
-    """Return one description of several sources: each value that any of them has, once."""
+    """Return one description of several sources, with each value once."""
     joined = {}
     for key in dict.fromkeys(key for source in sources for key in source):
         values = list(dict.fromkeys(source[key] for source in sources if source.get(key)))
@@ -307,17 +287,17 @@ def _joined_sources(sources: list[dict]) -> dict:
 
 
 class CorpusBuilder:
-    """Collect movies; the tables are made once, at the end.
+    """Collect movies and build their tables at the end.
 
-    Repeated credits and genres count once, values in `NO_GENRE` are no genre, and of several
-    names for one actor id the first stays. All of these are counted in `problem_log`.
+    Repeated credits and genres count once, values in `NO_GENRE` are dropped, and the first of
+    several names for one actor id is kept. `problem_log` counts these changes.
 
     Parameters
     ----------
     problem_log : ProblemLog, optional
-        Collects what is changed, with examples.
+        Collects the changes, with examples.
     cast : str
-        What the field of actors is called in the file, for messages.
+        Name of the field of actors in the file, for messages.
     """
 
     def __init__(self, problem_log: ProblemLog | None = None, *, cast: str = "actors"):
@@ -341,51 +321,40 @@ class CorpusBuilder:
         votes: int | None = None,
         line: int = 0,
     ) -> None:
-        """Take in one movie, whose id must be new; `actors` are pairs of id and name.
-
-        `line` is where it stands in the file.
-        """
+        """Add a movie with a new id; `actors` are pairs of id and name, `line` is its line."""
         if movie_id in self._known:
-            raise ValueError(f"the movie {movie_id!r} is there already")
+            raise ValueError(f"duplicate movie {movie_id!r}")
         self._known.add(movie_id)
-        movie = (movie_id, title, year, rating, votes, line, tuple(genres), tuple(actors))
-        self._rows.append(movie)
+        fields = (movie_id, title, year, rating, votes, line, tuple(genres), tuple(actors))
+        self._rows.append(fields)
         if len(self._rows) >= ROWS_TOGETHER:
             self._pack()
 
     def add_columns(self, columns: MovieColumns) -> None:
-        """Take in many movies, whose ids must be new; :meth:`build` finds out."""
+        """Add many movies with new ids; :meth:`build` checks the ids."""
         if self._rows:
             self._pack()
         self._parts.append(columns)
 
     def _pack(self) -> None:
-        """Put movies away as columns."""
+        """Convert the collected rows to columns."""
         self._parts.append(MovieColumns.of_rows(self._rows))
         self._rows.clear()
 
     def build(self, **notes: int) -> Corpus:
-        """Return the corpus of all movies taken in; `notes` are added to the counts.
-
-        Raises
-        ------
-        ValueError
-            A movie was taken in twice.
-        """
+        """Return the corpus; `notes` are added to its counts. A duplicate movie is a ValueError."""
         self._pack()
         movies = MovieColumns.joined(self._parts)
         if pc.count_distinct(movies.movie_ids).as_py() < len(movies.movie_ids):
-            raise ValueError("a movie is there twice")
+            raise ValueError("duplicate movie id")
         actors, credits = self._number_actors(movies)
         return Corpus(
-            movies=pd.DataFrame(
-                {
-                    "movie_id": _texts(movies.movie_ids),
-                    "title": _texts(movies.titles),
-                    "year": _whole_numbers(movies.years),
-                    "rating": movies.ratings.to_numpy(zero_copy_only=False),
-                    "votes": _whole_numbers(movies.votes),
-                }
+            movies=_table(
+                movie_id=movies.movie_ids,
+                title=movies.titles,
+                year=movies.years,
+                rating=movies.ratings,
+                votes=movies.votes,
             ),
             actors=actors,
             credits=credits,
@@ -397,44 +366,35 @@ class CorpusBuilder:
     def _number_actors(self, movies: MovieColumns) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the tables of actors and of credits."""
         ids, names = movies.actor_ids.dictionary_encode(), movies.names
-        actor, movie = ids.indices.to_numpy(), _rows(movies.cast_sizes)
-        who = ids.dictionary
-        first = np.empty(len(who), dtype=np.int64)
-        first[actor[::-1]] = np.arange(len(actor))[::-1]
-        called = names.take(pa.array(first))
+        who, actor, movie = ids.dictionary, ids.indices.to_numpy(), _rows(movies.cast_sizes)
+        called = names.take(pa.array(np.flatnonzero(~_repeats(actor))))  # coded as they appear
         other = pc.not_equal(called.take(ids.indices), names).to_numpy(zero_copy_only=False)
-        again = _repeats(movie.astype(np.int64) * len(who) + actor)
-        note = partial(self._note, movie=movie, lines=movies.lines, column=self._cast)
+        repeated = _repeats(movie.astype(np.int64) * len(who) + actor)
+        note = partial(self._note, self._cast, movie, movies.lines)
+        note("repeated_credits", repeated, lambda at: f"duplicate actor {who[actor[at]].as_py()!r}")
         note(
             "other_names",
             other,
-            text=lambda at: (
+            lambda at: (
                 f"{names[at].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
                 f"{called[actor[at]].as_py()!r}, which stays"
             ),
         )
-        note(
-            "repeated_credits",
-            again,
-            text=lambda at: f"{who[actor[at]].as_py()!r} is in this cast already",
-        )
-        actors = {"actor_id": _texts(who), "name": _texts(called)}
-        credits = {"movie": movie[~again], "actor": actor[~again].astype(np.int32)}
-        return pd.DataFrame(actors), pd.DataFrame(credits)
+        credits = {"movie": movie[~repeated], "actor": actor[~repeated].astype(np.int32)}
+        return _table(actor_id=who, name=called), pd.DataFrame(credits)
 
     def _number_genres(self, movies: MovieColumns) -> pd.DataFrame:
         genres = movies.genres.dictionary_encode()
         given, names = genres.indices.to_numpy(), genres.dictionary.to_pylist()
         movie = _rows(movies.genre_sizes)
-        none = np.array([name in NO_GENRE for name in names], dtype=bool)[given]
-        again = _repeats(movie.astype(np.int64) * len(names) + given) & ~none
-        note = partial(self._note, movie=movie, lines=movies.lines, column="genres")
-        note("empty_genres", none, text=lambda at: f"{names[given[at]]!r} is none")
-        note("repeated_genres", again, text=lambda at: f"{names[given[at]]!r} is there already")
-        kept = ~(none | again)
+        empty = np.array([name in NO_GENRE for name in names], dtype=bool)[given]
+        repeated = _repeats(movie.astype(np.int64) * len(names) + given) & ~empty
+        note = partial(self._note, "genres", movie, movies.lines)
+        note("empty_genres", empty, lambda at: f"{names[given[at]]!r} is not a genre")
+        note("repeated_genres", repeated, lambda at: f"duplicate genre {names[given[at]]!r}")
+        kept = ~(empty | repeated)
         known = sorted(set(names) - NO_GENRE)
-        place = {name: number for number, name in enumerate(known)}
-        position = np.array([place.get(name, -1) for name in names], dtype=np.int64)
+        position = pd.Index(known, dtype=object).get_indexer(names)
         return pd.DataFrame(
             {
                 "movie": movie[kept],
@@ -442,17 +402,8 @@ class CorpusBuilder:
             }
         )
 
-    def _note(
-        self,
-        kind: str,
-        where: np.ndarray,
-        *,
-        movie: np.ndarray,
-        lines: pa.Array,
-        column: str,
-        text: Callable[[int], str],
-    ) -> None:
-        """Count values that were changed; the first are kept in full."""
+    def _note(self, column: str, movie: np.ndarray, lines: pa.Array, kind: str, where, text):
+        """Count the changed values and record the first of them as examples."""
         found = np.flatnonzero(where)
         for at in found[:EXAMPLES].tolist():
             field = f"{column}[{at - np.searchsorted(movie, movie[at])}]"
@@ -469,25 +420,24 @@ def read_corpus(
     Parameters
     ----------
     path : path
-        The file; gzip is recognised by its content.
+        The file; gzip is detected by its content.
     on_problem : {"stop", "skip"}
-        What to do with a record that cannot be used (no JSON, a missing or mistyped field, a
-        key or an id that was there before): stop at the end of the file and list all of them,
-        or set them aside into ``corpus.problems``.
+        For unusable records (invalid JSON, a missing or mistyped field, a duplicate key or id):
+        raise an error at the end of the file that lists them all, or skip them and list them in
+        ``corpus.problems``.
     problem_log : ProblemLog, optional
-        Collects what is set aside or changed, for those who want to know more than the corpus
-        tells.
+        Collects skipped and changed records in more detail than the corpus.
 
     Returns
     -------
     Corpus
-        Movies in the file's order, actors in order of first appearance.
+        Movies in the order of the file, actors in order of first appearance.
 
     Raises
     ------
     CorpusError
-        A bad record with ``on_problem="stop"``; whatever `on_problem`, a file that is missing,
-        unreadable, damaged or without a single usable movie.
+        There are unusable records and ``on_problem="stop"``; or the file is missing, unreadable,
+        damaged or without a usable movie.
     """
     path = Path(path)
     check_on_problem(on_problem)
@@ -512,9 +462,9 @@ def _no_movie(problem_log: ProblemLog, n_records: int) -> CorpusError:
 
 
 def write_corpus(corpus: Corpus, path: str | Path) -> None:
-    """Write a corpus as JSON lines, gzip where the name ends in ``.gz``; same corpus, same bytes.
+    """Write a corpus as JSON lines, with gzip if the name ends in ``.gz``; the bytes are stable.
 
-    Reading the file gives the same tables. The file is whole or, on an error, as it was before.
+    Reading the file gives the same tables. The file is replaced atomically.
     """
     path = Path(path)
     ids, names = corpus.actors["actor_id"].tolist(), corpus.actors["name"].tolist()
@@ -522,23 +472,16 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     casts = np.split(corpus.credits["actor"].to_numpy(), np.cumsum(corpus.cast_sizes())[:-1])
     n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies)
     genres = np.split(corpus.genres["genre"].to_numpy(), np.cumsum(n_genres)[:-1])
-    movies = corpus.movies.itertuples(index=False)
+    movies = corpus.movies.astype(object).where(corpus.movies.notna(), None)
     with gzip_or_plain(path) as file:
-        for movie, cast, of_movie in zip(movies, casts, genres, strict=True):
-            record = encode_movie(
-                movie.movie_id,
-                movie.title,
-                list(of_movie),
-                [pairs[actor] for actor in cast],
-                year=None if pd.isna(movie.year) else int(movie.year),
-                rating=None if pd.isna(movie.rating) else movie.rating,
-                votes=None if pd.isna(movie.votes) else int(movie.votes),
-            )
-            file.write(record)
+        for movie, cast, tags in zip(movies.itertuples(), casts, genres, strict=True):
+            numbers = {"year": movie.year, "rating": movie.rating, "votes": movie.votes}
+            played = [pairs[actor] for actor in cast]
+            file.write(encode_movie(movie.movie_id, movie.title, list(tags), played, **numbers))
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:
-    """Tell for each value whether it was there before."""
+    """Return whether each value is a repetition of an earlier one."""
     in_order = np.sort(values)
     if (in_order[1:] > in_order[:-1]).all():
         return np.zeros(len(values), dtype=bool)
@@ -546,15 +489,10 @@ def _repeats(values: np.ndarray) -> np.ndarray:
 
 
 def _rows(counts: pa.Array) -> np.ndarray:
-    """Repeat each row number as often as its count says, as int32."""
+    """Repeat each row number by its count, as int32."""
     return np.repeat(np.arange(len(counts), dtype=np.int32), counts.to_numpy())
 
 
-def _texts(values: pa.Array) -> pd.Series:
-    return pd.Series(values.to_pandas(), dtype="str")
-
-
-def _whole_numbers(values: pa.Array) -> pd.Series:
-    """Return whole numbers, some of which may be missing, as Int64."""
-    missing = values.is_null().to_numpy(zero_copy_only=False)
-    return pd.Series(pd.arrays.IntegerArray(values.fill_null(1).to_numpy().copy(), missing))
+def _table(**columns: pa.Array) -> pd.DataFrame:
+    """Return columns as a frame; integers, which may be missing, are Int64."""
+    return pa.table(columns).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)

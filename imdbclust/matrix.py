@@ -1,4 +1,4 @@
-"""The incidence matrix of movies and actors, which never travels without its ids."""
+"""The incidence matrix of movies and actors, kept together with its ids."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Incidence:
     Attributes
     ----------
     matrix : csr_array of float64, shape (n_movies, n_actors)
-        1 where the actor plays in the movie; columns sorted within a row, nothing stored else.
+        1 where the actor plays in the movie. Only ones are stored, sorted by column in each row.
     movie_ids : Index, length n_movies
-        The rows' names, in the corpus' order.
+        Names of the rows, in the order of the corpus.
     actor_ids : Index, length n_actors
-        The columns' names, in the corpus' order.
+        Names of the columns, in the order of the corpus.
     """
 
     matrix: sp.csr_array
@@ -34,7 +34,7 @@ class Incidence:
     def __post_init__(self):
         if self.matrix.shape != (len(self.movie_ids), len(self.actor_ids)):
             raise ValueError(
-                f"a matrix of shape {self.matrix.shape} does not go with "
+                f"a matrix of shape {self.matrix.shape} does not match "
                 f"{len(self.movie_ids)} movie ids and {len(self.actor_ids)} actor ids"
             )
 
@@ -45,7 +45,7 @@ class Incidence:
 
     @property
     def density(self) -> float:
-        """Share of the cells that are 1; 0 for a matrix without cells."""
+        """Share of the entries that are 1; 0 for an empty matrix."""
         cells = self.shape[0] * self.shape[1]
         return self.matrix.nnz / cells if cells else 0.0
 
@@ -58,21 +58,21 @@ class Incidence:
         return np.bincount(self.matrix.indices, minlength=self.shape[1])
 
     def select(self, movies: np.ndarray) -> Incidence:
-        """Return the rows of these movies (positions); all actors stay."""
+        """Return the rows at these positions, with all actors."""
         return Incidence(self.matrix[movies], self.movie_ids[movies], self.actor_ids)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the whole matrix as a sparse DataFrame, ids as labels.
+        """Return the whole matrix as a sparse DataFrame with the ids as labels.
 
-        pandas keeps one object a column: at 30,000 actors this takes seconds, at a million
-        minutes. :meth:`preview` shows the same corners at any size.
+        pandas has one object per column: this takes seconds for 30,000 actors and minutes for a
+        million. :meth:`preview` shows the corners at any size.
         """
         return pd.DataFrame.sparse.from_spmatrix(
             self.matrix, index=self.movie_ids, columns=self.actor_ids
         )
 
     def preview(self, n: int = 5) -> pd.DataFrame:
-        """Return the first and last `n` rows and columns, with a row and a column of dots."""
+        """Return the first and last `n` rows and columns, with dots between them."""
         rows, row_names = _ends(self.movie_ids, n)
         columns, column_names = _ends(self.actor_ids, n)
         corner = self.matrix[rows][:, columns].toarray().astype(int).astype(object)
@@ -85,45 +85,49 @@ class Incidence:
     def save(self, folder: Path) -> None:
         """Write matrix and ids into an existing folder."""
         sp.save_npz(folder / "incidence.npz", self.matrix, compressed=False)
-        pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
-        pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
+        write_ids(folder, movie_id=self.movie_ids, actor_id=self.actor_ids)
 
     @classmethod
     def load(cls, folder: Path) -> Incidence:
         """Read what :meth:`save` wrote."""
-        return cls(
-            matrix=sp.load_npz(folder / "incidence.npz"),
-            movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
-            actor_ids=pd.Index(pd.read_parquet(folder / "actor_ids.parquet")["actor_id"]),
-        )
+        matrix = sp.load_npz(folder / "incidence.npz")
+        return cls(matrix, read_ids(folder, "movie_id"), read_ids(folder, "actor_id"))
+
+
+def write_ids(folder: Path, **ids: pd.Index) -> None:
+    """Write each index as ``<name>s.parquet`` into an existing folder."""
+    for name, values in ids.items():
+        pd.DataFrame({name: values}).to_parquet(folder / f"{name}s.parquet")
+
+
+def read_ids(folder: Path, name: str) -> pd.Index:
+    """Read one index that :func:`write_ids` wrote."""
+    return pd.Index(pd.read_parquet(folder / f"{name}s.parquet")[name])
 
 
 def build_incidence(corpus: Corpus) -> Incidence:
-    """Build the movies x actors matrix of a corpus, a movie without actors being a zero row."""
+    """Build the movies x actors matrix of a corpus; a movie without actors is a zero row."""
     starts = np.concatenate([[0], np.cumsum(corpus.cast_sizes())])
     actors = corpus.credits["actor"].to_numpy()
     matrix = sp.csr_array(
         (np.ones(corpus.n_credits), actors, starts), shape=(corpus.n_movies, corpus.n_actors)
     )
     matrix.sort_indices()
-    return Incidence(
-        matrix=matrix,
-        movie_ids=pd.Index(corpus.movies["movie_id"]),
-        actor_ids=pd.Index(corpus.actors["actor_id"]),
-    )
+    movie_ids, actor_ids = corpus.movies["movie_id"], corpus.actors["actor_id"]
+    return Incidence(matrix, pd.Index(movie_ids), pd.Index(actor_ids))
 
 
 def linked_movies(corpus: Corpus) -> np.ndarray:
-    """Tell for each movie whether one of its actors plays in another one too, (n_movies,)."""
+    """Return whether each movie has an actor who plays in another movie too, (n_movies,)."""
     links = corpus.movies_per_actor()[corpus.credits["actor"]] > 1
     return np.bincount(corpus.credits["movie"][links], minlength=corpus.n_movies) > 0
 
 
 def most_linked_movies(incidence: Incidence, n: int) -> np.ndarray:
-    """Return the positions of the `n` movies most linked by their actors, ascending.
+    """Return the positions of the `n` movies with most links, ascending; all if there are fewer.
 
-    A movie has as many links as its actors have other movies, counted for each actor; of equally
-    linked ones the smaller ids are taken. Of no more than `n` movies all are returned.
+    The links of a movie are the other movies of its actors, counted once for each actor. Ties are
+    resolved by the smaller id.
     """
     if len(incidence.movie_ids) <= n:
         return np.arange(len(incidence.movie_ids))
@@ -139,10 +143,10 @@ def shuffle_casts(
     strata: np.ndarray | None = None,
     n_rounds: int = 20,
 ) -> Incidence:
-    """Shuffle who plays in what, so that every cast's size and every career's length stay.
+    """Shuffle the credits, keeping each movie's cast size and each actor's number of movies.
 
-    In each round all movies are paired at random, and the two of a pair trade: actors of one
-    of them only are dealt out anew, each movie getting as many as it had.
+    In each round all movies are paired at random. Each pair pools the actors that only one of the
+    two has and deals them out again at random, so that both keep their cast size.
 
     Parameters
     ----------
@@ -151,10 +155,10 @@ def shuffle_casts(
     random_state : int
         Seed.
     strata : ndarray of int, shape (n_movies,), optional
-        Movies trade only with movies of the same stratum, such as a year. What actors have to do
-        with the strata is then kept, and all else about who plays with whom is lost.
+        Only movies of the same stratum, such as a year, are paired. This keeps the association of
+        actors with strata and removes all other information about who plays with whom.
     n_rounds : int
-        Rounds of trading; each about halves the share of the credits that stand where they stood.
+        Number of rounds; each moves about half of the credits that have not moved yet.
 
     Returns
     -------
@@ -175,14 +179,14 @@ def shuffle_casts(
     actor = incidence.matrix.indices.astype(np.int64)
     for _ in range(n_rounds if len(movie) else 0):
         movie, actor = _trade(movie, actor, _pair_up(strata, rng), n_actors, rng)
-    shape = (np.ones(len(movie)), (movie, actor))
-    shuffled = sp.csr_array(shape, shape=incidence.shape)
+    ones = np.ones(len(movie))
+    shuffled = sp.csr_array((ones, (movie, actor)), shape=incidence.shape)
     shuffled.sort_indices()
     return Incidence(shuffled, incidence.movie_ids, incidence.actor_ids)
 
 
 def _pair_up(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the partner of each movie, of the same stratum; itself where none is left."""
+    """Return the partner of each movie in its stratum; the movie itself if it has no partner."""
     order = np.lexsort((rng.random(len(strata)), strata))
     starts = np.searchsorted(strata[order], strata[order])
     place = np.arange(len(order)) - starts
@@ -202,7 +206,7 @@ def _trade(
     n_actors: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Deal out anew what only one movie of each pair has."""
+    """Redistribute the actors that only one movie of each pair has."""
     first = np.minimum(movie, partner[movie])
     order = np.argsort(first * n_actors + actor)
     movie, actor, first = movie[order], actor[order], first[order]
@@ -210,25 +214,25 @@ def _trade(
     shared = np.append(same, False) | np.insert(same, 0, False)  # both have the actor
     own = np.flatnonzero(~shared)
     dealt = own[np.lexsort((rng.random(len(own)), first[own]))]
-    # the places, in the pairs' order, take the actors in their random order
+    # the places are in the order of the pairs, the actors in random order within each pair
     actor[own] = actor[dealt]
     return movie, actor
 
 
 @dataclass(frozen=True)
 class Components:
-    """How the movies hang together by shared actors.
+    """The connected components of movies with shared actors.
 
     Attributes
     ----------
     sizes : Series
-        Number of movies of each connected component that has any, largest first.
+        Number of movies of each component that has movies, in descending order.
     n_largest : int
-        Movies in the largest component.
+        Number of movies in the largest component.
     n_isolated : int
-        Movies that have actors, but share none of them with any other movie.
+        Number of movies that have actors but share none with another movie.
     n_castless : int
-        Movies without any actor.
+        Number of movies without actors.
     """
 
     sizes: pd.Series
@@ -238,10 +242,10 @@ class Components:
 
 
 def find_components(incidence: Incidence) -> Components:
-    """Find the groups of movies that are connected through shared actors.
+    """Find the connected components of the bipartite graph of movies and actors.
 
-    Two movies are in one component if a chain of movies leads from one to the other, each
-    sharing an actor with the next: the connected components of the bipartite graph.
+    Two movies are in one component if a chain of movies connects them in which each shares an
+    actor with the next.
     """
     n_movies, n_actors = incidence.shape
     shape = (n_movies + n_actors, n_movies + n_actors)
@@ -249,18 +253,17 @@ def find_components(incidence: Incidence) -> Components:
     graph = sp.csr_array((pairs.data, (pairs.row, pairs.col + n_movies)), shape=shape)
     _, component = connected_components(graph, directed=False)
     sizes = pd.Series(component[:n_movies]).value_counts().reset_index(drop=True)
-    castless = incidence.cast_sizes() == 0
-    alone = pd.Series(component[:n_movies]).map(pd.Series(component[:n_movies]).value_counts()) == 1
+    n_castless = int((incidence.cast_sizes() == 0).sum())  # each is a component of its own
     return Components(
         sizes=sizes.rename("n_movies"),
         n_largest=int(sizes.iloc[0]),
-        n_isolated=int((alone.to_numpy() & ~castless).sum()),
-        n_castless=int(castless.sum()),
+        n_isolated=int((sizes == 1).sum()) - n_castless,
+        n_castless=n_castless,
     )
 
 
 def _ends(names: pd.Index, n: int) -> tuple[np.ndarray, list]:
-    """Return the positions of the first and last `n` names, and these with dots between."""
+    """Return the positions of the first and last `n` names, and these names with dots between."""
     if len(names) <= 2 * n:
         return np.arange(len(names)), list(names)
     positions = np.r_[:n, len(names) - n : len(names)]
@@ -268,20 +271,20 @@ def _ends(names: pd.Index, n: int) -> tuple[np.ndarray, list]:
 
 
 def one_hot(codes: np.ndarray, n_codes: int) -> sp.csr_array:
-    """Return the matrix with 1 where a column's thing has the row's code.
+    """Return the one-hot membership matrix: 1 where the row is the code of the column.
 
-    Its product with a things x anything matrix sums that by code.
+    Its product with a matrix of ``len(codes)`` rows sums these rows by code.
 
     Parameters
     ----------
-    codes : ndarray of int, shape (n_things,)
-        0 to ``n_codes - 1``.
+    codes : ndarray of int
+        Code of each column, 0 to ``n_codes - 1``.
     n_codes : int
         Number of rows.
 
     Returns
     -------
-    csr_array of float64, shape (n_codes, n_things)
+    csr_array of float64, shape (n_codes, len(codes))
     """
     where = (codes, np.arange(len(codes)))
     return sp.csr_array((np.ones(len(codes)), where), shape=(n_codes, len(codes)))

@@ -1,11 +1,11 @@
-"""Figures: a tidy frame in, Axes out; nothing is computed here and nothing is saved.
+"""Figures: a tidy frame in, Axes out; nothing is computed or saved here.
 
-Every function takes the axes to draw on, or makes a new figure, and labels its axes with units.
+Every function makes a new figure and labels its axes with units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import matplotlib as mpl
@@ -13,27 +13,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
 
+# text.parse_math: a title with two dollar signs is not a formula
 STYLE = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.edgecolor": "#8a94a0",
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
+    **dict.fromkeys(["axes.spines.top", "axes.spines.right", "text.parse_math"], False),
+    **dict.fromkeys(["axes.axisbelow", "axes.grid"], True),
     "grid.color": "#e6eaee",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    **dict.fromkeys(["axes.labelcolor", "text.color", "xtick.color", "ytick.color"], INK),
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
-    "text.parse_math": False,  # a title with two dollar signs is no formula
     "svg.fonttype": "path",
 }
 
@@ -41,35 +37,30 @@ PALETTE = (
     "#004ec4", "#b1d800", "#eb4e4e", "#621427", "#00d8ff", "#7689ff", "#898989", "#ebb1c4",
     "#4e0089", "#764e00", "#b12776", "#4e8914", "#003b4e", "#00c489", "#d89d27", "#d862c4",
 )  # fmt: skip
-"""16 colours, repeated beyond with other markers.
+"""16 colours, which repeat with other markers.
 
-Chosen by search so that the two nearest are as far apart as can be for readers who see all
-colours and for those who lack one kind of cone (distances in Oklab, Björn Ottosson 2020; dichromacy
-simulated as Machado, Oliveira and Fernandes 2009). Where the first k are used they are the k that
-are far apart. No 16 colours can be told apart without doubt by everybody: clusters also have
-their number or name wherever they are drawn.
+A search maximised the distance of the two nearest colours, for readers with normal sight and for
+those without one kind of cone (distances in Oklab, Björn Ottosson 2020; dichromacy simulated as in
+Machado, Oliveira and Fernandes 2009), and also the distance within the first k colours. Not all
+readers can tell 16 colours apart, so clusters have their number or name wherever they are drawn.
 """
 
 MARKERS = ("o", "^", "s", "D")
 
 
-# a log axis' own labels are formulas, which the style does not draw
-_PLAIN_NUMBERS = StrMethodFormatter("{x:,.0f}")
-
-
 def set_style() -> None:
-    """Make the figures of this session look like one another."""
+    """Use the style of this module for all figures of the session."""
     mpl.rcParams.update(STYLE)
 
 
 def cluster_colors(n_clusters: int) -> list[str]:
-    """Return a colour for each cluster, the same for the same cluster in every figure."""
+    """Return a colour for each cluster, the same one in every figure."""
     return [PALETTE[cluster % len(PALETTE)] for cluster in range(n_clusters)]
 
 
-def plot_movies_per_year(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_movies_per_year(frame: pd.DataFrame) -> Axes:
     """Draw ``movies`` by ``year``."""
-    ax = ax or _new(8, 3)
+    ax = _new(8, 3)
     ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="x")
@@ -77,13 +68,12 @@ def plot_movies_per_year(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_counts(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
-    """Draw the counts `y` over the whole numbers `x` as bars, the counts on a log axis."""
-    ax = ax or _new(8, 3)
+def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
+    """Draw the counts `y` over the integers `x` as bars, the counts on a log axis."""
+    ax = _new(8, 3)
     ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter(_PLAIN_NUMBERS)
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    _number_plainly(ax.yaxis)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
@@ -97,49 +87,43 @@ def plot_bars(
     value: str,
     xlabel: str,
     colors: Sequence[str] | None = None,
-    ax: Axes | None = None,
 ) -> Axes:
-    """Draw `value` of each `label` as horizontal bars with the number beside, first row on top."""
-    ax = ax or _new(9, 0.6 + 0.28 * len(frame))
-    rows = np.arange(len(frame))
+    """Draw `value` of each `label` as horizontal bars with their numbers, first row on top."""
+    ax = _new(9, 0.6 + 0.28 * len(frame))
+    rows = _label_rows(ax, frame[label])
     bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
     whole = frame[value].dtype.kind in "iu"
     ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
-    ax.set_yticks(rows, [drawable(text) for text in frame[label]])
-    ax.invert_yaxis()
-    ax.margins(x=0.12, y=0.02)
+    ax.margins(x=0.12)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
     if whole:
-        ax.xaxis.set_major_formatter(_PLAIN_NUMBERS)
-    ax.grid(visible=False, axis="y")
+        _number_plainly(ax.xaxis)
     ax.set_xlabel(xlabel)
     return ax
 
 
-def plot_rank_frequency(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def plot_rank_frequency(frame: pd.DataFrame) -> Axes:
     """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
-    ax = ax or _new(6, 4)
+    ax = _new(6, 4)
     ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(_PLAIN_NUMBERS)
-        axis.set_minor_formatter(NullFormatter())
+        _number_plainly(axis)
     ax.grid(visible=True, which="both")
     ax.set(xlabel="rank of the actor", ylabel="movies of the actor")
     return ax
 
 
-def plot_scree(frame: pd.DataFrame, *, gap: int | None = None, ax: Axes | None = None) -> Axes:
+def plot_scree(frame: pd.DataFrame, *, gap: int | None = None) -> Axes:
     """Draw ``singular_value`` by ``component``, and ``cumulative_share`` in a second panel.
 
-    A line marks the `gap` after so many components.
+    A line marks the largest gap, after component `gap`.
     """
-    if ax is None:
-        _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-        second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
-        second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
-        if frame["cumulative_share"].isna().all():
-            middle = {"ha": "center", "va": "center", "transform": second.transAxes}
-            second.text(0.5, 0.5, "no variance to keep", **middle)
+    _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
+    second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
+    if frame["cumulative_share"].isna().all():
+        middle = {"ha": "center", "va": "center", "transform": second.transAxes}
+        second.text(0.5, 0.5, "no variance to keep", **middle)
     ax.plot(frame["component"], frame["singular_value"], color=ACCENT, marker=".")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="component", ylabel="singular value", ylim=(0, None))
@@ -150,32 +134,27 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None, ax: Axes | None =
 
 
 def plot_map(
-    frame: pd.DataFrame,
-    places: pd.DataFrame,
-    *,
-    group: str,
-    colors: Sequence[str],
-    ax: Axes | None = None,
+    frame: pd.DataFrame, places: pd.DataFrame, *, group: str, colors: Sequence[str]
 ) -> Axes:
-    """Draw movies at ``x`` and ``y``, coloured by the whole-numbered column `group`.
+    """Draw movies at ``x`` and ``y``, coloured by the integer column `group`.
 
-    The points are an image within the figure. The ``label`` of each of the `places` stands at
-    its ``x`` and ``y``, or as near as it can without covering another; then a line leads there.
+    The points are an image within the figure. The ``label`` of each of the `places` is at its
+    ``x`` and ``y``, or as near as possible without covering another label; then a line connects
+    the two.
     """
-    ax = ax or _new_map()
+    ax = _new_map()
+    points = {"s": 10, "alpha": 0.8, "linewidths": 0, "rasterized": True}
     for turn, marker in enumerate(MARKERS):
         some = frame[frame[group] // len(PALETTE) % len(MARKERS) == turn]
         shades = [colors[code] for code in some[group]]
-        ax.scatter(
-            some["x"], some["y"], c=shades, s=10, alpha=0.8, lw=0, marker=marker, rasterized=True
-        )
+        ax.scatter(some["x"], some["y"], c=shades, marker=marker, **points)
     _as_map(ax, frame)
     _label_apart(ax, places, [colors[code] for code in places[group]])
     return ax
 
 
 def _as_map(ax: Axes, frame: pd.DataFrame) -> None:
-    """Set up axes that have directions and neighbourhoods, but no units."""
+    """Set up the axes of a map, which has no units."""
     ax.grid(visible=False)
     ax.margins(0.04)
     ax.spines[:].set(visible=True, color=QUIET)
@@ -185,7 +164,7 @@ def _as_map(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 1000) -> None:
-    """Write labels at their places, moved apart until none covers another."""
+    """Write labels at their places, moved apart until they do not overlap."""
     if not len(places):
         return
     box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85, "linewidth": 1.2}
@@ -203,7 +182,7 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
     frame = ax.get_window_extent(renderer)
     low, high = np.array([frame.x0, frame.y0]) + half, np.array([frame.x1, frame.y1]) - half
     at = np.clip(start, low, np.maximum(low, high))
-    tilt = np.arange(len(at))[:, None] * [0.011, 0.007]  # labels on one spot have to part somehow
+    tilt = np.arange(len(at))[:, None] * [0.011, 0.007]  # separates labels at the same place
     for _ in range(rounds):
         apart = (at + tilt)[:, None] - (at + tilt)[None]
         overlap = half[:, None] + half[None] - np.abs(apart)
@@ -223,57 +202,44 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
             ax.plot(*line[:1].T, "o", color=color, markeredgecolor="white", markersize=5, zorder=3)
 
 
-def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str], ax: Axes | None = None) -> Axes:
-    """Draw movies at ``x`` and ``y``; those with a ``genre`` of the list in its colour."""
-    ax = ax or _new_map()
+def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
+    """Draw movies at ``x`` and ``y``; each of the listed genres has a colour."""
+    ax = _new_map()
     others = frame[~frame["genre"].isin(genres)]
     points = {"s": 9, "linewidths": 0, "rasterized": True}
     ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
     for genre, color in zip(genres, PALETTE, strict=False):
-        some = frame[frame["genre"] == genre]
-        ax.scatter(
-            some["x"], some["y"], color=color, alpha=0.8, label=drawable(genre, 24), **points
-        )
+        some, name = frame[frame["genre"] == genre], drawable(genre, 24)
+        ax.scatter(some["x"], some["y"], color=color, alpha=0.8, label=name, **points)
     _as_map(ax, frame)
     ax.legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return ax
 
 
 def plot_lift(
-    frame: pd.DataFrame,
-    counts: pd.DataFrame,
-    *,
-    flagged: pd.DataFrame | None = None,
-    ax: Axes | None = None,
+    frame: pd.DataFrame, counts: pd.DataFrame, *, flagged: pd.DataFrame | None = None
 ) -> Axes:
-    """Draw a heat map of lifts (rows x columns) with the counts written into the cells.
+    """Draw a heat map of lifts (rows x columns) with the counts in the cells.
 
-    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, capped at 8 times;
-    white is no relation or nothing known. Long names of columns stand upright.
+    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, clipped at 8; white
+    is a lift of 1 or unknown. Long column names are vertical.
     """
     import seaborn as sns
 
-    ax = ax or _new(2.5 + 0.5 * frame.shape[1], 2.5 + 0.3 * frame.shape[0])
+    ax = _new(2.5 + 0.5 * frame.shape[1], 2.5 + 0.3 * frame.shape[0])
     with np.errstate(divide="ignore"):
         shade = np.log2(frame).clip(-3, 3)
     texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
     if flagged is not None:
         texts += flagged.map(lambda flag: "*" if flag else "")
-    sns.heatmap(
-        shade,
-        annot=texts,
-        fmt="",
-        cmap="RdBu_r",
-        vmin=-3,
-        vmax=3,
-        linewidths=0.5,
-        # they stand within their cells; to measure each for the layout would take long
-        annot_kws={"fontsize": 7, "in_layout": False},
-        cbar_kws={"label": "lift (log scale)", "ticks": range(-3, 4)},
-        xticklabels=False,  # seaborn would draw the figure to see whether they overlap
-        yticklabels=False,
-        ax=ax,
-    )
+    colors = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3, "linewidths": 0.5}
+    bar = {"label": "lift (log scale)", "ticks": range(-3, 4)}
+    # the texts fit into their cells; measuring each for the layout would take long
+    small = {"fontsize": 7, "in_layout": False}
+    # seaborn would draw the figure to check tick labels for overlaps
+    no_ticks = {"xticklabels": False, "yticklabels": False}
+    options = colors | no_ticks | {"cbar_kws": bar, "annot_kws": small}
+    sns.heatmap(shade, annot=texts, fmt="", ax=ax, **options)
     ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
     ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
     names = [[drawable(name, 28) for name in labels] for labels in (frame.columns, frame.index)]
@@ -283,42 +249,34 @@ def plot_lift(
     return ax
 
 
-def plot_bayes(
-    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
-) -> Axes:
+def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
     """Draw the ``posterior`` of each row as a bar and its ``prior`` as a mark, first row on top.
 
-    ``low`` and ``high``, if given, are drawn as whiskers of the posterior.
+    ``low`` and ``high``, if there are such columns, are drawn as whiskers of the posterior.
     """
-    ax = ax or _new(9, 1 + 0.3 * len(frame))
-    rows = np.arange(len(frame))
+    ax = _new(9, 1 + 0.3 * len(frame))
+    rows = _label_rows(ax, frame[label])
     ax.barh(rows, frame["posterior"], color=colors, height=0.7, label="Pr[cluster | evidence]")
     if "low" in frame:
         middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
         whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
-        ax.errorbar(middle, rows, xerr=half, label="its interval", **whiskers)
+        ax.errorbar(middle, rows, xerr=half, label="interval", **whiskers)
     ax.plot(
         frame["prior"], rows, "D", color="white", markeredgecolor=INK, markersize=5, zorder=4,
         label="prior: Pr[cluster]",
     )  # fmt: skip
-    ax.set_yticks(rows, [drawable(text) for text in frame[label]])
-    ax.invert_yaxis()
-    ax.margins(y=0.02)
-    ax.grid(visible=False, axis="y")
     handles, names = ax.get_legend_handles_labels()
     ax.legend(handles, names, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
     ax.set(xlabel="probability", xlim=(0, None))
     return ax
 
 
-def plot_calibration(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the ``observed`` share over the ``predicted`` probability, and where they are equal."""
-    ax = ax or _new(4.5, 4)
+def plot_calibration(frame: pd.DataFrame) -> Axes:
+    """Draw the ``observed`` share over the ``predicted`` probability, and the diagonal."""
+    ax = _new(4.5, 4)
     top = float(frame[["predicted", "observed"]].to_numpy().max(initial=0.01)) * 1.05
     ax.plot([0, top], [0, top], color=QUIET, linewidth=1.5, label="as predicted")
-    ax.plot(
-        frame["predicted"], frame["observed"], "o", color=ACCENT, markersize=4, label="observed"
-    )
+    ax.scatter(frame["predicted"], frame["observed"], s=16, color=ACCENT, label="observed")
     ax.legend(frameon=False)
     ax.set(xlabel="predicted probability of a genre", ylabel="share that has it")
     return ax
@@ -330,26 +288,24 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
     _, axes = plt.subplots(
         1, len(measures), figsize=(9, 2.2), layout="constrained", sharey=True, squeeze=False
     )
-    names = frame["null"].drop_duplicates().tolist()
+    names = frame["null"].unique().tolist()
     for ax, measure in zip(axes[0], measures, strict=True):
         some = frame[frame["measure"] == measure]
         rows = [names.index(name) for name in some["null"]]
         ax.barh(rows, some["null_mean"], xerr=some["spread"].fillna(0), color=QUIET, height=0.7)
         ax.axvline(some["observed"].iloc[0], color=SECOND, linewidth=2, label="observed")
-        ax.set_yticks(range(len(names)), names)
-        ax.grid(visible=False, axis="y")
+        _label_rows(ax, names)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         title = "in-sample" if measure == "bits" else measure.replace("_", " ")
         ax.set(xlabel="bits about genres", title=title)
         if not (some[["null_mean", "observed"]] < 0).any(axis=None):
             ax.set_xlim(0, None)
-    axes[0][0].invert_yaxis()
     axes[0][-1].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     return axes[0][0]
 
 
 def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
-    """Draw ``mean`` over ``x`` with its range; panels are metrics, lines are values of ``line``."""
+    """Draw ``mean`` and range over ``x``: one panel per ``metric``, one line per ``line``."""
     metrics, lines = list(frame["metric"].unique()), list(frame["line"].unique())
     rows = -(-len(metrics) // 2)
     _, axes = plt.subplots(
@@ -373,39 +329,36 @@ def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
     return axes[0][0]
 
 
-def plot_cost(frame: pd.DataFrame, *, x: str, y: str, ax: Axes | None = None) -> Axes:
-    """Draw `y` of each setting over the seconds `x` that it took."""
-    ax = ax or _new(6, 3.2)
+def plot_cost(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
+    """Draw `y` of each setting over its run time `x` in seconds."""
+    ax = _new(6, 3.2)
     ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
     ax.margins(0.1)
-    ax.set(xlabel="seconds of all five stages, one after the other", ylabel=y.replace("_", " "))
+    ax.set(xlabel="seconds of all five stages in sequence", ylabel=y.replace("_", " "))
     return ax
 
 
-def plot_ratios(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw ``times_faster`` of each ``what``, and its range ``least`` to ``most``, as bars."""
-    ax = ax or _new(7, 0.8 + 0.32 * len(frame))
-    places = np.arange(len(frame))[::-1]
+def plot_ratios(frame: pd.DataFrame) -> Axes:
+    """Draw ``times_faster`` of each ``what`` as bars, with the range ``least`` to ``most``."""
+    ax = _new(7, 0.8 + 0.32 * len(frame))
+    places = _label_rows(ax, frame["what"])
     ax.barh(places, frame["times_faster"], color=ACCENT, height=0.6)
     ax.hlines(places, frame["least"], frame["most"], color=INK, linewidth=1.5)
     ax.axvline(1, color=SECOND, linewidth=1)
-    ax.set_yticks(places, [drawable(text) for text in frame["what"]])
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _number_plainly(ax.xaxis, "{x:g}")
     ax.set_xlabel("times faster (log scale); line: range over pairs")
-    ax.grid(visible=False, axis="y")
     return ax
 
 
 def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> Axes:
     """Draw each ``measure`` over ``n_clusters`` and over ``n_components``, with its range.
 
-    The chosen numbers are marked by a line.
+    A line marks the chosen numbers.
     """
     labels = {
-        "ari_subsamples": "ARI over parts",
-        "held_out": "bits, held out",
+        "ari_subsamples": "ARI of subsamples",
+        "held_out": "bits, held-out",
         "silhouette": "silhouette",
     }
     _, axes = plt.subplots(
@@ -430,37 +383,33 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     return axes[0][0]
 
 
-def plot_ratings(
-    frame: pd.DataFrame, *, label: str, colors: Sequence[str], ax: Axes | None = None
-) -> Axes:
-    """Draw the distribution of ``rating`` for each `label` as box plots, with the number rated.
-
-    Labels stand in the order in which they appear, the first on top.
-    """
-    by_label = list(frame.groupby(label, sort=False)["rating"])
-    ax = ax or _new(9, 0.8 + 0.3 * len(by_label))
+def plot_ratings(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
+    """Draw box plots of ``rating`` for each `label`, in order of appearance, first on top."""
+    by_label = frame.groupby(label, sort=False)["rating"]
+    ax = _new(9, 0.8 + 0.3 * len(by_label))
     boxes = ax.boxplot(
         [values.to_numpy() for _, values in by_label],
         orientation="horizontal",
-        tick_labels=[f"{drawable(name)} (n = {len(values):,})" for name, values in by_label],
         widths=0.65,
         showfliers=False,
         medianprops={"color": INK, "linewidth": 2.5},
         patch_artist=True,
+        positions=_label_rows(
+            ax, [f"{drawable(name, 60)} (n = {len(some):,})" for name, some in by_label]
+        ),
+        manage_ticks=False,
     )
     for box, color in zip(boxes["boxes"], colors, strict=True):
         box.set(facecolor=color, edgecolor=INK)
-    ax.invert_yaxis()
-    ax.grid(visible=False, axis="y")
     ax.set(xlabel="rating (0 to 10): quartiles, and range without outliers")
     return ax
 
 
 def drawable(text: object, length: int = 80) -> str:
-    """Return a text that can be drawn: shortened, on one line, without what the font lacks.
+    """Return a text as it can be drawn: shortened, on one line, without missing glyphs.
 
-    What has no glyph (control characters, marks of direction, most emoji) becomes U+FFFD, or
-    nothing if it is invisible; tables and texts of the page have it in full.
+    A character without a glyph (control characters, most emoji) becomes U+FFFD, or nothing if it
+    is invisible. Tables and texts of the page show it in full.
     """
     known = _glyphs()
     shown = "".join(
@@ -473,11 +422,27 @@ def drawable(text: object, length: int = 80) -> str:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    """Return the characters of the font in use."""
+    """Return the code points that the font can draw."""
     from matplotlib import font_manager
 
     path = font_manager.findfont(font_manager.FontProperties())
     return frozenset(font_manager.get_font(path).get_charmap())
+
+
+def _number_plainly(axis: Axis, text: str = "{x:,.0f}") -> None:
+    """Label an axis with plain numbers; log axes have formulas, which the style does not draw."""
+    axis.set_major_formatter(StrMethodFormatter(text))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _label_rows(ax: Axes, labels: Iterable[object]) -> np.ndarray:
+    """Label the rows of a horizontal figure, the first on top, and return their places."""
+    texts = [drawable(text) for text in labels]
+    rows = np.arange(len(texts))
+    ax.set_yticks(rows, texts)
+    ax.set_ylim(len(texts) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+    return rows
 
 
 def _new(width: float, height: float) -> Axes:
@@ -485,5 +450,5 @@ def _new(width: float, height: float) -> Axes:
 
 
 def _new_map() -> Axes:
-    """Return square axes whose place is known before anything is drawn."""
+    """Return square axes at a fixed place."""
     return plt.figure(figsize=(8, 8)).add_axes((0.04, 0.04, 0.92, 0.92))

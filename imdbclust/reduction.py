@@ -1,31 +1,35 @@
-"""Fewer dimensions: every movie as a short vector that keeps who plays together."""
+"""Reduce the incidence matrix: every movie becomes a short vector that keeps who plays together."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from imdbclust.matrix import Incidence
+from imdbclust.matrix import Incidence, read_ids, write_ids
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import TruncatedSVD
 
 WEIGHTINGS = ("none", "degree")
 
 WALK = 3
-"""Steps between movies and actors after which the weighting ``degree`` looks where a walk is."""
+"""Number of steps of the random walk between movies and actors, for the weighting ``degree``."""
 
 ZERO = 1e-6
-"""A vector so much shorter than the longest is taken for zero: what is left is rounding."""
+"""A vector shorter than this share of the longest one counts as zero: only rounding is left."""
 
 NEAREST_DECIMALS = 9
-"""Decimals of coordinates and distances that count where neighbours are looked for."""
+"""Decimals to which coordinates and distances are rounded in the search for neighbours."""
 
 TSNE_ITERATIONS = 500
-"""Half as many as is usual: on the real films neighbours are as true (trustworthiness of 0.851
-against 0.853 and of 0.995 against 0.996), in half the time."""
+"""Half of the usual number. On the real films the neighbours are as faithful (trustworthiness
+0.851 against 0.853, and 0.995 against 0.996) in half the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +39,23 @@ class Embedding:
     Attributes
     ----------
     scores : ndarray of float64, shape (n_movies, n_components)
-        The movies' coordinates, rows in the incidence matrix' order. With the weighting
-        ``degree`` every row has length 1, or is zero where the cast tells nothing.
+        Coordinates of the movies, rows in the order of the incidence matrix. With the weighting
+        ``degree`` every row has length 1, or is zero if no actor links the movie to another.
     components : ndarray of float64, shape (n_components, n_actors)
-        The right singular vectors: how much each actor counts in each component.
+        The right singular vectors: the weight of each actor in each component.
     loadings : ndarray of float64, shape (n_actors, n_components)
-        A cast's coordinates are the sum of its actors' rows (made as long as 1 with ``degree``).
-    singular_values : ndarray, shape (n_components,)
-        Falling.
+        The coordinates of a cast are the sum of its actors' rows (scaled to length 1 with
+        ``degree``).
+    singular_values : ndarray, shape (n_components,), in descending order
     explained_variance_ratio : ndarray, shape (n_components,)
-        Share of the variance of the matrix' columns that each component holds, or with
-        ``degree`` of the weighted matrix' sum of squares; NaN where there is none.
+        Share of the total variance of the matrix' columns that each component explains; with
+        ``degree``, share of the weighted matrix' sum of squares. NaN if the variance is zero.
     movie_ids, actor_ids : Index
         Names of the rows of `scores` and of the columns of `components`.
     settings : dict
-        How it was made: ``n_components``, ``weighting``, ``regularization``, ``random_state``.
+        The parameters: ``n_components``, ``weighting``, ``regularization``, ``random_state``.
+    svd : TruncatedSVD, optional
+        The fitted estimator; None after :meth:`load` and :meth:`first`.
     """
 
     scores: np.ndarray
@@ -60,6 +66,7 @@ class Embedding:
     movie_ids: pd.Index
     actor_ids: pd.Index
     settings: dict[str, int | float | str]
+    svd: TruncatedSVD | None = None
 
     @property
     def n_components(self) -> int:
@@ -68,54 +75,47 @@ class Embedding:
 
     @property
     def placed(self) -> np.ndarray:
-        """Tell for each movie whether its coordinates are not all zero, shape (n_movies,)."""
+        """Whether each movie has coordinates that are not all zero, shape (n_movies,)."""
         return self.scores.any(axis=1)
 
     def first(self, n_components: int) -> Embedding:
         """Return the embedding in its first components only."""
-        loadings = self.loadings[:, :n_components]
         scores = self.scores[:, :n_components]
-        if self.settings["weighting"] == "degree":
-            lengths = np.linalg.norm(scores, axis=1, keepdims=True)
-            scores = np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > ZERO)
         return replace(
             self,
-            scores=scores,
+            scores=_to_length_1(scores) if self.settings["weighting"] == "degree" else scores,
             components=self.components[:n_components],
-            loadings=loadings,
+            loadings=self.loadings[:, :n_components],
             singular_values=self.singular_values[:n_components],
             explained_variance_ratio=self.explained_variance_ratio[:n_components],
             settings=self.settings | {"n_components": n_components},
+            svd=None,
         )
 
     def transform(self, casts: sp.csr_array) -> np.ndarray:
-        """Return the coordinates of other movies, by their casts.
+        """Return the coordinates of other movies, computed from their casts.
 
         Parameters
         ----------
         casts : csr_array, shape (n_new, n_actors)
-            1 where the actor plays; columns as `actor_ids`.
+            1 where the actor plays; columns in the order of `actor_ids`.
 
         Returns
         -------
         ndarray of float64, shape (n_new, n_components)
-            As `scores`: of a movie that was fitted, its own row but for rounding.
+            As `scores`. A fitted movie gets its own row, up to rounding.
         """
-        scores = casts @ self.loadings
-        return (
-            _to_length_1(scores, self.loadings)
-            if self.settings["weighting"] == "degree"
-            else scores
-        )
+        if self.settings["weighting"] != "degree":
+            return casts @ self.loadings
+        return _to_length_1(casts @ self.loadings, _longest(self.loadings))
 
     def save(self, folder: Path) -> None:
         """Write arrays, ids and settings into an existing folder."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        if self.loadings.base is self.components:  # the same numbers, and the largest of all
+        if self.loadings.base is self.components:  # the largest array; it is a view of the other
             del arrays["loadings"]
         np.savez(folder / "embedding.npz", **arrays)
-        pd.DataFrame({"movie_id": self.movie_ids}).to_parquet(folder / "movie_ids.parquet")
-        pd.DataFrame({"actor_id": self.actor_ids}).to_parquet(folder / "actor_ids.parquet")
+        write_ids(folder, movie_id=self.movie_ids, actor_id=self.actor_ids)
         (folder / "settings.json").write_text(json.dumps(self.settings), encoding="utf-8")
 
     @classmethod
@@ -123,20 +123,36 @@ class Embedding:
         """Read what :meth:`save` wrote."""
         with np.load(folder / "embedding.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-            arrays.setdefault("loadings", arrays["components"].T)
-            return cls(
-                **arrays,
-                movie_ids=pd.Index(pd.read_parquet(folder / "movie_ids.parquet")["movie_id"]),
-                actor_ids=pd.Index(pd.read_parquet(folder / "actor_ids.parquet")["actor_id"]),
-                settings=json.loads((folder / "settings.json").read_text(encoding="utf-8")),
-            )
+        arrays.setdefault("loadings", arrays["components"].T)
+        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        movie_ids, actor_ids = read_ids(folder, "movie_id"), read_ids(folder, "actor_id")
+        return cls(**arrays, movie_ids=movie_ids, actor_ids=actor_ids, settings=settings)
 
 
 _ARRAYS = ("scores", "components", "loadings", "singular_values", "explained_variance_ratio")
 
 
+def make_svd(n_components: int, *, weighting: str = "none", random_state: int) -> TruncatedSVD:
+    """Return the unfitted truncated SVD for :func:`reduce_movies`.
+
+    The weighting ``none`` uses scikit-learn's randomized solver. ``degree`` uses ARPACK, which is
+    accurate to rounding, so that the order of movies and actors has no influence.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    check_weighting(weighting)
+    solver = "randomized" if weighting == "none" else "arpack"
+    return TruncatedSVD(n_components, algorithm=solver, random_state=random_state)
+
+
+def check_weighting(weighting: str) -> None:
+    """Raise ValueError if the weighting is unknown."""
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}, not {weighting!r}")
+
+
 def check_n_components(n_components: int, shape: tuple[int, int]) -> None:
-    """Raise ValueError if a matrix of that shape has no such number of components."""
+    """Raise ValueError if a matrix of that shape cannot have that number of components."""
     n_movies, n_actors = shape
     if not n_actors:
         raise ValueError(
@@ -151,9 +167,8 @@ def check_n_components(n_components: int, shape: tuple[int, int]) -> None:
 
 def reduce_movies(
     incidence: Incidence,
+    svd: TruncatedSVD,
     *,
-    n_components: int,
-    random_state: int,
     weighting: str = "none",
     regularization: float = 0.4,
 ) -> Embedding:
@@ -162,33 +177,31 @@ def reduce_movies(
     Parameters
     ----------
     incidence : Incidence
-        Movies x actors, at least `n_components` of each.
-    n_components : int
-        Dimensions to keep.
-    random_state : int
-        Seed of the solver.
+    svd : TruncatedSVD
+        Unfitted, as from :func:`make_svd`. A clone of it is fitted.
     weighting : {"none", "degree"}
-        ``none``: the matrix of ones as it is, randomised solver; ``scores`` are the left
-        singular vectors times the singular values. ``degree``: every 1 is divided by the root of
-        the movie's cast size and of the actor's number of movies, both regularised, so that
-        neither large casts nor prolific actors dominate. Actors of a single movie link it to no
-        other; they are placed where their movie is. Each component is weighted by its singular
-        value to the power of `WALK` (so many steps of a random walk between movies and actors,
-        which damp what is weakly connected), and every row is brought to length 1. Does not
-        depend on the order of rows and columns.
+        ``none``: the plain 0/1 matrix; ``scores`` are the left singular vectors times the
+        singular values. ``degree``: every 1 is divided by the square roots of the movie's cast
+        size and of the actor's number of movies, both regularised, so that neither large casts
+        nor prolific actors dominate. Actors of a single movie link it to no other, so they are
+        left out of the SVD and get the place of their movie. Each component is weighted by its
+        singular value to the power of `WALK` (the steps of a random walk between movies and
+        actors, which damp weak connections), and every row is scaled to length 1. The order of
+        rows and columns has no influence.
     regularization : float, at least 0
-        For ``degree``: what is added to the degrees before the root, in mean degrees.
+        For ``degree``: multiple of the mean degree that is added to the degrees before the
+        square root.
 
     Returns
     -------
     Embedding
-        Components strongest first.
+        Components in descending order of strength.
 
     Raises
     ------
     ValueError
-        If the matrix has fewer rows or columns than `n_components`, or no 1 in it (with
-        ``degree``: if no actor plays in two movies).
+        The weighting is unknown, the matrix has fewer rows or columns than components or no 1
+        in it, or, with ``degree``, no actor plays in two movies.
 
     References
     ----------
@@ -199,113 +212,95 @@ def reduce_movies(
     Ng, Jordan and Weiss (2001), NeurIPS; the walk: Coifman and Lafon (2006),
     "Diffusion maps", Applied and Computational Harmonic Analysis 21.
     """
-    if weighting not in WEIGHTINGS:
-        raise ValueError(f"weighting is one of {', '.join(WEIGHTINGS)}, not {weighting!r}")
-    check_n_components(n_components, incidence.shape)
+    from sklearn.base import clone
+
+    check_weighting(weighting)
+    svd = clone(svd)
+    check_n_components(svd.n_components, incidence.shape)
     if not incidence.matrix.nnz:
         raise ValueError("no movie has an actor, so there is nothing to reduce")
-    settings = {
-        "n_components": n_components,
-        "weighting": weighting,
-        "regularization": regularization,
-        "random_state": random_state,
-    }
-    reduce = _reduce_as_it_is if weighting == "none" else _reduce_by_degree
-    return reduce(incidence, settings)
+    if weighting == "none":
+        arrays = _reduce_plain(incidence, svd)
+    else:
+        arrays = _reduce_by_degree(incidence, svd, regularization)
+    settings = {"n_components": svd.n_components, "weighting": weighting}
+    settings |= {"regularization": regularization, "random_state": svd.random_state}
+    return Embedding(*arrays, incidence.movie_ids, incidence.actor_ids, settings, svd)
 
 
-def _reduce_as_it_is(incidence: Incidence, settings: dict) -> Embedding:
-    from sklearn.decomposition import TruncatedSVD
-
-    svd = TruncatedSVD(settings["n_components"], random_state=settings["random_state"])
+def _reduce_plain(incidence: Incidence, svd: TruncatedSVD) -> tuple[np.ndarray, ...]:
+    """Fit `svd` and return the arrays of an embedding, in their order."""
     matrix, n_actors = incidence.matrix, incidence.shape[1]
-    if n_actors == 1:  # scikit-learn wants two columns; one of zeros changes nothing
+    if n_actors == 1:  # scikit-learn needs two columns; a column of zeros changes nothing
         matrix = sp.csr_array(sp.hstack([matrix, sp.csr_array(matrix.shape)]))
-    with np.errstate(invalid="ignore", divide="ignore"):  # all casts alike have no variance
+    with np.errstate(invalid="ignore", divide="ignore"):  # identical casts have no variance
         scores = svd.fit_transform(matrix)
     shares = svd.explained_variance_ratio_
     components = svd.components_ if n_actors > 1 else svd.components_[:, :1]
-    return Embedding(
-        scores=scores,
-        components=components,
-        loadings=components.T,
-        singular_values=svd.singular_values_,
-        explained_variance_ratio=np.where(np.isfinite(shares), shares, np.nan),
-        movie_ids=incidence.movie_ids,
-        actor_ids=incidence.actor_ids,
-        settings=settings,
-    )
+    shares = np.where(np.isfinite(shares), shares, np.nan)
+    return scores, components, components.T, svd.singular_values_, shares
 
 
-def _reduce_by_degree(incidence: Incidence, settings: dict) -> Embedding:
+def _reduce_by_degree(
+    incidence: Incidence, svd: TruncatedSVD, regularization: float
+) -> tuple[np.ndarray, ...]:
+    """Fit `svd` to the weighted matrix and return the arrays of an embedding, in their order."""
     movies, actors = np.argsort(incidence.movie_ids), np.argsort(incidence.actor_ids)
     matrix = incidence.matrix[movies][:, actors]
-    matrix.sort_indices()  # sums are the same to the last bit only in the same order
+    matrix.sort_indices()  # only sums in the same order are equal to the last bit
     cast_sizes, careers = matrix.sum(axis=1), matrix.sum(axis=0)
     links = careers > 1
     if not links.any():
         raise ValueError("no actor plays in two movies, so no movie is linked to another")
-    added = settings["regularization"]
-    of_movie = 1 / np.sqrt(np.maximum(cast_sizes, 1) + added * cast_sizes[cast_sizes > 0].mean())
-    of_actor = 1 / np.sqrt(careers + added * careers.mean())
+    mean_cast = cast_sizes[cast_sizes > 0].mean()
+    of_movie = 1 / np.sqrt(np.maximum(cast_sizes, 1) + regularization * mean_cast)
+    of_actor = 1 / np.sqrt(careers + regularization * careers.mean())
     weighted = sp.csr_array(sp.diags_array(of_movie) @ matrix @ sp.diags_array(of_actor))
     linking = sp.csr_array(weighted @ sp.diags_array(links.astype(float)))
-    singular_values, right = _svd(linking, settings["n_components"], settings["random_state"])
-    # A'AV/S² is V again for actors that link, and a place at their movie for the others
-    components = (weighted.T @ (linking @ right.T) / np.maximum(singular_values, ZERO) ** 2).T
-    loadings = of_actor[:, None] * components.T * singular_values ** (WALK - 1)
+    _fit_svd(svd, linking)
+    values, right = svd.singular_values_, svd.components_
+    # A'AV/S² is V again for actors that link movies, and the place of the movie for the rest
+    components = (weighted.T @ (linking @ right.T) / np.maximum(values, ZERO) ** 2).T
+    loadings = of_actor[:, None] * components.T * values ** (WALK - 1)
     back_to_movies, back_to_actors = np.argsort(movies), np.argsort(actors)
-    return Embedding(
-        scores=_to_length_1(matrix @ loadings, loadings)[back_to_movies],
-        components=components[:, back_to_actors],
-        loadings=loadings[back_to_actors],
-        singular_values=singular_values,
-        explained_variance_ratio=singular_values**2 / (linking.data**2).sum(),
-        movie_ids=incidence.movie_ids,
-        actor_ids=incidence.actor_ids,
-        settings=settings,
-    )
+    scores = _to_length_1(matrix @ loadings, _longest(loadings))[back_to_movies]
+    components, loadings = components[:, back_to_actors], loadings[back_to_actors]
+    return scores, components, loadings, values, values**2 / (linking.data**2).sum()
 
 
-def _svd(matrix: sp.csr_array, n: int, random_state: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the `n` largest singular values and the right singular vectors, to full accuracy."""
-    from sklearn.decomposition import TruncatedSVD
+def _fit_svd(svd: TruncatedSVD, matrix: sp.csr_array) -> None:
+    """Fit `svd`; by a dense SVD if all components are wanted, which ARPACK cannot compute."""
     from sklearn.utils.extmath import svd_flip
 
-    if n < min(matrix.shape):
-        svd = TruncatedSVD(n, algorithm="arpack", random_state=random_state)
-        with np.errstate(invalid="ignore", divide="ignore"):  # shares of variance, not used
+    n_components = svd.n_components
+    if n_components < min(matrix.shape):
+        with np.errstate(invalid="ignore", divide="ignore"):  # in shares of variance, unused here
             svd.fit(matrix)
-        return svd.singular_values_, svd.components_
-    left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    return values[:n], svd_flip(left, right)[1][:n]
+    else:
+        left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        svd.singular_values_ = values[:n_components]
+        svd.components_ = svd_flip(left, right)[1][:n_components]
 
 
-def _to_length_1(scores: np.ndarray, loadings: np.ndarray) -> np.ndarray:
-    """Return the rows divided by their lengths; zero where all of the cast's loadings are."""
+def _longest(loadings: np.ndarray) -> float:
+    return np.linalg.norm(loadings, axis=1).max()
+
+
+def _to_length_1(scores: np.ndarray, longest: float = 1.0) -> np.ndarray:
+    """Return the rows divided by their lengths; zero where `ZERO` of `longest` is not exceeded."""
     lengths = np.linalg.norm(scores, axis=1, keepdims=True)
-    told = lengths > ZERO * np.linalg.norm(loadings, axis=1).max()
-    return np.divide(scores, lengths, out=np.zeros_like(scores), where=told)
+    return np.divide(scores, lengths, out=np.zeros_like(scores), where=lengths > ZERO * longest)
 
 
 def scree_table(embedding: Embedding) -> pd.DataFrame:
-    """Return ``singular_value``, ``share`` and ``cumulative_share`` of the variance a component.
-
-    Components are numbered from 1.
-    """
-    share = embedding.explained_variance_ratio
-    return pd.DataFrame(
-        {
-            "component": np.arange(1, embedding.n_components + 1),
-            "singular_value": embedding.singular_values,
-            "share": share,
-            "cumulative_share": np.cumsum(share),
-        }
-    )
+    """Return ``component`` (from 1), ``singular_value``, ``share``, ``cumulative_share``."""
+    share, number = embedding.explained_variance_ratio, np.arange(1, embedding.n_components + 1)
+    values = {"component": number, "singular_value": embedding.singular_values, "share": share}
+    return pd.DataFrame(values | {"cumulative_share": np.cumsum(share)})
 
 
 def largest_gap(singular_values: np.ndarray, *, least: int = 2) -> int:
-    """Return after how many components, at least `least`, the eigenvalues fall most in ratio.
+    """Return the number of components, at least `least`, before the largest ratio of two values.
 
     References
     ----------
@@ -318,42 +313,25 @@ def largest_gap(singular_values: np.ndarray, *, least: int = 2) -> int:
 
 
 def n_dimensions(singular_values: np.ndarray) -> int:
-    """Return how many of the components hold anything: the rank, as far as they tell it."""
+    """Return the number of components that are not empty: the rank, if it is not larger."""
     return int((singular_values > ZERO * singular_values.max(initial=0.0)).sum())
 
 
-def kept_sentence(embedding: Embedding) -> str:
-    """Say how much of the matrix the components keep."""
-    kept = float(embedding.explained_variance_ratio.sum())
-    if np.isnan(kept):
-        return "All casts are alike, so the matrix has no variance that components could keep."
-    n, weighted = embedding.n_components, embedding.settings["weighting"] != "none"
-    whole = "weighted matrix' sum of squares" if weighted else "variance of the matrix"
-    said = f"{n} component{'s keep' if n > 1 else ' keeps'} {kept:.1%} of the {whole}."
-    few = " Casts have hardly any common structure that few dimensions could hold."
-    return said + (few if kept < 0.5 else "")
+def n_positions(scores: np.ndarray) -> int:
+    """Return the number of distinct rows of coordinates, apart from rounding."""
+    return len(np.unique(scores.round(NEAREST_DECIMALS) + 0.0, axis=0))
 
 
 def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.DataFrame:
-    """Return the `n` actors with the largest absolute loading of each component.
+    """Return the `n` actors with the largest absolute weight in each component.
 
-    Parameters
-    ----------
-    embedding : Embedding
-        The reduction.
-    names : Series, length n_actors
-        Names of the actors, in the columns' order.
-    n : int
-        Actors a component.
-
-    Returns
-    -------
-    DataFrame
-        ``component`` (from 1), ``rank`` (from 1), ``actor_id``, ``name``, ``loading``.
+    `names` are those of the actors, in the order of the columns. The result has ``component`` and
+    ``rank`` (both from 1), ``actor_id``, ``name`` and ``loading``.
     """
     if len(names) != len(embedding.actor_ids):
         raise ValueError(f"{len(names)} names for {len(embedding.actor_ids)} actors")
-    order = np.array([_largest(np.abs(row), n) for row in embedding.components])
+    rows = embedding.components
+    order = np.array([pd.Series(np.abs(row)).nlargest(n).index for row in rows])
     component, rank = np.indices(order.shape)
     actors = order.ravel()
     return pd.DataFrame(
@@ -362,23 +340,13 @@ def leading_actors(embedding: Embedding, names: pd.Series, *, n: int = 5) -> pd.
             "rank": rank.ravel() + 1,
             "actor_id": embedding.actor_ids.to_numpy()[actors],
             "name": names.to_numpy()[actors],
-            "loading": embedding.components[component.ravel(), actors],
+            "loading": rows[component.ravel(), actors],
         }
     )
 
 
-def _largest(values: np.ndarray, n: int) -> np.ndarray:
-    """Return the positions of the `n` largest values, largest first, of equal ones the first."""
-    least = np.partition(values, max(len(values) - n, 0))[max(len(values) - n, 0)]
-    among = np.flatnonzero(values >= least)
-    return among[np.argsort(-values[among], kind="stable")][:n]
-
-
 def sample_movies(embedding: Embedding, n: int, *, random_state: int) -> np.ndarray:
-    """Return the positions of at most `n` movies, at random, by id whatever the rows' order.
-
-    Movies whose scores are all (nearly) zero are left out: nothing tells where they lie.
-    """
+    """Return the positions of `n` random movies with a place, whatever the order of the rows."""
     lengths = np.linalg.norm(embedding.scores, axis=1)
     movies = np.argsort(embedding.movie_ids, kind="stable")
     movies = movies[lengths[movies] > ZERO * lengths.max(initial=0.0)]
@@ -389,48 +357,31 @@ def sample_movies(embedding: Embedding, n: int, *, random_state: int) -> np.ndar
 
 
 def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> pd.DataFrame:
-    """Lay the movies out in two dimensions by t-SNE of the reduced matrix.
+    """Map the movies to two dimensions, by t-SNE of the reduced matrix.
 
-    Movies whose scores are all (nearly) zero are left out: they would lie on one spot.
-
-    Parameters
-    ----------
-    embedding : Embedding
-        The reduction.
-    max_movies : int
-        At most so many movies are laid out; of more, a random sample is.
-    random_state : int
-        Seed of the sample and of the layout.
-
-    Returns
-    -------
-    DataFrame
-        ``movie`` (row number), ``movie_id``, ``x``, ``y``, in the corpus' order. Empty if
-        fewer than 8 movies can be laid out, if all of them lie on one spot (the library would
-        crash), or if there is one component only.
+    At most `max_movies` are mapped, a random sample of a larger corpus. Movies whose scores are
+    (nearly) zero are left out: they would all be one point. The result has ``movie`` (row
+    number), ``movie_id``, ``x``, ``y``, in the order of the corpus. It is empty if fewer than 8
+    movies have a place, if all have the same place (t-SNE would crash), or if there is only one
+    component.
 
     References
     ----------
-    van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; started from the
-    principal components as Kobak and Berens (2019), Nature Communications 10:5416, advise.
+    van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; initialised with the
+    principal components, as Kobak and Berens (2019), Nature Communications 10:5416, recommend.
     """
     movies = sample_movies(embedding, max_movies, random_state=random_state)
-    place = np.empty((0, 2))
     spots = embedding.scores[movies].round(NEAREST_DECIMALS)
     if len(movies) < 8 or embedding.n_components < 2 or (spots == spots[:1]).all():
-        movies = movies[:0]
+        movies, place = movies[:0], np.empty((0, 2))
     else:
         from sklearn.manifold import TSNE
 
         perplexity = min(30.0, (len(movies) - 1) / 3)
-        layout = TSNE(
-            init="pca",
-            perplexity=perplexity,
-            max_iter=TSNE_ITERATIONS,
-            random_state=random_state,
-        )
+        options = {"max_iter": TSNE_ITERATIONS, "random_state": random_state}
+        tsne = TSNE(init="pca", perplexity=perplexity, **options)
         with _two_threads():
-            place = layout.fit_transform(embedding.scores[movies])
+            place = tsne.fit_transform(embedding.scores[movies])
     order = np.argsort(movies)
     return pd.DataFrame(
         {
@@ -445,52 +396,53 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
 def nearest_movies(
     embedding: Embedding, *, n: int = 5, queries: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Return the movies that lie nearest to each of some movies in the reduced space.
+    """Return the nearest neighbours of movies in the reduced space.
 
-    Distances are Euclidean, taken between scores rounded to 9 decimals, and themselves rounded
-    so: equal casts, which lie on one spot but for rounding, are then equally near. Of equally
-    near movies those with the smaller id come first, whatever the order of the rows.
+    Distances are Euclidean, between scores rounded to 9 decimals, and are rounded to as many:
+    identical casts, whose scores differ by rounding errors only, are then equally near. Ties are
+    resolved by the smaller id, whatever the order of the rows.
 
     Parameters
     ----------
-    embedding : Embedding
-        The reduction.
     n : int
-        Neighbours of each movie; fewer where there are no more movies.
+        Number of neighbours of each movie; fewer if the corpus has no more.
     queries : ndarray of int, optional
-        Positions of the movies whose neighbours are looked for, among all movies; all by default.
-        A movie whose coordinates are all zero, as its cast tells nothing, has no neighbours and
-        is nobody's.
+        Positions of the movies whose neighbours are searched, among all movies; all by default.
+        A movie whose coordinates are all zero has no neighbours and is not a neighbour.
 
     Returns
     -------
     DataFrame
-        ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32) and ``distance``,
-        by movie and rank.
+        ``movie``, ``rank`` (from 1), ``neighbour`` (row numbers, int32), ``distance``; in order.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     scores = embedding.scores.round(NEAREST_DECIMALS)
     movies = np.argsort(embedding.movie_ids, kind="stable")
     movies = movies[scores[movies].any(axis=1)]
     scores = scores[movies]
-    asked = np.arange(len(movies))
-    if queries is not None:
-        asked = np.flatnonzero(np.isin(movies, queries))
+    asked = np.flatnonzero(np.isin(movies, movies if queries is None else queries))
     n = min(n, len(movies) - 1)
     if n < 1 or not len(asked):
         return _nearest_frame(movies[:0], np.empty((0, 0), int), np.empty((0, 0)))
-    candidates = _candidates(scores, asked, min(n + 5, len(movies)))
+    brute = NearestNeighbors(n_neighbors=min(n + 5, len(movies)), algorithm="brute").fit(scores)
+    with _two_threads():
+        candidates = brute.kneighbors(scores[asked], return_distance=False)
     away = _distances(scores[asked], scores[candidates])
     distance = np.where(candidates == asked[:, None], np.inf, away)
     order = np.lexsort((candidates, distance), axis=1)[:, :n]
     near = np.take_along_axis(candidates, order, axis=1)
     distance = np.take_along_axis(distance, order, axis=1)
-    # movies as far as the last neighbour, but for rounding, may have been left out: look at all
+    # a movie as far as the last neighbour, up to rounding, may be missing: search all movies
     lengths = (scores**2).sum(axis=1)
     radius = distance[:, -1] + 10.0**-NEAREST_DECIMALS
     slack = 1e-8 * (lengths[asked] + radius**2)
     unsure = away.max(axis=1) ** 2 <= radius**2 + slack
     for row in np.flatnonzero(unsure) if candidates.shape[1] < len(movies) else ():
-        others = _within(radius[row], scores[asked[row]], scores, lengths)
+        point = scores[asked[row]]
+        squares = lengths - 2 * (scores @ point) + point @ point
+        slack = 1e-9 * (lengths + point @ point)
+        others = np.flatnonzero(squares <= radius[row] ** 2 + slack)
         others = others[others != asked[row]]
         all_away = _distances(scores[asked[[row]]], scores[None, others])[0]
         first = np.lexsort((others, all_away))[:n]
@@ -498,36 +450,15 @@ def nearest_movies(
     return _nearest_frame(movies[asked], movies[near], distance)
 
 
-def _candidates(scores: np.ndarray, asked: np.ndarray, n: int) -> np.ndarray:
-    """Return the `n` rows nearest to each that is asked for, most often itself among them."""
-    from sklearn.neighbors import NearestNeighbors
-
-    brute = NearestNeighbors(n_neighbors=n, algorithm="brute").fit(scores)
-    with _two_threads():
-        return brute.kneighbors(scores[asked], return_distance=False)
-
-
 def _two_threads():
     """Return a context in which OpenMP has two threads, on every machine.
 
-    Kernels have one, for the last bits of sums depend on how many share the work. Two, always
-    two, give everywhere the same as well.
+    The last bits of sums depend on the number of threads, so kernels have one. A fixed number of
+    two is reproducible as well.
     """
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(2, user_api="openmp")
-
-
-def _within(
-    radius: float, point: np.ndarray, others: np.ndarray, lengths: np.ndarray
-) -> np.ndarray:
-    """Return the positions of the points within a radius, or beyond it by rounding only.
-
-    `lengths` are the sums of squares of `others`.
-    """
-    squares = lengths - 2 * (others @ point) + point @ point
-    slack = 1e-9 * (lengths + point @ point)
-    return np.flatnonzero(squares <= radius**2 + slack)
 
 
 def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -542,10 +473,11 @@ def _nearest_frame(movies: np.ndarray, near: np.ndarray, distance: np.ndarray) -
     n = near.shape[1]
     table = pd.DataFrame(
         {
-            "movie": np.repeat(movies, n).astype(np.int32),
-            "rank": np.tile(np.arange(1, n + 1), len(movies)).astype(np.int32),
-            "neighbour": near.ravel().astype(np.int32),
-            "distance": distance.ravel(),
-        }
+            "movie": np.repeat(movies, n),
+            "rank": np.tile(np.arange(1, n + 1), len(movies)),
+            "neighbour": near.ravel(),
+        },
+        dtype=np.int32,
     )
+    table["distance"] = distance.ravel()
     return table.sort_values(["movie", "rank"], ignore_index=True)

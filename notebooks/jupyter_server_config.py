@@ -1,12 +1,12 @@
-"""What ``make lab`` starts JupyterLab with, whatever the user's own configuration says.
+"""Configuration of JupyterLab for ``make lab``; it overrides the user's own.
 
-A page that reaches the server can run any code, so it listens on this machine only, and to nobody
-who does not have this start's token.
+A page that reaches the server can run any code. The server therefore listens on this machine only
+and asks for a token that is new at every start.
 """
 
 import secrets
 
-c = get_config()  # noqa: F821 (Jupyter gives it)
+c = get_config()  # noqa: F821 (provided by Jupyter)
 c.ServerApp.ip = "localhost"
 c.ServerApp.allow_remote_access = False
 c.ServerApp.allow_origin = ""

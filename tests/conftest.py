@@ -42,13 +42,10 @@ SMALL = {"n_clusters": 6, "n_components": 8, "n_init": 4, "map_max_movies": 60}
 
 def recipe_of(preset: str):
     """Return the recipe of a preset."""
-    from dataclasses import fields
-
-    from imdbclust.evaluation.measure import Recipe
+    from imdbclust.evaluation.recipe import Recipe
     from imdbclust.running.parameters import settings
 
-    values = settings(preset, {})
-    return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
+    return Recipe.from_parameters(settings(preset, {}))
 
 
 @pytest.fixture(autouse=True)

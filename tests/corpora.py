@@ -5,10 +5,11 @@ import pandas as pd
 import scipy.sparse as sp
 from hypothesis import strategies as st
 
-from imdbclust.clustering import Clustering
-from imdbclust.evaluation.measure import Recipe
+from imdbclust.clustering import Clustering, cluster_movies, make_model
+from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import Incidence
+from imdbclust.reduction import Embedding, make_svd, reduce_movies
 from imdbclust.running.parameters import settings
 
 
@@ -61,10 +62,22 @@ def reordered(incidence: Incidence, seed: int) -> tuple[Incidence, np.ndarray]:
     return Incidence(matrix, incidence.movie_ids[movies], incidence.actor_ids[actors]), movies
 
 
+def reduced(incidence: Incidence, n_components: int, *, random_state=0, **options) -> Embedding:
+    """Return the reduction of a matrix by our SVD; `options` are a weighting and the like."""
+    weighting = options.get("weighting", "none")
+    svd = make_svd(n_components, weighting=weighting, random_state=random_state)
+    return reduce_movies(incidence, svd, **options)
+
+
+def clustered(embedding: Embedding, algorithm="MiniBatchKMeans", **options) -> Clustering:
+    """Return the clustering by one of our models; `options` are its parameters."""
+    usual = {"n_init": 10, "max_iter": 100, "tol": 0.0, "random_state": 0}
+    return cluster_movies(embedding, make_model(algorithm, **usual | options))
+
+
 def recipe_of(preset: str, **changes) -> Recipe:
     """Return the recipe of a preset of the notebooks, with changes."""
-    values = settings(preset, {})
-    return Recipe(**{name: values[name] for name in Recipe.__dataclass_fields__} | changes)
+    return Recipe.from_parameters(settings(preset, {}) | changes)
 
 
 @st.composite

@@ -9,7 +9,7 @@ from random import Random
 import nbformat
 
 from imdbclust.display.csv_files import read_table
-from imdbclust.display.missing_values import gaps
+from imdbclust.display.missing_values import is_missing
 
 GENRES = ("Drama", "War", "Comedy", "Western")
 
@@ -124,7 +124,7 @@ def complaints(folder: Path) -> list[str]:
         page = text_of(folder / f"{stage['stage']}.html")
         for table in stage["tables"]:
             frame = read_table(folder / "tables" / f"{table['name']}.csv")
-            for column in [name for name in frame if gaps(frame[name]).any()]:
+            for column in [name for name in frame if is_missing(frame[name]).any()]:
                 if not any(_names(sentence, column) for sentence in table["missing"]):
                     found.append(f"{table['name']}: {column} is missing without a reason")
             if frame.empty and not table["missing"]:

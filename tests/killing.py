@@ -66,7 +66,7 @@ class Call:
             one
             for one in self.everyone()
             if _is(one, "ipykernel_launcher", "-f")
-            or (_is(one, "forkserver.py") and _is(one.parent(), "forkserver.py"))
+            or (_is(one, "fork_server.py") and _is(one.parent(), "fork_server.py"))
         ]
 
     def servers(self):
@@ -74,7 +74,7 @@ class Call:
         return [
             one
             for one in self.everyone()
-            if _is(one, "forkserver.py") and not _is(one.parent(), "forkserver.py")
+            if _is(one, "fork_server.py") and not _is(one.parent(), "fork_server.py")
         ]
 
     def end(self):

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,43 +17,119 @@ from imdbclust.running.stages import READS, STAGES, notebook_of
 PACKAGE = REPOSITORY / "imdbclust"
 ORDER = ("load", "matrix", "reduction", "clustering", "probabilities")
 
+ROOMS = {
+    *ORDER,
+    *("plots", "wording", "new_movies"),
+    *("films", "datasets", "evaluation", "display", "running", "commands", "bench", "base"),
+}
+"""What stands at the root of the package, beside ``__init__`` and ``__main__``."""
 
-def imported_by(path):
-    """Return the modules of the package that a file imports anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("imdbclust"):
-            parts = node.module.split(".")[1:]
-            found |= {parts[0]} if parts else {alias.name for alias in node.names}
+MAY_IMPORT = {
+    "base": set(),
+    "films": {"base"},
+    "load": {"base", "films"},
+    "matrix": {"base", "load"},
+    "reduction": {"base", "matrix"},
+    "clustering": {"base", "load", "matrix", "reduction"},
+    "probabilities": {"base", "load", "matrix", "clustering"},
+    "plots": {"base"},
+    "wording": {"base"},
+    "new_movies": {"base", "wording", *ORDER},
+    "datasets": {"base", "films", "load"},
+    "evaluation": {"base", "wording", *ORDER},
+    "display": {"base", "wording"},
+    "running": ROOMS - {"commands", "bench", "plots"},
+    "bench": ROOMS - {"commands"},
+    "commands": ROOMS,
+    "__init__": ROOMS,
+    "__main__": {"commands"},
+}
+"""The rooms from which each one may import; nothing imports from a room further along."""
+
+MAX_LINES = 500
+"""A longer module has to give its reason in its docstring: "One module, so that ..."."""
+
+
+def modules() -> dict[str, Path]:
+    """Return the path of every module of the package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(REPOSITORY).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def room_of(module: str) -> str:
+    """Return the entry at the package's root that a module belongs to."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imported_by(module: str) -> set[str]:
+    """Return the modules that one imports: at its top, in functions, for type checkers, lazily.
+
+    A lazy re-export is a module's name, as a string, in a table of an ``__init__.py``.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module} has a relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.add(full if full in MODULES else node.module)
         elif isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            found |= {name[1] for name in names if name[0] == "imdbclust" and len(name) > 1}
-    return found - {"__version__", "paths"}
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(node.value)
+    return (names & MODULES.keys()) - {module, "imdbclust"}
 
 
-BEFORE = ("terminal", "problems", "rows", "temporary", "files", "frames", "jsonlines")
-"""Modules that reading films is made of."""
-
-AFTER = ("intervals", "evaluation", "assignment", "comparison", "catalogue")
-"""Modules that look at what the stages did; no stage's module knows them."""
+IMPORTS = {module: imported_by(module) for module in MODULES}
 
 
-@pytest.mark.parametrize("module", BEFORE + ORDER + AFTER)
-def test_a_module_imports_only_those_before_it(module):
-    modules = BEFORE + ORDER + AFTER
-    before = set(modules[: modules.index(module)])
-    if module == "evaluation":
-        before.add("datasets")  # only the generated films have a truth to compare with
-    assert imported_by(PACKAGE / f"{module}.py") <= before
+def test_the_package_has_sixteen_rooms_and_no_more():
+    entries = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert entries - {"__init__", "__main__", "__pycache__"} == ROOMS
+    assert len(ROOMS) == 16
 
 
-def test_plots_import_no_stage():
-    assert imported_by(PACKAGE / "plots.py") == set()
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_rooms_before_its_own(module):
+    room = room_of(module)
+    allowed = MAY_IMPORT[room] | {room}
+    assert {one for one in IMPORTS[module] if room_of(one) not in allowed} == set()
 
 
-def test_no_dataset_imports_the_runner_or_a_later_stage():
-    for path in (PACKAGE / "datasets").glob("*.py"):
-        assert imported_by(path) <= {*BEFORE, "load", "datasets"}, path.name
+def test_no_module_imports_itself_through_others():
+    graph = TopologicalSorter(IMPORTS)
+    try:
+        graph.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_or_gives_its_reason(module):
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert text.count("\n") <= MAX_LINES or "One module, so that" in ast.get_docstring(
+        ast.parse(text)
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if MODULES[name].stem == "__init__"])
+def test_an_init_holds_a_docstring_and_lazy_exports_only(name):
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert functions <= {"__getattr__", "__dir__"}
+    assert not any(isinstance(node, ast.ClassDef) for node in ast.walk(tree))
+
+
+def test_no_module_of_a_script_shadows_the_standard_library():
+    for path in MODULES.values():
+        if path.stem != "__init__" and "kernels" in path.parts:
+            assert path.stem not in sys.stdlib_module_names, path
 
 
 def test_every_stage_has_a_notebook_a_module_and_a_test():
@@ -74,7 +152,7 @@ def test_stages_read_only_what_stands_before_them():
 @pytest.mark.parametrize(
     "modules",
     [
-        "imdbclust, imdbclust.cli",
+        "imdbclust, imdbclust.commands.cli",
         # an interrupted command tidies up with it, when half a library may have been imported
         "imdbclust.running.store",
     ],

@@ -14,7 +14,7 @@ from imdbclust.bench.quality import COLUMNS, OURS, Films, lead_sentences, measur
 from imdbclust.clustering import UNPLACED
 from imdbclust.commands.cli import main
 from imdbclust.datasets.made_up.sample import make_filmography
-from imdbclust.evaluation.measure import Fitted, Recipe
+from imdbclust.evaluation.recipe import Fitted, Recipe
 from imdbclust.matrix import build_incidence
 from imdbclust.running.pages.report import check_page
 

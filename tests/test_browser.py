@@ -19,7 +19,7 @@ from hostile import HOSTILE, as_id, write_hostile_films
 
 from imdbclust.display.csv_files import read_table
 from imdbclust.display.render import MAX_TEXT, table_html
-from imdbclust.running.pages import report as html
+from imdbclust.running.pages.checks import SCRIPT
 
 pytestmark = needs_chromium
 
@@ -235,7 +235,7 @@ def test_numbers_are_sorted_as_numbers_and_what_is_missing_stands_last(visit, tm
     values = [3.0, None, 1e-7, 1200.0, -4.0, 0.25, None, 10.0, 9.0]
     frame = pd.DataFrame({"name": list("ihgfedcba"), "value": values})
     table = table_html(frame, caption="Values", name="values")
-    text = f"<!doctype html>{table}<script>{html.SCRIPT}</script>"
+    text = f"<!doctype html>{table}<script>{SCRIPT}</script>"
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
     page = visit(tmp_path / "page.html")
     assert page.locator("input").count() == 0  # nine rows are seen at a glance

@@ -3,9 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import TOY_LABELS, clustered_corpora, clustering_of, recipe_of, toy_corpus
+from corpora import (
+    TOY_LABELS,
+    clustered,
+    clustered_corpora,
+    clustering_of,
+    recipe_of,
+    reduced,
+    toy_corpus,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, BisectingKMeans
 from sklearn.metrics import adjusted_rand_score
 
 from imdbclust.clustering import (
@@ -14,6 +23,7 @@ from imdbclust.clustering import (
     Profiles,
     cluster_movies,
     label_places,
+    make_model,
     neighbouring_clusters,
     profile_clusters,
     read_movie_to_cluster,
@@ -24,7 +34,7 @@ from imdbclust.clustering import (
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
-from imdbclust.reduction import Embedding, reduce_movies
+from imdbclust.reduction import Embedding
 
 K_MEANS = {"n_init": 10, "max_iter": 100, "tol": 0.0, "reassignment_ratio": 0.01}
 
@@ -42,8 +52,8 @@ def two_troupes(mix: float, seed: int = 0):
 
 def ari_of(mix: float) -> float:
     corpus, truth = two_troupes(mix)
-    embedding = reduce_movies(build_incidence(corpus), n_components=2, random_state=0)
-    found = cluster_movies(embedding, n_clusters=2, random_state=0, **K_MEANS)
+    embedding = reduced(build_incidence(corpus), 2)
+    found = clustered(embedding, n_clusters=2, **K_MEANS)
     return adjusted_rand_score(truth, found.labels)
 
 
@@ -54,10 +64,8 @@ def test_troupes_are_found_where_they_are_and_only_there():
 
 def test_the_seed_decides_and_inertia_is_the_sum_of_squared_distances():
     corpus, _ = two_troupes(0.3)
-    embedding = reduce_movies(build_incidence(corpus), n_components=3, random_state=0)
-    one, two = (
-        cluster_movies(embedding, n_clusters=4, random_state=5, **K_MEANS) for _ in range(2)
-    )
+    embedding = reduced(build_incidence(corpus), 3)
+    one, two = (clustered(embedding, n_clusters=4, random_state=5, **K_MEANS) for _ in range(2))
     assert (one.labels == two.labels).all()
     distances = ((embedding.scores - one.centers[one.labels]) ** 2).sum()
     assert one.inertia == pytest.approx(distances, rel=1e-6)
@@ -66,9 +74,9 @@ def test_the_seed_decides_and_inertia_is_the_sum_of_squared_distances():
 @pytest.mark.parametrize("n_clusters", [0, 61])
 def test_an_impossible_number_of_clusters_is_refused(n_clusters):
     corpus, _ = two_troupes(0.0)
-    embedding = reduce_movies(build_incidence(corpus), n_components=2, random_state=0)
+    embedding = reduced(build_incidence(corpus), 2)
     with pytest.raises(ValueError, match="is impossible: there are 60 movies"):
-        cluster_movies(embedding, n_clusters=n_clusters, random_state=0, **K_MEANS)
+        clustered(embedding, n_clusters=n_clusters, **K_MEANS)
 
 
 def test_sizes_count_empty_clusters_too():
@@ -90,9 +98,9 @@ def test_movie_to_cluster_keeps_every_id_as_it_is(tmp_path):
     ("text", "pattern"),
     [
         ("movie,cluster\na,1\n", "t.csv: the column movie_id is missing"),
-        ("movie_id,cluster\na,1\na,2\n", "the movie 'a' stands there twice"),
-        ("movie_id,cluster\na,one\n", "every cluster has to be a whole number"),
-        ("movie_id,cluster\na,1.5\n", "every cluster has to be a whole number"),
+        ("movie_id,cluster\na,1\na,2\n", "duplicate movie 'a'"),
+        ("movie_id,cluster\na,one\n", "every cluster must be an integer"),
+        ("movie_id,cluster\na,1.5\n", "every cluster must be an integer"),
     ],
 )
 def test_a_bad_movie_to_cluster_is_refused(text, pattern, tmp_path):
@@ -168,7 +176,7 @@ def space(scores, movie_ids=None):
 
 def k_means(embedding, n_clusters, seed=0):
     options = K_MEANS | {"tol": 1e-9, "algorithm": "KMeans"}
-    return cluster_movies(embedding, n_clusters=n_clusters, random_state=seed, **options)
+    return clustered(embedding, n_clusters=n_clusters, random_state=seed, **options)
 
 
 @pytest.fixture(scope="module")
@@ -277,8 +285,47 @@ def test_more_clusters_than_placed_movies_are_refused(n_clusters):
 
 
 def test_an_unknown_algorithm_is_refused(embedding):
-    with pytest.raises(ValueError, match="one of MiniBatchKMeans, KMeans, not 'DBSCAN'"):
-        cluster_movies(embedding, n_clusters=2, random_state=0, **K_MEANS | {"algorithm": "DBSCAN"})
+    with pytest.raises(ValueError, match="must be one of MiniBatchKMeans, KMeans, not 'DBSCAN'"):
+        clustered(embedding, n_clusters=2, **K_MEANS | {"algorithm": "DBSCAN"})
+
+
+def test_the_fitted_model_is_kept_and_the_given_one_left_alone(embedding, tmp_path):
+    model = make_model("KMeans", n_clusters=4, n_init=2, max_iter=50, tol=0.0, random_state=3)
+    found = cluster_movies(embedding, model)
+    assert not hasattr(model, "labels_")
+    assert found.model.get_params() == model.get_params()
+    assert found.inertia == found.model.inertia_
+    found.save(tmp_path)
+    assert Clustering.load(tmp_path).model is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [AgglomerativeClustering(3), BisectingKMeans(3, random_state=0), DBSCAN(eps=1, min_samples=2)],
+    ids=lambda model: type(model).__name__,
+)
+def test_any_clusterer_of_scikit_learn_may_take_the_place_of_k_means(model):
+    middles = np.repeat([[9.0, 0], [0, 9], [-9, -9], [0, 0]], [3, 9, 6, 1], axis=0)
+    scores = middles + np.linspace(0, 0.1, 19)[:, None] * middles
+    found = cluster_movies(space(scores), model)
+    assert found.labels.tolist() == [2] * 3 + [0] * 9 + [1] * 6 + [UNPLACED]
+    for cluster in range(3):
+        middle = scores[found.labels == cluster].mean(axis=0)
+        np.testing.assert_allclose(found.centers[cluster], middle, atol=1e-12)
+    gone = scores[found.placed] - found.centers[found.labels[found.placed]]
+    assert found.inertia == pytest.approx((gone**2).sum())
+
+
+def test_movies_that_a_clusterer_takes_for_noise_are_unplaced():
+    scores = [[1, 0], [1.1, 0], [0, 1], [0, 1.1], [0, 1.2], [50, 50]]
+    found = cluster_movies(space(scores), DBSCAN(eps=0.3, min_samples=2))
+    assert found.labels.tolist() == [1, 1, 0, 0, 0, UNPLACED]
+    np.testing.assert_allclose(found.centers, [[0, 1.1], [1.05, 0]])
+
+
+def test_a_clusterer_that_finds_no_cluster_is_refused():
+    with pytest.raises(ValueError, match="DBSCAN found no cluster among 3 movies"):
+        cluster_movies(space([[0.0, 9], [9, 0], [-9, -9]]), DBSCAN(eps=0.1))
 
 
 def test_unplaced_movies_stand_in_the_file_and_come_back(embedding, clustering, tmp_path):

@@ -247,14 +247,14 @@ def test_auto_downloads_imdb_where_nothing_is_at_hand(data, asked, monkeypatch):
 def test_auto_makes_up_films_last_and_says_why(data, asked):
     found = find_dataset()
     assert (found.name, found.synthetic) == ("sample", True)
-    assert found.why.startswith("No real films are at hand: https://example.invalid/imdb.json")
+    assert found.why.startswith("No real films are available: https://example.invalid/imdb.json")
     assert "put imdb.json into data/" in found.why
     assert asked == ["https://example.invalid/imdb.json"]
     assert files_in(data) == []
 
 
 def test_auto_without_download_asks_nobody(asked):
-    assert "not at hand" in find_dataset(download=False).why
+    assert "not available" in find_dataset(download=False).why
     assert asked == []
 
 
@@ -267,7 +267,7 @@ def test_auto_makes_up_films_where_data_cannot_be_written(data):
 def test_a_named_dataset_that_cannot_be_had_is_an_error_with_advice(places, name):
     with pytest.raises(DatasetError, match=r"no connection.*; put \S+ into data/"):
         find_dataset(name)
-    with pytest.raises(DatasetError, match=f"{name} is not at hand; put "):
+    with pytest.raises(DatasetError, match=f"{name} is not available; put "):
         find_dataset(name, download=False)
 
 
@@ -448,7 +448,7 @@ def test_a_download_with_another_hash_leaves_nothing(fetch_from, tmp_path):
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        ("/missing", "the server says 404"),
+        ("/missing", "HTTP status 404"),
         ("/hang", "no answer in time"),
         ("/broken", "cannot be downloaded"),
         ("/stalled", "cannot be downloaded"),
@@ -489,7 +489,7 @@ def test_a_packed_answer_counts_as_large_as_it_becomes(fetch_from, tmp_path, mon
     "where", ["/good", "http://127.0.0.1:1/good", "ftp://example.org/x", "file:///etc/passwd"]
 )
 def test_an_address_that_leads_elsewhere_is_not_followed(fetch_from, tmp_path, where):
-    with pytest.raises(DatasetError, match=f"leads elsewhere, to {where}; it was not followed"):
+    with pytest.raises(DatasetError, match=f"redirects to {where}; the redirect was not followed"):
         fetch_from(f"/to={where}")
     assert files_in(tmp_path) == []
 
@@ -498,7 +498,7 @@ def test_an_address_that_leads_elsewhere_is_not_followed(fetch_from, tmp_path, w
 def test_only_https_is_asked(scheme, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(requests, "get", None)
-    with pytest.raises(DatasetError, match="is no address of https"):
+    with pytest.raises(DatasetError, match="is not an https address"):
         download.download(f"{scheme}example.org/films.json", tmp_path / "films.json")
     assert files_in(tmp_path) == []
 
@@ -770,7 +770,7 @@ def test_a_dump_that_is_no_gzip_or_too_large_is_not_kept(fetch_dumps, tmp_path, 
         fetch_dumps("good")
     monkeypatch.setattr(download, "MAX_CHANGING_BYTES", 5_000)
     monkeypatch.setitem(globals(), "CONTENT", b"<html>")
-    with pytest.raises(DatasetError, match="no gzip file"):
+    with pytest.raises(DatasetError, match="is not a gzip file"):
         fetch_dumps("good")
     assert files_in(tmp_path) == []
 

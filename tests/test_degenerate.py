@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import clustering_of, incidence_of, recipe_of, toy_corpus
+from corpora import clustered, clustering_of, incidence_of, recipe_of, reduced, toy_corpus
 from degenerate import (
     GO_THROUGH,
     LONERS,
@@ -21,20 +21,20 @@ from degenerate import (
     write_films,
 )
 
-from imdbclust import plots
+from imdbclust import evaluation as ev
+from imdbclust import plots, wording
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.clustering import cluster_movies, cluster_words, empty_sentence
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
-from imdbclust.evaluation import measure as ev
+from imdbclust.evaluation.held_out import score_held_out
+from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import (
-    kept_sentence,
     map_movies,
     n_dimensions,
+    n_positions,
     nearest_movies,
-    reduce_movies,
     scree_table,
 )
 
@@ -70,17 +70,20 @@ def test_a_run_goes_through_and_gives_a_reason_for_all_that_is_missing(name, pre
 
 SAID = {
     "one actor": [
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot."
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position."
     ],
     "same cast": [
-        "Components that hold nothing: 3 of 4. All that the casts have in common fits into 1.",
-        "Clusters without a movie: 1 of 2. By their casts, all 12 movies lie on one spot.",
-        "not evaluated: too few movies (12 placed) or actors (4) for parts of them",
+        "3 of 4 components are empty: the matrix has rank 1.",
+        "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position.",
+        "not evaluated: too few movies (12 placed) or actors (4) to fit subsamples with 2 clusters",
     ],
-    "two casts": ["Components that hold nothing: 2 of 4", "all 60 movies lie on 2 different spots"],
-    "components above the rank": ["Components that hold nothing: 5 of 8"],
-    "one movie": ["All casts are alike, so the matrix has no variance", "(1 placed)"],
-    "a genre of all": ["There is no structure that tells of genres: the clusters come back"],
+    "two casts": [
+        "2 of 4 components are empty",
+        "the 60 placed movies have only 2 distinct positions",
+    ],
+    "components above the rank": ["5 of 8 components are empty"],
+    "one movie": ["All casts are identical, so the matrix has no variance", "(1 placed)"],
+    "a genre of all": ["The clusters are unrelated to genres: they reappear in subsamples"],
 }
 """Sentences that the index of a run has to have."""
 
@@ -133,10 +136,7 @@ def test_repeated_ids_are_set_aside_if_that_is_asked_for(tmp_path):
 def alike():
     """Twelve movies with one cast of four, after both weightings."""
     incidence = incidence_of(np.ones((12, 4)))
-    return [
-        reduce_movies(incidence, n_components=3, weighting=weighting, random_state=0)
-        for weighting in ("none", "degree")
-    ]
+    return [reduced(incidence, 3, weighting=weighting) for weighting in ("none", "degree")]
 
 
 def test_movies_that_all_lie_on_one_spot_have_no_map(alike):
@@ -147,7 +147,7 @@ def test_movies_that_all_lie_on_one_spot_have_no_map(alike):
 
 def test_two_spots_make_a_map():
     incidence = incidence_of([[1, 1, 0, 0]] * 6 + [[0, 0, 1, 1]] * 6)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     places = map_movies(embedding, max_movies=100, random_state=0)
     assert np.isfinite(places[["x", "y"]]).all(axis=None)
 
@@ -158,10 +158,11 @@ def test_components_beyond_the_rank_are_counted(alike):
 
 
 def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
-    assert kept_sentence(alike[0]).startswith("All casts are alike")
+    kept = [float(embedding.explained_variance_ratio.sum()) for embedding in alike]
+    assert wording.share_kept(kept[0], 3, weighted=False).startswith("All casts are identical")
     assert (
-        kept_sentence(alike[1])
-        == "3 components keep 100.0% of the weighted matrix' sum of squares."
+        wording.share_kept(kept[1], 3, weighted=True)
+        == "3 components keep 100.0% of the sum of squares of the weighted matrix."
     )
     drawn = plots.plot_scree(scree_table(alike[0]))
     assert [text.get_text() for text in drawn.figure.axes[1].texts] == ["no variance to keep"]
@@ -169,7 +170,7 @@ def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
 
 def test_a_single_actor_is_one_component():
     incidence = incidence_of([[1], [1], [0]])
-    embedding = reduce_movies(incidence, n_components=1, random_state=0)
+    embedding = reduced(incidence, 1)
     assert embedding.scores.ravel() == pytest.approx([1, 1, 0])
     assert embedding.components == pytest.approx(np.ones((1, 1)))
     assert embedding.transform(incidence.matrix) == pytest.approx(embedding.scores)
@@ -181,25 +182,29 @@ def test_a_single_actor_is_one_component():
 @pytest.mark.parametrize("algorithm", ["MiniBatchKMeans", "KMeans"])
 def test_fewer_spots_than_clusters_leave_clusters_empty_without_a_warning(alike, algorithm):
     options = {"n_clusters": 3, "n_init": 2, "max_iter": 10, "tol": 0.0, "random_state": 0}
-    clustering = cluster_movies(alike[0], algorithm=algorithm, **options)
+    clustering = clustered(alike[0], algorithm=algorithm, **options)
     assert sorted(clustering.sizes()) == [0, 0, 12]
-    assert empty_sentence(alike[0], clustering) == (
-        "Clusters without a movie: 2 of 3. By their casts, all 12 movies lie on one spot."
+    assert wording.empty_clusters(2, 3, n_positions(alike[0].scores), 12) == (
+        "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )
-    assert empty_sentence(alike[0], clustering_of_all_in_one(alike[0])) == ""
+    all_in_one = clustering_of_all_in_one(alike[0])
+    n_empty = int((all_in_one.sizes() == 0).sum())
+    assert wording.empty_clusters(n_empty, 1, n_positions(alike[0].scores), 12) == ""
 
 
 def clustering_of_all_in_one(embedding):
-    return cluster_movies(
+    return clustered(
         embedding, n_clusters=1, n_init=1, max_iter=5, tol=0.0, random_state=0, algorithm="KMeans"
     )
 
 
 def test_clusters_that_the_search_left_empty_are_not_laid_to_the_casts():
     corpus = toy_corpus()
-    embedding = reduce_movies(build_incidence(corpus), n_components=3, random_state=0)
+    embedding = reduced(build_incidence(corpus), 3)
     clustering = clustering_of(corpus, [0, 0, 0, 1, 1, 1, 1, 1], n_clusters=3)
-    assert "The search for centers ended" in empty_sentence(embedding, clustering)
+    assert clustering.sizes().tolist() == [3, 5, 0]
+    found = n_positions(embedding.scores[clustering.placed])
+    assert "when k-means stopped" in wording.empty_clusters(1, 3, found, 8)
 
 
 def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
@@ -210,7 +215,7 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
     def work(seed):
         try:
             for _ in range(5):
-                cluster_movies(alike[0], random_state=seed, **options)
+                clustered(alike[0], random_state=seed, **options)
         except Warning as warning:
             failures.append(warning)
 
@@ -223,18 +228,17 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
     assert list(warnings.filters) == before
 
 
-def test_the_unplaced_are_no_cluster_in_a_sentence():
-    assert (cluster_words(3), cluster_words(-1)) == ("cluster 3", "no cluster (unplaced)")
-
-
 # evaluation
 
 
 def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
     corpus = find_dataset(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
     recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
-    with pytest.raises(ev.NotEvaluated, match=r"on 45 of the movies, no actor plays in two movies"):
-        ev.over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
+    with pytest.raises(
+        ev.NotEvaluated,
+        match=r"a subsample of 45 movies cannot be fitted \(no actor plays in two movies",
+    ):
+        over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
 
 
 def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
@@ -243,18 +247,9 @@ def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
     everything, castless = np.arange(8), np.array([6])
     recipe = recipe_of("seed", n_components=2, n_clusters=2, n_init=1)
     fit = recipe.fit(incidence, 0)
-    part = ev.Subsample(everything, castless, fit)
-    with pytest.raises(ev.NotEvaluated, match="of 1 movies held out none has a cast"):
-        ev.tell_held_out(corpus, incidence, part)
-
-
-def test_sentences_claim_no_more_than_the_numbers_do():
-    assert "all of which (100%) the era explains: 0.05 are left" in ev.era_sentence(0.0, 0.05)
-    assert "-0.00" not in ev.era_sentence(-1e-9, -1e-8)
-    said = ev.stability_sentence(1.0, 1.0, -0.001)
-    assert said.startswith("There is no structure that tells of genres: the clusters come back")
-    assert said.endswith("they tell 0.00 bits.")
-    assert "are not those of another (ARI 0.01)" in ev.stability_sentence(1.0, 0.01, 0.5)
+    part = Subsample(everything, castless, fit)
+    with pytest.raises(ev.NotEvaluated, match=r"no held-out movie has a cast \(1 movie held out\)"):
+        score_held_out(corpus, incidence, part)
 
 
 @pytest.mark.parametrize(("found", "right"), [(0.0, 0), (-0.2, -0.2)])
@@ -279,9 +274,11 @@ def test_every_reason_is_of_a_table_that_a_notebook_shows():
 
 def test_reasons_are_given_for_gaps_and_for_nothing_else():
     frame = pd.DataFrame({"cluster": [0, 1], "mean_rating": [np.nan, 5.0], "year": [1, 2]})
-    assert explained(frame, "ratings") == ["Missing in mean rating: no movie there has a rating."]
+    assert explained(frame, "ratings") == [
+        "Missing in mean rating: none of the movies has a rating."
+    ]
     assert explained(frame[1:], "ratings") == []
-    assert explained(frame[:0], "problems") == ["There are no rows: no record had to be set aside."]
+    assert explained(frame[:0], "problems") == ["No rows: no record was skipped."]
     texts = pd.DataFrame({"cluster": [0], "actors": [""], "titles": ["A"], "year": [pd.NA]})
     assert explained(texts, "cluster_profiles") == [
         f"Missing in actors: {REASONS['cluster_profiles']['actors']}.",
@@ -289,7 +286,7 @@ def test_reasons_are_given_for_gaps_and_for_nothing_else():
     ]
     wide = pd.DataFrame({str(column): [np.nan] for column in range(12)})
     (said,) = explained(wide, "lift")
-    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7, 4 more: {REASONS['lift'][REST]}."
+    assert said == f"Missing in 0, 1, 2, 3, 4, 5, 6, 7 and 4 others: {REASONS['lift'][REST]}."
     assert ROWS not in REASONS["lift"]
 
 
@@ -297,6 +294,6 @@ def test_a_finished_run_has_no_gap_without_a_reason(finished_run, recommended_ru
     for folder in (finished_run, recommended_run):
         assert complaints(folder) == []
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        told = [table["missing"] for stage in manifest["stages"] for table in stage["tables"]]
-        assert any(told)
-        assert not all(told)
+        missing = [table["missing"] for stage in manifest["stages"] for table in stage["tables"]]
+        assert any(missing)
+        assert not all(missing)

@@ -31,8 +31,8 @@ from imdbclust.display.csv_files import read_table
 from imdbclust.load import read_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import map_movies
-from imdbclust.running import same
-from imdbclust.running.same import comparable
+from imdbclust.running import diff
+from imdbclust.running.diff import comparable
 
 PRESETS = ("seed", "recommended")
 
@@ -128,7 +128,7 @@ def test_threads_and_processors_change_no_label_and_no_more_than_rounding(
     assert (folder / csv).read_bytes() == (base[preset] / csv).read_bytes()
     names = sorted(path.name for path in (folder / "tables").glob("*.csv"))
     for name in names:
-        if name.removesuffix(".csv") not in same.FOLLOWS_LAST_DIGITS:
+        if name.removesuffix(".csv") not in diff.FOLLOWS_LAST_DIGITS:
             one, other = (read_table(run / "tables" / name) for run in (folder, base[preset]))
             pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-9, atol=1e-9)
     assert len(names) > 50
@@ -141,8 +141,8 @@ def test_threads_and_processors_change_no_label_and_no_more_than_rounding(
 def test_what_differs_is_left_out_and_nothing_else(finished_run, tmp_path):
     told = comparable(finished_run)
     manifest = json.loads(told["manifest.json"])
-    assert not manifest.keys() & set(same.OF_RUN)
-    assert not {key for stage in manifest["stages"] for key in stage} & set(same.OF_STAGE)
+    assert not manifest.keys() & set(diff.OF_RUN)
+    assert not {key for stage in manifest["stages"] for key in stage} & set(diff.OF_STAGE)
     assert manifest["dataset"]["sha256"]
     unchanged = [name for name in told if told[name] == (finished_run / name).read_bytes()]
     assert sorted(told.keys() - set(unchanged)) == sorted(
@@ -299,7 +299,7 @@ def test_no_table_of_the_recommended_preset_follows_the_order_of_the_file(films,
         lines = [(folder / name).read_text(encoding="utf-8").splitlines() for folder in folders]
         if name.stem in by_row:
             lines = [sorted(some) for some in lines]
-        if name.stem not in same.IN_ORDER_OF_FILE:
+        if name.stem not in diff.IN_ORDER_OF_FILE:
             assert lines[0] == lines[1], name
     assert len(files) > 40
 

@@ -59,7 +59,7 @@ def test_one_movie_in_another_cluster_and_one_that_is_gone(finished_run, copy):
     movie, cluster = second.rsplit(",", 1)
     path.write_text("\n".join([header, f"{movie},{int(cluster) + 1}", *others]) + "\n")
     movies, clusters = describe_difference(str(finished_run), str(copy))
-    assert movies == "movies: 300 and 299, of which 299 are in both"
+    assert movies == "movies: 300 and 299; 299 are in both"
     assert "1 of 299 movies have another number" in clusters
     assert float(clusters.split("index ")[1].split(";")[0]) > 0.95
 
@@ -83,10 +83,10 @@ def test_tables_are_compared_by_columns_rows_and_numbers(finished_run, copy):
 @pytest.mark.parametrize("broken", ["", "[]", "{}", "no json"])
 def test_what_is_no_run_is_refused(finished_run, tmp_path, broken, capsys):
     assert cli.main(["diff", str(finished_run), "nowhere"]) == cli.WRONG
-    assert "there is no run 'nowhere'" in capsys.readouterr().err
+    assert "no run called 'nowhere' in" in capsys.readouterr().err
     (tmp_path / "manifest.json").write_text(broken)
     assert cli.main(["diff", str(finished_run), str(tmp_path)]) == cli.WRONG
-    assert "is no manifest of a run" in capsys.readouterr().err
+    assert "is not a valid manifest of a run" in capsys.readouterr().err
 
 
 def test_rows_of_two_sweeps_are_compared_but_not_what_they_took(tmp_path):

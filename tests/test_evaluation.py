@@ -1,4 +1,4 @@
-"""Evaluation: what is stable, what clusters tell of other movies, and what noise would."""
+"""Evaluation: stability, held-out information and nulls, against planted truths and chance."""
 
 import threading
 import warnings
@@ -14,16 +14,22 @@ from corpora import clustering_of, toy_corpus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
+from imdbclust import evaluation as ev
+from imdbclust import wording
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
-from imdbclust.datasets.made_up.sample import make_filmography
-from imdbclust.evaluation import measure as ev
+from imdbclust.datasets.made_up.sample import make_filmography, planted_troupes
+from imdbclust.evaluation.held_out import PREDICTORS, genre_bits, score_held_out, split_in_time
+from imdbclust.evaluation.nulls import SHUFFLED, compare_with_null, era_codes, permuted_bits
+from imdbclust.evaluation.overall import NO_ARI, NO_BITS, WITHOUT_FORM
+from imdbclust.evaluation.recipe import Effort, Fitted, in_threads
+from imdbclust.evaluation.stability import compare_fits, over_seeds, over_subsamples
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
 
 
 @pytest.fixture(scope="module")
 def sample():
-    """Return 1,500 movies with eight planted troupes, which the casts keep to."""
+    """Return 1,500 movies with eight planted troupes that the casts follow."""
     return make_filmography(1500, 1300, n_troupes=8, signal=0.95, castless=0.02, random_state=5)
 
 
@@ -32,18 +38,18 @@ def incidence(sample):
     return build_incidence(sample.corpus)
 
 
-RECIPE = replace(recipe_of("recommended"), n_clusters=8, n_init=4)
+RECIPE = recipe_of("recommended").with_(n_clusters=8, n_init=4)
 
 
 def with_labels(films, labels, n_clusters):
-    """Return a fit that knows every movie's label by its id, also of those not fitted."""
+    """Return a fit that knows the label of every movie, fitted or held out."""
     ids = pd.Index(films.corpus.movies["movie_id"])
     casts = build_incidence(films.corpus).matrix
     keys = {row.tobytes(): label for row, label in zip(_rows(casts), labels, strict=True)}
 
     def fit(incidence, random_state):
         known = labels[ids.get_indexer(incidence.movie_ids)]
-        return ev.Fitted(
+        return Fitted(
             known, n_clusters, lambda new: np.array([keys[row.tobytes()] for row in _rows(new)])
         )
 
@@ -64,7 +70,7 @@ def by_chance(n_clusters):
 
     def fit(incidence, random_state):
         rng = np.random.default_rng(random_state)
-        return ev.Fitted(
+        return Fitted(
             rng.integers(0, n_clusters, incidence.shape[0]),
             n_clusters,
             lambda casts: rng.integers(0, n_clusters, casts.shape[0]),
@@ -78,9 +84,9 @@ def by_chance(n_clusters):
 
 def test_the_truth_comes_back_with_any_seed_and_on_any_part(sample, incidence):
     fit = truth_of(sample)
-    seeds = ev.over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
+    seeds = over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
     assert seeds["ari"].tolist() == [1.0] * 3
-    parts, pairs = ev.over_subsamples(fit, incidence, n_subsamples=4, random_state=0)
+    parts, pairs = over_subsamples(fit, incidence, n_subsamples=4, random_state=0)
     assert pairs["ari"].tolist() == [1.0] * 6
     for part in parts:
         assert len(part.trained) == 1200
@@ -90,9 +96,9 @@ def test_the_truth_comes_back_with_any_seed_and_on_any_part(sample, incidence):
 
 def test_chance_does_not_come_back(incidence):
     fit = by_chance(8)
-    seeds = ev.over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
+    seeds = over_seeds(fit, incidence, fit(incidence, 0), n_seeds=3, random_state=0)
     assert seeds["ari"].abs().max() < 0.02
-    _, pairs = ev.over_subsamples(fit, incidence, n_subsamples=3, random_state=0)
+    _, pairs = over_subsamples(fit, incidence, n_subsamples=3, random_state=0)
     assert pairs["ari"].abs().max() < 0.02
 
 
@@ -101,19 +107,19 @@ def test_unplaced_movies_are_left_out_of_a_comparison(incidence):
     other = labels.copy()
     other[::3] = UNPLACED
     everything = np.arange(len(labels))
-    fits = [(everything, ev.Fitted(some, 4, None)) for some in (labels, other)]
-    assert ev._agreement(fits)["ari"].tolist() == [1.0]
+    fits = [(everything, Fitted(some, 4, None)) for some in (labels, other)]
+    assert compare_fits(fits)["ari"].tolist() == [1.0]
     nowhere = np.full(len(labels), UNPLACED)
-    fits = [(everything, ev.Fitted(some, 4, None)) for some in (labels, nowhere)]
-    assert ev._agreement(fits)["ari"].isna().all()
+    fits = [(everything, Fitted(some, 4, None)) for some in (labels, nowhere)]
+    assert compare_fits(fits)["ari"].isna().all()
 
 
 # information
 
 
 def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
-    (part,), _ = ev.over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
-    told = ev.tell_held_out(sample.corpus, incidence, part)
+    (part,), _ = over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
+    scored = score_held_out(sample.corpus, incidence, part)
     genres = sample.corpus.genre_matrix()[0].toarray()
     has, troupe = genres[part.trained], sample.movie_troupe
     base = (has.sum(axis=0) + 0.5) / (len(has) + 1)
@@ -127,17 +133,17 @@ def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
             p, q = (share[genre], base[genre]) if there else (1 - share[genre], 1 - base[genre])
             gain[genre] += np.log2(p / q)
         n += 1
-    np.testing.assert_allclose(told.bits["nearest"], gain / n, atol=1e-12)
-    assert told.bits["nearest"].sum() > 1
-    assert told.agreement["movies"].tolist() == [n]
+    np.testing.assert_allclose(scored.bits["nearest"], gain / n, atol=1e-12)
+    assert scored.bits["nearest"].sum() > 1
+    assert scored.agreement["movies"].tolist() == [n]
 
 
 def test_every_predictor_by_plain_counting(sample, incidence):
-    # troupe 7 is left unplaced, to be a group like the others
+    # troupe 7 is unplaced: a group like the rest
     corpus, troupe = sample.corpus, sample.movie_troupe
     fit = with_labels(sample, np.where(troupe == 7, UNPLACED, troupe), 7)
-    (part,), _ = ev.over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
-    told = ev.tell_held_out(corpus, incidence, part).bits
+    (part,), _ = over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
+    scored = score_held_out(corpus, incidence, part).bits
     genres = corpus.genre_matrix()[0].toarray()
     casts, decades = incidence.matrix.toarray() > 0, ev.decade_codes(corpus)
     old = part.trained
@@ -169,7 +175,7 @@ def test_every_predictor_by_plain_counting(sample, incidence):
         return np.append(product / product.sum(), 0) if known else np.eye(8)[7]
 
     new = [movie for movie in part.held_out if casts[movie].any()]
-    gains = {name: [] for name in ev.PREDICTORS}
+    gains = {name: [] for name in PREDICTORS}
     for movie in new:
         own, now, given = troupe[movie], decades[movie], weights(casts[movie])
         predicted = {
@@ -182,70 +188,70 @@ def test_every_predictor_by_plain_counting(sample, incidence):
         for name, p in predicted.items():
             odds = np.where(genres[movie] > 0, p / base, (1 - p) / (1 - base))
             gains[name].append(np.log2(odds))
-    assert list(told) == list(ev.PREDICTORS)
+    assert list(scored) == list(PREDICTORS)
     for name, gain in gains.items():
-        np.testing.assert_allclose(told[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
+        np.testing.assert_allclose(scored[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
 
 
 def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence):
     other_numbers = (sample.movie_troupe * 3 + 1) % 8
     fit = with_labels(sample, other_numbers, 8)
-    (part,), _ = ev.over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
+    (part,), _ = over_subsamples(fit, incidence, n_subsamples=1, random_state=2)
     whole = truth_of(sample)(incidence, 0)
-    agreement = ev.tell_held_out(sample.corpus, incidence, part, whole=whole).agreement.iloc[0]
+    agreement = score_held_out(sample.corpus, incidence, part, whole=whole).agreement.iloc[0]
     assert agreement["nearest"] == 1.0
     assert agreement["posterior"] > 0.9
-    alone = ev.tell_held_out(sample.corpus, incidence, part).agreement.iloc[0]
+    alone = score_held_out(sample.corpus, incidence, part).agreement.iloc[0]
     assert alone[["nearest", "posterior"]].isna().all()
 
 
 def test_clusters_drawn_by_lot_tell_nothing(sample, incidence):
-    (part,), _ = ev.over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
-    told = ev.tell_held_out(sample.corpus, incidence, part).bits.sum()
+    (part,), _ = over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
+    scored = score_held_out(sample.corpus, incidence, part).bits.sum()
     n_shares = 7 * sample.corpus.genre_matrix()[0].shape[1]
-    cost = n_shares / (2 * np.log(2) * len(part.trained))  # of estimating what is not there
-    assert -4 * cost < told["nearest"] < 0.01
-    assert -4 * cost < told["decade_and_nearest"] - told["decade"] < 0.01
+    cost = n_shares / (2 * np.log(2) * len(part.trained))  # of estimating shares that do not differ
+    assert -4 * cost < scored["nearest"] < 0.01
+    assert -4 * cost < scored["decade_and_nearest"] - scored["decade"] < 0.01
 
 
 def test_what_is_counted_of_held_out_movies_is_all_of_them(sample, incidence):
-    (part,), _ = ev.over_subsamples(RECIPE.fit, incidence, n_subsamples=1, random_state=3)
+    (part,), _ = over_subsamples(RECIPE.fit, incidence, n_subsamples=1, random_state=3)
     whole = RECIPE.fit(incidence, 0)
-    told = ev.tell_held_out(sample.corpus, incidence, part, whole=whole)
-    one = told.counts[told.counts["genre"] == told.counts["genre"].iloc[0]]
+    scored = score_held_out(sample.corpus, incidence, part, whole=whole)
+    one = scored.counts[scored.counts["genre"] == scored.counts["genre"].iloc[0]]
     assert one["trained"].sum() == len(part.trained)
     assert one["new"].sum() == (incidence.cast_sizes()[part.held_out] > 0).sum()
-    assert (told.counts["new_with"] <= told.counts["new"]).all()
-    assert (told.counts["trained_with"] <= told.counts["trained"]).all()
+    assert (scored.counts["new_with"] <= scored.counts["new"]).all()
+    assert (scored.counts["trained_with"] <= scored.counts["trained"]).all()
     assert (
-        told.calibration["n"].sum() == one["new"].sum() * sample.corpus.genre_matrix()[0].shape[1]
+        scored.calibration["n"].sum() == one["new"].sum() * sample.corpus.genre_matrix()[0].shape[1]
     )
-    agreement = told.agreement.iloc[0]
+    agreement = scored.agreement.iloc[0]
     assert agreement["placed"] > 0.9
     assert agreement["nearest"] > 0.8
     assert agreement["posterior"] > 0.8
 
 
 def test_a_decade_that_was_not_seen_leaves_the_word_to_the_cluster(sample, incidence):
-    part = ev.split_in_time(truth_of(sample), sample.corpus, incidence, year=2010, random_state=0)
+    part = split_in_time(truth_of(sample), sample.corpus, incidence, year=2010, random_state=0)
     years = sample.corpus.movies["year"]
     assert (years.iloc[part.trained] < 2010).all()
     assert (years.iloc[part.held_out] >= 2010).all()
-    told = ev.tell_held_out(sample.corpus, incidence, part).bits.sum()
-    assert told["decade"] == pytest.approx(0, abs=1e-12)
-    assert told["decade_and_nearest"] == pytest.approx(told["nearest"], abs=1e-9)
+    scored = score_held_out(sample.corpus, incidence, part).bits.sum()
+    assert scored["decade"] == pytest.approx(0, abs=1e-12)
+    assert scored["decade_and_nearest"] == pytest.approx(scored["nearest"], abs=1e-9)
 
 
 @pytest.mark.parametrize("year", [1, 9999])
 def test_a_split_with_an_empty_side_is_none(year, sample, incidence):
-    found = ev.split_in_time(RECIPE.fit, sample.corpus, incidence, year=year, random_state=0)
+    found = split_in_time(RECIPE.fit, sample.corpus, incidence, year=year, random_state=0)
     assert found is None
 
 
 def test_a_split_with_too_few_movies_before_the_year_is_none():
     corpus = make_filmography(300, 240, since=2004, random_state=7).corpus
     assert (corpus.movies["year"] < 2005).sum() == 2
-    found = ev.split_in_time(RECIPE.fit, corpus, build_incidence(corpus), year=2005, random_state=0)
+    found = split_in_time(RECIPE.fit, corpus, build_incidence(corpus), year=2005, random_state=0)
     assert found is None
 
 
@@ -254,7 +260,7 @@ def test_in_sample_bits_are_mutual_information():
     labels = np.array([0, 0, 1, 1, 1, UNPLACED, 0, UNPLACED])
     genres, _ = corpus.genre_matrix()
     by_hand = [mutual_info_score(labels, has) / np.log(2) for has in genres.toarray().T]
-    np.testing.assert_allclose(ev.genre_bits(labels, genres), by_hand, atol=1e-12)
+    np.testing.assert_allclose(genre_bits(labels, genres), by_hand, atol=1e-12)
 
 
 def test_decades_and_eras_of_movies():
@@ -264,7 +270,7 @@ def test_decades_and_eras_of_movies():
         builder.add(f"m{number}", "M", ["Drama"], [], year=year)
     corpus = builder.build()
     assert ev.decade_codes(corpus).tolist() == [0, 0, 3, 1, 2, 2, 2]
-    eras = ev.era_codes(corpus, least=3)
+    eras = era_codes(corpus, least=3)
     assert eras[0] == eras[1]  # both years are sparse, the decade is one
     assert (eras[4:] == 2001).all()
     assert len({eras[0], eras[2], eras[3], eras[4]}) == 4
@@ -277,9 +283,9 @@ def test_labels_that_follow_the_strata_lose_nothing_by_permutation():
     genres = sp.csr_array((np.arange(300) % 2).reshape(-1, 1).astype(float))
     labels = np.arange(300) % 2
     usual = {"n_permutations": 20, "random_state": 0}
-    same = ev.permuted_bits(labels, genres, strata=labels, **usual)
+    same = permuted_bits(labels, genres, strata=labels, **usual)
     np.testing.assert_allclose(same, 1.0)
-    mixed = ev.permuted_bits(labels, genres, strata=np.zeros(300, dtype=int), **usual)
+    mixed = permuted_bits(labels, genres, strata=np.zeros(300, dtype=int), **usual)
     assert mixed.max() < 0.05
 
 
@@ -288,45 +294,47 @@ def test_labels_that_have_nothing_to_do_with_strata_have_the_same_mean_by_permut
     genres = sp.csr_array((rng.random((400, 6)) < 0.3).astype(float))
     strata, usual = rng.integers(0, 9, 400), {"n_permutations": 100, "random_state": 0}
     observed = [
-        ev.genre_bits(np.random.default_rng(seed).integers(0, 5, 400), genres).sum()
+        genre_bits(np.random.default_rng(seed).integers(0, 5, 400), genres).sum()
         for seed in range(100)
     ]
     labels = rng.integers(0, 5, 400)
-    permuted = ev.permuted_bits(labels, genres, strata, **usual)
+    permuted = permuted_bits(labels, genres, strata, **usual)
     assert permuted.mean() == pytest.approx(np.mean(observed), rel=0.1)
     assert len(np.unique(permuted)) > 90
-    assert (permuted == ev.permuted_bits(labels, genres, strata, **usual)).all()
+    assert (permuted == permuted_bits(labels, genres, strata, **usual)).all()
 
 
 def test_comparison_with_a_null_by_hand():
-    found = ev.compare_with_null(3.0, [1.0, 1.0, 2.0, 2.0, 4.0])
+    found = compare_with_null(3.0, [1.0, 1.0, 2.0, 2.0, 4.0])
     assert found["null_mean"] == 2.0
     assert found["spread"] == pytest.approx(np.sqrt(6 / 4))
     assert found["z"] == pytest.approx(1 / np.sqrt(6 / 4))
     assert found["p"] == pytest.approx(2 / 6)
-    few = ev.compare_with_null(3.0, [1.0])
+    few = compare_with_null(3.0, [1.0])
     assert few["null_mean"] == 1.0
     assert np.isnan([few["spread"], few["z"], few["p"]]).all()
-    assert np.isnan(ev.compare_with_null(3.0, [2.0] * 5)["z"])
+    assert np.isnan(compare_with_null(3.0, [2.0] * 5)["z"])
 
 
 def test_on_shuffled_casts_the_evaluation_finds_nothing():
     films = make_filmography(16_000, 16_000, n_troupes=8, random_state=1).corpus
     shuffled = shuffle_casts(build_incidence(films), random_state=2)
-    recipe = replace(RECIPE, n_init=2)
-    found = ev.evaluate(recipe.fit, films, shuffled, ev.Effort(2, 3, 1, 5, 0), random_state=0)
-    assert abs(found.bits("nearest")) <= ev.NO_BITS
-    assert found.ari("subsamples") < ev.NO_ARI
-    assert not ev.has_structure(found.bits("nearest"), found.ari("subsamples"))
-    said = ev.stability_sentence(found.ari("seeds"), found.ari("subsamples"), found.bits("nearest"))
-    assert said.startswith("There is no structure")
+    recipe = RECIPE.with_(n_init=2)
+    found = ev.evaluate(recipe.fit, films, shuffled, Effort(2, 3, 1, 5, 0), random_state=0)
+    assert abs(found.bits("nearest")) <= NO_BITS
+    assert found.ari("subsamples") < NO_ARI
+    ari, bits = found.ari("subsamples"), found.bits("nearest")
+    structured = ev.has_structure(bits, ari)
+    assert not structured
+    said = wording.stability(found.ari("seeds"), ari, bits, structured=structured, least_ari=NO_ARI)
+    assert said.startswith("The clusters are noise")
 
 
 # all of it
 
 
 def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
-    effort = ev.Effort(n_seeds=2, n_subsamples=2, n_shuffles=1, n_permutations=10, n_curve=1)
+    effort = Effort(n_seeds=2, n_subsamples=2, n_shuffles=1, n_permutations=10, n_curve=1)
     options = {"form_tags": ["Western"], "split_year": 2010, "random_state": 3}
     one, two = (
         ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, **options) for _ in range(2)
@@ -334,13 +342,13 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.metrics() == two.metrics()
     assert all(np.isfinite(value) for value in one.metrics().values())
     assert one.ari("subsamples") > 0.7
-    assert one.bits("nearest") > 10 * one.null(ev.SHUFFLED, "held_out")
+    assert one.bits("nearest") > 10 * one.null(SHUFFLED, "held_out")
     assert one.null(ev.WITHIN_YEAR, "bits") < one.bits("in_sample")
     totals = one.by_genre.drop(columns=["genre", "movies"]).sum()
     for name, value in totals.items():
         assert one.bits(name) == pytest.approx(value)
     western = one.by_genre.set_index("genre").loc["Western", "nearest"]
-    without = one.bits("nearest") - one.bits("nearest", ev.WITHOUT_FORM)
+    without = one.bits("nearest") - one.bits("nearest", WITHOUT_FORM)
     assert without == pytest.approx(western)
     assert one.in_time is not None
 
@@ -349,7 +357,7 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
 def test_an_evaluation_does_not_depend_on_the_number_of_threads(
     n_threads, sample, incidence, monkeypatch
 ):
-    effort = ev.Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_curve=1)
+    effort = Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_curve=1)
     usual = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
 
     def in_so_many(n_jobs, **options):
@@ -364,9 +372,12 @@ def test_an_evaluation_does_not_depend_on_the_number_of_threads(
 
 def test_the_recipe_of_an_embedding_is_the_one_that_made_it(incidence):
     embedding = RECIPE.reduce(incidence, 3)
-    names = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
-    again = ev.Recipe.of(embedding, **{name: getattr(RECIPE, name) for name in names})
-    assert again == RECIPE
+    for made in (embedding, replace(embedding, svd=None)):  # as fitted, and as loaded
+        again = ev.Recipe.of(made, RECIPE.model)
+        wanted = RECIPE.svd.get_params() | {"random_state": 3}
+        assert again.svd.get_params() == wanted
+        assert again.model is RECIPE.model
+        assert (again.weighting, again.regularization) == ("degree", 0.4)
     one = ev.fitted(embedding, RECIPE.cluster(embedding, 3))
     two = again.fit(incidence, 3)
     assert (one.labels == two.labels).all()
@@ -376,7 +387,7 @@ def test_the_recipe_of_an_embedding_is_the_one_that_made_it(incidence):
 def test_curves_leave_out_components_that_a_part_has_not():
     films = make_filmography(38, 45, n_troupes=3, random_state=1)
     incidence = build_incidence(films.corpus)
-    recipe = replace(RECIPE, n_clusters=3, n_components=8)
+    recipe = RECIPE.with_(n_clusters=3, n_components=8)
     clustering = recipe.cluster(recipe.reduce(incidence, 1), 1)
     assert not ev.EFFORTS["quick"].why_not(recipe, incidence, clustering)
     numbers = {"n_clusters": [3], "n_components": [4, 8, 32]}  # a part has 30 movies
@@ -392,16 +403,16 @@ def test_what_each_measure_supports_by_hand():
         (8, 12, "silhouette", 0.1),
         (4, 12, "silhouette", 0.3),
         (16, 12, "silhouette", np.nan),
-        (4, 99, "held_out", 50.0),  # of other components, which do not count
+        (4, 99, "held_out", 50.0),  # with other components: does not count
     ]
     tried = pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
-    recipe = replace(RECIPE, n_clusters=8, n_components=12)
+    recipe = RECIPE.with_(n_clusters=8, n_components=12)
     found = ev.supported_clusters(tried, recipe).set_index("measure")
     assert found.loc["held_out"].tolist() == [8, 3.0, 3.0]
     assert found.loc["silhouette"].tolist() == [4, 0.3, 0.1]
-    other = ev.supported_clusters(tried, replace(recipe, n_clusters=4)).set_index("measure")
+    other = ev.supported_clusters(tried, recipe.with_(n_clusters=4)).set_index("measure")
     assert other.loc["held_out"].tolist() == [8, 3.0, 1.5]
-    nowhere = ev.supported_clusters(tried, replace(recipe, n_clusters=5))
+    nowhere = ev.supported_clusters(tried, recipe.with_(n_clusters=5))
     assert nowhere["at_chosen"].isna().all()
 
 
@@ -425,39 +436,17 @@ def test_curves_try_each_number_on_each_part(sample, incidence):
     assert supported.set_index("measure").loc["held_out", "n_clusters"] == 8
 
 
-def test_what_the_measures_support_is_said():
-    rows = [(4, "silhouette"), (8, "held_out"), (4, "ari_subsamples")]
-    table = pd.DataFrame(rows, columns=["n_clusters", "measure"]).assign(value=1.0, at_chosen=0.5)
-    said = ev.choice_sentence(table, 16)
-    assert "disagree" in said
-    assert "held-out bits 8" in said
-    assert "16 is a choice" in said
-    agreed = ev.choice_sentence(table.assign(n_clusters=4), 16)
-    assert agreed == "Of the numbers tried all measures support 4 clusters."
-    assert "Nothing was tried" in ev.choice_sentence(table.iloc[:0], 16)
-
-
 def test_effective_number_of_clusters():
     assert ev.effective_clusters([5, 5, 5, 5]) == pytest.approx(4)
     assert ev.effective_clusters([7, 0]) == pytest.approx(1)
     assert 1 < ev.effective_clusters([90, 10]) < 2
 
 
-def test_sentences_follow_from_the_numbers():
-    assert "0.84 (68%)" in ev.era_sentence(1.236, 0.84)
-    assert "(100%)" in ev.era_sentence(0.2, 0.3)
-    assert ev.stability_sentence(0.9, 0.8, 1.0).startswith("The clusters are stable")
-    assert ev.stability_sentence(0.9, 0.5, 1.0).startswith("The clusters are somewhat stable")
-    assert ev.stability_sentence(0.3, 0.25, 0.4).startswith("The clusters are hardly stable")
-    assert ev.stability_sentence(0.6, 0.02, 0.3).startswith("There is no structure")
-    assert ev.stability_sentence(0.9, 0.9, 0.01).startswith("There is no structure")
-
-
 @pytest.mark.parametrize(
     ("held_out", "ari", "there"),
     [
         (0.03, 0.05, True),
-        (0.02, 0.9, False),  # up to NO_BITS there is none
+        (0.02, 0.9, False),  # NO_BITS itself is not enough
         (1.0, 0.049, False),
         (-1.0, 0.9, False),
         (np.nan, 0.9, False),
@@ -474,6 +463,15 @@ def test_too_few_movies_are_not_evaluated():
     why = ev.EFFORTS["quick"].why_not(RECIPE, build_incidence(corpus), clustering)
     assert "too few" in why
     assert "off" in ev.EFFORTS["off"].why_not(RECIPE, build_incidence(corpus), clustering)
+    few = replace(ev.EFFORTS["quick"], max_movies=7)
+    why = few.why_not(RECIPE, build_incidence(corpus), clustering)
+    assert why.startswith("with 8 movies every fit takes long")
+
+
+def test_every_name_of_the_room_is_found():
+    assert all(getattr(ev, name) is not None for name in ev._LAZY)
+    with pytest.raises(AttributeError, match="no attribute 'evaluated'"):
+        ev.evaluated  # noqa: B018
 
 
 # the planted truth
@@ -482,17 +480,25 @@ def test_too_few_movies_are_not_evaluated():
 def recovered(films, name):
     recipe = recipe_of(name)
     incidence = build_incidence(films.corpus)
-    clustering = recipe.cluster(recipe.reduce(incidence, 31337), 31337)
-    corpus = replace(films.corpus, source={"name": "sample"})
-    return corpus, clustering
+    return recipe.cluster(recipe.reduce(incidence, 31337), 31337)
 
 
 def test_recommended_recovers_the_planted_troupes_and_the_seed_recipe_does_not():
     films = make_filmography()
-    found = {name: ev.recovery(*recovered(films, name)) for name in ("recommended", "seed")}
+    truth = planted_troupes(replace(films.corpus, source={"name": "sample"}))
+    found = {name: ev.recovery(truth, recovered(films, name)) for name in ("recommended", "seed")}
     assert found["recommended"] >= 0.8
     assert found["recommended"] >= 3 * found["seed"]
-    assert ev.recovery(films.corpus, recovered(films, "recommended")[1]) is None
+
+
+def test_only_the_sample_has_a_truth():
+    films = make_filmography(300, 240, n_troupes=4, random_state=2)
+    clustering = clustering_of(films.corpus, films.movie_troupe)
+    assert planted_troupes(films.corpus) is None
+    assert ev.recovery(None, clustering) is None
+    truth = pd.Series(films.movie_troupe, index=films.corpus.movies["movie_id"])
+    assert ev.recovery(truth, clustering) == 1
+    assert ev.recovery(truth[::-1], clustering) == 1  # by id, not by position
 
 
 def test_recovery_falls_smoothly_with_the_signal():
@@ -501,7 +507,7 @@ def test_recovery_falls_smoothly_with_the_signal():
     found = []
     for signal in (0.9, 0.8, 0.7, 0.6, 0.5, 0.2):
         films = make_filmography(8000, 12000, signal=signal, random_state=4)
-        _, clustering = recovered(films, "recommended")
+        clustering = recovered(films, "recommended")
         placed = clustering.placed
         found.append(adjusted_rand_score(films.movie_troupe[placed], clustering.labels[placed]))
     falls = -np.diff(found)
@@ -527,5 +533,5 @@ def test_what_a_library_does_to_warnings_in_one_thread_lets_none_out_in_another(
             left.wait(5)
             warnings.warn("Number of distinct clusters", ConvergenceWarning, stacklevel=1)
 
-    ev.in_threads(lambda call: call(), [library, fit])
+    in_threads(lambda call: call(), [library, fit])
     assert left.is_set()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from chromium import launched, needs_chromium, playwright, visits
-from corpora import clustering_of
+from corpora import clustering_of, reduced
 
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.clustering import profile_clusters, typical_movies
@@ -21,8 +21,7 @@ from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
 from imdbclust.plots import cluster_colors
-from imdbclust.reduction import reduce_movies
-from imdbclust.running.explorer_data import pack_catalogue, unpack_catalogue
+from imdbclust.running.explorer_data import pack_explorer_data, unpack_explorer_data
 from imdbclust.running.pages.explorer import MAX_BYTES, render_explorer
 
 pytestmark = needs_chromium
@@ -66,20 +65,20 @@ def make_page(
 ) -> Path:
     """Write an explorer of these films; their clusters are of no account."""
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=n_components, random_state=0)
+    embedding = reduced(incidence, n_components)
     labels = np.arange(corpus.n_movies) % n_clusters
     centers = np.random.default_rng(0).normal(size=(n_clusters, n_components))
     clustering = replace(clustering_of(corpus, labels), centers=centers)
-    catalogue = pack_catalogue(
+    packed = pack_explorer_data(
         Assigner(corpus, incidence, embedding, clustering),
         profile_clusters(corpus, clustering, random_state=0),
         typical_movies(corpus, embedding, clustering),
         colors=cluster_colors(n_clusters),
         **({"max_bytes": max_bytes} if max_bytes else {}),
     )
-    (folder / "catalogue.gz").write_bytes(catalogue.packed)
+    (folder / "explorer_data.gz").write_bytes(packed.packed)
     manifest = {"name": "films", "dataset": {"title": "Films"}, "stages": []}
-    render_explorer(folder, manifest, folder / "catalogue.gz")
+    render_explorer(folder, manifest, folder / "explorer_data.gz")
     return folder
 
 
@@ -159,7 +158,7 @@ def nearest_on(page, movie_id):
 
 
 def nearest_by_hand(header, arrays, k):
-    """Return the ids of the nearest movies by the catalogue's coordinates, ties by row."""
+    """Return the ids of the nearest movies by the data's coordinates, ties by row."""
     places = arrays["place"].reshape(len(header["titles"]), -1).astype(np.int64)
     if not places[k].any():
         return []
@@ -168,10 +167,10 @@ def nearest_by_hand(header, arrays, k):
     return [header["movie_ids"][m] for m in others[:5]]
 
 
-def test_the_nearest_movies_are_those_by_the_coordinates_of_the_catalogue(tmp_path, visit):
+def test_the_nearest_movies_are_those_by_the_coordinates_of_the_data(tmp_path, visit):
     corpus = with_movies_alike()
     page = visit(make_page(tmp_path, corpus, n_components=6))
-    header, arrays = unpack_catalogue((tmp_path / "catalogue.gz").read_bytes())
+    header, arrays = unpack_explorer_data((tmp_path / "explorer_data.gz").read_bytes())
     placed = arrays["place"].reshape(corpus.n_movies, -1).any(axis=1)
     alike = [header["movie_ids"].index(f"same{n}") for n in (0, 3, 8)]
     assert not placed.all()
@@ -179,7 +178,7 @@ def test_the_nearest_movies_are_those_by_the_coordinates_of_the_catalogue(tmp_pa
         wanted = nearest_by_hand(header, arrays, k)
         assert nearest_on(page, header["movie_ids"][k]) == wanted
         assert len(wanted) == (5 if placed[k] else 0)
-        said = "in the reduced space, nearest first" if placed[k] else "None: nothing"
+        said = "in the reduced space, nearest first" if placed[k] else "None: this movie"
         assert said in page.locator("#found").inner_text()
     assert page.trouble == []
 
@@ -202,7 +201,7 @@ def with_movies_alike() -> Corpus:
 def test_that_distances_are_of_fewer_components_is_said(tmp_path, visit):
     films = make_filmography(200, 160, random_state=4).corpus
     page = visit(make_page(tmp_path, films, n_components=120, max_bytes=30_000))
-    header, arrays = unpack_catalogue((tmp_path / "catalogue.gz").read_bytes())
+    header, arrays = unpack_explorer_data((tmp_path / "explorer_data.gz").read_bytes())
     kept = len(arrays["place"]) // len(header["titles"])
     assert kept < 120
     assert nearest_on(page, header["movie_ids"][3]) == nearest_by_hand(header, arrays, 3)
@@ -236,7 +235,7 @@ def test_the_list_of_matches_is_a_combobox(finished_run, visit):
     assert box.get_attribute("aria-expanded") == "false"
     assert page.locator("#matches").is_hidden()
     page.keyboard.type("zzzzzzzz")
-    assert page.locator("#told").inner_text() == "Nothing matches"
+    assert page.locator("#status").inner_text() == "No matches"
 
 
 def test_what_is_asked_for_and_not_there_is_said(finished_run, visit):

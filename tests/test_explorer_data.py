@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from corpora import TOY_LABELS, clustering_of, toy_corpus
+from corpora import TOY_LABELS, clustering_of, reduced, toy_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,16 +14,16 @@ from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
-from imdbclust.reduction import Embedding, nearest_movies, reduce_movies
+from imdbclust.reduction import Embedding, nearest_movies
 from imdbclust.running.explorer_data import (
+    COORDINATES_SHARE,
     LARGEST,
     MAX_TEXT,
     NO_RATING,
-    PLACES_SHARE,
     SCALE,
-    pack_catalogue,
+    pack_explorer_data,
     quantise,
-    unpack_catalogue,
+    unpack_explorer_data,
 )
 
 COLORS = ("#000001", "#000002", "#000003")
@@ -31,13 +31,11 @@ COLORS = ("#000001", "#000002", "#000003")
 
 def pack(corpus, labels, *, n_components=2, weighting="none", **options):
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(
-        incidence, n_components=n_components, weighting=weighting, random_state=0
-    )
+    embedding = reduced(incidence, n_components, weighting=weighting)
     clustering = dataclasses.replace(
         clustering_of(corpus, labels, n_clusters=3), centers=np.eye(3, n_components)
     )
-    return pack_catalogue(
+    return pack_explorer_data(
         Assigner(corpus, incidence, embedding, clustering),
         profile_clusters(corpus, clustering, random_state=0),
         typical_movies(corpus, embedding, clustering),
@@ -53,7 +51,7 @@ def rows_of(arrays, name, of=None):
 
 @pytest.fixture
 def toy():
-    return unpack_catalogue(pack(toy_corpus(), TOY_LABELS).packed)
+    return unpack_explorer_data(pack(toy_corpus(), TOY_LABELS).packed)
 
 
 def test_every_movie_has_its_facts(toy):
@@ -89,7 +87,7 @@ def test_the_probabilities_are_those_of_the_model(toy):
     corpus = toy_corpus()
     clustering = clustering_of(corpus, TOY_LABELS)
     incidence = build_incidence(corpus)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     model = Assigner(corpus, incidence, embedding, clustering).model
     chances = model.posterior(incidence.matrix)
     kept = rows_of(arrays, "posterior")
@@ -109,7 +107,7 @@ def places_of(header, arrays):
 def test_coordinates_are_those_of_the_embedding_to_half_a_step(toy):
     header, arrays = toy
     places = places_of(header, arrays)
-    embedding = reduce_movies(build_incidence(toy_corpus()), n_components=2, random_state=0)
+    embedding = reduced(build_incidence(toy_corpus()), 2)
     wanted = embedding.scores[[int(movie[1]) - 1 for movie in header["movie_ids"]]]
     assert np.abs(places).max() == LARGEST
     # half a step, but for the rounding of the product
@@ -162,14 +160,12 @@ def test_of_many_components_the_first_are_kept_as_room_allows():
     labels = np.arange(200) % 3
     for weighting in ("none", "degree"):
         packed = pack(films, labels, n_components=40, weighting=weighting, max_bytes=14_000).packed
-        header, arrays = unpack_catalogue(packed)
+        header, arrays = unpack_explorer_data(packed)
         assert len(packed) <= 14_000
         places = places_of(header, arrays)
         assert 1 <= places.shape[1] < header["n_components"] == 40
-        assert arrays["place"].nbytes <= PLACES_SHARE * 14_000
-        embedding = reduce_movies(
-            build_incidence(films), n_components=40, weighting=weighting, random_state=0
-        ).first(places.shape[1])
+        assert arrays["place"].nbytes <= COORDINATES_SHARE * 14_000
+        embedding = reduced(build_incidence(films), 40, weighting=weighting).first(places.shape[1])
         rows = films.movies.reset_index().set_index("movie_id").loc[header["movie_ids"], "index"]
         away = np.abs(places * header["step"] - embedding.scores[rows])
         assert away.max() <= 0.5000001 * header["step"]
@@ -187,7 +183,7 @@ def test_clusters_are_described(toy):
 
 def test_unplaced_movies_are_the_last_group():
     labels = np.where(TOY_LABELS == 2, UNPLACED, TOY_LABELS)
-    header, arrays = unpack_catalogue(pack(toy_corpus(), labels).packed)
+    header, arrays = unpack_explorer_data(pack(toy_corpus(), labels).packed)
     last = header["clusters"][-1]
     assert (last["cluster"], last["movies"], last["color"]) == (UNPLACED, 2, None)
     place = header["movie_ids"].index("m7")
@@ -201,7 +197,7 @@ def test_the_same_movies_give_the_same_bytes():
 def test_without_room_the_most_linked_movies_stay():
     whole = pack(toy_corpus(), TOY_LABELS)
     part = pack(toy_corpus(), TOY_LABELS, max_bytes=len(whole.packed) - 150)
-    header, arrays = unpack_catalogue(part.packed)
+    header, arrays = unpack_explorer_data(part.packed)
     assert 0 < part.n_movies < 8
     assert header["n_movies"] == 8
     # links: m2 and m1 have 3, m4 and m5 have 3, m3 has 2
@@ -218,7 +214,7 @@ def test_texts_survive_whole_but_for_length():
     for n, title in enumerate(titles):
         builder.add(f"m{n}", title, ["Drama"], [("a", "Ada"), ("b", "Bo"), (f"p{n}", "P")])
     corpus = builder.build()
-    header, _ = unpack_catalogue(pack(corpus, [0, 0, 1, 1, 2, 2]).packed)
+    header, _ = unpack_explorer_data(pack(corpus, [0, 0, 1, 1, 2, 2]).packed)
     shown = dict(zip(header["movie_ids"], header["titles"], strict=True))
     assert shown["m0"] == "</script><script>"
     assert shown["m1"] == "a␀b␊c"

@@ -28,12 +28,13 @@ from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, t
 from imdbclust.base import disk
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.commands import cli
-from imdbclust.datasets import download, imdb_dumps
+from imdbclust.datasets import download, imdb_dumps, imdb_tables
 from imdbclust.datasets import find as datasets
+from imdbclust.datasets.made_up.dumps import write_dumps
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.datasets.registry import Entry, Source
 from imdbclust.load import write_corpus
-from imdbclust.running import execute, parameters, plan, run, store, sweep
+from imdbclust.running import execute, parameters, plan, publish, run, sources, store, sweep
 from imdbclust.running.pages import report as html
 from imdbclust.running.store import PART, RECORD
 
@@ -65,16 +66,17 @@ def _make_cheap(monkeypatch):
     for module in (execute, plan, run):
         if hasattr(module, "declared_in"):
             monkeypatch.setattr(module, "declared_in", functools.cache(parameters.declared_in))
-    monkeypatch.setattr(plan, "_sources", functools.cache(plan._sources))
+    monkeypatch.setattr(plan, "code_cells", functools.cache(plan.code_cells))
     monkeypatch.setattr(parameters, "presets", functools.cache(parameters.presets))
     monkeypatch.setattr(parameters, "declared", functools.cache(parameters.declared))
     for module in (run, sweep):
         monkeypatch.setattr(module, "films_of", lambda *_: None)
         monkeypatch.setattr(module, "check_possible", lambda *_: None)
+    for module in (publish, sweep):
         monkeypatch.setattr(module, "commit", dict)
     for module in (execute, run, sweep):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
-    for module in (run, download, imdb_dumps):
+    for module in (publish, download, imdb_dumps, imdb_tables):
         monkeypatch.setattr(module, "datetime", StandingClock)
     monkeypatch.setattr(html, "_stage_page", lambda *_: "page")
     monkeypatch.setattr(html, "_index_page", page_that_says_little)
@@ -136,7 +138,7 @@ def prepare_films(root):
         (root / f"in{which}.jsonl.source.json").write_text(json.dumps(about))
         (root / f"in{which}.csv").write_text(f"title,actor\nA{which},B\nC,B\n")
         corpus = make_filmography(20, 20, random_state=which).corpus
-        imdb_dumps.write_dumps(corpus, root / f"dumps{which}")
+        write_dumps(corpus, root / f"dumps{which}")
 
 
 def make_merged(root, which):
@@ -407,20 +409,41 @@ def of_another_version(record):
 
 
 DAMAGE = {
-    "flipped": (lambda at: change(at / NUMBERS, flip), f"{NUMBERS} is not what was written"),
-    "cut": (lambda at: change(at / NUMBERS, lambda old: old[:-1]), f"{NUMBERS} is not what was"),
-    "emptied": (lambda at: change(at / NUMBERS, lambda _: b""), f"{NUMBERS} is not what was"),
+    "flipped": (lambda at: change(at / NUMBERS, flip), f"stored {NUMBERS} was modified"),
+    "cut": (
+        lambda at: change(at / NUMBERS, lambda old: old[:-1]),
+        f"stored {NUMBERS} was modified",
+    ),
+    "emptied": (lambda at: change(at / NUMBERS, lambda _: b""), f"stored {NUMBERS} was modified"),
     "gone": (lambda at: (at / NUMBERS).unlink(), f"{NUMBERS} is missing"),
-    "added": (lambda at: (at / "extra.csv").touch(), "extra.csv is not what was written"),
-    "swapped": (swap, "it is of another execution"),
-    "no record": (lambda at: (at / RECORD).unlink(), "it cannot be read"),
-    "a cut record": (lambda at: change(at / RECORD, lambda old: old[:40]), "it cannot be read"),
-    "an empty record": (lambda at: (at / RECORD).write_bytes(b""), "it cannot be read"),
-    "binary record": (lambda at: (at / RECORD).write_bytes(b"\xff\x00"), "it cannot be read"),
-    "a list": (lambda at: (at / RECORD).write_text("[]"), "its record.json is none"),
-    "no hashes": (lambda at: (at / RECORD).write_text("{}"), "its record.json is none"),
+    "added": (lambda at: (at / "extra.csv").touch(), "stored extra.csv was modified"),
+    "swapped": (swap, "the stored stage is of another execution"),
+    "no record": (lambda at: (at / RECORD).unlink(), "the stored stage cannot be read"),
+    "a cut record": (
+        lambda at: change(at / RECORD, lambda old: old[:40]),
+        "the stored stage cannot be read",
+    ),
+    "an empty record": (
+        lambda at: (at / RECORD).write_bytes(b""),
+        "the stored stage cannot be read",
+    ),
+    "binary record": (
+        lambda at: (at / RECORD).write_bytes(b"\xff\x00"),
+        "the stored stage cannot be read",
+    ),
+    "a list": (
+        lambda at: (at / RECORD).write_text("[]"),
+        "the stored record.json is not a valid record",
+    ),
+    "no hashes": (
+        lambda at: (at / RECORD).write_text("{}"),
+        "the stored record.json is not a valid record",
+    ),
     "other version": (lambda at: change(at / RECORD, of_another_version), "of another version"),
-    "a file": (lambda at: (shutil.rmtree(at), at.write_text("x")), "it cannot be read"),
+    "a file": (
+        lambda at: (shutil.rmtree(at), at.write_text("x")),
+        "the stored stage cannot be read",
+    ),
 }
 
 
@@ -431,7 +454,7 @@ def test_what_is_damaged_is_computed_anew_and_that_is_told(damage, says, ran, ca
     damage(folder)
     capsys.readouterr()
     assert make_run(root, 0) == cli.DONE
-    assert re.search(f"04_clustering .*anew: of what was there, .*{says}", capsys.readouterr().err)
+    assert re.search(rf"04_clustering .*\(recomputed: .*{says}\)", capsys.readouterr().err)
     entries = entries_of(root)
     assert [entry["reused"] for entry in entries] == [True, True, True, False, True]
     assert says in entries[3]["replaced"]
@@ -447,7 +470,7 @@ def test_a_sweep_tells_of_what_is_damaged(ran, capsys):
     change(matrix / NUMBERS, flip)
     capsys.readouterr()
     assert make_sweep(root, 0) == cli.DONE
-    assert f"02_matrix done, anew: of what was there, {NUMBERS} is" in capsys.readouterr().err
+    assert f"02_matrix done (recomputed: stored {NUMBERS} was modified)" in capsys.readouterr().err
     manifest = json.loads((root / "out/s/settings/1/manifest.json").read_text())
     assert NUMBERS in manifest["stages"][1]["replaced"]
 
@@ -469,36 +492,60 @@ def test_other_films_under_the_same_name_are_read(ran):
     assert not any(entry["reused"] for entry in entries_of(root))
 
 
-@pytest.mark.parametrize("kind", ["code", "markdown"])
-def test_an_edited_notebook_is_executed_again_prose_too(kind, ran, monkeypatch):
+@pytest.mark.parametrize(("kind", "n_reused"), [("code", 3), ("markdown", 5)])
+def test_an_edited_notebook_is_executed_again_unless_only_its_text_has_changed(
+    kind, n_reused, ran, tmp_path, monkeypatch
+):
     root, _ = ran
-    real = plan._sources
-
-    def edited(notebook):
-        texts = list(real(notebook))
-        if notebook.stem == "04_clustering":
-            number = next(n for n, text in enumerate(texts) if text.startswith(kind))
-            texts[number] += "\n"
-        return texts
-
-    monkeypatch.setattr(plan, "_sources", edited)
+    real, edited = plan.notebook_of("clustering"), tmp_path / "04_clustering.ipynb"
+    notebook = json.loads(real.read_text(encoding="utf-8"))
+    cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == kind)
+    cell["source"] = ["x = 1\n", *cell["source"]]
+    edited.write_text(json.dumps(notebook), encoding="utf-8")
+    monkeypatch.setattr(plan, "code_cells", sources.code_cells)
+    replaced = {"clustering": edited}
+    notebook_of = plan.notebook_of
+    monkeypatch.setattr(plan, "notebook_of", lambda stage: replaced.get(stage, notebook_of(stage)))
     assert make_run(root, 0) == cli.DONE
-    assert [entry["reused"] for entry in entries_of(root)] == [True] * 3 + [False] * 2
+    assert [entry["reused"] for entry in entries_of(root)] == [*[True] * n_reused, *[False] * 2][:5]
 
 
 @pytest.mark.parametrize(
-    ("module", "same"), [("matrix.py", False), ("running/pages/report.py", True)]
+    ("edited", "first"),
+    [
+        ("reduction.py", 2),
+        ("films/problems.py", 0),
+        ("load.py", 0),
+        ("running/execute.py", 0),
+        ("running/pages/report.py", 5),
+        ("running/pages/templates/report/index.html.j2", 5),
+        ("running/alone.py", 5),
+        ("running/sweep.py", 5),
+        ("commands/cli.py", 5),
+        ("bench/__init__.py", 5),
+    ],
 )
-def test_an_edited_package_computes_all_anew_unless_only_pages_depend_on_it(
-    module, same, monkeypatch, tmp_path
+def test_an_edited_file_of_the_package_is_followed_by_the_stages_that_import_it(
+    edited, first, ran, monkeypatch, tmp_path
 ):
+    """The stages from the `first` on are executed again, and no others."""
+    root, _ = ran
     shutil.copytree(REPOSITORY / "imdbclust", tmp_path / "imdbclust")
-    monkeypatch.setattr(plan, "REPOSITORY", tmp_path)
-    before = plan.code_hash.__wrapped__()
-    assert before == plan.code_hash()
-    with (tmp_path / "imdbclust" / module).open("a") as file:
-        file.write("# more\n")
-    assert (plan.code_hash.__wrapped__() == before) is same
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "imdbclust")
+    forget_sources()
+    try:
+        with (tmp_path / "imdbclust" / edited).open("a") as file:
+            file.write("\n# more\n")
+        assert make_run(root, 0) == cli.DONE
+    finally:
+        forget_sources()
+    reused = [entry["reused"] for entry in entries_of(root)]
+    assert reused == [place < first for place in range(5)]
+
+
+def forget_sources():
+    for function in (sources.modules_hash, sources._imports_of, sources._file, sources._lazy):
+        function.cache_clear()
 
 
 # places that cannot be
@@ -511,7 +558,7 @@ def test_below_a_file_there_can_be_no_reports(ran, capsys):
     assert cli.main([*call, "--engine", "plain"]) == cli.WRONG
     [line] = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith(f"imdbclust: {root / 'file' / 'reports'}: reports cannot be written")
-    assert "Not a directory; name another folder" in line
+    assert "Not a directory; choose another folder" in line
     assert (root / "file").read_text() == "mine"
 
 
@@ -519,7 +566,7 @@ def test_a_file_of_the_name_of_a_run_stays(ran, capsys):
     root, _ = ran
     (root / "out" / "mine").write_text("mine")
     assert make_run(root, 0, "mine") == cli.WRONG
-    assert f"{root / 'out' / 'mine'} is there and is no run" in capsys.readouterr().err
+    assert f"{root / 'out' / 'mine'} exists and is not a run" in capsys.readouterr().err
     assert (root / "out" / "mine").read_text() == "mine"
 
 

@@ -100,7 +100,7 @@ def test_numbers_of_all_kinds_are_taken_exactly():
 
 
 BAD_ROWS = {
-    "movies: movie_id, row 1: 'm1' is there already, in row 0": {
+    "movies: movie_id, row 1: 'm1' is a duplicate of row 0": {
         "movies": MOVIES.assign(movie_id=["m1", "m1"])
     },
     "movies: movie_id, row 1: missing": {"movies": MOVIES.assign(movie_id=["m1", None])},
@@ -146,7 +146,7 @@ BAD_ROWS = {
         "actors": frame(actor_id=["b"], name=["B"]),
     },
     "actors: name, row 1: empty": {"actors": frame(actor_id=["b", "c", "a"], name=["B", "", "A"])},
-    "actors: actor_id, row 2: 'b' is there already, in row 0": {
+    "actors: actor_id, row 2: 'b' is a duplicate of row 0": {
         "actors": frame(actor_id=["b", "a", "b"], name=["B", "A", "C"])
     },
     "genres: movie_id, row 0: 'm9' is not in": {"genres": frame(movie_id=["m9"], genre=["War"])},
@@ -161,7 +161,7 @@ def test_a_bad_row_is_named_by_frame_column_and_position(says, frames):
     frames = {"movies": MOVIES, "credits": CREDITS} | frames
     with pytest.raises(CorpusError, match="bad record") as caught:
         Corpus.from_frames(**frames)
-    first, *others = caught.value.problems  # credits of a movie that is none, for one
+    first, *others = caught.value.problems  # such as credits of an invalid movie
     assert str(first).startswith(says)
     assert {problem.kind for problem in others} <= {"unknown_movie"}
     assert says in str(caught.value)
@@ -169,13 +169,11 @@ def test_a_bad_row_is_named_by_frame_column_and_position(says, frames):
 
 BAD_FRAMES = {
     "movies: a DataFrame is expected, not dict": {"movies": {}},
-    "movies: there is no column title; its columns: movie_id": {"movies": MOVIES[["movie_id"]]},
-    "movies: there is no column movie_id; it is the index: use reset_index()": {
+    "movies: missing column title; its columns: movie_id": {"movies": MOVIES[["movie_id"]]},
+    "movies: missing column movie_id; it is the index: use reset_index()": {
         "movies": MOVIES.set_index("movie_id")
     },
-    "movies: there are several columns title": {
-        "movies": pd.concat([MOVIES, MOVIES[["title"]]], axis=1)
-    },
+    "movies: duplicate column title": {"movies": pd.concat([MOVIES, MOVIES[["title"]]], axis=1)},
     "movies: the column movie_id has values of type int64 (integer); texts are expected": {
         "movies": MOVIES.assign(movie_id=[1, 2])
     },
@@ -184,13 +182,13 @@ BAD_FRAMES = {
     "movies: the column year has values of type datetime64": {
         "movies": MOVIES.assign(year=pd.to_datetime(["1999-01-01"] * 2))
     },
-    "credits: there is no column movie_id": {"credits": CREDITS[["actor_id"]]},
-    "credits: there is no column actor_id": {"credits": CREDITS[["movie_id"]]},
-    "credits: the column actor has row numbers, but there is no frame actors": {
+    "credits: missing column movie_id": {"credits": CREDITS[["actor_id"]]},
+    "credits: missing column actor_id": {"credits": CREDITS[["movie_id"]]},
+    "credits: the column actor has row numbers; give the frame actors": {
         "credits": frame(movie=[0], actor=[0])
     },
-    "genres: there is no column genre": {"genres": frame(movie_id=["m1"])},
-    "movies: there is no row that can be used": {"movies": MOVIES.iloc[:0], "credits": CREDITS[:0]},
+    "genres: missing column genre": {"genres": frame(movie_id=["m1"])},
+    "movies: no usable row": {"movies": MOVIES.iloc[:0], "credits": CREDITS[:0]},
 }
 
 
@@ -247,9 +245,9 @@ def test_contradictions_are_listed_with_both_values_and_the_first_stays():
     merged = one.merge(other, one, names=["here", "there", "again"])
     assert merged.movies.to_numpy().tolist() == [["m", "One", 1999, 6.0, 10]]
     assert merged.problems[["file", "field", "problem", "kind"]].to_numpy().tolist() == [
-        ["there", "title", "of 'm': 'Uno' contradicts 'One', which was kept", "contradictions"],
-        ["there", "year", "of 'm': 2000 contradicts 1999, which was kept", "contradictions"],
-        ["there", "rating", "of 'm': 7.0 contradicts 6.0, which was kept", "contradictions"],
+        ["there", "title", "movie 'm': 'Uno' contradicts 'One', which was kept", "contradictions"],
+        ["there", "year", "movie 'm': 2000 contradicts 1999, which was kept", "contradictions"],
+        ["there", "rating", "movie 'm': 7.0 contradicts 6.0, which was kept", "contradictions"],
     ]
     assert merged.notes["contradictions"] == 3
 
@@ -282,7 +280,7 @@ def test_notes_problems_and_sources_of_all_stay(tmp_path):
     assert merged.problems["kind"].tolist() == ["missing"]
     assert merged.notes["records"] == 2
     assert merged.source == {"title": "T; U", "licence": "free", "synthetic": ""}
-    with pytest.raises(ValueError, match="2 corpora are merged, but 1 names"):
+    with pytest.raises(ValueError, match="2 corpora to merge, but 1 name"):
         broken.merge(other, names=["a"])
 
 
@@ -351,7 +349,7 @@ def test_files_are_merged_with_their_licences(tmp_path, capsys):
     (tmp_path / "two.jsonl.source.json").write_text(json.dumps(about))
     assert main(["merge", str(one), str(two), "--to", str(to)]) == 0
     out = capsys.readouterr().out
-    assert "two.jsonl: title: of 'm1': 'Uno' contradicts 'One', which was kept" in out
+    assert "two.jsonl: title: movie 'm1': 'Uno' contradicts 'One', which was kept" in out
     assert f"9 records read, none set aside: 8 movies, 7 actors, 13 credits\nwritten: {to}" in out
     assert_same_films(toy_corpus().merge(read_corpus(two)), read_corpus(to))
     assert json.loads((tmp_path / "to.jsonl.source.json").read_text()) == about

@@ -1,4 +1,4 @@
-"""Intervals: hand-solved cases, brute force, simulated coverage, and data where nothing is."""
+"""Intervals: hand-solved cases, brute force, simulated coverage, and data without associations."""
 
 import math
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from imdbclust.evaluation import associations as assoc
 from imdbclust.evaluation import intervals as iv
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -24,17 +25,17 @@ def shares(draw):
 
 
 def associations(has_genre, group, strata=None, n_groups=None, **settings):
-    """Return the table of genres a, b, ... and of the groups 0, 1, ..., as arrays are given."""
+    """Return the table for genres a, b, ... and groups 0, 1, ... of these arrays."""
     has_genre, group = np.asarray(has_genre), np.asarray(group)
     genres = pd.Index([chr(97 + genre) for genre in range(has_genre.shape[1])], dtype=object)
     strata = np.zeros(len(group), dtype=int) if strata is None else np.asarray(strata)
     groups = pd.RangeIndex(n_groups or group.max() + 1)
     given = {"n_draws": 200, "random_state": 0} | settings
-    return iv.association_table(sp.csr_array(has_genre), genres, group, groups, strata, **given)
+    return assoc.association_table(sp.csr_array(has_genre), genres, group, groups, strata, **given)
 
 
 def stratum(n_both, n_group, n_genre, n_movies, number=0):
-    """Return genre, group 0 or 1, and stratum of movies of which so many are in group 1."""
+    """Return genre, group 0 or 1, and stratum of movies with these counts."""
     group = np.repeat([1, 0], [n_group, n_movies - n_group])
     in_group = np.repeat([1, 0], [n_both, n_group - n_both])
     others = n_genre - n_both
@@ -43,10 +44,19 @@ def stratum(n_both, n_group, n_genre, n_movies, number=0):
 
 
 def strata_of(*numbers):
-    """Return the movies of several strata, one list of numbers each, as a column of a genre."""
+    """Return the movies of several strata, each given by four counts; one genre column."""
     parts = [stratum(*four, number=number) for number, four in enumerate(numbers)]
     genre, group, strata = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return genre[:, None], group, strata
+
+
+def predictive_intervals(successes, trials, new_trials, *, prior=0.5, level=0.95):
+    """Return the ends of the intervals on which the coverage is based."""
+    counts = [np.asarray(some) for some in (successes, trials, new_trials)]
+    cells = np.broadcast_arrays(*counts)
+    ends = [iv._ends(cdf, level) for cdf in iv._predictive_cdfs(*cells, prior)]
+    low, high = np.array(ends, dtype=int).reshape(-1, 2).T
+    return low.reshape(cells[0].shape), high.reshape(cells[0].shape)
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def rng():
 
 def test_jeffreys_intervals_of_ten_movies():
     found = iv.share_intervals([0, 5, 10], [10, 10, 10])
-    np.testing.assert_allclose(found.mean, [0.5 / 11, 0.5, 10.5 / 11], **EXACT)
+    np.testing.assert_allclose(found.estimate, [0.5 / 11, 0.5, 10.5 / 11], **EXACT)
     np.testing.assert_allclose(found.low, [0, 0.223529, 0.782804], atol=1e-6)
     np.testing.assert_allclose(found.high, [0.217196, 0.776471, 1], atol=1e-6)
     assert found.low[0] == 0
@@ -75,7 +85,7 @@ def test_shares_are_those_of_scipy_elementwise():
     successes, trials = np.array([[1, 7], [30, 999]]), np.array([[3, 9], [40, 1000]])
     found = iv.share_intervals(successes, trials, prior=0.8, level=0.9)
     posterior = stats.beta(successes + 0.8, trials - successes + 0.8)
-    np.testing.assert_allclose(found.mean, posterior.mean(), **CLOSE)
+    np.testing.assert_allclose(found.estimate, posterior.mean(), **CLOSE)
     np.testing.assert_allclose(found.low, posterior.ppf(0.05), **CLOSE)
     np.testing.assert_allclose(found.high, posterior.ppf(0.95), **CLOSE)
 
@@ -84,8 +94,7 @@ def test_shares_are_those_of_scipy_elementwise():
 def test_the_shape_is_kept(shape):
     ones = np.ones(shape, dtype=int)
     found = iv.share_intervals(ones, 2 * ones)
-    assert found.mean.shape == found.low.shape == found.high.shape == shape
-    assert all(end.shape == shape for end in iv.predictive_intervals(ones, 2 * ones, ones))
+    assert found.estimate.shape == found.low.shape == found.high.shape == shape
 
 
 @given(shares(), st.floats(0.5, 3), st.floats(0.8, 0.99))
@@ -93,11 +102,11 @@ def test_the_shape_is_kept(shape):
 def test_the_mean_is_inside_and_failures_mirror_successes(case, prior, level):
     successes, trials = case
     found = iv.share_intervals(successes, trials, prior=prior, level=level)
-    assert (found.low <= found.mean).all()
-    assert (found.mean <= found.high).all()
+    assert (found.low <= found.estimate).all()
+    assert (found.estimate <= found.high).all()
     mirrored = iv.share_intervals(trials - successes, trials, prior=prior, level=level)
     np.testing.assert_allclose(mirrored.low, 1 - found.high, **CLOSE)
-    np.testing.assert_allclose(mirrored.mean, 1 - found.mean, **CLOSE)
+    np.testing.assert_allclose(mirrored.estimate, 1 - found.estimate, **CLOSE)
 
 
 @given(shares(), st.integers(3, 50))
@@ -113,21 +122,19 @@ def test_more_data_are_narrower(case, times):
     ("successes", "trials", "setting", "message"),
     [
         (3, 2, {}, "more successes than trials"),
-        (-1, 2, {}, "successes has something negative"),
-        (0, -1, {}, "trials has something negative"),
-        (0.5, 2, {}, "not whole"),
-        (np.nan, 2, {}, "not whole"),
-        (1, 2, {"prior": 0}, "prior is 0"),
-        (1, 2, {"prior": np.nan}, "prior is nan"),
-        (1, 2, {"level": 1}, "level is 1"),
-        (1, 2, {"level": 0.0}, "level is 0.0"),
+        (-1, 2, {}, "successes must be integers of at least 0"),
+        (0, -1, {}, "trials must be integers of at least 0"),
+        (0.5, 2, {}, "successes must be integers"),
+        (np.nan, 2, {}, "successes must be integers"),
+        (1, 2, {"prior": 0}, "prior must be a positive number, not 0"),
+        (1, 2, {"prior": np.nan}, "prior must be a positive number, not nan"),
+        (1, 2, {"level": 1}, "level must be between 0 and 1, not 1"),
+        (1, 2, {"level": 0.0}, "level must be between 0 and 1, not 0.0"),
     ],
 )
 def test_what_is_no_share_is_refused(successes, trials, setting, message):
     with pytest.raises(ValueError, match=message):
         iv.share_intervals(successes, trials, **setting)
-    with pytest.raises(ValueError, match=message):
-        iv.predictive_intervals(successes, trials, 5, **setting)
     with pytest.raises(ValueError, match=message):
         iv.predictive_coverage(successes, trials, 1, 5, **setting)
 
@@ -136,10 +143,10 @@ def test_what_is_no_share_is_refused(successes, trials, setting, message):
 @settings(max_examples=100, deadline=None)
 def test_dirichlet_means_sum_to_1(counts, prior):
     found = iv.dirichlet_intervals([counts, counts[::-1]], prior=prior)
-    np.testing.assert_allclose(found.mean.sum(axis=-1), 1, **EXACT)
+    np.testing.assert_allclose(found.estimate.sum(axis=-1), 1, **EXACT)
     np.testing.assert_allclose(found.low[1], found.low[0][::-1], **EXACT)
-    assert (found.low <= found.mean).all()
-    assert (found.mean <= found.high).all()
+    assert (found.low <= found.estimate).all()
+    assert (found.estimate <= found.high).all()
     if sum(counts):
         raw = np.array(counts) / sum(counts)
         assert (found.low[0][raw == 0] == 0).all()
@@ -148,7 +155,7 @@ def test_dirichlet_means_sum_to_1(counts, prior):
 
 def test_a_share_of_many_is_marginally_beta():
     found = iv.dirichlet_intervals([6, 3, 1])
-    np.testing.assert_allclose(found.mean, np.array([6.5, 3.5, 1.5]) / 11.5, **EXACT)
+    np.testing.assert_allclose(found.estimate, np.array([6.5, 3.5, 1.5]) / 11.5, **EXACT)
     assert found.low[1] == pytest.approx(stats.beta.ppf(0.025, 3.5, 8))
     assert found.high[1] == pytest.approx(stats.beta.ppf(0.975, 3.5, 8))
 
@@ -156,23 +163,23 @@ def test_a_share_of_many_is_marginally_beta():
 @pytest.mark.parametrize("successes", [0, 4, 9])
 def test_two_shares_are_a_share_and_its_rest(successes):
     both, one = iv.dirichlet_intervals([successes, 9 - successes]), iv.share_intervals(successes, 9)
-    assert both.mean[0] == pytest.approx(one.mean)
+    assert both.estimate[0] == pytest.approx(one.estimate)
     assert both.low[0] == pytest.approx(one.low)
     assert both.high[0] == pytest.approx(one.high)
 
 
 def test_a_lone_share_is_1_and_none_is_refused():
     alone = iv.dirichlet_intervals([[0], [5]])
-    assert (alone.mean == 1).all()
+    assert (alone.estimate == 1).all()
     assert (alone.low == 1).all()
     assert (alone.high == 1).all()
     for nothing in (3, [], [[], []]):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="at least one share"):
             iv.dirichlet_intervals(nothing)
 
 
 def test_without_movies_and_with_a_uniform_prior_all_new_counts_are_as_likely():
-    low, high = iv.predictive_intervals(0, 0, [99, 39, 1, 0], prior=1)
+    low, high = predictive_intervals(0, 0, [99, 39, 1, 0], prior=1)
     assert low.tolist() == [2, 0, 0, 0]
     assert high.tolist() == [97, 38, 1, 0]
 
@@ -180,7 +187,7 @@ def test_without_movies_and_with_a_uniform_prior_all_new_counts_are_as_likely():
 @given(shares(), st.integers(0, 40), st.floats(0.2, 2), st.floats(0.5, 0.99))
 @settings(max_examples=100, deadline=None)
 def test_predictive_intervals_by_brute_force(case, new, prior, level):
-    lows, highs = iv.predictive_intervals(*case, new, prior=prior, level=level)
+    lows, highs = predictive_intervals(*case, new, prior=prior, level=level)
     for k, n, low, high in zip(*case, lows, highs, strict=True):
         cdf = np.cumsum([_beta_binomial(x, new, k + prior, n - k + prior) for x in range(new + 1)])
         for end, tail in ((low, (1 - level) / 2), (high, (1 + level) / 2)):
@@ -196,7 +203,7 @@ def _beta_binomial(x, n, a, b):
 
 def test_predictive_intervals_of_many_movies_are_those_of_scipy():
     successes, trials = np.array([0, 3, 400, 9999]), np.array([10_000, 50, 1000, 10_000])
-    low, high = iv.predictive_intervals(successes, trials, 10_000)
+    low, high = predictive_intervals(successes, trials, 10_000)
     law = stats.betabinom(10_000, successes + 0.5, trials - successes + 0.5)
     assert low.tolist() == law.ppf(0.025).tolist()
     assert high.tolist() == law.ppf(0.975).tolist()
@@ -303,7 +310,7 @@ def test_many_movies_are_tested_by_the_normal_distribution():
     movies = strata_of((1080, 2000, 2000, 4000), (550, 1000, 1000, 2000))
     row = associations(*movies).iloc[1]
     variance = 1000 * 0.5 * 2000 / 3999 + 500 * 0.5 * 1000 / 1999
-    assert variance > iv.EXACT_BELOW
+    assert variance > assoc.EXACT_BELOW
     assert row["z"] == pytest.approx(129.5 / math.sqrt(variance))
     assert row["p_value"] == pytest.approx(2 * stats.norm.sf(row["z"]))
 
@@ -311,7 +318,7 @@ def test_many_movies_are_tested_by_the_normal_distribution():
 def test_exact_and_normal_tails_meet_where_one_takes_over(monkeypatch):
     movies = strata_of((115, 200, 200, 400), (115, 200, 200, 400), (105, 200, 200, 400))
     exact = associations(*movies).iloc[1]
-    monkeypatch.setattr(iv, "EXACT_BELOW", 0.0)
+    monkeypatch.setattr(assoc, "EXACT_BELOW", 0.0)
     normal = associations(*movies).iloc[1]
     assert exact["z"] == normal["z"]
     assert exact["p_value"] != normal["p_value"]
@@ -332,7 +339,7 @@ def test_an_overwhelming_association_has_a_tiny_p_value_and_no_warning():
 
 def test_false_discoveries_by_hand():
     p_values = np.array([[0.01, 0.9], [0.02, 0.03]])
-    q_values = iv._false_discovery(p_values)
+    q_values = assoc._false_discovery(p_values)
     np.testing.assert_allclose(q_values, [[0.04, 0.9], [0.04, 0.04]], **EXACT)
 
 
@@ -375,7 +382,7 @@ def test_the_era_alone_flags_much_if_it_is_not_held_fixed(rng):
 def test_columns_and_rows_of_the_table():
     genre, group, strata = strata_of((3, 4, 5, 10), (2, 3, 2, 6))
     args = sp.csr_array(np.hstack([genre, 1 - genre])), pd.Index(["War", "Peace"]), group
-    table = iv.association_table(*args, pd.Index([7, -1, 3]), strata, random_state=0)
+    table = assoc.association_table(*args, pd.Index([7, -1, 3]), strata, random_state=0)
     assert table.columns.tolist() == [
         "genre", "cluster", "movies", "with_genre", "share", "mean", "low", "high",
         "lift", "lift_low", "lift_high", "expected", "lift_strata", "z",
@@ -435,7 +442,7 @@ def test_lift_intervals_cover_lifts_drawn_from_the_prior(rng):
     has_genre = rng.random((160, 800)) < np.where(group[:, None] == 0, inside, outside)
     genres, groups = pd.RangeIndex(800), pd.RangeIndex(2)
     args = sp.csr_array(has_genre), genres, group, groups, np.zeros(160)
-    table = iv.association_table(*args, n_draws=1000, random_state=1)
+    table = assoc.association_table(*args, n_draws=1000, random_state=1)
     row = table[table["cluster"] == 0]
     lift = inside / (0.25 * inside + 0.75 * outside)
     known = row["lift"].notna()
@@ -480,16 +487,16 @@ def test_the_type_of_the_genre_matrix_does_not_matter(dtype):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"has_genre": np.array([[2], [0]])}, "other than 0 and 1"),
+        ({"has_genre": np.array([[2], [0]])}, "values other than 0 and 1"),
         ({"genres": pd.Index(["a", "b"])}, "1 columns of genres, but 2 names"),
         ({"group": np.array([0, 2])}, "not a position between 0 and 1"),
         ({"group": np.array([0, -1])}, "not a position"),
         ({"group": np.array([0])}, "2 movies, but groups of shape"),
         ({"strata": np.array([0, 1, 1])}, "strata of"),
-        ({"fdr": 0}, "fdr is 0"),
-        ({"n_draws": 0}, "n_draws is 0"),
-        ({"level": 2}, "level is 2"),
-        ({"prior": -1}, "prior is -1"),
+        ({"fdr": 0}, "fdr must be between 0 and 1, not 0"),
+        ({"n_draws": 0}, "n_draws must be at least 1, not 0"),
+        ({"level": 2}, "level must be between 0 and 1, not 2"),
+        ({"prior": -1}, "prior must be a positive number, not -1"),
     ],
 )
 def test_a_table_of_what_does_not_fit_is_refused(change, message):
@@ -502,13 +509,19 @@ def test_a_table_of_what_does_not_fit_is_refused(change, message):
         "random_state": 0,
     }
     with pytest.raises(ValueError, match=message):
-        iv.association_table(**fitting | change)
+        assoc.association_table(**fitting | change)
+
+
+def error_of(table):
+    """Return the expected calibration error: the mean distance of a bin's two means."""
+    distance = (table["predicted"] - table["observed"]).abs()
+    return np.average(distance, weights=table["n"])
 
 
 def test_calibration_error_by_hand():
     predicted, happened = [[0.8, 0.2], [0.2, 0.8]], [[1, 0], [1, 1]]
-    error, table = iv.expected_calibration_error(predicted, happened, n_bins=2)
-    assert error == pytest.approx(0.5 * 0.3 + 0.5 * 0.2)
+    table = iv.calibration_table(predicted, happened, n_bins=2)
+    assert error_of(table) == pytest.approx(0.5 * 0.3 + 0.5 * 0.2)
     np.testing.assert_allclose(table["predicted"], [0.2, 0.8], **EXACT)
     np.testing.assert_allclose(table["observed"], [0.5, 1.0], **EXACT)
     assert table["n"].tolist() == [2, 2]
@@ -517,16 +530,16 @@ def test_calibration_error_by_hand():
 def test_equal_predictions_stay_together_in_any_order(rng):
     predicted = rng.choice([0.1, 0.5, 0.55], size=400, p=[0.8, 0.15, 0.05])
     happened = rng.random(400) < 0.3
-    error, table = iv.expected_calibration_error(predicted, happened)
+    table = iv.calibration_table(predicted, happened)
     shuffled = rng.permutation(400)
-    again, _ = iv.expected_calibration_error(predicted[shuffled], happened[shuffled])
-    assert again == pytest.approx(error)
+    again = iv.calibration_table(predicted[shuffled], happened[shuffled])
+    assert error_of(again) == pytest.approx(error_of(table))
     assert table["n"].tolist() == [(predicted == p).sum() for p in (0.1, 0.5, 0.55)]
 
 
 def test_bins_are_of_equal_counts(rng):
     predicted = rng.random(1003) ** 4
-    _, table = iv.expected_calibration_error(predicted, predicted > 0.5)
+    table = iv.calibration_table(predicted, predicted > 0.5)
     assert len(table) == 20
     assert set(table["n"]) <= {50, 51}
     assert table["predicted"].is_monotonic_increasing
@@ -535,21 +548,21 @@ def test_bins_are_of_equal_counts(rng):
 def test_true_probabilities_are_calibrated_and_others_are_not(rng):
     predicted = rng.random((400, 50))
     happened = rng.random((400, 50)) < predicted
-    assert iv.expected_calibration_error(predicted, happened)[0] < 0.02
-    assert iv.expected_calibration_error(predicted**2, happened)[0] > 0.1
+    assert error_of(iv.calibration_table(predicted, happened)) < 0.02
+    assert error_of(iv.calibration_table(predicted**2, happened)) > 0.1
 
 
 @pytest.mark.parametrize(
     ("predicted", "happened", "n_bins", "message"),
     [
         ([0.5], [1, 0], 5, "shapes differ"),
-        ([], [], 5, "no prediction"),
+        ([], [], 5, "there are no predictions"),
         ([1.5], [1], 5, "not between 0 and 1"),
         ([np.nan], [1], 5, "not between 0 and 1"),
         ([0.5], [2], 5, "neither 0 nor 1"),
-        ([0.5], [1], 0, "n_bins is 0"),
+        ([0.5], [1], 0, "n_bins must be at least 1, not 0"),
     ],
 )
 def test_what_cannot_be_calibrated_is_refused(predicted, happened, n_bins, message):
     with pytest.raises(ValueError, match=message):
-        iv.expected_calibration_error(predicted, happened, n_bins=n_bins)
+        iv.calibration_table(predicted, happened, n_bins=n_bins)

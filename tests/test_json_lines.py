@@ -1,7 +1,6 @@
-"""Lines are judged one by one, however many are parsed at once."""
+"""JSON lines: each line is judged by itself, whatever surrounds it."""
 
 import json
-from dataclasses import fields
 
 import pytest
 from hypothesis import example, given, settings
@@ -40,33 +39,31 @@ PIECES = [
 ]
 
 
-def read(block, problem_log, *, together=True):
-    """Return everything that reading some lines gives, parsed at once where that can be."""
+def read(lines, problem_log):
+    """Return everything that reading some lines gives."""
     with pytest.MonkeyPatch.context() as patch:
-        all_of_it = (1, jsonlines._n_lines(block), block)
-        patch.setattr(jsonlines, "_blocks_of_lines", lambda _: iter([all_of_it]))
-        if not together:
-            patch.setattr(jsonlines, "_parse_together", lambda *_: None)
-        lines = MovieLines(None, problem_log)
-        columns = MovieColumns.joined([MovieColumns.of_rows([]), *lines])
-    values = {field.name: getattr(columns, field.name).to_pylist() for field in fields(columns)}
-    told = [str(problem) for problem in problem_log.problems]
-    return values, told, problem_log.lines, lines.n_records, lines.n_blank
+        patch.setattr(jsonlines, "_lines", lambda _: iter(lines))
+        reader = MovieLines(None, problem_log)
+        columns = MovieColumns.joined([MovieColumns.of_rows([]), *reader])
+    values = {name: column.to_pylist() for name, column in columns._asdict().items()}
+    problems = [(one.line, one.field, one.problem, one.kind) for one in problem_log.problems]
+    return values, problems, problem_log.lines, reader.n_records, reader.n_blank
 
 
-def is_parsed_together(block):
-    return jsonlines._parse_together(block, jsonlines._n_lines(block), 1) is not None
+def lines_of(block):
+    return block.removesuffix(b"\n").split(b"\n")
 
 
-def test_lines_without_fault_are_parsed_together():
-    assert is_parsed_together(GOOD)
-    assert is_parsed_together(GOOD + b"\n")
-    assert is_parsed_together(GOOD.replace(b"\n", b"\r\n"))
+def test_lines_without_fault_are_all_read():
+    for block in (GOOD, GOOD + b"\n", GOOD.replace(b"\n", b"\r\n")):
+        log = ProblemLog("films")
+        _, problems, lines, *counts = read(lines_of(block), log)
+        assert (problems, lines, counts) == ([], {"m1": 1, "m2": 2, "m3": 3, "m4": 4}, [4, 0])
 
 
 @st.composite
 def damaged(draw):
-    """Return lines of which some places were changed, if only a little."""
+    """Return lines with a few small changes."""
     lines = [LINES[at] for at in draw(st.lists(st.integers(0, len(LINES) - 1), max_size=4))]
     block = b"".join(lines).removesuffix(b"\n")
     for _ in range(draw(st.integers(0, 3))):
@@ -84,10 +81,33 @@ def damaged(draw):
 @example(block=GOOD.replace(b"6.5", b"NaN"))
 @example(block=GOOD.replace(b'"more": [', b'"more": [' + b"[" * 5000 + b"]" * 5000 + b","))
 @example(block=GOOD.replace(b"[{}]", b"9" * 5000))
-def test_together_and_one_by_one_lines_give_the_same(block):
-    together, one_by_one = ProblemLog("films"), ProblemLog("films")
-    assert repr(read(block, together)) == repr(read(block, one_by_one, together=False))
-    assert together.counts == one_by_one.counts
+def test_the_verdict_on_a_line_does_not_depend_on_other_lines(block):
+    values, problems, found, n_records, n_blank = read(lines_of(block), ProblemLog("films"))
+    alone = {}
+    for number, line in enumerate(lines_of(block), start=1):
+        alone[number] = read([line], ProblemLog("films"))
+    first = {}
+    for number, (_, _, lines, *_) in alone.items():
+        for movie_id in lines:
+            first.setdefault(movie_id, number)
+    assert found == first
+    kept = [alone[number][0] for number in first.values()]
+    for name in values.keys() - {"lines"}:
+        assert repr(values[name]) == repr([value for one in kept for value in one[name]])
+    duplicates = {number for number, one in alone.items() if one[2]} - set(first.values())
+    expected = {number: one[1][0][1:] for number, one in alone.items() if one[1]}
+    assert {line: rest for line, *rest in problems if rest[2] != "repeated_movie"} == {
+        number: list(rest) for number, rest in expected.items()
+    }
+    assert {line for line, *rest in problems if rest[2] == "repeated_movie"} == duplicates
+    assert n_records == sum(one[3] for one in alone.values())
+    assert n_blank == sum(one[4] for one in alone.values())
+
+
+def test_columns_are_the_same_however_many_rows_are_converted_together(monkeypatch):
+    whole = read(lines_of(GOOD), ProblemLog("films"))
+    monkeypatch.setattr(jsonlines, "ROWS_TOGETHER", 3)
+    assert read(lines_of(GOOD), ProblemLog("films")) == whole
 
 
 @pytest.mark.parametrize("value", [b"null", b"1", b'"text"', b"[]", b"true", b'{"title": null}'])
@@ -101,7 +121,7 @@ def test_values_that_are_no_movie_crash_nothing(value, where):
         "between": LINES[0] + value + b"\n" + LINES[1].removesuffix(b"\n"),
     }[where]
     problem_log = ProblemLog("films")
-    read(block, problem_log)
+    read(lines_of(block), problem_log)
     assert problem_log.n_set_aside == 1
 
 
@@ -110,20 +130,20 @@ def test_a_repeated_key_is_noticed_however_it_is_written(colon):
     twice = b'{"imdb_id":"a","imdb_id"%b"b","title":"t","genres":[],"actors":[]}' % colon
     for line in (twice, twice.replace(b'"imdb_id":"a"', b'"imdb\\u005fid":"a"')):
         problem_log = ProblemLog("films")
-        read(line, problem_log)
+        read([line], problem_log)
         assert [problem.kind for problem in problem_log.problems] == ["repeated_key"]
 
 
 def test_numbers_without_end_are_read_past():
     line = json.dumps(json.loads(LINES[2]) | {"more": 1}).encode()
     problem_log = ProblemLog("films")
-    read(line.replace(b'"more": 1', b'"more": ' + b"1" * 10_000), problem_log)
+    read([line.replace(b'"more": 1', b'"more": ' + b"1" * 10_000)], problem_log)
     assert problem_log.lines == {"m3": 1}
 
 
-def test_movies_taken_in_by_rows_are_those_taken_in_by_columns():
+def test_movies_become_flat_columns():
     problem_log = ProblemLog("films")
-    values = read(GOOD, problem_log)[0]
+    values = read(lines_of(GOOD), problem_log)[0]
     assert values["movie_ids"] == ["m1", "m2", "m3", "m4"]
     assert values["cast_sizes"] == [2, 0, 3, 0]
     assert values["genre_sizes"] == [1, 2, 0, 0]

@@ -55,9 +55,9 @@ BAD_MOMENTS = {
 def test_whenever_an_interrupt_comes_the_command_ends_with_the_documented_code(moment, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import signal, time, weakref\n"
-        "from imdbclust import cli\n"
+        "import imdbclust.commands.diff\n"
         f"def diff(call): {BAD_MOMENTS[moment]}\n"
-        "cli._diff = diff\n"
+        "imdbclust.commands.diff.execute = diff\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "imdbclust", "diff", "one", "other"],
@@ -87,7 +87,7 @@ def test_what_is_tidied_up_after_an_interrupt_is_not_cut_short_by_another(
                 signal.raise_signal(signal.SIGTERM)
             done.append("tidied up")
 
-    monkeypatch.setattr(cli, "_diff", diff)
+    monkeypatch.setattr("imdbclust.commands.diff.execute", diff)
     assert cli.main(["diff", "one", "other"]) == cli.INTERRUPTED
     assert done == ["tidied up"]
     with pytest.raises(KeyboardInterrupt):  # the next one counts again
@@ -101,7 +101,7 @@ def test_an_interrupt_of_which_a_library_makes_another_error_is_one(monkeypatch,
         except KeyboardInterrupt:
             raise ImportError("the extension cannot be loaded") from None
 
-    monkeypatch.setattr(cli, "_diff", diff)
+    monkeypatch.setattr("imdbclust.commands.diff.execute", diff)
     assert cli.main(["diff", "one", "other"]) == cli.INTERRUPTED
     assert capsys.readouterr().err.startswith("imdbclust: interrupted")
 
@@ -109,7 +109,9 @@ def test_an_interrupt_of_which_a_library_makes_another_error_is_one(monkeypatch,
 def test_a_command_that_runs_in_the_background_is_not_interrupted_by_ctrl_c(monkeypatch, capsys):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        monkeypatch.setattr(cli, "_diff", lambda call: signal.raise_signal(signal.SIGINT) or 0)
+        monkeypatch.setattr(
+            "imdbclust.commands.diff.execute", lambda call: signal.raise_signal(signal.SIGINT) or 0
+        )
         assert cli.main(["diff", "one", "other"]) == cli.DONE
     finally:
         signal.signal(signal.SIGINT, before)
@@ -134,7 +136,8 @@ CONTENT = random.Random(0).randbytes(2**18)
 FETCH = """
 import sys
 from pathlib import Path
-from imdbclust import cli, datasets
+from imdbclust.commands import cli
+from imdbclust.datasets import find as datasets
 from imdbclust.datasets import download
 from imdbclust.datasets.registry import Entry, Source
 address, digest, folder = sys.argv[1:4]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imdbclust.commands import cli
-from imdbclust.datasets.imdb_dumps import EVERYTHING, FORMAT, import_dumps
+from imdbclust.datasets.imdb_dumps import import_dumps
+from imdbclust.datasets.imdb_tables import EVERYTHING, FORMAT
 from imdbclust.datasets.made_up import large
 from imdbclust.datasets.made_up.large import LargeSample
 from imdbclust.load import read_corpus
@@ -128,7 +129,7 @@ def test_dumps_have_what_makes_readers_stumble(tmp_path, small_blocks, monkeypat
 
 @pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (5, 5, 4), (5, 5, 26)])
 def test_impossible_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match=r"at least one movie|credits are impossible"):
+    with pytest.raises(ValueError, match=r"must be from 1 to|credits are impossible"):
         LargeSample(*sizes)
 
 

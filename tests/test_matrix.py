@@ -112,7 +112,7 @@ def test_saved_and_read_back_it_is_the_same(incidence, tmp_path):
 
 
 def test_a_matrix_with_other_names_is_refused(incidence):
-    with pytest.raises(ValueError, match="does not go with 7 movie ids"):
+    with pytest.raises(ValueError, match="does not match 7 movie ids"):
         Incidence(incidence.matrix, incidence.movie_ids[1:], incidence.actor_ids)
 
 

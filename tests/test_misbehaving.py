@@ -11,7 +11,7 @@ import nbformat
 import papermill  # noqa: F401 (it imports the engine, which cannot come first)
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from test_html import make_manifest, record, render
+from test_pages import make_manifest, record, render
 
 from imdbclust.commands import cli
 from imdbclust.running import execute, plan

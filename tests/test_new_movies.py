@@ -6,18 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import recipe_of
-from corpora import clustering_of, corpora, toy_corpus
+from corpora import clustering_of, corpora, reduced, toy_corpus
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
-from imdbclust.new_movies import AmbiguousActor, Assigner, smoothed_p_genre_given_cluster
+from imdbclust.new_movies import (
+    AmbiguousActor,
+    Assigner,
+    MovieClusters,
+    smoothed_p_genre_given_cluster,
+)
 from imdbclust.probabilities import count_movies
-from imdbclust.reduction import Embedding, reduce_movies
+from imdbclust.reduction import Embedding
+from imdbclust.running.parameters import settings
 
 
 def embedding_of(corpus) -> Embedding:
@@ -95,11 +103,11 @@ def test_a_genre_given_twice_counts_once(toy):
 
 
 def test_the_text_leaves_out_a_year_that_is_not_known(toy):
-    from imdbclust.commands.assign import _describe
+    from imdbclust.commands.assign import describe
 
     found = toy.assign(["Cy", "z"])
     assert "Six" in found.nearest["title"].tolist()
-    said = _describe(found, toy, {0: "zero", 1: "one"})
+    said = describe(found, toy, {0: "zero", 1: "one"})
     assert "Six" in said
     assert "<NA>" not in said
 
@@ -201,13 +209,115 @@ def test_held_back_movies_get_the_cluster_that_they_had(films):
     corpus = find_dataset(str(films)).read()
     incidence = build_incidence(corpus)
     recipe = recipe_of("recommended")
-    embedding = reduce_movies(incidence, n_components=8, weighting="degree", random_state=1)
+    embedding = reduced(incidence, 8, weighting="degree", random_state=1)
     clustering: Clustering = recipe.cluster(embedding, 1)
     assigner = Assigner(corpus, incidence, embedding, clustering)
     table = assigner.assign_all(corpus)
     placed = clustering.placed
     assert (table["cluster"][placed] == clustering.labels[placed]).all()
     assert (table["cluster"][~placed] == UNPLACED).all()
+
+
+# the estimator
+
+
+@pytest.fixture(scope="module")
+def corpus(films):
+    return find_dataset(str(films)).read()
+
+
+@pytest.fixture(scope="module")
+def fitted(corpus) -> MovieClusters:
+    return MovieClusters(n_clusters=6, n_components=8).fit(corpus)
+
+
+def test_the_estimator_has_the_parameters_of_the_recommended_preset():
+    recommended = settings("recommended", {})
+    for name, value in MovieClusters().get_params().items():
+        assert value == recommended[name], name
+
+
+def test_the_estimator_gives_the_clusters_of_the_recipe(corpus, fitted):
+    recipe = recipe_of("recommended").with_(n_clusters=6, n_components=8)
+    wanted = recipe.fit(build_incidence(corpus), 31337)
+    assert (fitted.labels_ == wanted.labels).all()
+    assert (fitted.cluster_centers_ == fitted.clustering_.centers).all()
+    assert fitted.embedding_.n_components == 8
+
+
+def test_the_estimator_is_cloned_and_its_parameters_set_like_any_of_scikit_learn(corpus, fitted):
+    again = clone(fitted).set_params(n_clusters=3)
+    assert not hasattr(again, "labels_")
+    assert again.fit_predict(corpus).max() == 2
+    assert fitted.get_params()["n_clusters"] == 6
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict([["nm1"]])
+    with pytest.raises(TypeError, match="X must be a Corpus or an Incidence, not list"):
+        clone(fitted).fit([[1, 0]])
+
+
+def test_fitted_movies_are_predicted_to_be_where_they_are(corpus, fitted):
+    incidence = build_incidence(corpus)
+    names = corpus.actors["actor_id"].to_numpy()
+    casts = [names[row.indices].tolist() for row in incidence.matrix]
+    for movies in (corpus, casts, incidence.matrix):
+        assert (fitted.predict(movies) == fitted.labels_).all()
+    by_matrix = clone(fitted).fit(incidence)
+    assert (by_matrix.predict(casts) == fitted.labels_).all()
+    seed = MovieClusters(4, 8, weighting="none", algorithm="MiniBatchKMeans", n_init=3).fit(corpus)
+    assert (seed.predict(corpus) == seed.labels_).all()
+    assert seed.labels_.min() == 0
+
+
+def test_casts_are_given_by_ids_or_names_and_unknown_actors_are_ignored(corpus, fitted):
+    first = corpus.top_actors(2)
+    by_id, by_name = [first[column].tolist() for column in ("actor_id", "name")]
+    found = fitted.predict([by_id, by_name, [*by_name, "Somebody Else"], by_id * 2])
+    assert (found == found[0]).all()
+    assert found[0] >= 0
+    assert fitted.predict([["Somebody Else"], []]).tolist() == [UNPLACED] * 2
+
+
+def test_a_corpus_of_other_movies_is_predicted_by_ids_and_else_by_names(corpus, fitted):
+    first = corpus.actors.iloc[0]
+    builder = CorpusBuilder()
+    builder.add("n1", "By id", [], [(first["actor_id"], "Anybody")])
+    builder.add("n2", "By name", [], [("other id", first["name"])])
+    builder.add("n3", "Unknown", [], [("another", "Anybody Else")])
+    wanted = fitted.predict([[first["actor_id"]]])[0]
+    assert fitted.predict(builder.build()).tolist() == [wanted, wanted, UNPLACED]
+
+
+def test_bad_casts_are_refused():
+    model = MovieClusters(2, 2, weighting="none").fit(toy_corpus())
+    with pytest.raises(AmbiguousActor, match="'Ada' is the name of 2 actors"):
+        model.predict([["Bo", "Ada"]])
+    for text in ("abc", ["abc"]):
+        with pytest.raises(TypeError, match="casts must be a list of lists"):
+            model.predict(text)
+    with pytest.raises(ValueError, match="casts has 3 columns, not 6"):
+        model.predict(build_incidence(toy_corpus()).matrix[:, :3])
+
+
+def test_clusters_are_described_if_there_are_names(corpus, fitted):
+    profiles = fitted.profiles(n_titles=2)
+    assert profiles.summary["movies"].sum() == corpus.n_movies
+    assert profiles.labels().index.tolist() == [*range(6), UNPLACED]
+    with pytest.raises(ValueError, match="fit on a Corpus"):
+        clone(fitted).fit(build_incidence(corpus)).profiles()
+
+
+def test_the_package_exports_what_a_reader_of_the_readme_imports():
+    import imdbclust
+    from imdbclust.load import read_corpus
+
+    assert imdbclust.MovieClusters is MovieClusters
+    assert imdbclust.read_corpus is read_corpus
+    assert {"comparable", "read_table"} < set(dir(imdbclust))
+    assert callable(imdbclust.read_table)
+    assert callable(imdbclust.comparable)
+    with pytest.raises(AttributeError, match="has no attribute 'read_films'"):
+        imdbclust.read_films  # noqa: B018
 
 
 # the command
@@ -248,7 +358,7 @@ def test_the_command_gives_a_table_for_a_file(finished_run, films, capsys):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "give --actor or --genre"),
+        ([], "give --actor and --genre"),
         (["--genre", "Opera"], "no movie has the genre 'Opera'"),
         (["--file", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--actor", "A", "--file", "x.jsonl"], "or else --file"),
@@ -266,8 +376,8 @@ def test_the_command_lists_an_ambiguous_name(tmp_path, capsys, monkeypatch):
     from imdbclust.commands import assign as answers
 
     toy = assigner_of(toy_corpus(), [0, 0, 0, 1, 1, 1, UNPLACED, UNPLACED], 2)
-    monkeypatch.setattr(answers, "_stages", lambda run, out: {})
-    monkeypatch.setattr(answers, "_assigner", lambda stages: toy)
+    monkeypatch.setattr(answers, "_stage_folders", lambda run, out: {})
+    monkeypatch.setattr(answers, "_load", lambda stages: toy)
     assert cli.main(["assign", "toy", "--out", str(tmp_path), "--actor", "Ada"]) == cli.WRONG
     assert "give one of these ids:\n  a: 3 movies" in capsys.readouterr().err
 

@@ -63,6 +63,26 @@ def test_cells_are_short_and_define_nothing(path):
 
 
 @each_notebook
+def test_every_sentence_stands_in_wording(path):
+    for cell in cells_of(path, "code"):
+        for node in ast.walk(ast.parse(source_of(cell))):
+            if isinstance(node, ast.Assign):
+                names = {getattr(target, "id", "") for target in node.targets}
+                shown = [node.value] if names & {"caption", "alt", "text"} else []
+            elif isinstance(node, ast.Call):
+                method = getattr(node.func, "attr", "")
+                shown = [word.value for word in node.keywords if word.arg in ("caption", "alt")]
+                shown += node.args[:1] if method in ("say", "warn") else []
+                shown += node.args[1:2] if method == "check" else []
+            else:
+                continue
+            nodes = [node for value in shown for node in ast.walk(value)]
+            assert not any(isinstance(node, ast.JoinedStr) for node in nodes), source_of(cell)
+            texts = [node.value for node in nodes if isinstance(node, ast.Constant)]
+            assert not [text for text in texts if " " in str(text)], source_of(cell)
+
+
+@each_notebook
 def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
     opening = source_of(cells_of(path)[0])
     assert re.match(r"# .+\?\n", opening)

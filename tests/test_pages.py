@@ -15,7 +15,9 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from imdbclust.display.render import sentence_html, table_html
+from imdbclust.running.pages import checks, filters
 from imdbclust.running.pages import report as html
+from imdbclust.wording import run_summary
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> & \"'"
 SVG = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode()
@@ -26,7 +28,7 @@ FIGURE = (
 TRACEBACK = ["\x1b[31mValueError\x1b[39m", f"----> 1 f()\n\x1b[31mValueError\x1b[0m: {HOSTILE}"]
 CLEAN = (
     '<!doctype html><html lang="en"><head>'
-    f'<meta http-equiv="Content-Security-Policy" content="{html.policy()}"><style>'
+    f'<meta http-equiv="Content-Security-Policy" content="{checks.policy()}"><style>'
     "a{background:url(data:x)}</style></head>"
     '<body><h1 id="a">T</h1><a href="https://example.org">out</a><a href="#a">up</a>'
     '<img src="data:image/png;base64,AA" alt="Sizes of the groups"></body></html>'
@@ -193,8 +195,8 @@ def test_pages_are_complete_documents(pages):
         first = page.head.find(True)
         assert first["http-equiv"] == "Content-Security-Policy"
         assert "default-src 'none'" in first["content"]
-        assert first["content"].endswith(f"script-src '{html.script_hash(html.SCRIPT)}'")
-        assert [script.string for script in page.find_all("script")] == [html.SCRIPT]
+        assert first["content"].endswith(f"script-src '{checks.script_hash(checks.SCRIPT)}'")
+        assert [script.string for script in page.find_all("script")] == [checks.SCRIPT]
         assert len(page.find_all("h1")) == len(page.find_all("main")) == 1
         assert page.find("header")
         assert page.find("footer")
@@ -254,7 +256,7 @@ def test_formulas_of_authors_are_mathml_and_dollars_of_data_are_dollars(tmp_path
 
 @pytest.mark.parametrize("formula", [r"$\nosuchcommand x$", "$x^$"])
 def test_a_formula_that_cannot_be_shown_fails_the_page(tmp_path, formula):
-    with pytest.raises(html.RenderError, match="the formula"):
+    with pytest.raises(checks.RenderError, match="the formula"):
         render_cells(tmp_path, new_markdown_cell(formula))
 
 
@@ -306,7 +308,7 @@ def test_an_error_is_open_and_can_be_linked_to(pages):
     assert text_of(box.find(class_="error-type")) == "ValueError"
     assert box.find(class_="error-message").get_text() == HOSTILE
     assert "----> 1 f()" in box.pre.get_text()
-    assert "What follows was not run." in text_of(box)
+    assert "The cells below were not run." in text_of(box)
     assert box.find_parent(class_="cell").find("details", class_="code").has_attr("open")
     assert page.select_one("main > p.error a")["href"] == "#error"
     hrefs = [a["href"] for a in pages["index.html"].select("#warnings ~ .error a")]
@@ -353,7 +355,7 @@ def test_nothing_of_notebook_chrome_is_left(pages):
 
 def test_hostile_text_stays_text(pages):
     for name, page in pages.items():
-        assert [script.string for script in page.find_all("script")] == [html.SCRIPT], name
+        assert [script.string for script in page.find_all("script")] == [checks.SCRIPT], name
         assert not page.find("img", src="x"), name
         assert HOSTILE in page.get_text(), name
     index = pages["index.html"]
@@ -383,7 +385,7 @@ def test_bare_pictures_need_a_description(tmp_path, kind):
     output = new_output("display_data", {kind: "iVBO"}, metadata={kind: {"alt": 'A "bar"'}})
     assert render_cells(tmp_path, code("1", output)).img["alt"] == 'A "bar"'
     output.metadata.clear()
-    with pytest.raises(html.RenderError, match=r"01_load\.html: a picture without a descr"):
+    with pytest.raises(checks.RenderError, match=r"01_load\.html: a picture without a descr"):
         render_cells(tmp_path, code("1", output))
 
 
@@ -413,18 +415,14 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
     assert links == [f"#{h2['id']}" for h2 in index.find_all("h2")]
 
 
-def metrics(**values):
-    return make_manifest(stages=[record("01_load", metrics={"n_movies": 12345, **values})])
-
-
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("found", "expected"),
     [
         ({}, ""),
         (
             {"n_clusters": 16, "genre_bits": 1.236, "ari_subsamples": None},
-            "12,345 movies form 16 clusters by who plays in them, which tell 1.24 bits about their "
-            "genres. How far they can be trusted was not evaluated.",
+            "12,345 movies fall into 16 clusters by shared cast, with 1.24 bits about genres "
+            "in-sample. Stability was not evaluated.",
         ),
         (
             {
@@ -433,25 +431,29 @@ def metrics(**values):
                 "held_out_bits": 1.16,
                 "unplaced_share": 345 / 12345,
             },
-            "12,000 of 12,345 movies form 16 clusters by who plays in them; found anew on parts of "
-            "the movies they agree by 0.85 (adjusted Rand index: 1 is the same, 0 is chance). The "
-            "cluster in which a cast puts a movie not seen before tells 1.16 bits about its "
-            "genres.",
+            "12,000 of 12,345 movies fall into 16 clusters by shared cast. Refits on random "
+            "subsamples agree with an adjusted Rand index of 0.85 (1 = identical, 0 = chance). For "
+            "held-out movies, the cluster predicted from the cast carries 1.16 bits about genres.",
         ),
     ],
 )
-def test_the_lead_says_what_is_known_and_no_more(told, expected):
-    assert html.lead(metrics(**told)) == expected
+def test_the_lead_says_what_is_known_and_no_more(found, expected):
+    assert run_summary({"n_movies": 12345, **found}) == expected
 
 
-def test_the_lead_ends_with_what_the_decade_does_not_tell():
+def test_the_lead_ends_with_the_bits_beyond_the_decade(tmp_path):
     found = {"n_clusters": 2, "ari_subsamples": 0.5, "held_out_bits": 1, "bits_beyond_decade": 0.34}
-    assert html.lead(metrics(**found)).endswith("genres, 0.34 beyond what its decade tells.")
+    lead = run_summary({"n_movies": 12345, **found})
+    assert lead.endswith("genres and adds 0.34 bits to those of the decade.")
+    manifest = make_manifest(stages=[record("01_load", metrics={"n_movies": 12345, **found})])
+    index = render(tmp_path, manifest)["index.html"]
+    assert text_of(index.main.find("p", class_="finding")) == lead
 
 
 def test_the_lead_knows_no_zero_below_zero():
     names = ("ari_subsamples", "held_out_bits", "bits_beyond_decade")
-    assert "-" not in html.lead(metrics(n_clusters=2, **dict.fromkeys(names, -0.001)))
+    found = {"n_movies": 12345, "n_clusters": 2, **dict.fromkeys(names, -0.001)}
+    assert "-0.00" not in run_summary(found)
 
 
 def test_findings_are_grouped_by_stage(pages):
@@ -465,13 +467,13 @@ def test_findings_are_grouped_by_stage(pages):
     ]
     assert [li.get_text() for li in cards[0].select(".findings li")] == [f"3 films {HOSTILE}"]
     assert text_of(cards[0].find(class_="facts")) == (
-        "Done 3.2 s 210 MB of memory reused from an earlier run"
+        "Done 3.2 s 210MB of memory reused from an earlier run"
     )
     numbers = {text_of(d.dt): text_of(d.dd) for d in cards[0].select(".numbers > div")}
     assert numbers["movies"] == "35,253"
     assert numbers["share full"] == "0.1235"
     assert text_of(cards[4].find(class_="status")) == "Not run"
-    assert text_of(cards[0].summary) == "3 numbers, 1 check"
+    assert text_of(cards[0].summary) == "3 metrics, 1 check"
 
 
 def test_changed_parameters_are_marked_in_words(pages):
@@ -481,7 +483,7 @@ def test_changed_parameters_are_marked_in_words(pages):
     assert text_of(row.th) == f"n_clusters {' '.join(HOSTILE.split())}"
     assert text_of(folded.summary) == "2 parameters at the default"
     assert [text_of(row.th.code) for row in folded.select("tbody tr")] == ["random_state", "tol"]
-    assert "1 of 3 differs from the default." in text_of(pages["index.html"])
+    assert "1 of 3 parameters differs from the default." in text_of(pages["index.html"])
 
 
 def test_what_was_set_by_hand_is_told_from_what_the_preset_sets(tmp_path):
@@ -501,7 +503,7 @@ def test_files_are_linked_where_they_exist(pages):
 
 def test_provenance_says_where_it_comes_from(pages):
     facts = {text_of(d.dt): text_of(d.dd) for d in pages["index.html"].select(".provenance > div")}
-    assert facts["Records"] == "35,253 movies; 2 set aside"
+    assert facts["Records"] == "35,253 movies; 2 skipped"
     assert facts["Seed"] == "random_state = 7"
     assert facts["Code"] == "commit 0123456789ab with uncommitted changes"
     assert facts["SHA-256 of the data"] == "9f" * 32
@@ -536,22 +538,22 @@ def test_same_input_same_bytes(run, pages):
 @pytest.mark.parametrize(
     ("write", "value", "expected"),
     [
-        (html.number, 35253, "35,253"),
-        (html.number, 35253.4, "35,253"),
-        (html.number, 0.00001234, "1.234e-05"),
-        (html.number, True, "yes"),
-        (html.number, None, "–"),
-        (html.number, float("nan"), "nan"),
-        (html.seconds, 0.01, "under 0.1 s"),
-        (html.seconds, 9.96, "10 s"),
-        (html.seconds, 59.7, "1 min 0 s"),
-        (html.seconds, 3790, "1 h 3 min"),
-        (html.memory, 1433.6, "1.4 GB"),
-        (html.when, "2025-11-24T01:13:00+01:00", "24 November 2025, 00:13 UTC"),
-        (html.when, "yesterday", "yesterday"),
-        (html.stage_label, "04_clustering", "Clustering"),
-        (html.plain, "\x1b]8;;http://x\x1b\\a\x1b[38;5;9mb\x1b[0m\x00\r\nc", "ab\nc"),
-        (html.plain, None, ""),
+        (filters.number, 35253, "35,253"),
+        (filters.number, 35253.4, "35,253"),
+        (filters.number, 0.00001234, "1.234e-05"),
+        (filters.number, True, "yes"),
+        (filters.number, None, "–"),
+        (filters.number, float("nan"), "nan"),
+        (filters.seconds, 0.01, "under 0.1 s"),
+        (filters.seconds, 9.96, "10 s"),
+        (filters.seconds, 59.7, "1 min 0 s"),
+        (filters.seconds, 3790, "1 h 3 min"),
+        (filters.FILTERS["memory"], 1433.6, "1.43GB"),
+        (filters.when, "2025-11-24T01:13:00+01:00", "24 November 2025, 00:13 UTC"),
+        (filters.when, "yesterday", "yesterday"),
+        (filters.stage_label, "04_clustering", "Clustering"),
+        (filters.plain, "\x1b]8;;http://x\x1b\\a\x1b[38;5;9mb\x1b[0m\x00\r\nc", "ab\nc"),
+        (filters.plain, None, ""),
     ],
 )
 def test_values_are_written_for_readers(write, value, expected):
@@ -562,7 +564,7 @@ def test_values_are_written_for_readers(write, value, expected):
 
 
 def test_a_clean_page_passes_the_gate():
-    assert html.check_page(CLEAN, page="p.html") == []
+    assert checks.check_page(CLEAN, page="p.html") == []
 
 
 @pytest.mark.parametrize(
@@ -576,11 +578,11 @@ def test_a_clean_page_passes_the_gate():
         ("<style>a{b:url( 'http://x/y' )}</style>", "a style sheet loads"),
         ('<p style="background:url(http://x)">', "the style of p loads"),
         ("<svg><use xlink:href='http://x#y'/></svg>", "use loads"),
-        ("<script>1</script>", "a script that is not ours: '1'"),
-        ("<script type=module>1</script>", "a script that is not ours"),
-        (f"<script>{html.SCRIPT} alert(1)</script>", "a script that is not ours"),
-        ("<script src='data:text/javascript,1'></script>", "a script that is not on"),
-        ("<iframe srcdoc=x></iframe>", "a iframe element"),
+        ("<script>1</script>", "an unknown script: '1'"),
+        ("<script type=module>1</script>", "an unknown script"),
+        (f"<script>{checks.SCRIPT} alert(1)</script>", "an unknown script"),
+        ("<script src='data:text/javascript,1'></script>", "an external script"),
+        ("<iframe srcdoc=x></iframe>", "the element iframe"),
         ('<meta http-equiv="Refresh" content="0;url=http://x">', "meta refresh"),
         ('<a href=" java\nscript:alert(1)">x</a>', "a runs"),
         ('<p onclick="f()">', "p has the handler onclick"),
@@ -592,20 +594,20 @@ def test_a_clean_page_passes_the_gate():
             '<img src="data:x" alt="No description has been provided for this image">',
             "without a description",
         ),
-        ('<p id="a">', "the id 'a' twice"),
+        ('<p id="a">', "duplicate id 'a'"),
         ("<h1>again</h1>", "2 h1 headings"),
         (f"<p>{'é' * 1_000_001}</p>", "2.0 MB, more than 2 MB"),
     ],
 )
 def test_the_gate_finds(added, problem):
-    (found,) = html.check_page(CLEAN.replace("</body>", f"{added}</body>"), page="p.html")
+    (found,) = checks.check_page(CLEAN.replace("</body>", f"{added}</body>"), page="p.html")
     assert found.startswith("p.html: ")
     assert problem in found
 
 
 def test_the_gate_lets_data_pass_that_no_browser_runs():
     data = "<script type='application/json'>{}</script></body>"
-    assert html.check_page(CLEAN.replace("</body>", data), page="p.html") == []
+    assert checks.check_page(CLEAN.replace("</body>", data), page="p.html") == []
 
 
 @pytest.mark.parametrize(
@@ -613,12 +615,12 @@ def test_the_gate_lets_data_pass_that_no_browser_runs():
 )
 def test_the_gate_wants_a_policy_before_anything_else(old):
     for page in (CLEAN.replace(old, "<meta "), CLEAN.replace("<head>", "<head><title>t</title>")):
-        (found,) = html.check_page(page, page="p.html")
-        assert found == "p.html: no content security policy at its top"
+        (found,) = checks.check_page(page, page="p.html")
+        assert found == "p.html: no content security policy at the top"
 
 
 def test_the_gate_wants_a_heading():
-    (found,) = html.check_page(CLEAN.replace("h1", "h2"), page="p.html")
+    (found,) = checks.check_page(CLEAN.replace("h1", "h2"), page="p.html")
     assert found == "p.html: 0 h1 headings instead of one"
 
 
@@ -628,7 +630,7 @@ def test_bad_pages_are_all_named_and_kept_for_inspection(tmp_path):
     (tmp_path / "notebooks" / "02_matrix.ipynb").write_text("{torn")
     save(tmp_path, "03_reduction", new_markdown_cell('# T\n\n<b id="main">x</b>'))
     stages = [record("01_load"), record("02_matrix"), record("03_reduction")]
-    with pytest.raises(html.RenderError) as raised:
+    with pytest.raises(checks.RenderError) as raised:
         html.render_run(tmp_path, make_manifest(stages=stages))
     assert [problem.split(":")[0] for problem in raised.value.problems] == [
         "01_load.html",
@@ -655,7 +657,7 @@ def contrast(one, other):
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_colours_hold_contrast(scheme):
-    css = (html.TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
+    css = (checks.TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"--([\w-]+): (#\w{6})", css.split(":root {")[1 + scheme]))
     on_page = ["text", "muted", "accent", "bad", "code"]
     on_soft = [*on_page, "keyword", "string", "comment", "literal", "name"]
@@ -668,8 +670,8 @@ def test_colours_hold_contrast(scheme):
 
 
 def test_every_class_of_the_highlighter_that_we_colour_exists():
-    css = (html.TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
-    page = html.FILTERS["highlight"]('def f(a: int = 1):  # why\n    return "a" or None')
+    css = (checks.TEMPLATES / "report" / "report.css").read_text(encoding="utf-8")
+    page = filters.FILTERS["highlight"]('def f(a: int = 1):  # why\n    return "a" or None')
     for kind in set(re.findall(r'class="(\w+)"', page)) - {"n", "p", "o", "w", "nf"}:
         assert re.search(rf"\.{kind}\b", css), kind
 

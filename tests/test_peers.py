@@ -12,7 +12,7 @@ from imdbclust.bench import peers as module
 from imdbclust.bench.peers import Method, clusterings, supervised
 from imdbclust.clustering import UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography
-from imdbclust.evaluation.measure import Fitted
+from imdbclust.evaluation.recipe import Fitted
 from imdbclust.matrix import Incidence, build_incidence, shuffle_casts
 
 K = 16

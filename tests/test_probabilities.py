@@ -93,7 +93,7 @@ def test_unplaced_movies_are_a_group_of_their_own_for_every_evidence(corpus):
 @pytest.mark.parametrize(
     ("way", "says"),
     [
-        ("count_posterior", "Pr[cluster | evidence] by Bayes is not the one by counting"),
+        ("count_posterior", "Pr[cluster | evidence] by Bayes' rule differs from the direct count"),
         ("p_cluster", "the total probability over clusters is not Pr[evidence]"),
     ],
 )
@@ -227,7 +227,7 @@ def test_evidence_by_actor_id_or_name(corpus):
 
 
 def test_an_ambiguous_name_lists_the_ids(corpus):
-    with pytest.raises(ValueError, match=r"2 actors, give an id: a \(3 movies\), z \(1 movies\)"):
+    with pytest.raises(ValueError, match=r"2 actors; give an id: a \(3 movies\), z \(1 movie\)"):
         pr.resolve_actor(corpus, "Ada")
 
 
@@ -439,8 +439,8 @@ def test_for_any_casts_probabilities_sum_to_1(data):
     assert np.isfinite(found).all()
     assert (found >= 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, **EXACT)
-    told = new.toarray()[:, model.known].any(axis=1) | (given_too is not None)
-    assert (found[:, -1] == ~told).all()
+    placed = new.toarray()[:, model.known].any(axis=1) | (given_too is not None)
+    assert (found[:, -1] == ~placed).all()
 
 
 def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():

@@ -171,7 +171,7 @@ PROTECTIONS = {
     ),
     "errors of the disk are sentences": Protection(
         "imdbclust/commands/cli.py",
-        "            return _say(_told(error, call), FAILED)\n",
+        "            return say(_describe(error, call), FAILED)\n",
         "            raise\n",
         "tests/test_faults.py::"
         "test_whatever_fails_what_was_there_stays_or_the_new_is_whole[run-ENOSPC]",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from corpora import corpora, incidence_of, recipe_of, reordered, toy_corpus
+from corpora import corpora, incidence_of, recipe_of, reduced, reordered, toy_corpus
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
@@ -19,6 +19,7 @@ from imdbclust.reduction import (
     Embedding,
     largest_gap,
     leading_actors,
+    make_svd,
     map_movies,
     nearest_movies,
     reduce_movies,
@@ -36,13 +37,11 @@ def films():
 
 @pytest.fixture(scope="module")
 def embedding(films):
-    return reduce_movies(films, n_components=8, random_state=1)
+    return reduced(films, 8, random_state=1)
 
 
 def by_degree(incidence, n_components=8, **options):
-    return reduce_movies(
-        incidence, n_components=n_components, weighting="degree", **{"random_state": 1} | options
-    )
+    return reduced(incidence, n_components, weighting="degree", **{"random_state": 1} | options)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +65,7 @@ def linked(rows, regularization):
 def test_hand_solved_two_blocks_have_known_singular_values():
     # three movies of one couple, two movies of another actor: sqrt(3 * 2) and sqrt(2)
     incidence = incidence_of([[1, 1, 0]] * 3 + [[0, 0, 1]] * 2)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     np.testing.assert_allclose(embedding.singular_values, [6**0.5, 2**0.5])
     np.testing.assert_allclose(np.abs(embedding.scores[0]), [2**0.5, 0], atol=1e-12)
     np.testing.assert_allclose(np.abs(embedding.scores[4]), [0, 1], atol=1e-12)
@@ -75,7 +74,7 @@ def test_hand_solved_two_blocks_have_known_singular_values():
 def test_it_is_the_dense_svd_up_to_sign():
     rng = np.random.default_rng(0)
     incidence = incidence_of(rng.random((30, 20)) < 0.3)
-    embedding = reduce_movies(incidence, n_components=4, random_state=0)
+    embedding = reduced(incidence, 4)
     left, values, _ = np.linalg.svd(incidence.matrix.toarray())
     np.testing.assert_allclose(embedding.singular_values, values[:4], rtol=1e-3)
     agreement = np.abs((embedding.scores / embedding.singular_values * left[:, :4]).sum(axis=0))
@@ -90,25 +89,39 @@ def test_values_fall_and_movies_without_a_cast_are_zero(films, embedding):
 
 
 def test_the_seed_decides(films, embedding):
-    again = reduce_movies(films, n_components=8, random_state=1)
-    other = reduce_movies(films, n_components=8, random_state=2)
+    again = reduced(films, 8, random_state=1)
+    other = reduced(films, 8, random_state=2)
     assert (again.scores == embedding.scores).all()
     assert (other.scores != embedding.scores).any()
+
+
+@pytest.mark.parametrize("weighting", ["none", "degree"])
+def test_the_fitted_svd_is_kept_and_the_given_one_left_alone(films, weighting, tmp_path):
+    svd = make_svd(5, weighting=weighting, random_state=9)
+    found = reduce_movies(films, svd, weighting=weighting, regularization=0.3)
+    assert not hasattr(svd, "components_")
+    assert found.svd.get_params() == svd.get_params()
+    assert (found.svd.singular_values_ == found.singular_values).all()
+    wanted = {"n_components": 5, "weighting": weighting, "regularization": 0.3, "random_state": 9}
+    assert found.settings == wanted
+    assert found.first(2).svd is None
+    found.save(tmp_path)
+    assert Embedding.load(tmp_path).svd is None
 
 
 @pytest.mark.parametrize("n_components", [0, -1, 4, 100])
 def test_an_impossible_number_of_components_is_refused(n_components):
     with pytest.raises(ValueError, match=r"5 movies and 3 actors has 1 to 3 components"):
-        reduce_movies(incidence_of([[1, 1, 0]] * 5), n_components=n_components, random_state=0)
+        reduced(incidence_of([[1, 1, 0]] * 5), n_components)
 
 
 def test_a_matrix_without_ones_is_refused():
     with pytest.raises(ValueError, match="no movie has an actor"):
-        reduce_movies(incidence_of(np.zeros((3, 3))), n_components=1, random_state=0)
+        reduced(incidence_of(np.zeros((3, 3))), 1)
 
 
 def test_casts_all_alike_have_no_variance_to_share_and_no_warning():
-    embedding = reduce_movies(incidence_of([[1, 1]] * 4), n_components=1, random_state=0)
+    embedding = reduced(incidence_of([[1, 1]] * 4), 1)
     assert np.isnan(embedding.explained_variance_ratio).all()
     np.testing.assert_allclose(embedding.singular_values, [8**0.5])
 
@@ -121,7 +134,7 @@ def test_scree_accumulates(embedding):
 
 def test_leading_actors_are_those_with_the_largest_loadings():
     incidence = incidence_of([[1, 1, 0]] * 3 + [[0, 0, 1]] * 2)
-    embedding = reduce_movies(incidence, n_components=2, random_state=0)
+    embedding = reduced(incidence, 2)
     leading = leading_actors(embedding, pd.Series(["Ada", "Bo", "Cy"]), n=1)
     assert leading["name"].iloc[1] == "Cy"
     assert leading["name"].iloc[0] in ("Ada", "Bo")
@@ -153,7 +166,7 @@ def test_saved_and_read_back_it_is_the_same(embedding, tmp_path):
 
 
 def test_the_toy_reduces(tmp_path):
-    embedding = reduce_movies(build_incidence(toy_corpus()), n_components=3, random_state=0)
+    embedding = reduced(build_incidence(toy_corpus()), 3)
     assert embedding.scores.shape == (8, 3)
 
 
@@ -275,8 +288,8 @@ def test_by_degree_movies_that_nobody_links_are_refused():
 
 
 def test_an_unknown_weighting_is_refused():
-    with pytest.raises(ValueError, match="weighting is one of none, degree, not 'tfidf'"):
-        reduce_movies(incidence_of(CHAIN), n_components=1, random_state=0, weighting="tfidf")
+    with pytest.raises(ValueError, match="weighting must be one of none, degree, not 'tfidf'"):
+        reduced(incidence_of(CHAIN), 1, weighting="tfidf")
 
 
 def test_by_degree_casts_all_alike_lie_on_one_spot_without_a_warning():

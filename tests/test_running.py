@@ -15,9 +15,11 @@ import pandas as pd
 import pytest
 from conftest import SMALL
 
+from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset, made_up
 from imdbclust.load import Corpus
+from imdbclust.running import publish
 from imdbclust.running import run as running
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
 from imdbclust.running.pages.report import render_run
@@ -91,7 +93,7 @@ def test_runs_of_other_films_or_parameters_are_not_compared(finished_run, recomm
     folder, written = recommended_run, recommended_run / "manifest.json"
     before = written.read_text(encoding="utf-8")
     try:
-        assert [one["name"] for one in running._siblings(finished_run, mine)] == [folder.name]
+        assert [one["name"] for one in publish._siblings(finished_run, mine)] == [folder.name]
         for change in (
             {"dataset": other["dataset"] | {"sha256": "0" * 64}},
             {"given": other["given"] | {"n_clusters": 7}},
@@ -99,9 +101,9 @@ def test_runs_of_other_films_or_parameters_are_not_compared(finished_run, recomm
             {"preset": mine["preset"]},
         ):
             written.write_text(json.dumps(other | change), encoding="utf-8")
-            assert running._siblings(finished_run, mine) == []
+            assert publish._siblings(finished_run, mine) == []
         written.write_text("no json", encoding="utf-8")
-        assert running._siblings(finished_run, mine) == []
+        assert publish._siblings(finished_run, mine) == []
     finally:
         written.write_text(before, encoding="utf-8")
 
@@ -123,7 +125,7 @@ def test_the_run_says_how_stable_its_clusters_are_and_what_the_era_explains(reco
     told = [text for stage in manifest_of(recommended_run)["stages"] for text in stage["headlines"]]
     assert len(told) == 3
     index = (recommended_run / "index.html").read_text(encoding="utf-8")
-    assert "explained by the era" in index
+    assert "The era explains" in index
     for text in told:
         assert html.escape(text, quote=False) in index.replace("&#39;", "'")
     metrics = metrics_of(recommended_run)
@@ -146,10 +148,10 @@ def test_without_evaluation_the_run_says_so(films, finished_run):
     ("given", "sentence"),
     [
         ({"n_clusters": 295, "algorithm": "KMeans", "weighting": "degree"}, "movies to cluster"),
-        ({"algorithm": "kmeans"}, "algorithm is one of"),
-        ({"evaluation": "thorough"}, "evaluation is one of"),
-        ({"regularization": -0.5}, "regularization is at least 0"),
-        ({"prior": 0.0}, "prior is 0.001 to 1000"),
+        ({"algorithm": "kmeans"}, "algorithm must be one of"),
+        ({"evaluation": "thorough"}, "evaluation must be one of"),
+        ({"regularization": -0.5}, "regularization must be at least 0"),
+        ({"prior": 0.0}, "prior must be 0.001 to 1000"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused_before_anything_starts(
@@ -206,9 +208,14 @@ def test_another_number_of_clusters_shares_the_stages_before(films):
     assert same == [True, True, True, False, False]
 
 
-def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, capsys):
+def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, monkeypatch, capsys):
     dataset = made_up(why="No real films are at hand: no connection")
-    running._execute_all([], Store(tmp_path), dataset, ExecutionOptions(), [])
+    monkeypatch.setattr(running, "find_dataset", lambda _: dataset)
+    monkeypatch.setattr(running, "films_of", lambda *_: None)
+    monkeypatch.setattr(running, "check_possible", lambda *_: None)
+    monkeypatch.setattr(running, "execute_locally", lambda *_: None)
+    monkeypatch.setattr(running, "publish", lambda folder, *_: folder)
+    running.run(out=tmp_path, name="none", options=ExecutionOptions(engine="plain"))
     assert "ARE MADE UP. No real films are at hand" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}
     folder = tmp_path / "run"
@@ -232,6 +239,77 @@ def test_keys_follow_the_films_not_their_place(films, tmp_path):
         plan_stages(values, find_dataset(str(films)))[0].key
         != plan_stages(values, find_dataset(str(copy)))[0].key
     )
+
+
+# text cells
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """A copy of the notebooks, in which they may be edited."""
+    from imdbclust.running import parameters, stages
+
+    folder = shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    monkeypatch.setattr(stages, "NOTEBOOKS", folder)
+    monkeypatch.setattr(parameters, "NOTEBOOKS", folder)
+    stages.notebook_of.cache_clear()
+    yield folder
+    stages.notebook_of.cache_clear()
+
+
+def edit(path, change):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    change(notebook["cells"])
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def test_an_edited_text_cell_is_published_and_no_stage_is_executed(finished_run, films, notebooks):
+    def change(cells):
+        texts = [cell for cell in cells if cell["cell_type"] == "markdown"]
+        texts[1]["source"] = ["## A heading of today\n", "\n", "And a *new* sentence."]
+        added = {"cell_type": "markdown", "id": "added", "metadata": {}, "source": "One more cell."}
+        cells.insert(cells.index(texts[2]), added)
+
+    edit(notebooks / "04_clustering.ipynb", change)
+    folder = running.run(
+        dataset=str(films), parameters=SMALL, name="reworded", out=finished_run.parent
+    )
+    assert all(entry["reused"] for entry in manifest_of(folder)["stages"])
+    page = (folder / "04_clustering.html").read_text(encoding="utf-8")
+    assert "A heading of today" in page
+    assert "And a <em>new</em> sentence." in page
+    assert "One more cell." in page
+    cells = json.loads((folder / "notebooks" / "04_clustering.ipynb").read_text())["cells"]
+    before = finished_run / "notebooks" / "04_clustering.ipynb"
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    executed = json.loads(before.read_text(encoding="utf-8"))["cells"]
+    assert code == [cell for cell in executed if cell["cell_type"] == "code"]
+    tags = [cell["metadata"].get("tags", []) for cell in cells]
+    assert tags.index(["injected-parameters"]) == tags.index(["parameters"]) + 1
+    source = json.loads((notebooks / "04_clustering.ipynb").read_text())["cells"]
+    assert [cell for cell in cells if cell["cell_type"] == "markdown"] == [
+        cell for cell in source if cell["cell_type"] == "markdown"
+    ]
+
+
+def test_text_is_merged_around_the_cells_that_papermill_added():
+    def cell(kind, name, *tags):
+        return {"cell_type": kind, "id": name, "source": name, "metadata": {"tags": list(tags)}}
+
+    source = [cell("markdown", "new title"), cell("code", "a", "parameters")]
+    source += [cell("markdown", "new text"), cell("code", "b")]
+    executed = [
+        cell("markdown", "mark", "papermill-error-cell-tag"),
+        cell("markdown", "old title"),
+        cell("code", "a", "parameters"),
+        cell("code", "given", "injected-parameters"),
+        cell("markdown", "old text"),
+        cell("markdown", "error", "papermill-error-cell-tag"),
+        cell("code", "b"),
+    ]
+    merged = [one["id"] for one in publish.with_current_text(executed, source)]
+    assert merged == ["new title", "mark", "a", "given", "new text", "error", "b"]
+    assert publish.with_current_text(executed[:-1], source) == executed[:-1]
 
 
 # what is kept is believed only while its hashes hold
@@ -326,7 +404,7 @@ def test_the_seed_preset_is_the_recipe_of_the_course():
     ("name", "text", "pattern"),
     [
         ("n_cluster", "8", "did you mean n_clusters"),
-        ("from_run", "x", "there is no parameter"),
+        ("from_run", "x", "unknown parameter"),
         ("n_clusters", "eight", "whole number, not 'eight'"),
         ("n_clusters", "8.0", "whole number"),
         ("n_clusters", "1_000", "whole number"),
@@ -337,7 +415,7 @@ def test_the_seed_preset_is_the_recipe_of_the_course():
         ("tol", "inf", "a number"),
         ("random_state", "4294967296", "0 to 4294967295, not"),
         ("on_problem", "ignore", "one of stop, skip"),
-        ("target_genre", "x" * 5000, "too long"),
+        ("target_genre", "x" * 5000, "must be at most 4,000 characters"),
     ],
 )
 def test_a_wrong_value_is_refused_with_a_sentence(name, text, pattern):
@@ -378,7 +456,7 @@ def test_a_declaration_without_a_type_is_refused(tmp_path):
         (["-p", "n_clutsers", "3"], "did you mean n_clusters?"),
         (["-p", "target_genre", "Space Opera"], "no movie has the genre 'Space Opera'"),
         (["-p", "target_actor", "Nobody Atall"], "no actor has the id or the name"),
-        (["--preset", "best"], "no preset 'best'; there is seed"),
+        (["--preset", "best"], "unknown preset 'best'; choose seed or recommended"),
         (["--name", "../up"], "cannot be the name of a run"),
         (["--name", "stages"], "cannot be the name of a run"),
         (["--name", "CON"], "cannot be the name of a run"),
@@ -492,8 +570,8 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     ("code", "pattern"),
     [
         ("import os; os._exit(0)", "DeadKernelError"),
-        ("import os; os.kill(os.getpid(), 9)", "DeadKernelError.*killed, perhaps for want of mem"),
-        ("import os; os.write(2, b'no more\\n'); os._exit(3)", "it last said: no more"),
+        ("import os; os.kill(os.getpid(), 9)", "DeadKernelError.*killed, possibly out of mem"),
+        ("import os; os.write(2, b'no more\\n'); os._exit(3)", "its last output: no more"),
         ("raise SystemExit(0)", "without finishing"),
         ("n_clusters = 99; stage.parameters['n_clusters'] = 99; sizes = summary", "."),
     ],
@@ -520,7 +598,7 @@ def test_interruption_keeps_what_is_finished(films, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(running, "execute_once", interrupt)
     call = ["run", "--dataset", str(films), "--out", str(tmp_path), *small_arguments()]
     assert cli.main(call) == cli.INTERRUPTED
-    assert "goes on from there" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

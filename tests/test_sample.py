@@ -202,16 +202,16 @@ def test_any_size_keeps_the_rules(n_movies, n_actors, n_troupes, signal, castles
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_movies": 0}, "n_movies is at least 1, not 0"),
-        ({"n_actors": 0}, "n_actors is between 1 and"),
-        ({"n_actors": 10**9}, "n_actors is between 1 and"),
-        ({"n_troupes": 0}, "n_troupes is between 1 and n_movies"),
-        ({"n_movies": 3, "n_troupes": 4}, "n_troupes is between 1 and n_movies"),
-        ({"signal": 1.1}, "signal is between 0 and 1, not 1.1"),
-        ({"signal": float("nan")}, "signal is between 0 and 1, not nan"),
-        ({"unrated": -0.1}, "unrated is between 0 and 1"),
-        ({"castless": 1}, "castless is less than 1"),
-        ({"since": 2010, "until": 2009}, "years run from since to until"),
+        ({"n_movies": 0}, "n_movies must be at least 1, not 0"),
+        ({"n_actors": 0}, "n_actors must be from 1 to"),
+        ({"n_actors": 10**9}, "n_actors must be from 1 to"),
+        ({"n_troupes": 0}, "n_troupes must be from 1 to 20,620, not 0"),
+        ({"n_movies": 3, "n_troupes": 4}, "n_troupes must be from 1 to 3, not 4"),
+        ({"signal": 1.1}, "signal must be from 0 to 1, not 1.1"),
+        ({"signal": float("nan")}, "signal must be from 0 to 1, not nan"),
+        ({"unrated": -0.1}, "unrated must be from 0 to 1"),
+        ({"castless": 1}, "castless must be less than 1"),
+        ({"since": 2010, "until": 2009}, "until must be from 2010 to 9999, not 2009"),
     ],
 )
 def test_arguments_out_of_range_are_refused_in_words(arguments, message):

@@ -29,7 +29,7 @@ from imdbclust.commands import cli
 from imdbclust.matrix import Incidence
 from imdbclust.reduction import Embedding
 from imdbclust.running.execute import _as_published
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 from imdbclust.running.parameters import ParameterError, check_values, declared, parse_values
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.store import unfinished

@@ -6,11 +6,11 @@ from scipy.sparse import lil_matrix
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import TruncatedSVD
 
-from imdbclust.clustering import cluster_movies
+from imdbclust.clustering import cluster_movies, make_model
 from imdbclust.datasets.find import find_dataset
 from imdbclust.matrix import build_incidence
 from imdbclust.probabilities import p_cluster
-from imdbclust.reduction import reduce_movies
+from imdbclust.reduction import make_svd, reduce_movies
 
 K_MEANS = {"n_clusters": 16, "n_init": 128, "max_iter": 2048, "tol": 0.5}
 K_MEANS |= {"reassignment_ratio": 0.5, "random_state": 31337}
@@ -50,8 +50,8 @@ def test_same_matrix_labels_and_probabilities(name, request):
 
     ours = build_incidence(corpus)
     assert (theirs.tocsr() != ours.matrix).nnz == 0
-    embedding = reduce_movies(ours, n_components=32, random_state=31337)
+    embedding = reduce_movies(ours, make_svd(32, random_state=31337))
     assert (embedding.scores == reduced).all()
-    clustering = cluster_movies(embedding, **K_MEANS)
+    clustering = cluster_movies(embedding, make_model("MiniBatchKMeans", **K_MEANS))
     assert (clustering.labels == model.labels_).all()
     assert p_cluster(clustering.sizes()).loc[list(shares)].to_dict() == shares

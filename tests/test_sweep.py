@@ -18,7 +18,7 @@ from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
 from imdbclust.running.pages.report import check_page
 from imdbclust.running.specification import read_specification
-from imdbclust.running.store import PART, Store
+from imdbclust.running.store import PART
 
 GRID = """
 preset: recommended
@@ -116,7 +116,7 @@ def test_however_early_it_is_interrupted_it_removes_what_a_killed_one_left(
     (tmp_path / "stages" / f"{PART}04_clustering-killed").mkdir(parents=True)
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
     assert cli.main(call) == cli.INTERRUPTED
-    assert "goes on from there" in capsys.readouterr().err
+    assert "repeat the command to continue" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["grid.yml", "stages"]
 
 
@@ -243,16 +243,13 @@ def test_a_page_that_cannot_be_made_leaves_the_results_and_says_so(
     notebook, swept, films, monkeypatch, capsys
 ):
     source = (NOTEBOOKS / "06_sweep.ipynb").read_text(encoding="utf-8")
-    real = sweeping.execute_stage
 
     def fails(planned, **options):
-        if planned.stage != "sweep":
-            return real(planned, **options)
         error = {"stage": planned.name, "type": "DeadKernelError", "message": "gone", "cell": None}
-        raise sweeping.StageFailed(error, source if notebook is None else notebook, 0.1)
+        raise executing.StageFailed(error, source if notebook is None else notebook, 0.1)
 
-    monkeypatch.setattr(sweeping, "execute_stage", fails)
-    monkeypatch.setattr(Store, "record", _no_page(Store.record))
+    monkeypatch.setattr(executing, "execute_stage", fails)
+    monkeypatch.setattr(executing, "examine", _no_page(executing.examine))
     out = swept.parent
     call = ["sweep", str(out / "grid.yml"), "--dataset", str(films), "--out", str(out)]
     assert cli.main([*call, "--name", f"broken{notebook is None}"]) == cli.FAILED
@@ -263,8 +260,8 @@ def test_a_page_that_cannot_be_made_leaves_the_results_and_says_so(
     assert json.loads((folder / "manifest.json").read_text())["error"]["message"] == "gone"
 
 
-def _no_page(record):
-    return lambda self, planned: None if planned.stage == "sweep" else record(self, planned)
+def _no_page(examine):
+    return lambda path, key: (None, "") if path.name.startswith("06") else examine(path, key)
 
 
 # the notebook

@@ -1,9 +1,10 @@
-"""Settings beside one another: ranks, ties, what matters, agreement; all by hand."""
+"""Comparing settings: ranks, ties, importance and agreement, all solved by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from imdbclust import wording
 from imdbclust.evaluation import sweeps as co
 
 
@@ -25,36 +26,41 @@ def test_settings_are_ranked_by_their_mean_over_seeds():
     assert ranked["repeats"].tolist() == [2, 2, 2]
 
 
+def best_of(ranked):
+    """Return the sentence on the best of some settings, which is by genre bits."""
+    tied = co.tied_with_best(ranked)
+    return wording.best_setting(ranked, tied, co.varied(AXES), "genre_bits")
+
+
 def test_the_best_is_named_with_its_spread_and_the_gap():
-    said = co.best_sentence(co.rank_settings(CLEAR, AXES, "genre_bits"), AXES, "genre_bits")
+    said = best_of(co.rank_settings(CLEAR, AXES, "genre_bits"))
     assert said.startswith("By genre bits, k 8 is best: 2.05 ± 0.071 over 2 seeds.")
-    assert said.endswith("The next, k 16, is 0.5 behind.")
+    assert said.endswith("The next best, k 16, is 0.5 lower.")
 
 
 def test_what_differs_less_than_its_seeds_is_a_tie():
     table = results([(4, 1, 1.0), (4, 2, 1.4), (8, 1, 1.1), (8, 2, 1.5)])
-    said = co.best_sentence(co.rank_settings(table, AXES, "genre_bits"), AXES, "genre_bits")
-    assert "tie with k 4" in said
+    ranked = co.rank_settings(table, AXES, "genre_bits")
+    assert co.tied_with_best(ranked)["k"].tolist() == [4]
+    assert "It ties with k 4: " in best_of(ranked)
 
 
 def test_one_setting_alone_or_none_has_no_runner_up():
     alone = CLEAR[CLEAR["k"] == 4]
-    assert "no other setting" in co.best_sentence(
-        co.rank_settings(alone, AXES, "genre_bits"), AXES, "genre_bits"
-    )
+    assert "It is the only setting" in best_of(co.rank_settings(alone, AXES, "genre_bits"))
     failed = co.rank_settings(CLEAR.assign(status="failed"), AXES, "genre_bits")
-    assert "No setting was finished" in co.best_sentence(failed, AXES, "genre_bits")
+    assert "No setting finished" in best_of(failed)
     only_seeds = co.rank_settings(alone, ("random_state",), "genre_bits")
     assert only_seeds["repeats"].tolist() == [2]
 
 
 def test_importance_of_axes_by_hand():
     table = results([(4, 1, 1.0), (4, 2, 1.0), (8, 1, 3.0), (8, 2, 3.0)])
-    found = co.axis_importance(table, AXES, "genre_bits").set_index("axis")["share"]
+    found = co.importance(table, AXES, ["genre_bits"]).set_index("axis")["genre_bits"]
     assert found["k"] == pytest.approx(1)
     assert found["random_state"] == pytest.approx(0)
-    same = co.axis_importance(table.assign(genre_bits=1.0), AXES, "genre_bits")
-    assert same["share"].isna().all()
+    same = co.importance(table.assign(genre_bits=1.0), AXES, ["genre_bits"])
+    assert same["genre_bits"].isna().all()
 
 
 def test_agreement_of_repeats_and_of_neighbours():
@@ -77,7 +83,7 @@ def test_the_metric_is_the_one_wanted_or_the_first_there_is():
     assert co.choose_metric(CLEAR) == "genre_bits"
     assert co.choose_metric(CLEAR.assign(held_out_bits=1.0)) == "held_out_bits"
     assert co.choose_metric(CLEAR.assign(held_out_bits=1.0), "genre_bits") == "genre_bits"
-    with pytest.raises(ValueError, match="no number 'beauty'"):
+    with pytest.raises(ValueError, match="unknown metric 'beauty'; choose one of"):
         co.choose_metric(CLEAR, "beauty")
     assert co.choose_metric(CLEAR.drop(columns="genre_bits")) == co.ALWAYS
 
@@ -107,7 +113,7 @@ def test_a_grid_has_the_mean_of_every_pair_of_values_and_leads_to_its_first_sett
     assert cells["spread"][0] == pytest.approx(np.sqrt(2))
     assert np.isnan(cells["spread"][1])
     many = results([(k, rank, 1, 1.0) for k in range(13) for rank in (2, 3)], axes=TWO)
-    assert co.grid(many, TWO, ["genre_bits"]) == []  # an axis of 13 values is no side of a table
+    assert co.grid(many, TWO, ["genre_bits"]) == []  # 13 values are too many for a heat map
 
 
 def test_bands_have_a_line_for_each_value_of_the_shortest_other_axis():
@@ -130,13 +136,12 @@ def test_what_matters_is_said_beside_what_is_chance():
     assert shares["k"] == pytest.approx(
         2 * sum((value - 4.7 / 3) ** 2 for value in (1.1, 2.05, 1.55)) / total
     )
-    said = co.importance_sentence(table, "genre_bits")
-    assert (
-        said
-        == "k explains most of genre bits: 97% of its variance; the seed by itself explains 3%."
+    assert wording.axis_importance(shares, "genre_bits", co.SEED) == (
+        "k explains most of the variance of genre bits: 97%. The seed by itself explains 3%."
     )
     same = co.importance(CLEAR.assign(genre_bits=1.0), AXES, ["genre_bits"])
-    assert co.importance_sentence(same, "genre_bits") == "All settings have the same genre bits."
+    said = wording.axis_importance(same.set_index("axis")["genre_bits"], "genre_bits", co.SEED)
+    assert said == "All settings have the same genre bits."
 
 
 def test_agreement_of_the_seeds_stands_beside_each_setting():
@@ -153,8 +158,8 @@ def test_agreement_of_the_seeds_stands_beside_each_setting():
 
 
 def test_metrics_that_grow_by_themselves_are_told_so():
-    assert "held out" in co.caveat("genre_bits")
-    assert co.caveat("held_out_bits") == ""
+    assert "genre_bits" in co.IN_SAMPLE
+    assert "held_out_bits" not in co.IN_SAMPLE
     varying = CLEAR.assign(silhouette=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], ari_seeds=0.5)
     assert co.shown_metrics(varying, "genre_bits") == ["genre_bits", "silhouette"]
 
@@ -163,7 +168,9 @@ def test_the_cheapest_setting_near_the_best_is_named():
     costs = FOUR.assign(
         genre_bits=[1.0, 1, 1, 1, 2.99, 3], seconds_a=[9, 9, 9, 9, 2, 30], seconds_b=1
     )
-    said = co.cost_sentence(costs, "genre_bits")
-    assert "(number 6) would take 31 s alone" in said
+    found = co.costs(costs, "genre_bits")
+    assert found == {"best": 6, "best_seconds": 31, "cheapest": 5, "cheapest_seconds": 3}
+    said = wording.cost("genre_bits", found)
+    assert "(number 6) would take 31 s by itself" in said
     assert "(number 5) takes 3 s" in said
-    assert "nothing is known" in co.cost_sentence(costs.assign(status="failed"), "genre_bits")
+    assert co.costs(costs.assign(status="failed"), "genre_bits") == {}

@@ -1,7 +1,6 @@
 """Tab-separated text without quoting: lines are read as they stand, or set aside by number."""
 
 import gzip
-import hashlib
 
 import pytest
 from hypothesis import given, settings
@@ -85,7 +84,6 @@ def test_ends_of_lines_marks_and_gzip_make_no_difference(read, end, last, mark, 
     file, rows = read(gzip.compress(content, mtime=0) if zipped else content)
     assert [list(row.values()) for row in rows] == [["tt1", "A", "1", 2], ["tt2", "B", "2", 3]]
     assert not file.set_aside
-    assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
 
 
 def test_several_members_and_zeros_at_the_end_are_gzip(read):
@@ -99,18 +97,18 @@ PACKED = gzip.compress(HEADER + b"tt1\tA\t1\n" * 5000, mtime=0)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (PACKED[: len(PACKED) // 2], "break off before their end; download it again"),
-        (PACKED[:-3], "break off before their end"),
-        (PACKED[:-7] + b"x" + PACKED[-6:], "the gzip data are damaged"),
-        (PACKED[:-2] + b"xy", "the gzip data are damaged"),
-        (PACKED + b"more", "the gzip data are damaged"),
+        (PACKED[: len(PACKED) // 2], "the gzip data is damaged: .* ended before"),
+        (PACKED[:-3], "the gzip data is damaged: .* ended before"),
+        (PACKED[:-7] + b"x" + PACKED[-6:], "the gzip data is damaged"),
+        (PACKED[:-2] + b"xy", "the gzip data is damaged"),
+        (PACKED + b"more", "the gzip data is damaged"),
         (b"", "it is empty"),
         (gzip.compress(b"", mtime=0), "it is empty"),
         (HEADER.decode().encode("utf-16"), "UTF-16"),
-        (b"tconst\ttitle\tstartYear\n", "there is no column year; its header reads: tconst, title"),
-        (b"<html>\n", "there is no columns tconst, title, year"),
-        (b"tconst\ttitle\tyear\tyear\n", "there are 2 columns year"),
-        (HEADER + b"a\tb\na\n", r"no line goes with its header: films.tsv:2: wrong number"),
+        (b"tconst\ttitle\tstartYear\n", "missing column year; its header is: tconst, title"),
+        (b"<html>\n", "missing columns tconst, title, year"),
+        (b"tconst\ttitle\tyear\tyear\n", "duplicate column year"),
+        (HEADER + b"a\tb\na\n", r"no line matches the header: films.tsv:2: wrong number"),
     ],
 )
 def test_a_file_that_is_none_is_refused_in_words(read, content, words):
@@ -120,9 +118,9 @@ def test_a_file_that_is_none_is_refused_in_words(read, content, words):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(CorpusError, match="there is no such file"):
+    with pytest.raises(CorpusError, match="no such file"):
         TsvFile(tmp_path / "no.tsv", ["a"]).check_header()
-    with pytest.raises(CorpusError, match="cannot be read"):
+    with pytest.raises(CorpusError, match="this is a folder"):
         TsvFile(tmp_path, ["a"]).check_header()
 
 
@@ -139,7 +137,7 @@ def test_an_engine_that_swallows_errors_can_ask_for_them(read, tmp_path):
         read(b"b\n", ("a",))
     with pytest.raises(CorpusError):
         list(file.batches())
-    assert "there is no column a" in str(file.failure)
+    assert "missing column a" in str(file.failure)
 
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n\r\0"), max_size=8)
@@ -149,15 +147,13 @@ text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n
 @given(
     rows=st.lists(st.lists(text, min_size=3, max_size=3), min_size=1, max_size=30),
     block=st.integers(1, 200),
-    piece=st.integers(1, 100),
 )
-def test_blocks_of_any_size_give_the_same_lines(tmp_path_factory, rows, block, piece):
+def test_blocks_of_any_size_give_the_same_lines(tmp_path_factory, rows, block):
     path = tmp_path_factory.getbasetemp() / "blocks.tsv"
     lines = ["\t".join(row) for row in rows]
     path.write_bytes(HEADER + "".join(f"{line}\n" for line in lines).encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tsv, "BLOCK_BYTES", block)
-        patch.setattr(tsv, "READ_BYTES", piece)
         found = [
             row
             for batch in TsvFile(path, ["tconst", "title", "year"]).batches()

@@ -22,7 +22,7 @@ from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, StageFailed, execute_stage
 from imdbclust.running.kernels import warm
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 from imdbclust.running.parameters import settings
 from imdbclust.running.plan import plan_stages
 from imdbclust.running.run import run
@@ -282,27 +282,27 @@ def test_elsewhere_kernels_are_plain(monkeypatch, no_server, films, tmp_path, ca
     monkeypatch.setattr(warm.sys, "platform", "darwin")
     kernel, why = kernel_and_reason()
     assert kernel == "plain"
-    assert why == "kernels are forked on Linux only, and this is darwin"
+    assert why == "kernels can be forked on Linux only, and this is darwin"
     assert warm._server is None
     call = ["run", "--dataset", str(films), "--out", str(tmp_path), "--engine", "warm"]
     assert cli.main(call) == cli.WRONG
-    assert "engine warm: kernels are forked on Linux only" in capsys.readouterr().err
+    assert "engine warm: kernels can be forked on Linux only" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_engine_in_the_environment_is_refused(monkeypatch, films, tmp_path, capsys):
     monkeypatch.setenv("IMDBCLUST_ENGINE", "steam")
     assert cli.main(["run", "--dataset", str(films), "--out", str(tmp_path)]) == cli.WRONG
-    assert "there is no engine 'steam'; there are auto, warm, plain" in capsys.readouterr().err
+    assert "unknown engine 'steam'; choose auto, warm or plain" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("raise SystemExit('no room')", "the process to fork from did not start: no room"),
+        ("raise SystemExit('no room')", "the fork server did not start: no room"),
         (
             "import threading; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
-            "the process to fork from has 2 threads",
+            "the fork server has 2 threads",
         ),
     ],
 )
@@ -324,15 +324,15 @@ def test_a_thread_that_appears_later_forbids_the_fork(monkeypatch, no_server, tm
     assert line in text
     script.write_text(text.replace(line, "if (n_threads := 1 + len(os.listdir("))
     monkeypatch.setattr(warm, "FORKSERVER", script)
-    assert kernel_and_reason() == ("plain", "the process to fork from has 2 threads")
+    assert kernel_and_reason() == ("plain", "the fork server has 2 threads")
 
 
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"PYTHONUTF8": "1"}, "PYTHONUTF8 is not what it was"),
-        ({"MPLBACKEND": "QtAgg"}, "MPLBACKEND names another backend"),
-        ({"PYTHONPATH": "here"}, "PYTHONPATH has relative paths"),
+        ({"PYTHONUTF8": "1"}, "PYTHONUTF8 has changed since"),
+        ({"MPLBACKEND": "QtAgg"}, "MPLBACKEND is not the backend"),
+        ({"PYTHONPATH": "here"}, "PYTHONPATH contains relative paths"),
     ],
 )
 def test_what_a_fork_could_not_be_is_started_as_usual(environment, reason):
@@ -486,7 +486,7 @@ def test_stock_papermill_gets_warm_kernels_through_private_sockets(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "without encryption" not in done.stderr
     outputs = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[0].outputs
-    assert outputs[0].text.strip().endswith("forkserver.py")
+    assert outputs[0].text.strip().endswith("fork_server.py")
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.ipynb", "out.ipynb"]
 

@@ -166,7 +166,7 @@ def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--workers", "0"], "--workers is at least 1, not 0"),
+        (["--workers", "0"], "--workers must be at least 1, not 0"),
         (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "--workers or --scheduler"),
         (["--scheduler", "nonsense://x"], "no scheduler answers at nonsense://x"),
         (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),
@@ -295,6 +295,6 @@ def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed,
             assert "Traceback" not in said
             assert call.nothing_is_left() == []
             if ended == 130:
-                assert "the same command goes on from there" in said
+                assert "repeat the command to continue" in said
                 assert list(temporary.iterdir()) == unfinished(out) == []
         goes_on_and_ends_well(calls, out, undisturbed, temporary)

@@ -1,7 +1,8 @@
-"""Temporary files and folders: what a killed program left of them, the next one removes.
+"""Atomic writes, and temporary files and folders that are removed even after a kill.
 
-Whoever makes one holds a lock on it, which the system takes away when the maker ends, however that
-happens. A name of the kind whose lock is free is therefore nobody's.
+Every temporary file or folder is locked (flock) by the process that made it, and the system
+releases the lock when that process ends, however it ends. A temporary name whose lock is free is
+therefore abandoned, and the next process that makes one of the same kind removes it.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import IO
 
 _ours: set[Path] = set()
-"""What this process has made and not removed yet."""
+"""Temporary files and folders of this process that still exist."""
 
 DAY = 24 * 3600
 RANDOM = "?" * 8
-"""What `tempfile` puts between the beginning and the end of a name."""
+"""Pattern of the random characters that `tempfile` puts into a name."""
 
 
 @contextmanager
 def temporary(
     parent: Path, prefix: str, suffix: str = "", *, folder: bool = True
 ) -> Iterator[Path]:
-    """Give a temporary folder, or an empty file; it is gone afterwards unless it was renamed.
+    """Create a temporary folder, or an empty file; remove it at the end unless it was renamed.
 
-    What makers that were killed left under names of the same kind is removed first.
+    Abandoned ones of the same kind are removed first.
     """
     remove_abandoned(parent, f"{escape(prefix)}{RANDOM}{escape(suffix)}")
     while True:
@@ -47,7 +48,7 @@ def temporary(
             os.close(handle)
             path = Path(name)
         _ours.add(path)
-        with suppress(FileNotFoundError):  # taken for abandoned before it was locked
+        with suppress(FileNotFoundError):  # removed as abandoned before it was locked
             lock = locked(path, unlockable=True)
             if lock is not None and path.exists():
                 break
@@ -61,7 +62,7 @@ def temporary(
 
 @atexit.register
 def _remove_ours() -> None:
-    """Remove what an interrupt left, that came before somebody saw to it."""
+    """Remove what is left if an interrupt came before a context manager could."""
     for path in _ours:
         _remove(path)
 
@@ -71,19 +72,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def remove_abandoned(parent: Path, pattern: str) -> set[Path]:
-    """Remove files and folders whose makers were killed.
+    """Remove the temporary files and folders of killed processes, by a glob pattern.
 
-    Parameters
-    ----------
-    parent : path
-        Where they lie.
-    pattern : str
-        What their names are like.
-
-    Returns
-    -------
-    set of Path
-        Those that are somebody's, and stay.
+    Those that are in use or belong to another user stay, and are returned.
     """
     used = set()
     for path in parent.glob(pattern):
@@ -100,20 +91,16 @@ def remove_abandoned(parent: Path, pattern: str) -> set[Path]:
 
 
 def locked(path: Path, *, unlockable: bool) -> int | None:
-    """Lock a file or folder until the descriptor is closed or its owner dies; None if it cannot be.
+    """Lock a file or folder until the returned descriptor is closed; None if it cannot be locked.
 
-    Where a file system has no locks, `unlockable` says whether to take it all the same.
-
-    Raises
-    ------
-    FileNotFoundError
-        It is not there.
+    If the file system has no locks, `unlockable` is whether to return a descriptor anyway. A
+    missing file is a FileNotFoundError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise
-    except OSError:  # a link, or somebody else's
+    except OSError:  # a symbolic link, or the file of another user
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,9 +120,9 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that gets its name only when all is written."""
+    """Open a file for an atomic write: it is renamed to `path` when all is written."""
     path = path.resolve()
-    if path.exists() and not path.is_file():  # a folder raises, a device takes what it is given
+    if path.exists() and not path.is_file():  # a folder raises; a device is written to
         with path.open("wb") as file:
             yield file
         return
@@ -143,15 +130,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def beside(path: Path, *, folder: bool) -> AbstractContextManager[Path]:
-    """Give an empty file or a folder for what becomes of a place; it is gone afterwards."""
-    return temporary(path.parent, f".{path.name[:100]}.", ".part", folder=folder)
-
-
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
-    """Give an empty file beside a place; as it is at the end it takes the name, else it is gone."""
-    with beside(path, folder=False) as part:
+    """Create a temporary file next to `path`; rename it to `path` unless an error is raised."""
+    with temporary(path.parent, f".{path.name[:100]}.", ".part", folder=False) as part:
         yield part
         part.chmod(0o644)
         fsync(part)
@@ -160,7 +142,7 @@ def part_of(path: Path) -> Iterator[Path]:
 
 
 def fsync(path: Path) -> None:
-    """Have the disk keep the content of a file, or the names in a folder."""
+    """Flush a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -169,29 +151,27 @@ def fsync(path: Path) -> None:
 
 
 def fsync_all(folder: Path) -> None:
-    """Have the disk keep a folder and all that is below it."""
-    with ThreadPoolExecutor(8) as pool:  # the disk takes eight at once in the time of two
+    """Flush a folder and its contents to disk."""
+    with ThreadPoolExecutor(8) as pool:  # eight at once take as long as two one by one
         list(pool.map(fsync, [*folder.rglob("*"), folder]))
 
 
 CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-"""What systems and file systems say that cannot exchange two folders."""
+"""Error codes of systems and file systems that do not support `exchange`."""
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Have two folders change their places in one step.
+    """Exchange two folders atomically.
 
-    Raises
-    ------
-    OSError
-        One is not there, or `CANNOT_EXCHANGE`.
+    It is an OSError if one of them does not exist or, with a code in `CANNOT_EXCHANGE`, if this is
+    not supported.
     """
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-    here, in_one_step = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    if renameat2(here, os.fsencode(one), here, os.fsencode(other), in_one_step):
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    if renameat2(here, os.fsencode(one), here, os.fsencode(other), swap):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), str(one), None, str(other))
 

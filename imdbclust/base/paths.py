@@ -1,4 +1,4 @@
-"""Where things lie; looked up when asked for, created by nobody here."""
+"""Paths of the repository; nothing is created here."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ DATA = REPOSITORY / "data"
 
 
 def reports() -> Path:
-    """Return the folder for runs: ``reports/``, or what ``IMDBCLUST_REPORTS`` names."""
+    """Return the folder for runs: ``IMDBCLUST_REPORTS`` if it is set, else ``reports/``."""
     return Path(os.environ.get("IMDBCLUST_REPORTS") or REPOSITORY / "reports").absolute()

@@ -1,4 +1,4 @@
-"""Read what people type, and make text safe to print."""
+"""Parse user input, format numbers, and make text safe to print."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": GIGABYTE, "t": 10**12}
 
 
 def shown(text: object, *, keep: str = "") -> str:
-    """Return a text with control characters and unpaired surrogates escaped, except `keep`."""
+    """Return text with control characters and unpaired surrogates escaped, except `keep`."""
     text = str(text)
     if text.isprintable():
         return text
@@ -17,7 +17,7 @@ def shown(text: object, *, keep: str = "") -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8, that is, has no unpaired surrogate."""
+    """Return whether text can be encoded in UTF-8, that is, has no unpaired surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
@@ -32,24 +32,37 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
-def parse_memory(text: str, *, least: int = GIGABYTE) -> int:
-    """Return the number of bytes that a text like ``2GB`` or ``1500 MB`` means.
+def parse_memory(text: str, *, least: int = GIGABYTE, what: str = "memory") -> int:
+    """Return the number of bytes in a text such as ``2GB`` or ``1500 MB``.
+
+    Parameters
+    ----------
+    text : str
+        A number and a decimal unit; upper and lower case are equal.
+    least : int
+        Smallest number of bytes allowed.
+    what : str
+        What the size is of, for the error message.
 
     Raises
     ------
     ValueError
-        The text has another form, or means fewer bytes than `least`.
+        The text has another form, or the size is less than `least`.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
     if not match:
-        raise ValueError(f"memory must be a number and a unit, e.g. 2GB, not {text!r}")
+        raise ValueError(f"{what} must be a number and a unit, e.g. 2GB, not {quoted(text)}")
     n_bytes = int(float(match[1]) * _UNITS[match[2].lower()])
     if n_bytes < least:
-        raise ValueError(f"memory must be at least {byte_size(least)}, not {text.strip()}")
+        raise ValueError(f"{what} must be at least {byte_size(least)}, not {text.strip()}")
     return n_bytes
 
 
 def byte_size(n_bytes: int) -> str:
-    """Return a number of bytes in decimal units: ``512MB``, ``2.5GB``."""
-    unit = "GB" if n_bytes >= GIGABYTE else "MB"
-    return f"{n_bytes / (GIGABYTE if unit == 'GB' else 10**6):.3g}{unit}"
+    """Return a number of bytes in decimal units: ``12kB``, ``512MB``, ``2.5GB``."""
+    size = n_bytes / 1000
+    for unit in ("kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g}{unit}"
+        size /= 1000
+    return f"{size:.3g}TB"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +29,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, normalize
 
 from imdbclust.clustering import UNPLACED, write_movie_to_cluster
-from imdbclust.evaluation.measure import Fitted, Recipe
-from imdbclust.evaluation.measure import _smoothed_shares as smoothed_shares
+from imdbclust.evaluation.held_out import smoothed_shares
+from imdbclust.evaluation.recipe import Fitted, Recipe
 from imdbclust.load import read_corpus
 from imdbclust.matrix import Incidence, build_incidence
 from imdbclust.running.parameters import settings
@@ -85,8 +85,7 @@ class Method:
 
 def our_recipe(preset: str, **changes: int) -> Recipe:
     """Return the recipe of a preset, with some parameters changed."""
-    values = settings(preset, {}) | changes
-    return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
+    return Recipe.from_parameters(settings(preset, changes))
 
 
 def clusterings(n_clusters: int) -> list[Method]:

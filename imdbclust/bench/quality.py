@@ -24,7 +24,19 @@ from imdbclust.bench.peers import Method, clusterings, our_recipe, supervised
 from imdbclust.bench.speed import BenchFailed
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets.find import find_dataset
-from imdbclust.evaluation import measure as ev
+from imdbclust.evaluation.held_out import (
+    genre_bits,
+    log_loss_gain,
+    score_held_out,
+    smoothed_shares,
+)
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit
+from imdbclust.evaluation.stability import (
+    Subsample,
+    over_seeds,
+    over_subsamples,
+    split_movies,
+)
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
 from imdbclust.reduction import check_n_components
@@ -121,7 +133,7 @@ def compare_quality(
         lead=lead_sentences(pd.DataFrame(rows)),
         decade=pd.DataFrame(rows)["decade"].max(),
         n_clusters=n_clusters,
-        share=ev.TRAINED_SHARE,
+        share=TRAINED_SHARE,
         films=films,
         command=command,
     )
@@ -160,9 +172,9 @@ def _check_films(corpus: Corpus, n_clusters: int) -> None:
     """Raise a UserError if our recipes cannot be fitted on a subsample of the films."""
     if corpus.genres.empty:
         raise CorpusError("no movie has a genre, so information about genres cannot be measured")
-    trained = round(ev.TRAINED_SHARE * corpus.n_movies)
+    trained = round(TRAINED_SHARE * corpus.n_movies)
     try:
-        check_n_clusters(n_clusters, round(ev.TRAINED_SHARE * linked_movies(corpus).sum()))
+        check_n_clusters(n_clusters, round(TRAINED_SHARE * linked_movies(corpus).sum()))
         for name in OURS:
             n_components = settings(name, {})["n_components"]
             check_n_components(n_components, (trained, corpus.n_actors))
@@ -220,20 +232,20 @@ def measure(method: Method, films: Films) -> dict:
     return row
 
 
-def _measure_clusters(fit: ev.Fit, films: Films) -> Iterator[dict]:
+def _measure_clusters(fit: Fit, films: Films) -> Iterator[dict]:
     """Yield the columns of a clustering, as they become known."""
     incidence, seed = films.incidence, films.random_state
     whole = fit(incidence, seed)
     sizes = np.bincount(whole.labels[whole.labels != UNPLACED])
     yield {
-        "genre_bits": ev.genre_bits(whole.labels, films.corpus.genre_matrix()[0]).sum(),
+        "genre_bits": genre_bits(whole.labels, films.corpus.genre_matrix()[0]).sum(),
         "largest_cluster": sizes.max() / sizes.sum() if len(sizes) else math.nan,
         "unplaced": (whole.labels == UNPLACED).mean(),
         "n_clusters": int(np.count_nonzero(sizes)),
     }
-    pairs = ev.over_seeds(fit, incidence, whole, n_seeds=films.n_seeds, random_state=seed)
+    pairs = over_seeds(fit, incidence, whole, n_seeds=films.n_seeds, random_state=seed)
     yield {"ari_seeds": pairs["ari"].mean()}
-    subsamples, pairs = ev.over_subsamples(
+    subsamples, pairs = over_subsamples(
         fit, incidence, n_subsamples=films.n_subsamples, random_state=seed
     )
     yield {"ari_subsamples": pairs["ari"].mean(), "ari_subsamples_spread": pairs["ari"].std()}
@@ -247,14 +259,14 @@ def _measure_clusters(fit: ev.Fit, films: Films) -> Iterator[dict]:
     }
 
 
-def _held_out_bits(films: Films, subsample: ev.Subsample) -> pd.Series:
+def _held_out_bits(films: Films, subsample: Subsample) -> pd.Series:
     """Return the bits of each predictor, summed over genres; in batches to bound the memory."""
     corpus, incidence = films.corpus, films.incidence
     new = _with_cast(incidence, subsample.held_out)
     cells = (subsample.fit.n_clusters + 1) * corpus.genre_matrix()[0].shape[1]
     batches = np.array_split(new, max(1, math.ceil(len(new) * cells / BATCH_CELLS)))
     parts = [replace(subsample, held_out=batch) for batch in batches if len(batch)]
-    scores = [ev.tell_held_out(corpus, incidence, part).bits.sum() for part in parts]
+    scores = [score_held_out(corpus, incidence, part).bits.sum() for part in parts]
     bits = [len(part.held_out) * score for part, score in zip(parts, scores, strict=True)]
     return sum(bits) / len(new)
 
@@ -263,12 +275,12 @@ def _measure_supervised(predict: Callable, films: Films) -> Iterator[dict]:
     """Yield the held-out bits of a supervised predictor, on the subsamples of the clusterings."""
     genres, casts, bits = films.corpus.genre_matrix()[0], films.incidence.matrix, []
     for seed in range(films.random_state, films.random_state + films.n_subsamples):
-        trained, held_out = ev._split(casts.shape[0], ev.TRAINED_SHARE, seed)
+        trained, held_out = split_movies(casts.shape[0], TRAINED_SHARE, seed)
         new = _with_cast(films.incidence, held_out)
         has_genre, happened = genres[trained], genres[new].toarray()
         predicted = predict(casts[trained], has_genre, casts[new], seed)
         predicted = np.clip(predicted, CERTAIN, 1 - CERTAIN)
-        bits.append(ev._gain(predicted, ev._smoothed_shares(has_genre), happened).sum())
+        bits.append(log_loss_gain(predicted, smoothed_shares(has_genre), happened).sum())
     yield {"held_out": np.mean(bits)}
 
 

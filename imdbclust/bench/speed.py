@@ -23,6 +23,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+from imdbclust.base.errors import Failure
 from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, counted
 
@@ -64,7 +65,7 @@ NBCONVERT = ("-m", "jupyter", "nbconvert", "--to", "html", "--log-level=ERROR")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class BenchFailed(RuntimeError):
+class BenchFailed(Failure):
     """A measurement failed.
 
     Attributes

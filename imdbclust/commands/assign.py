@@ -1,91 +1,114 @@
-"""The answers of ``imdbclust assign``, as text."""
+"""Assign new movies to the clusters of a run.
+
+RUN is the name of a run, or its folder. Either --actor and --genre describe
+one movie, or FILE contains many; the result is then a table in CSV format.
+Example: imdbclust assign wikipedia-seed --actor "John Wayne" --genre Western
+
+options:
+  --actor ID|NAME       actor of the movie; may be repeated. Unknown actors are
+                        listed and ignored.
+  --genre G             genre of the movie; may be repeated
+  --file FILE           corpus file with new movies
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imdbclust.display.csv_files import read_table, table_csv
-from imdbclust.display.render import UNPLACED, UNPLACED_NAME
-from imdbclust.load import read_corpus
-from imdbclust.new_movies import Assigner, Assignment, amount, load_assigner, titled
-from imdbclust.running.manifest import find_folder, read_manifest, stage_folder
-from imdbclust.running.stages import STAGES
-from imdbclust.running.store import ARTIFACT, TABLES
+from imdbclust.base.errors import UserError
+from imdbclust.base.text import counted, shown
+from imdbclust.commands import common
+from imdbclust.commands.common import Call, CommandParser
 
-SHOWN = 5
-"""So many clusters and genres are named."""
+if TYPE_CHECKING:
+    from imdbclust.new_movies import Assigner, Assignment
 
-
-def assign_one(run: str, actors: Sequence[str], genres: Sequence[str], *, out: Path | None) -> str:
-    """Return what is known of a movie with these actors and genres.
-
-    Raises
-    ------
-    imdbclust.running.manifest.NotARun
-        There is no such finished run, or it is damaged.
-    ValueError
-        An ambiguous name, an unknown genre.
-    """
-    stages = _stages(run, out)
-    assigner = _assigner(stages)
-    return _describe(assigner.assign(actors, genres), assigner, _names(stages["clustering"]))
+MAX_LISTED = 5
+"""Maximum number of clusters and of genres in an answer."""
 
 
-def assign_file(run: str, file: Path, *, out: Path | None) -> str:
-    """Return a table, as CSV, for the movies of a corpus file.
-
-    Raises
-    ------
-    imdbclust.running.manifest.NotARun
-        There is no such finished run, or it is damaged.
-    imdbclust.load.CorpusError
-        The file cannot be used.
-    """
-    assigner = _assigner(_stages(run, out))
-    return table_csv(assigner.assign_all(read_corpus(file)))
+def add_options(parser: CommandParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("run", metavar="RUN")
+    parser.add_argument("--actor", action="append", default=[], metavar="ID|NAME")
+    parser.add_argument("--genre", action="append", default=[], metavar="G")
+    parser.add_argument("--file", type=common.path, metavar="FILE")
+    parser.add_shared(common.out_option)
 
 
-def _stages(run: str, out: Path | None) -> dict[str, Path]:
-    """Return where the stages of a run lie that are needed here."""
+def execute(call: Call) -> None:
+    """Assign the movies, and print where they belong."""
+    if "" in call.actor:
+        raise UserError("--actor must be an id or a name, not empty")
+    if bool(call.file) == bool(call.actor or call.genre):
+        raise UserError("give --actor and --genre, or else --file")
+    from imdbclust.display.csv_files import table_csv
+    from imdbclust.load import read_corpus
+
+    with common.user_values():
+        folders = _stage_folders(call.run, call.out)
+        assigner = _load(folders)
+        if call.file:
+            print(table_csv(assigner.assign_all(read_corpus(call.file))), end="")
+            return
+        found = assigner.assign(call.actor, call.genre)
+    print(shown(describe(found, assigner, _cluster_names(folders["clustering"])), keep="\n"))
+
+
+def _stage_folders(run: str, out: Path | None) -> dict[str, Path]:
+    """Return the folders of the stages of a run that the assignment reads."""
+    from imdbclust.running.manifest import find_folder, read_manifest, stage_folder
+    from imdbclust.running.stages import STAGES
+
     folder = find_folder(run, out)
     manifest = read_manifest(folder)
     return {stage: stage_folder(folder, manifest, stage) for stage in STAGES[:4]}
 
 
-def _assigner(stages: dict[str, Path]) -> Assigner:
-    return load_assigner({stage: folder / ARTIFACT for stage, folder in stages.items()})
+def _load(folders: dict[str, Path]) -> Assigner:
+    from imdbclust.new_movies import load_assigner
+    from imdbclust.running.store import ARTIFACT
+
+    return load_assigner({stage: folder / ARTIFACT for stage, folder in folders.items()})
 
 
-def _names(clustering: Path) -> dict[int, str]:
+def _cluster_names(clustering: Path) -> dict[int, str]:
+    from imdbclust.display.csv_files import read_table
+    from imdbclust.running.store import TABLES
+
     table = read_table(clustering / TABLES / "cluster_profiles.csv")
     return dict(zip(table["cluster"], table["name"], strict=True))
 
 
-def _describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> str:
+def describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> str:
+    """Return an assignment as text."""
+    from imdbclust.display.render import UNPLACED, UNPLACED_NAME
+    from imdbclust.new_movies import titled
+
     def cluster(number: int) -> str:
         return UNPLACED_NAME if number == UNPLACED else f"#{number} {names[number]}"
 
-    who = ", ".join(
-        f"{row.name} ({amount(row.n_movies)})" for row in found.actors.itertuples(index=False)
-    )
-    lines = [f"evidence: {'; '.join(part for part in (who, *found.genres) if part) or 'none'}"]
+    rows = found.actors.itertuples(index=False)
+    actors = ", ".join(f"{row.name} ({counted(row.n_movies, 'movie')})" for row in rows)
+    evidence = "; ".join(part for part in (actors, *found.genres) if part)
+    lines = [f"evidence: {evidence or 'none'}"]
     if found.unknown:
         lines.append(f"unknown, counts for nothing: {', '.join(found.unknown)}")
     if len(found.actors):
         lines.append(f"nearest center: {cluster(found.cluster)}")
     lines += ["", "Pr[cluster | evidence]"]
-    likeliest = found.p_cluster.sort_values(ascending=False, kind="stable")
-    lines += [f"  {p:.3f}  {cluster(number)}" for number, p in likeliest.head(SHOWN).items() if p]
+    likeliest = found.p_cluster.sort_values(ascending=False, kind="stable").head(MAX_LISTED)
+    lines += [f"  {p:.3f}  {cluster(number)}" for number, p in likeliest.items() if p]
     lines += ["", "Pr[genre | evidence], beside Pr[genre]"]
     overall = assigner.counts.genres / assigner.counts.n_movies
-    shares = found.p_genre.head(SHOWN).items()
+    shares = found.p_genre.head(MAX_LISTED).items()
     lines += [f"  {p:.3f}  {genre} ({overall[genre]:.3f})" for genre, p in shares]
     if len(found.nearest):
         lines += ["", "nearest movies"]
         lines += [
             f"  {titled(row.title, row.year)}, cluster {row.cluster}, "
-            f"{row.shared_actors} shared actor{'s' * (row.shared_actors != 1)}"
+            f"{counted(row.shared_actors, 'shared actor')}"
             for row in found.nearest.itertuples()
         ]
     return "\n".join(lines)

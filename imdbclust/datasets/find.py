@@ -1,8 +1,8 @@
-"""Where films come from: named datasets, files of one's own, and the generated sample.
+"""Find films: named datasets, the user's own files, and the generated sample.
 
-A dataset is looked for in ``data/`` and in the folder that the environment variable
-``IMDBCLUST_DATA`` names, and is downloaded only where it is in neither. Whatever the place, a
-file counts only when its hash is the registered one.
+A dataset is searched for in ``data/`` and in the folder that the environment variable
+``IMDBCLUST_DATA`` names, and downloaded only if it is in neither. A file counts only if it has the
+registered hash.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,30 +28,32 @@ if TYPE_CHECKING:
 NAMES = ("auto", "imdb", "wikipedia", "sample")
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
-"""Names of corpus files end in these, or in these and .gz."""
+"""Names of corpus files end in one of these, optionally followed by .gz."""
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
-"""Names of tables of credits end in these, or in these and .gz."""
+"""Names of tables of credits end in one of these, optionally followed by .gz."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Films that are at hand and can be read.
+    """Films that are available and can be read.
 
     Attributes
     ----------
     name : str
         Registered name, or the file's name.
     title : str
-        What the films are, for readers.
+        Description of the films.
+    read_files : callable
+        Returns the corpus; takes `on_problem`.
     licence, url : str
-        Terms of use and address; empty where unknown.
+        Terms of use and address; empty if unknown.
     files : tuple of Path
-        The files to read; none for the generated sample.
+        The files to read; empty for the generated sample.
     synthetic : bool
         Whether the films are made up.
     why : str
-        Why this dataset was taken, where ``auto`` chose it.
+        Why ``auto`` chose this dataset, if it did.
     """
 
     name: str
@@ -65,7 +67,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of the films: of the one file, of the files' hashes, or of the generator's name."""
+        """Hash of the one file, of the hashes of several files, or of the name of the sample."""
         hashes = [file_sha256(path) for path in self.files]
         if len(hashes) == 1:
             return hashes[0]
@@ -74,19 +76,10 @@ class Dataset:
     @property
     def address(self) -> str:
         """The name or path with which :func:`find_dataset` finds these films again."""
-        named = self.name in NAMES
-        return self.name if named else str(self.files[0].absolute())
+        return self.name if self.name in NAMES else str(self.files[0].absolute())
 
     def read(self, *, on_problem: str = "stop") -> Corpus:
-        """Return the corpus, with ``source`` saying where it comes from.
-
-        Raises
-        ------
-        imdbclust.load.CorpusError
-            As :func:`imdbclust.load.read_corpus`.
-        """
-        from dataclasses import replace
-
+        """Return the corpus; its ``source`` is :meth:`describe`. Errors are CorpusErrors."""
         return replace(self.read_files(on_problem=on_problem), source=self.describe())
 
     def describe(self) -> dict:
@@ -98,66 +91,58 @@ class Dataset:
 def find_dataset(name: str = "auto", *, download: bool = True) -> Dataset:
     """Return the dataset of that name, or the corpus file at that path.
 
-    Parameters
-    ----------
-    name : str
-        ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
-        ``.gz``), or ``auto``: ``imdb`` if it is at hand, else ``wikipedia`` if it is, else
-        ``imdb`` downloaded, else ``sample``.
-    download : bool
-        Whether what is not at hand may be downloaded.
+    `name` is ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
+    ``.gz``), or ``auto``: ``imdb`` or else ``wikipedia`` if available, else ``imdb`` downloaded,
+    else ``sample``. `download` is whether a dataset that is not available may be downloaded.
 
     Raises
     ------
     DatasetError
-        An unknown name, a missing file, a file with another hash than the registered one, or
-        a download that did not succeed.
+        An unknown name, a missing file, a file without the registered hash, or a failed download.
     """
-    if name == "auto":
-        return _find_auto(download=download)
     if name == "sample":
         return made_up()
     if name in ("imdb", "wikipedia"):
         source = IMDB if name == "imdb" else WIKIPEDIA
-        return _at_hand(source) or _fetched(source, download=download)
-    return _own_file(name)
+        return _available(source) or _fetched(source, download=download)
+    if name != "auto":
+        return _own_file(name)
+    if found := _available(IMDB) or _available(WIKIPEDIA):
+        return found
+    try:
+        return _fetched(IMDB, download=download)
+    except DatasetError as error:
+        return made_up(why=f"No real films are available: {error}")
 
 
 def fetch(name: str, *, to: Path | None = None) -> list[Path]:
-    """Put the files of a named dataset into ``data/``: copied from a mirror, else downloaded.
+    """Put the files of a named dataset into ``data/``: copied from a mirror, or downloaded.
 
-    Every file is verified before it gets its name; files that are there already are kept.
-    ``imdb-dumps`` change every day: there, what was had is recorded instead, in a manifest.
-    `to` is another folder than ``data/``.
-
-    Raises
-    ------
-    DatasetError
-        An unknown name, or a file that cannot be had or has another hash.
+    Every file is verified before it gets its name; valid existing files are kept. ``imdb-dumps``
+    change every day; their addresses, hashes and dates are recorded in a manifest. `to` replaces
+    ``data/``. An unknown name, or an unavailable or wrong file, is a DatasetError.
     """
     from imdbclust.datasets.download import fetch_changing, fetch_files
 
     sources = {source.name: source for source in (IMDB, WIKIPEDIA, IMDB_DUMPS)}
     if name not in sources:
-        raise UnknownDataset(
-            f"there is no dataset {name!r} to fetch; choose {' or '.join(sources)}"
-        )
+        raise UnknownDataset(f"no dataset {name!r} to fetch; choose {' or '.join(sources)}")
     if name == IMDB_DUMPS.name:
         return fetch_changing(IMDB_DUMPS, to=to or DATA)
     return fetch_files(sources[name], to=to or DATA, mirror=mirror())
 
 
 def mirror() -> Path | None:
-    """Return the folder that ``IMDBCLUST_DATA`` names, if it names one."""
+    """Return the folder that ``IMDBCLUST_DATA`` names, if it is set."""
     folder = os.environ.get("IMDBCLUST_DATA")
     try:
         return Path(folder).expanduser() if folder else None
     except RuntimeError:
-        raise DatasetError(f"IMDBCLUST_DATA is {folder!r}, which is nobody's home") from None
+        raise DatasetError(f"IMDBCLUST_DATA is {folder!r}: no such home directory") from None
 
 
 def made_up(why: str = "") -> Dataset:
-    """Return the made-up films of the size of the course's file."""
+    """Return made-up films of the size of the course's file."""
 
     def generate(*, on_problem: str) -> Corpus:
         from imdbclust.datasets.made_up.sample import make_filmography
@@ -168,18 +153,8 @@ def made_up(why: str = "") -> Dataset:
     return Dataset("sample", title, generate, licence="none needed", synthetic=True, why=why)
 
 
-def _find_auto(*, download: bool) -> Dataset:
-    found = _at_hand(IMDB) or _at_hand(WIKIPEDIA)
-    if found:
-        return found
-    try:
-        return _fetched(IMDB, download=download)
-    except DatasetError as error:
-        return made_up(why=f"No real films are at hand: {error}")
-
-
-def _at_hand(source: Source) -> Dataset | None:
-    """Return a source whose files are all there, verified; None where some are missing."""
+def _available(source: Source) -> Dataset | None:
+    """Return a source if all of its files exist, and verify them; None if one is missing."""
     for folder in filter(None, (DATA, mirror())):
         paths = source.paths_in(folder)
         if all(path.is_file() for path in paths):
@@ -194,25 +169,20 @@ def _at_hand(source: Source) -> Dataset | None:
 
 
 def _fetched(source: Source, *, download: bool) -> Dataset:
+    where = source.entries[0].path
+    advice = f"put {where} into data/ or into a folder that IMDBCLUST_DATA names"
     if not download:
-        raise DatasetError(f"the dataset {source.name} is not at hand; {_advice(source)}")
+        raise DatasetError(f"the dataset {source.name} is not available; {advice}")
     try:
         return _dataset(source, fetch(source.name, to=DATA))
     except DatasetError as error:
-        raise DatasetError(f"{error}; {_advice(source)}") from None
-
-
-def _advice(source: Source) -> str:
-    where = source.entries[0].path
-    return f"put {where} into data/ or into a folder that IMDBCLUST_DATA names"
+        raise DatasetError(f"{error}; {advice}") from None
 
 
 def _dataset(source: Source, paths: list[Path]) -> Dataset:
     def read(*, on_problem: str) -> Corpus:
         if source is IMDB:
-            from imdbclust.load import read_corpus
-
-            return read_corpus(paths[0], on_problem=on_problem)
+            return read_films(paths[0], on_problem=on_problem)
         from imdbclust.datasets.wikipedia import read_wikipedia
 
         return read_wikipedia(paths, on_problem=on_problem)
@@ -221,33 +191,23 @@ def _dataset(source: Source, paths: list[Path]) -> Dataset:
     return Dataset(source.name, source.title, read, files=tuple(paths), **about)
 
 
-def read_films(path: Path, **how) -> Corpus:
-    """Read films of one's own: a table of credits where the name says so, else JSON lines.
+def read_films(path: Path, options=None, **more) -> Corpus:
+    """Read the user's films: a table of credits if its name ends like one, else JSON lines.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    **how
-        As :func:`imdbclust.datasets.credits.read_credits`; ``options`` and ``tell`` are for
-        tables only.
-
-    Raises
-    ------
-    imdbclust.load.CorpusError
-        As the two readers.
+    `options` are the :class:`imdbclust.datasets.credits.TableOptions` of a table; `more` are
+    ``on_problem`` and ``problem_log``, as for :func:`imdbclust.load.read_corpus`.
     """
     if is_table(path):
         from imdbclust.datasets.credits import read_credits
 
-        return read_credits(path, **how)
+        return read_credits(path, options, **more)
     from imdbclust.load import read_corpus
 
-    return read_corpus(path, **{key: how[key] for key in how if key not in ("options", "tell")})
+    return read_corpus(path, **more)
 
 
 def is_table(path: Path) -> bool:
-    """Tell whether a name is that of a table of credits."""
+    """Return whether a name is that of a table of credits."""
     return Path(path.name.removesuffix(".gz")).suffix.lower() in TABLE_ENDINGS
 
 
@@ -265,15 +225,15 @@ def _own_file(name: str) -> Dataset:
 
     try:
         path = Path(name).expanduser()
-        there = bool(name) and path.exists()
-    except (OSError, RuntimeError):  # a name too long, an unknown home
-        there = False
-    if not there:
+        exists = bool(name) and path.exists()
+    except (OSError, RuntimeError):  # the name is too long, or the home directory unknown
+        exists = False
+    if not exists:
         known = ", ".join(NAMES)
         raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
     if is_table(path):
         raise DatasetError(
-            f"{path.name}: a table of credits; make a corpus of it first: "
+            f"{path.name}: a table of credits; convert it first: "
             f"imdbclust import-credits {path.name} --to films.jsonl"
         )
     try:
@@ -282,25 +242,25 @@ def _own_file(name: str) -> Dataset:
     except CorpusError as error:
         raise DatasetError(str(error)) from None
     check_ending(path)
-
-    def read(*, on_problem: str) -> Corpus:
-        from imdbclust.load import read_corpus
-
-        return read_corpus(path, on_problem=on_problem)
-
-    about, called = licence_beside(path), shown(path.name)
-    return Dataset(called, f"films of the file {called}", read, files=(path,), **about)
+    about, name = read_licence(path), shown(path.name)
+    read = partial(read_films, path)
+    return Dataset(name, f"films of the file {name}", read, files=(path,), **about)
 
 
-def licence_beside(path: Path) -> dict[str, str]:
-    """Return licence and address from ``<file>.source.json``, which importers write."""
-    beside = path.with_name(path.name + ".source.json")
-    if not beside.is_file():
+def source_file(path: Path) -> Path:
+    """Return the path of ``<file>.source.json``, in which importers describe a corpus file."""
+    return path.with_name(path.name + ".source.json")
+
+
+def read_licence(path: Path) -> dict[str, str]:
+    """Return licence and address of a corpus file from its `source_file`, if that exists."""
+    path = source_file(path)
+    if not path.is_file():
         return {}
     try:
-        about = json.loads(beside.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DatasetError(f"{beside}: not JSON: {error}") from None
+        raise DatasetError(f"{path}: not JSON: {error}") from None
     if not isinstance(about, dict):
-        raise DatasetError(f"{beside}: a JSON object with licence and url is expected")
+        raise DatasetError(f"{path}: a JSON object with licence and url is expected")
     return {key: str(about[key]) for key in ("licence", "url") if key in about}

@@ -1,8 +1,8 @@
 """Read the decade files of US films that were collected from Wikipedia.
 
 Each file is one JSON array of films with ``title``, ``year``, ``cast`` (names), ``genres`` and
-``href`` (the film's page). Entries of one page are one film, listed again for a re-release or
-in two years; the first is kept, the others are counted.
+``href`` (the film's page). Several entries with one page are one film, listed again for a
+re-release or in two years; the first entry is kept, the rest are counted.
 """
 
 from __future__ import annotations
@@ -34,24 +34,15 @@ class _Film(msgspec.Struct):
 def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus:
     """Read the decade files, in the order given.
 
-    Parameters
-    ----------
-    paths : iterable of path
-        The files.
-    on_problem : {"stop", "skip"}
-        As :func:`imdbclust.load.read_corpus`; ``line`` of a problem is the entry's number.
+    `on_problem` is as for :func:`imdbclust.load.read_corpus`; ``line`` of a problem is the number
+    of the entry. A file that is not a JSON array is a CorpusError.
 
     Returns
     -------
     Corpus
-        A movie's id is its page, or its title and year where it has none; an actor's id is
-        the name, so that two people of one name count as one. Entries that were taken for
-        repetitions are counted in ``notes["repeated_movies"]``.
-
-    Raises
-    ------
-    CorpusError
-        A file that is no JSON array, or a bad entry with ``on_problem="stop"``.
+        A movie's id is its page, or its title and year if it has none. An actor's id is the
+        name, so that two people with one name count as one. Duplicate entries are counted in
+        ``notes["repeated_movies"]``.
     """
     check_on_problem(on_problem)
     problem_log, n_records, n_repeated = ProblemLog(), 0, 0
@@ -68,10 +59,9 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
             movie_id = movie_id_of(film.title, film.year, film.href)
             if movie_id in builder:
                 n_repeated += 1
-            else:
-                actors = [(name, name) for name in film.cast]
-                year = film.year
-                builder.add(movie_id, film.title, film.genres, actors, year=year, line=number)
+                continue
+            cast = [(name, name) for name in film.cast]
+            builder.add(movie_id, film.title, film.genres, cast, year=film.year, line=number)
     problem_log.stop_if(on_problem)
     if n_records == problem_log.n_set_aside:
         raise CorpusError("no film in these files", problem_log.problems)
@@ -79,7 +69,7 @@ def read_wikipedia(paths: Iterable[Path], *, on_problem: str = "stop") -> Corpus
 
 
 def movie_id_of(title: str, year: int, href: str | None) -> str:
-    """Return a film's id: its page where it has one, else its title and year."""
+    """Return a film's id: its page if it has one, else its title and year."""
     return unquote(href) if href else f"{title.replace(' ', '_')}_({year}, no page)"
 
 

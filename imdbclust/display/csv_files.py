@@ -1,9 +1,9 @@
 """Tables as CSV files that programs read exactly and spreadsheets open safely.
 
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula and runs it
-(https://owasp.org/www-community/attacks/CSV_Injection). A title that begins so gets an apostrophe
-in front of it, which spreadsheets show as text. :func:`read_table` takes it away again, so what
-was written comes back. Numbers stay numbers, negative ones too.
+Spreadsheets run a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula
+(https://owasp.org/www-community/attacks/CSV_Injection). Such a text is written with an apostrophe
+in front, which marks it as text. :func:`read_table` removes the apostrophe, so reading returns what
+was written. Numbers, also negative ones, are not changed.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FLOAT_FORMAT = "%.12g"
-"""Digits of a number in a CSV: enough for any use, few enough to be the same on any machine."""
+"""Format of numbers: 12 significant digits are precise enough and the same on all machines."""
 
-# apostrophes before what needs one are doubled up, so that taking one away is always right
+# texts that already have apostrophes get one more, so that removing one restores any text
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def guard(text: str) -> str:
-    """Return text with an apostrophe before it if a spreadsheet would take it for a formula."""
+    """Return a text, with an apostrophe in front if a spreadsheet would treat it as a formula."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 def unguard(text: str) -> str:
-    """Return what :func:`guard` was given."""
+    """Undo :func:`guard`."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def table_csv(frame: pd.DataFrame) -> str:
-    """Return a table as CSV: no index, 12 significant digits, text guarded."""
+    """Return a table as CSV without its index, with 12 significant digits and guarded texts."""
     safe = _texts(frame, guard)
     written = partial(safe.to_csv, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
     text = written()
-    # csv leaves a bare carriage return without quotes, and readers take it for the end of a line
+    # the csv module does not quote a carriage return, and readers treat it as the end of a line
     return written(quoting=csv.QUOTE_ALL) if "\r" in text else text
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as :func:`table_csv` has it."""
-    # a lone half of a surrogate pair, which UTF-8 does not have, becomes a question mark
+    """Write a table as CSV; see :func:`table_csv`."""
+    # UTF-8 cannot encode unpaired surrogates; they become question marks
     path.write_bytes(table_csv(frame).encode("utf-8", errors="replace"))
 
 
 def read_table(path: Path, **options) -> pd.DataFrame:
-    """Read a table that a run wrote, every text as it was.
+    """Read a table that a run wrote, with its original texts.
 
     Parameters
     ----------
     path : Path
         The file.
     **options
-        For :func:`pandas.read_csv`. Without any, ``NA`` and the like are text; an empty cell is
-        missing in a column of numbers, and the empty text in one of texts.
+        Options of :func:`pandas.read_csv`. By default, ``NA`` and the like are texts; an empty cell
+        is a missing value in a column of numbers, and the empty text in a column of texts.
     """
     import pandas as pd
 
@@ -71,7 +71,7 @@ def read_table(path: Path, **options) -> pd.DataFrame:
 
 
 def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """Return the table with every text in it changed, those of the header too."""
+    """Return a table with every text changed, including its header."""
     import pandas as pd
 
     def changed(value: object) -> object:

@@ -1,115 +1,101 @@
-"""Why a value is missing: for every column of every table that may have gaps, in words.
+"""Reasons for missing values, for every column of every table that may have any.
 
-A gap is a missing number or an empty text. What is said here stands below the table on its page,
-and beside its file on the index of the run, but only where there is a gap.
+A value is missing if it is a missing number or an empty text. Pages show the reasons below a table,
+and the index of a run next to its file, but only if values are missing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imdbclust.base.text import counted
+
 if TYPE_CHECKING:
     import pandas as pd
 
 ROWS, REST = "no rows", "all other columns"
-"""In place of a column: why there is no row at all, and why any column not named has gaps."""
+"""Keys instead of a column: the reason for an empty table, and for all columns not listed."""
 
-_EMPTY_CLUSTER = "the cluster has no movie"
-_NO_RATING = "no movie there has a rating"
-_UNDEFINED = "no numbers are there to work it out from: too few movies, or all of them alike"
-_FAILED = "the setting failed before this was measured, or it is not defined there"
+_EMPTY = "the cluster is empty"
+_ONE_CLUSTER = "there is only one cluster"
+_NO_RATING = "none of the movies has a rating"
+_UNDEFINED = "undefined, because there are too few movies or they are all alike"
+_FAILED = "the setting failed before this was measured, or it is undefined for the setting"
 
-EVERYWHERE = {"year": "the year is not known", "votes": "no votes are known"}
-"""Reasons by column, in any table."""
+EVERYWHERE = {"year": "the year is unknown", "votes": "the number of votes is unknown"}
+"""Reasons by column, for any table."""
 
 REASONS: dict[str, dict[str, str]] = {
-    "load_notes": {ROWS: "nothing out of the ordinary was read"},
-    "problems": {ROWS: "no record had to be set aside"},
+    "load_notes": {ROWS: "the input had no irregularities"},
+    "problems": {ROWS: "no record was skipped"},
     "movies_per_year": {ROWS: "no movie has a year"},
     "leader_genres": {ROWS: "none of the actor's movies has a genre"},
-    "scree": dict.fromkeys(
-        ("share", "cumulative_share"), "all casts are alike, so there is no variance to share"
-    ),
+    "scree": dict.fromkeys(("share", "cumulative_share"), "all casts are alike: no variance"),
     "cluster_profiles": {
-        "actors": "no actor is more frequent there than among all movies",
-        "genres": "no genre is more frequent there than among all movies",
+        "actors": "no actor is more frequent in the cluster than overall",
+        "genres": "no genre is more frequent in the cluster than overall",
         "years": "none of its movies has a year",
-        "titles": _EMPTY_CLUSTER,
+        "titles": _EMPTY,
     },
-    "cluster_sizes": {"share": _EMPTY_CLUSTER},
-    "cluster_actors": {ROWS: "no actor is more frequent in a cluster than among all movies"},
-    "cluster_genres": {ROWS: "no genre is more frequent in a cluster than among all movies"},
+    "cluster_sizes": {"share": _EMPTY},
+    "cluster_actors": {ROWS: "no actor is more frequent in a cluster than overall"},
+    "cluster_genres": {ROWS: "no genre is more frequent in a cluster than overall"},
     "cluster_decades": {ROWS: "no movie has a year"},
-    "typical_movies": dict.fromkeys(("next_cluster", "next_distance"), "there is one cluster only"),
-    "neighbouring_clusters": {ROWS: "there is one cluster only"},
-    "map": {ROWS: "there is no map, as the notebook before says"},
-    "stability": {
-        "spread": "one pair has no spread",
-        REST: "the fits have no placed movie in common",
-    },
-    "stability_pairs": {"ari": "the two fits have no placed movie in common"},
+    "typical_movies": dict.fromkeys(("next_cluster", "next_distance"), _ONE_CLUSTER),
+    "neighbouring_clusters": {ROWS: _ONE_CLUSTER},
+    "map": {ROWS: "the map could not be drawn; the reduction notebook says why"},
+    "stability": {"spread": "a single pair has no spread", REST: "the fits share no placed movie"},
+    "stability_pairs": {"ari": "the two fits share no placed movie"},
     "information": {REST: _UNDEFINED},
     "information_by_genre": {REST: _UNDEFINED},
     "nulls": {
-        "spread": "there is one null only",
-        "z": "there are fewer than five nulls, or they do not differ",
-        "p": "there are fewer than five nulls",
+        "spread": "a single null model has no spread",
+        "z": "there are fewer than five null models, or they are identical",
+        "p": "there are fewer than five null models",
         REST: _UNDEFINED,
     },
     "split_in_time": {REST: _UNDEFINED},
     "choice": {
-        ROWS: "too few movies for any other number",
-        "value": "not defined there: one cluster, or none with two movies",
+        ROWS: "there are too few movies for another number",
+        "value": "undefined for one cluster, and if no cluster has two movies",
     },
     "supported_n_clusters": {
         ROWS: "nothing could be measured",
-        "at_chosen": "the chosen number itself could not be tried on parts of the movies",
+        "at_chosen": "the chosen number could not be tried on random subsamples",
     },
-    "p_genre_given_cluster": {REST: _EMPTY_CLUSTER},
-    "associations": {
-        "lift_strata": "none is expected, so there is nothing to divide by",
-        REST: _EMPTY_CLUSTER,
-    },
-    "lift": {REST: _EMPTY_CLUSTER},
-    "bayes_genre": {"likelihood": _EMPTY_CLUSTER},
-    "bayes_genre_and_actor": {
-        "likelihood": _EMPTY_CLUSTER,
-        "posterior": "no movie has both, so nothing follows from it",
-    },
-    "new_movie_nearest": {
-        ROWS: "the cast, or the genre, leads to no movie with coordinates",
-    },
-    "coverage": {REST: "there are no movies to look at"},
-    "new_movies": {REST: "no movie held out is placed"},
+    "p_genre_given_cluster": {REST: _EMPTY},
+    "associations": {"lift_strata": "the expected number of movies is zero", REST: _EMPTY},
+    "lift": {REST: _EMPTY},
+    "bayes_genre": {"likelihood": _EMPTY},
+    "bayes_genre_and_actor": {"likelihood": _EMPTY, "posterior": "no movie has both"},
+    "new_movie_nearest": {ROWS: "the cast and the genre lead to no movie with coordinates"},
+    "coverage": {REST: "there are no held-out movies"},
+    "new_movies": {REST: "no held-out movie is placed"},
     "ratings": dict.fromkeys(("mean_rating", "mean_votes"), _NO_RATING),
     "expected_rating": {
-        "through_clusters": "no movie of a cluster that has the genre is rated",
-        "direct": "no movie of the genre is rated",
+        "through_clusters": "no movie of a cluster with the genre has a rating",
+        "direct": "no movie of the genre has a rating",
     },
     "mention_p_genre_given_cluster": {REST: "no movie of the cluster has a genre"},
     # of a sweep
-    "ranked_settings": {
-        ROWS: "no setting was finished",
-        "spread": "one seed has no spread",
-        REST: _FAILED,
-    },
-    "axis_importance": {ROWS: "no setting was finished", REST: "all settings have the same value"},
+    "ranked_settings": {ROWS: "no setting finished", "spread": "one seed only", REST: _FAILED},
+    "axis_importance": {ROWS: "no setting finished", REST: "all settings have the same value"},
     "agreement": {ROWS: "no two settings differ on one axis only"},
     "agreement_pairs": {ROWS: "no two settings differ on one axis only"},
     "settings": {"error": "the setting did not fail", REST: _FAILED},
-    "heat": {"spread": "one setting has no spread", REST: _FAILED},
+    "heat": {"spread": "a single setting has no spread", REST: _FAILED},
 }
 """Reasons by table and column."""
 
 
-def gaps(column: pd.Series) -> pd.Series:
-    """Tell of each value whether it is missing, or an empty text."""
+def is_missing(column: pd.Series) -> pd.Series:
+    """Return for each value whether it is missing or an empty text."""
     missing = column.isna()
     return missing if column.dtype.kind in "biuf" else missing | column.eq("").fillna(True)
 
 
 def explained(frame: pd.DataFrame, table: str) -> list[str]:
-    """Return why values are missing from a table, or all of its rows; empty where nothing is.
+    """Return why a table lacks values or rows.
 
     Parameters
     ----------
@@ -121,19 +107,19 @@ def explained(frame: pd.DataFrame, table: str) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each reason, with the columns that it is about.
+        One sentence for each reason, with its columns; empty if nothing is missing.
     """
     reasons = EVERYWHERE | REASONS.get(table, {})
     if frame.empty:
-        return [f"There are no rows: {reasons[ROWS]}."] if ROWS in reasons else []
+        return [f"No rows: {reasons[ROWS]}."] if ROWS in reasons else []
     columns: dict[str, list[str]] = {}
     for place, name in enumerate(map(str, frame.columns)):
         reason = reasons.get(name, reasons.get(REST))
-        if reason and gaps(frame.iloc[:, place]).any():
-            columns.setdefault(reason, []).append(name)
+        if reason and is_missing(frame.iloc[:, place]).any():
+            columns.setdefault(reason, []).append(name.replace("_", " "))
     return [f"Missing in {_listed(names)}: {reason}." for reason, names in columns.items()]
 
 
-def _listed(names: list[str], most: int = 8) -> str:
-    more = [f"{len(names) - most:,} more"] if len(names) > most else []
-    return ", ".join([*(name.replace("_", " ") for name in names[:most]), *more])
+def _listed(names: list[str], limit: int = 8) -> str:
+    text = ", ".join(names[:limit])
+    return f"{text} and {counted(len(names) - limit, 'other')}" if len(names) > limit else text

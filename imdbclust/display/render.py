@@ -1,12 +1,12 @@
-"""What notebooks display, as HTML in which text from the data is always text.
+"""HTML of what notebooks display, in which text from the data is always text.
 
-Everything is escaped here, once; nothing is markup, script or mathematics because a title or a
-name looks like it.
+Everything is escaped here, once: a title or a name never becomes markup, script or mathematics.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import math
 import re
@@ -16,63 +16,87 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import jinja2
     import pandas as pd
     from matplotlib.figure import Figure
 
 PLAIN_INTEGERS = (
     "year", "decade", "cluster", "component", "rank", "line", "since", "until", "random_state",
 )  # fmt: skip
-"""Columns whose whole numbers are names rather than amounts: no thousands separators."""
-
+"""Columns of integers that are names rather than amounts: no thousands separators."""
 
 MAX_COLUMNS = 40
-"""So many columns of a table are shown; nobody reads more, and all are in the CSV."""
+"""Maximum number of columns on a page; the CSV has all of them."""
 
 MAX_ROWS = 200
-"""A table with a `head` is on the page as a whole, in a window, up to so many rows."""
-
-LAB_STYLE = (
-    "<style>.jp-RenderedHTMLCommon .table :is(th,td,caption):not(.number){text-align:left}</style>"
-)
-"""JupyterLab sets all of a table to the right; only its numbers belong there."""
+"""Maximum number of rows of a table that is shown completely although it has a `head`."""
 
 MAX_TEXT = 200
-"""So many characters of a cell are shown; all are in the CSV."""
+"""Maximum number of characters of a cell on a page; the CSV has all of them."""
 
 SORTED_FROM = 9
-"""With so many rows or more, a table that is on the page as a whole can be sorted there."""
+"""Minimum number of rows of a complete table that readers can sort."""
 
 DOTS_PER_INCH = 150
-"""Of the parts of a figure that are images."""
+"""Resolution of the rasterised parts of a figure."""
 
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
-"""The cluster of unplaced movies, and what readers see in its place."""
+"""The cluster of unplaced movies, and its name for readers."""
 
+BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Table for `str.translate` that removes what changes the direction of the text after it."""
 
-# what turns the direction of the text that follows, up to the end of its paragraph
-TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-# characters that are not shown, or not allowed in HTML: their pictures, else a question mark
+# control characters get their pictures; others that HTML does not allow get a question mark
 _PICTURES = (
     {code: 0x2400 + code for code in range(0x20) if code not in (0x09, 0x0A)}
     | {0x7F: 0x2421}
     | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
 )
 
+_SVG_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', re.DOTALL)
+"""Width and height of a figure, in points."""
 
-def readable(text: str) -> str:
-    """Return text in which control characters are to be seen, and none turns what follows it."""
-    return text.translate(_PICTURES | TURNS)
+# JupyterLab aligns whole tables to the right and has no style sheet of ours
+_TABLE = """
+{% set scrolls = rows | length > n_visible %}
+<figure class="table" id="table-{{ name }}">
+<style>.jp-RenderedHTMLCommon .table :is(th,td,caption):not(.number){text-align:left}</style>
+<div class="scroll" tabindex="0" role="region" aria-label="{{ caption }}"
+{% if scrolls %}style="max-height:{{ 2 * n_visible + 6 }}em;overflow:auto"{% endif %}>
+<table {{ 'class=full' if sortable }}><caption>{{ caption }}</caption><thead>
+{% if column_axis %}
+<tr><td></td><th scope="colgroup" colspan="{{ columns | length - 1 }}">{{ column_axis }}</th></tr>
+{% endif %}
+<tr>{% for heading, css, _ in columns %}<th scope="col"{{ css | safe }}>{{ heading }}</th>
+{%- endfor %}</tr>
+</thead><tbody>
+{% for row in rows %}
+<tr {{ 'class=more' if loop.index > n_visible }}>{{ row | safe }}</tr>
+{% else %}
+<tr class="none"><td colspan="{{ columns | length or 1 }}">none</td></tr>
+{% endfor %}
+</tbody></table></div>
+{% if scrolls %}
+<p class="printed" hidden>The first {{ n_visible }} of {{ rows | length }} rows.</p>
+{% endif %}
+{% for note in notes %}<p class="note">{{ note }}</p>{% endfor %}
+<a class="csv" href="tables/{{ name }}.csv">{{ name }}.csv</a></figure>"""
 
 
 def sentence_html(text: str, kind: str) -> str:
     """Return a paragraph of the class `kind`: ``finding``, ``text``, ``check`` or ``warning``."""
-    said = "<strong>Warning:</strong> " if kind == "warning" else ""
-    return f'<p class="{kind}">{said}{escape(readable(text))}</p>'
+    prefix = "<strong>Warning:</strong> " if kind == "warning" else ""
+    return f'<p class="{kind}">{prefix}{escape(readable(text))}</p>'
 
 
 def text_html(text: str) -> str:
-    """Return text as it stands, line by line."""
+    """Return preformatted text."""
     return f'<pre class="stream" tabindex="0">{escape(readable(text))}</pre>'
+
+
+def readable(text: str) -> str:
+    """Return text with control characters made visible and without changes of direction."""
+    return text.translate(_PICTURES | BIDI_CONTROLS)
 
 
 def table_html(
@@ -84,7 +108,7 @@ def table_html(
     links: dict[str, list[str]] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """Return a table with caption, scoped headers and a link to its CSV.
+    """Return a table with a caption, scoped headers and a link to its CSV.
 
     Parameters
     ----------
@@ -93,57 +117,34 @@ def table_html(
     caption : str
         What the table shows.
     name : str
-        Name of the CSV, without ending.
+        Name of the CSV, without the extension.
     head : int, optional
-        Have so many rows in sight. Up to `MAX_ROWS` rows the others are reached by scrolling
-        within the table; of a longer one they are in the CSV only, as the caption says.
+        Number of visible rows. Up to `MAX_ROWS` rows, the rest can be scrolled to within the table;
+        of a longer table only the CSV has the rest, as the caption says.
     links : dict, optional
-        For a column, the relative address that each of its cells leads to.
+        By column, the relative address that each cell links to.
     notes : sequence of str
-        Sentences below the table, such as why values are missing.
+        Sentences below the table, such as reasons for missing values.
     """
-    whole = head is None or len(frame) <= MAX_ROWS
-    shown = (frame if whole else frame.head(head)).iloc[:, :MAX_COLUMNS]
-    caption = readable(caption)
-    if not whole:
-        caption = f"{caption} (first {len(shown)} of {len(frame):,} rows)"
+    complete = head is None or len(frame) <= MAX_ROWS
+    shown = (frame if complete else frame.head(head)).iloc[:, :MAX_COLUMNS]
+    if not complete:
+        caption += f" (first {len(shown)} of {len(frame):,} rows)"
     if shown.shape[1] < frame.shape[1]:
-        caption = f"{caption} (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
+        caption += f" (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
     names = [str(column) for column in shown.columns]
-    columns = [_column(shown.iloc[:, place], name) for place, name in enumerate(names)]
-    for column, addresses in (links or {}).items():
-        texts = columns[names.index(column)][1]
-        linked = zip(texts, addresses, strict=False)
-        texts[:] = [f'<a href="{escape(address)}">{text}</a>' for text, address in linked]
-    header = "".join(
-        f'<th scope="col"{css}>{escape(readable(_cut(_heading(name))))}</th>'
-        for name, (css, _) in zip(names, columns, strict=True)
+    columns = [
+        _column(shown.iloc[:, place], name, first=place == 0, links=(links or {}).get(name, ()))
+        for place, name in enumerate(names)
+    ]
+    return _render_table(
+        columns,
+        name=name,
+        caption=caption,
+        notes=notes,
+        n_visible=len(shown) if head is None else head,
+        sortable=complete and len(shown) >= SORTED_FROM,
     )
-    cells = zip(*(_cells(column, place) for place, column in enumerate(columns)), strict=True)
-    in_sight = len(shown) if head is None else head
-    rows = "".join(
-        f"<tr{' class=more' if place >= in_sight else ''}>{''.join(row)}</tr>"
-        for place, row in enumerate(cells)
-    )
-    if frame.empty:
-        rows = f'<tr class="none"><td colspan="{max(len(names), 1)}">none</td></tr>'
-    window = printed = ""
-    if len(shown) > in_sight:  # styled here, since JupyterLab has not the pages' style sheet
-        window = f' style="max-height:{2 * in_sight + 6}em;overflow:auto"'
-        printed = f'<p class="printed" hidden>The first {in_sight} of {len(frame):,} rows.</p>'
-    full = ' class="full"' if whole and len(shown) >= SORTED_FROM else ""
-    text, file = escape(caption), escape(name)
-    return (
-        f'<figure class="table" id="table-{file}">{LAB_STYLE}'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}"{window}>'
-        f"<table{full}><caption>{text}</caption>"
-        f"<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table></div>{printed}{_notes(notes)}"
-        f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
-    )
-
-
-def _notes(notes: Sequence[str]) -> str:
-    return "".join(f'<p class="note">{escape(readable(note))}</p>' for note in notes)
 
 
 def heat_html(
@@ -154,17 +155,17 @@ def heat_html(
     links: dict[int, str],
     notes: Sequence[str] = (),
 ) -> str:
-    """Return a table whose cells are shaded by their value, each a link.
+    """Return a table whose cells are shaded by their value and link to a page.
 
     Parameters
     ----------
     cells : DataFrame
         ``row_axis``, ``row``, ``column_axis``, ``column``, ``mean``, ``spread``, ``first``: one row
-        a cell, as of :func:`imdbclust.evaluation.sweeps.grid`. What is missing is an empty cell.
+        for each cell, from :func:`imdbclust.evaluation.sweeps.grid`. Other cells are empty.
     caption : str
         What the cells show.
     name : str
-        Name of the CSV, without ending.
+        Name of the CSV, without the extension.
     links : dict
         Addresses by ``first``.
     notes : sequence of str
@@ -186,42 +187,55 @@ def heat_html(
             f'<a href="{escape(links[one.first])}">{texts[row, column]}</a>{spread}</td>'
         )
 
-    row_axis, column_axis = (
-        escape(_heading(cells[axis].iloc[0])) for axis in ("row_axis", "column_axis")
+    row_axis, column_axis = (_heading(cells[axis].iloc[0]) for axis in ("row_axis", "column_axis"))
+    names = [f'<th scope="row">{escape(str(row))}</th>' for row in rows]
+    number = ' class="number"'
+    return _render_table(
+        [
+            (row_axis, "", names),
+            *((str(one), number, [cell(row, one) for row in rows]) for one in columns),
+        ],
+        name=name,
+        caption=caption,
+        notes=notes,
+        column_axis=column_axis,
+        n_visible=len(rows),
     )
-    header = "".join(f'<th scope="col" class="number">{escape(str(one))}</th>' for one in columns)
-    body = "".join(
-        f'<tr><th scope="row">{escape(str(row))}</th>'
-        f"{''.join(cell(row, column) for column in columns)}</tr>"
-        for row in rows
+
+
+def _render_table(columns: list[tuple], *, caption: str, notes: Sequence[str], **context) -> str:
+    """Fill the template; a column has a heading, its class attribute, and its cells as HTML."""
+    return _table_template().render(
+        columns=columns,
+        rows=["".join(row) for row in zip(*(cells for *_, cells in columns), strict=True)],
+        caption=readable(caption),
+        notes=map(readable, notes),
+        **context,
     )
-    text, file = escape(caption), escape(name)
-    return (
-        f'<figure class="table" id="table-{file}">'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{text}">'
-        f"<table><caption>{text}</caption><thead>"
-        f'<tr><td></td><th scope="colgroup" colspan="{len(columns)}">{column_axis}</th></tr>'
-        f'<tr><th scope="col">{row_axis}</th>{header}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{_notes(notes)}"
-        f'<a class="csv" href="tables/{file}.csv">{file}.csv</a></figure>'
-    )
+
+
+@functools.cache
+def _table_template() -> jinja2.Template:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
+    return environment.from_string(_TABLE)
 
 
 def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     """Return a figure as an embedded SVG with a caption and a text alternative.
 
-    Lines and text are vectors, drawn as outlines, so that a figure looks the same whatever fonts
-    the reader has; what is rasterised has `DOTS_PER_INCH`. The same figure gives the same bytes:
-    no date, no random ids.
+    Text is drawn as outlines, so a figure looks the same with any fonts. Rasterised parts have a
+    resolution of `DOTS_PER_INCH`. The same figure gives the same bytes: no date, no random ids.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file, about = io.BytesIO(), {"Date": None, "Creator": None}
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        # a title in a script that the font lacks is drawn as boxes; the tables have it as text
+        # characters that the font lacks are drawn as boxes; the tables have them as text
         warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
-        if figure.get_layout_engine():  # all is in its place; savefig would draw it twice
+        if figure.get_layout_engine():  # savefig would draw it twice for the tight box
             figure.dpi = DOTS_PER_INCH
             FigureCanvasSVG(figure).print_svg(file, metadata=about)
         else:
@@ -242,15 +256,11 @@ def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     )
 
 
-_SVG_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', re.DOTALL)
-"""Width and height of a figure, in points."""
-
-
 def format_column(column: pd.Series, name: str = "") -> list[str]:
-    """Return a column's values as a reader wants them; text is not escaped here.
+    """Return a column's values as text for readers, not escaped.
 
-    Numbers that are not whole have as many decimals as give the column's largest four
-    significant digits, at most six; what would then look like 0 and is not has an exponent.
+    Fractional numbers have as many decimals as give the column's largest value four significant
+    digits, at most six. Smaller values that would look like 0 have an exponent.
     """
     if column.dtype.kind == "b":
         return ["yes" if value else "no" for value in column]
@@ -289,23 +299,23 @@ def _is_missing(value: object) -> bool:
     return value is None or str(value) in ("nan", "<NA>")
 
 
-def _column(column: pd.Series, name: str) -> tuple[str, list[str]]:
-    """Return the class of a column's cells and their contents, escaped."""
+def _column(column: pd.Series, name: str, *, first: bool, links: Sequence[str]) -> tuple:
+    """Return the heading of a column, its class attribute, and its cells as HTML."""
     texts = format_column(column, name)
     if column.dtype.kind in "iuf":
-        return ' class="number"', texts
-    # long texts get room, or they stand one word a line where there are many columns
-    long = any(len(text) > 24 for text in texts)
-    css = ' class="long"' if long else ""
-    return css, [f"<bdi>{escape(_cut(text).translate(_PICTURES))}</bdi>" for text in texts]
+        kind = "number"
+    else:  # long texts get a minimum width, or many columns would break them after every word
+        kind = "long" if any(len(text) > 24 for text in texts) else ""
+        texts = [f"<bdi>{escape(_cut(text).translate(_PICTURES))}</bdi>" for text in texts]
+    if links:
+        linked = zip(texts, links, strict=False)
+        texts = [f'<a href="{escape(address)}">{text}</a>' for text, address in linked]
+    css = f' class="{kind}"' if kind else ""
+    tag, scope = ("th", ' scope="row"') if first else ("td", "")
+    cells = [f"<{tag}{scope}{css}>{text}</{tag}>" for text in texts]
+    return readable(_cut(_heading(name))), css, cells
 
 
 def _cut(text: str) -> str:
-    """Shorten what nobody reads in a table, and say how long it is."""
+    """Shorten a text to `MAX_TEXT` characters and append its length."""
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text):,} characters)"
-
-
-def _cells(column: tuple[str, list[str]], place: int) -> list[str]:
-    css, texts = column
-    tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-    return [f"<{tag}{scope}{css}>{text}</{tag}>" for text in texts]

@@ -1,1 +1,28 @@
-"""How far clusters can be trusted: stability, held-out information, null models, intervals."""
+"""How far clusters can be trusted: stability, held-out information, nulls and intervals."""
+
+_LAZY = {
+    "EFFORTS": "imdbclust.evaluation.recipe",
+    "NO_ARI": "imdbclust.evaluation.overall",
+    "NotEvaluated": "imdbclust.evaluation.recipe",
+    "Recipe": "imdbclust.evaluation.recipe",
+    "WITHIN_YEAR": "imdbclust.evaluation.nulls",
+    "association_table": "imdbclust.evaluation.associations",
+    "curves": "imdbclust.evaluation.choice",
+    "decade_codes": "imdbclust.evaluation.held_out",
+    "effective_clusters": "imdbclust.evaluation.choice",
+    "evaluate": "imdbclust.evaluation.overall",
+    "fitted": "imdbclust.evaluation.recipe",
+    "has_structure": "imdbclust.evaluation.overall",
+    "recovery": "imdbclust.evaluation.overall",
+    "silhouette": "imdbclust.evaluation.choice",
+    "supported_clusters": "imdbclust.evaluation.choice",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a re-exported name when it is used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)

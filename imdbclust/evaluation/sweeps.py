@@ -1,4 +1,4 @@
-"""Many settings of one sweep beside one another: which is best, by how much, and what matters."""
+"""Compare the settings of a sweep: which is best, by how much, and which axes matter."""
 
 from __future__ import annotations
 
@@ -8,79 +8,57 @@ from itertools import combinations, pairwise
 import numpy as np
 import pandas as pd
 
+from imdbclust.base.errors import UserError
+
 SEED = "random_state"
-"""The axis whose values are repeats of one setting."""
+"""The axis whose values are repeats of a setting."""
 
 PREFERRED = ("held_out_bits", "genre_bits", "ari_subsamples", "share_of_variance")
-"""Metrics by which settings are ranked, the first that a sweep has."""
-
+"""Metrics to rank settings by, in order of preference."""
 
 ALWAYS = "genre_bits"
-"""The metric of `PREFERRED` that every finished run has."""
+"""The metric of `PREFERRED` that every finished setting has."""
+
+IN_SAMPLE = ("genre_bits", "share_of_variance")
+"""Metrics that always grow with the number of clusters or components."""
+
+SHOWN = (*PREFERRED, "ari_seeds", "silhouette", "largest_share")
+"""Metrics shown next to the one that ranks, if the sweep has them."""
+
+MAX_LEVELS = 12
+"""Maximum number of values of an axis of a heat map."""
 
 
 def choose_metric(results: pd.DataFrame, wanted: str = "") -> str:
-    """Return the metric to rank by: the one wanted, or the first of `PREFERRED` that is there.
+    """Return the metric to rank by: `wanted`, or else the first of `PREFERRED` that has values.
 
-    Where nothing was finished, so that there is none, it is the one that every run has.
-
-    Raises
-    ------
-    ValueError
-        The results have no number of the name that is wanted.
+    It is `ALWAYS` if no setting was finished. Raises UserError if the results have no metric
+    `wanted`.
     """
     numbers = results.select_dtypes("number").columns
-    if wanted:
-        if wanted not in numbers:
-            raise ValueError(
-                f"the results have no number {wanted!r}; there is {', '.join(numbers)}"
-            )
-        return wanted
-    found = [name for name in PREFERRED if name in numbers and results[name].notna().any()]
-    return found[0] if found else ALWAYS
-
-
-IN_SAMPLE = ("genre_bits", "share_of_variance")
-"""Metrics that grow by themselves with the number of clusters or components."""
-
-SHOWN = (*PREFERRED, "ari_seeds", "silhouette", "largest_share")
-"""Metrics that are looked at beside the one that ranks, as far as a sweep has them."""
-
-MAX_LEVELS = 12
-"""An axis with more values is no side of a heat map: nobody reads it."""
+    if wanted and wanted not in numbers:
+        raise UserError(f"unknown metric {wanted!r}; choose one of {', '.join(numbers)}")
+    valued = (name for name in PREFERRED if name in numbers and results[name].notna().any())
+    return wanted or next(valued, ALWAYS)
 
 
 def shown_metrics(results: pd.DataFrame, chosen: str, most: int = 4) -> list[str]:
-    """Return the metrics worth a look: the chosen one, then those of `SHOWN` that vary."""
+    """Return the metrics to show: the chosen one, then those of `SHOWN` that vary."""
     numbers = results.select_dtypes("number")
     varying = [name for name in SHOWN if name in numbers and len(numbers[name].unique()) > 1]
     return list(dict.fromkeys([chosen, *varying]))[:most]
 
 
-def caveat(metric: str) -> str:
-    """Say what has to be known of a metric before settings are chosen by it; often nothing."""
-    if metric not in IN_SAMPLE:
-        return ""
-    return (
-        f"Mind that {words(metric)} are measured on the movies that were fitted, and grow by "
-        "themselves with the number of clusters or components: to choose a number, sweep with "
-        "evaluation quick or full, which measures on movies held out."
-    )
-
-
 def varied(axes: Sequence[str]) -> list[str]:
-    """Return the axes that are no repeats."""
+    """Return the axes other than the seed."""
     return [name for name in axes if name != SEED]
 
 
 def rank_settings(results: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
-    """Return mean and spread of a metric over the repeats of each setting, best first.
+    """Return the mean and spread of a metric over the repeats of each setting, best first.
 
-    Returns
-    -------
-    DataFrame
-        The axes but for the seed, ``repeats``, ``mean``, ``spread`` (standard deviation over the
-        repeats, NaN for one), ``least``, ``most``. Settings that failed are left out.
+    The columns are the axes without the seed, ``repeats``, ``mean``, ``spread`` (standard deviation
+    over the repeats, NaN for one), ``least``, ``most``. Failed settings are left out.
     """
     done = results[results["status"] == "done"].dropna(subset=metric)
     names = varied(axes)
@@ -94,18 +72,9 @@ def rank_settings(results: pd.DataFrame, axes: Sequence[str], metric: str) -> pd
 def with_agreement(
     ranked: pd.DataFrame, pairs: pd.DataFrame, results: pd.DataFrame, axes: Sequence[str]
 ) -> pd.DataFrame:
-    """Add to ranked settings ``ari_of_seeds``: how far the clusters of their repeats agree.
+    """Add ``ari_of_seeds`` to ranked settings: how well the clusters of their repeats agree.
 
-    Parameters
-    ----------
-    ranked : DataFrame
-        As :func:`rank_settings`.
-    pairs : DataFrame
-        As :func:`agreement_of_settings`.
-    results : DataFrame
-        With ``setting`` and the axes.
-    axes : sequence of str
-        The sweep's axes.
+    `ranked` is from :func:`rank_settings`, `pairs` from :func:`agreement_of_settings`.
     """
     names = varied(axes)
     seeds = pairs[pairs["axis"] == SEED]
@@ -119,14 +88,11 @@ def with_agreement(
 
 
 def grid(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> list[pd.DataFrame]:
-    """Return, for each pair of axes and each metric, its mean at each pair of their values.
+    """Return a table for each pair of axes and each metric: its mean at each pair of values.
 
-    Returns
-    -------
-    list of DataFrame
-        Each with the columns ``row_axis``, ``row``, ``column_axis``, ``column``, ``metric``,
-        ``mean``, ``spread`` (NaN for one setting), ``settings`` and ``first`` (the first of these
-        settings). Axes with more than `MAX_LEVELS` values are left out.
+    The columns are ``row_axis``, ``row``, ``column_axis``, ``column``, ``metric``, ``mean``,
+    ``spread`` (NaN for one setting), ``settings`` (their number) and ``first`` (the first of
+    them). Axes with more than `MAX_LEVELS` values are left out.
     """
     done = results[results["status"] == "done"]
     names = [name for name in varied(axes) if 1 < done[name].nunique() <= MAX_LEVELS]
@@ -151,13 +117,10 @@ def grid(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> 
 def bands(
     results: pd.DataFrame, axes: Sequence[str], axis: str, metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """Return mean and range of metrics at each value of an axis, by the values of another.
+    """Return the mean and range of metrics at each value of an axis, by the values of another.
 
-    Returns
-    -------
-    DataFrame
-        ``line`` (values of the other axis with the fewest, empty where there is none), ``x``,
-        ``metric``, ``mean``, ``least``, ``most``.
+    The columns are ``metric``, ``line`` (values of the other axis that has the fewest; empty if
+    there are no others), ``x``, ``mean``, ``least``, ``most``.
     """
     done = results[results["status"] == "done"]
     others = [name for name in varied(axes) if name != axis and 1 < done[name].nunique() <= 6]
@@ -170,60 +133,21 @@ def bands(
 
 
 def is_tie(best: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Tell whether two settings cannot be told apart: their means differ by less than noise.
+    """Return whether the means of two settings differ by less than noise.
 
-    Noise is two standard errors of the difference of the means, by Welch. Of single repeats
-    nothing is known of noise: only equal means are then a tie.
+    Noise is two standard errors of the difference of the means, by Welch. It is unknown for
+    settings with one repeat each; then only equal means are a tie.
     """
     errors = [one["spread"] ** 2 / one["repeats"] for one in (best, other)]
     noise = 2 * np.sqrt(np.nansum(errors))
     return bool(abs(best["mean"] - other["mean"]) <= noise)
 
 
-def best_sentence(ranked: pd.DataFrame, axes: Sequence[str], metric: str) -> str:
-    """Say which setting is best, with its spread, and how far the next is behind."""
-    if ranked.empty:
-        return "No setting was finished, so none is best."
-    best, *others = ranked.to_dict("records")
-    names = varied(axes)
-    text = f"By {words(metric)}, {_setting(best, names)} is best: {best['mean']:.4g}"
-    if best["repeats"] > 1:
-        text += f" ± {best['spread']:.2g} over {best['repeats']} seeds"
-    if not others:
-        return f"{text}. There is no other setting."
-    tied = [_setting(one, names) for one in others if is_tie(best, one)]
-    if tied:
-        more = f" and {len(tied) - 3} more" if len(tied) > 3 else ""
-        named = "; ".join(tied[:3])
-        return f"{text}. It is a tie with {named}{more}: they differ by less than their seeds do."
-    gap = best["mean"] - others[0]["mean"]
-    return f"{text}. The next, {_setting(others[0], names)}, is {gap:.2g} behind."
-
-
-def axis_importance(results: pd.DataFrame, axes: Sequence[str], metric: str) -> pd.DataFrame:
-    """Return what share of a metric's variance each axis explains by itself.
-
-    Returns
-    -------
-    DataFrame
-        ``axis``, ``levels``, ``share``: the variance of the means of the axis' levels over the
-        variance of all settings (eta squared), largest first. Shares sum to less than 1 where
-        axes work together.
-
-    References
-    ----------
-    Fisher (1925), "Statistical methods for research workers", chapter 7 (the correlation ratio).
-    """
-    done = results[results["status"] == "done"].dropna(subset=metric)
-    total = float(((done[metric] - done[metric].mean()) ** 2).sum())
-    rows = []
-    for axis in axes:
-        levels = done.groupby(axis, dropna=False)[metric].transform("mean")
-        between = float(((levels - done[metric].mean()) ** 2).sum())
-        share = round(between / total, 12) if total > 0 else np.nan
-        rows.append((axis, done[axis].nunique(dropna=False), share))
-    table = pd.DataFrame(rows, columns=["axis", "levels", "share"])
-    return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
+def tied_with_best(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the settings that tie with the best, which is the first of `ranked`."""
+    rows = ranked.to_dict("records")
+    tied = [place > 0 and is_tie(rows[0], row) for place, row in enumerate(rows)]
+    return ranked[np.array(tied, dtype=bool)]
 
 
 def agreement_of_settings(
@@ -231,20 +155,9 @@ def agreement_of_settings(
 ) -> pd.DataFrame:
     """Compare the clusters of repeats, and of settings that are neighbours on one axis.
 
-    Parameters
-    ----------
-    results : DataFrame
-        With ``setting`` and the axes.
-    labels : mapping
-        Clusters of the movies, by setting.
-    axes : sequence of str
-        The sweep's axes.
-
-    Returns
-    -------
-    DataFrame
-        ``axis`` (the one that differs), ``one``, ``other`` (settings), ``ari``. Neighbours are
-        next to one another among the axis' values, all else being equal.
+    Neighbours have successive values of one axis and equal values of the rest. `labels` has the
+    clusters of the movies by setting. The columns are ``axis`` (the one that differs), ``one``,
+    ``other`` (settings) and ``ari``.
     """
     from sklearn.metrics import adjusted_rand_score
 
@@ -262,52 +175,55 @@ def agreement_of_settings(
 
 
 def importance(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
-    """Return :func:`axis_importance` of several metrics: a row an axis, a column a metric."""
-    shares = {name: axis_importance(results, axes, name).set_index("axis") for name in metrics}
-    table = pd.DataFrame({name: share["share"] for name, share in shares.items()}, index=list(axes))
-    return table.rename_axis("axis").reset_index()
+    """Return the share of each metric's variance that each axis explains on its own.
+
+    The columns are ``axis`` and the metrics. A share is the variance of the means at the axis'
+    values over the variance of all settings (eta squared); shares sum to less than 1 if axes
+    interact, and are NaN if all settings have the same value. See Fisher (1925), "Statistical
+    methods for research workers", chapter 7 (the correlation ratio).
+    """
+    done = results[results["status"] == "done"]
+    shares = {name: [_explained(done, axis, name) for axis in axes] for name in metrics}
+    return pd.DataFrame({"axis": list(axes)} | shares)
 
 
-def importance_sentence(table: pd.DataFrame, metric: str) -> str:
-    """Say which axis matters most for a metric, and how much of it is chance."""
-    shares = table.set_index("axis")[metric].dropna()
-    if shares.empty:
-        return f"All settings have the same {words(metric)}."
-    text = f"{shares.idxmax()} explains most of {words(metric)}: {shares.max():.0%} of its variance"
-    if SEED in shares and shares.idxmax() != SEED:
-        text += f"; the seed by itself explains {shares[SEED]:.0%}"
-    return f"{text}."
+def _explained(done: pd.DataFrame, axis: str, metric: str) -> float:
+    done = done.dropna(subset=metric)
+    mean = done[metric].mean()
+    total = float(((done[metric] - mean) ** 2).sum())
+    levels = done.groupby(axis, dropna=False)[metric].transform("mean")
+    between = float(((levels - mean) ** 2).sum())
+    return round(between / total, 12) if total > 0 else np.nan
 
 
 def total_seconds(results: pd.DataFrame) -> pd.Series:
-    """Return the seconds of all five stages of each setting: what it would take alone."""
+    """Return the seconds of each setting, all five stages included."""
     return results.filter(regex="^seconds_").sum(axis=1, min_count=1)
 
 
-def cost_sentence(results: pd.DataFrame, metric: str) -> str:
-    """Say what the best setting costs, and what the cheapest within one per cent of it."""
+def costs(results: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Return what the best setting costs, and the cheapest within one per cent of it.
+
+    Returns
+    -------
+    dict of float
+        ``best`` and ``cheapest`` (numbers of settings), ``best_seconds`` and
+        ``cheapest_seconds``; empty if no setting finished.
+    """
     done = results[results["status"] == "done"].assign(seconds=total_seconds).dropna(subset=metric)
     if done.empty:
-        return "Nothing was finished, so nothing is known of cost."
+        return {}
     best = done.loc[done[metric].idxmax()]
     near = done[done[metric] >= best[metric] - 0.01 * abs(best[metric])]
-    cheap = near.loc[near["seconds"].idxmin()]
-    return (
-        f"The setting with the most {words(metric)} (number {best['setting']}) would take "
-        f"{best['seconds']:.0f} s alone; the cheapest within one per cent of it (number "
-        f"{cheap['setting']}) takes {cheap['seconds']:.0f} s."
-    )
+    cheapest = near.loc[near["seconds"].idxmin()]
+    return {
+        "best": best["setting"],
+        "best_seconds": best["seconds"],
+        "cheapest": cheapest["setting"],
+        "cheapest_seconds": cheapest["seconds"],
+    }
 
 
 def _without_noise(spread: pd.Series) -> pd.Series:
-    """Return spreads in which what is only rounding is 0."""
+    """Return spreads with rounding errors replaced by 0."""
     return spread.where(spread.isna() | (spread > 1e-12), 0.0)
-
-
-def words(metric: str) -> str:
-    """Turn the name of a metric into words."""
-    return metric.replace("_", " ")
-
-
-def _setting(row: Mapping[str, object], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {row[name]}" for name in names) or "the one setting"

@@ -1,4 +1,4 @@
-"""Rows of a table that are looked through: which are good, and what is wrong with the others."""
+"""Rows of a table that is being checked: which are valid, and what is wrong with the rest."""
 
 from __future__ import annotations
 
@@ -10,64 +10,46 @@ import pandas as pd
 from imdbclust.films.problems import EXAMPLES, MAX_TEXT, Problem, ProblemLog
 
 KEPT_ROWS = 10_000
-"""So many bad rows of each kind are kept of a table; the others are counted."""
+"""Maximum number of bad rows of each kind that are kept of a table; the rest are only counted."""
+
+Text = str | Callable[[int], str]
+"""What is wrong with some rows, or a function that says it for one row."""
 
 
 class Rows:
-    """The rows of a table, and which of them are still good.
+    """The rows of a table, and which of them are still valid.
 
-    Parameters
-    ----------
-    name : str
-        Name of the frame or of the file, for messages.
-    n : int
-        Number of rows.
-    problem_log : ProblemLog
-        Where bad rows go to.
-    lines : ndarray of int, shape (n,), optional
-        The line of each row, for messages; without it positions, counted from 0, name them.
-
-    Attributes
-    ----------
-    good : ndarray of bool, shape (n,)
-        Rows that were not set aside.
+    `good` is a mask of the rows that were not set aside. Messages use `name`, that of the frame or
+    file, or an array with the name of each row; and `lines`, the line of each row, or by default
+    its position, from 0.
     """
 
-    def __init__(self, name: str, n: int, problem_log: ProblemLog, lines: np.ndarray | None = None):
-        self.name, self.problem_log = name, problem_log
+    def __init__(self, name, n: int, problem_log: ProblemLog, lines: np.ndarray | None = None):
+        self.name, self.problem_log, self._lines = name, problem_log, lines
         self.good = np.ones(n, dtype=bool)
-        self._in_file = lines is not None
-        self._origin = np.arange(n) if lines is None else lines
 
-    def rest(self) -> Rows:
-        """Return the good rows alone; messages still name them by where they were."""
-        rest = Rows(self.name, int(self.good.sum()), self.problem_log)
-        rest._in_file, rest._origin = self._in_file, self._origin[self.good]
-        return rest
-
-    def refuse(
-        self, bad: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> None:
-        """Set aside the rows of a mask; `text` says why, or is asked for each position."""
+    def refuse(self, bad: np.ndarray, kind: str, column: str, text: Text) -> None:
+        """Set aside the rows of a mask."""
         new = np.flatnonzero(np.asarray(bad, dtype=bool) & self.good)
         self.good[new] = False
-        self._collect(self.problem_log.problems, KEPT_ROWS, new, kind, column, text)
+        self.report(new, kind, column, text)
 
-    def note(
-        self, where: np.ndarray, kind: str, column: str, text: str | Callable[[int], str]
-    ) -> None:
-        """Count rows, by position, that were changed; the first are kept in full."""
+    def report(self, where: np.ndarray, kind: str, column: str, text: Text) -> None:
+        """Record the problems of rows, given by position, without setting them aside."""
+        self._collect(self.problem_log.problems, KEPT_ROWS, where, kind, column, text)
+
+    def note(self, where: np.ndarray, kind: str, column: str, text: Text) -> None:
+        """Count changed rows, given by position; the first `EXAMPLES` are kept in full."""
         self._collect(self.problem_log.examples, EXAMPLES, where, kind, column, text)
 
     def check_texts(self, texts: pd.Series, column: str, *, control: str = "\0") -> None:
-        """Set aside rows whose text is missing, empty, too long or has control characters.
+        """Set aside rows whose text is missing, empty or too long or has control characters.
 
-        `texts` has a text or nothing in each row; `control` is the pattern of what no text has:
-        `CONTROL` in ids.
+        `control` is the pattern of forbidden characters: `CONTROL` for ids.
         """
         self.refuse(texts.isna(), "missing", column, "missing")
         self.refuse(texts == "", "empty", column, "empty")
-        codes, distinct = pd.factorize(texts)  # each text is looked at once
+        codes, distinct = pd.factorize(texts)  # each distinct text is checked once
         distinct = pd.Series(distinct, dtype="str")
         for bad, kind, text in (
             (distinct.str.len() > MAX_TEXT, "too_long", f"longer than {MAX_TEXT:,} characters"),
@@ -77,26 +59,20 @@ class Rows:
                 self.refuse(np.append(bad.to_numpy(dtype=bool), False)[codes], kind, column, text)
 
     def _collect(
-        self,
-        into: list[Problem],
-        most: int,
-        where: np.ndarray,
-        kind: str,
-        column: str,
-        text: str | Callable[[int], str],
+        self, into: list[Problem], most: int, where: np.ndarray, kind: str, column: str, text: Text
     ) -> None:
-        """Count findings, and keep them in full as long as there are not more of the kind."""
+        """Count problems; keep them in full up to `most` of a kind."""
         if not len(where):
-            return  # nothing is counted that was not found
+            return  # counts has no kind that was not found
         counts = self.problem_log.counts
         for row in where[: max(0, most - counts[kind])].tolist():
-            origin = int(self._origin[row])
-            what = text if isinstance(text, str) else text(row)
-            if self._in_file:
-                into.append(Problem(self.name, origin, column, what, kind))
-            else:
-                field = f"{column}, row {origin}" if column else f"row {origin}"
-                into.append(Problem(self.name, 0, field, what, kind))
+            name = self.name if isinstance(self.name, str) else self.name[row]
+            line, field = 0, f"{column}, row {row}" if column else f"row {row}"
+            if self._lines is not None:
+                line, field = int(self._lines[row]), column
+            into.append(
+                Problem(name, line, field, text if isinstance(text, str) else text(row), kind)
+            )
         counts[kind] += len(where)
 
 

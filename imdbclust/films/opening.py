@@ -16,24 +16,21 @@ from imdbclust.base.text import shown
 from imdbclust.films.problems import CorpusError
 
 MAX_EXPANSION = 200
-"""Gzip of films grows to 4 to 30 times its size; what grows to more is made to fill a memory."""
+"""Films expand to 4 to 30 times the size of their gzip file; a larger factor is a zip bomb."""
 
 FREE_BYTES = 64 * 2**20
-"""Up to this size no gzip file is suspected."""
+"""Files that expand to at most this size are always accepted."""
 
 LIMIT_VARIABLE = "IMDBCLUST_MAX_EXPANSION"
-"""Environment variable that sets another limit than `MAX_EXPANSION`."""
+"""Environment variable that replaces `MAX_EXPANSION`."""
 
 
 @contextmanager
 def open_films(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading its bytes, unpacked if its content is gzip.
+    """Open a file for reading its bytes, decompressed if its content is gzip.
 
-    Raises
-    ------
-    CorpusError
-        On opening or reading: a file that is missing, is none (a folder, a device, a pipe),
-        cannot be read, is damaged, grows beyond the limit, or changes meanwhile.
+    A file that is missing, not a regular file, unreadable or damaged, that expands beyond the
+    limit, or that changes while it is read is a CorpusError, on opening or reading.
     """
     try:
         _check_kind(path)
@@ -46,7 +43,7 @@ def open_films(path: Path) -> Iterator[IO[bytes]]:
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise CorpusError(f"{shown(path.name)}: the file changed while it was read")
     except FileNotFoundError:
-        raise CorpusError(f"{shown(path)}: there is no such file") from None
+        raise CorpusError(f"{shown(path)}: no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CorpusError(f"{shown(path.name)}: the gzip data is damaged: {error}") from None
     except OSError as error:
@@ -62,11 +59,11 @@ def _check_kind(path: Path) -> None:
         raise CorpusError(f"{shown(path)}: this is a folder; name a file in it")
     if not stat.S_ISREG(mode):
         what = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise CorpusError(f"{shown(path)}: this is {what}, not a file; write it into one first")
+        raise CorpusError(f"{shown(path)}: this is {what}, not a file; save its content first")
 
 
 class _Unpacked(io.RawIOBase):
-    """The content of a gzip file, read as long as it is in proportion to the file."""
+    """The content of a gzip file; reading stops if it expands beyond the limit."""
 
     def __init__(self, raw: BinaryIO, name: str):
         self._raw, self._name, self._size = raw, name, 0
@@ -76,17 +73,21 @@ class _Unpacked(io.RawIOBase):
         except ValueError:
             self._limit = 0.0
         if not self._limit > 0:
-            raise CorpusError(f"{LIMIT_VARIABLE} has to be a number above 0")
+            raise CorpusError(f"{LIMIT_VARIABLE} must be a positive number")
 
     def readable(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
 
     def readinto(self, buffer) -> int:
         n = self._file.readinto(buffer)
         self._size += n
         if self._size > max(FREE_BYTES, self._limit * self._raw.tell()):
             raise CorpusError(
-                f"{shown(self._name)}: unpacked it is more than {self._limit:g} times as large, "
-                f"as no films are; if it is sound, unpack it yourself or raise {LIMIT_VARIABLE}"
+                f"{shown(self._name)}: expands to more than {self._limit:g} times its size, which "
+                "looks like a zip bomb. If the file is genuine, unpack it first or raise "
+                f"{LIMIT_VARIABLE}"
             )
         return n

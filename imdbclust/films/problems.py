@@ -1,25 +1,25 @@
-"""What is wrong with films that are read: one way to say it, to collect it and to count it.
+"""Problems found while reading films: how they are described, collected and counted.
 
-Nothing here needs a library: what an interrupted command still has to tidy up needs it, too.
+This module imports no library, because an interrupted command needs it while it cleans up.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import quoted, shown
+from imdbclust.base.text import counted, quoted, shown
 
 LISTED_PROBLEMS = 20
-"""So many problems are written out in full when a file is refused; the others are counted."""
+"""Maximum number of problems in the error message of a file; the rest are only counted."""
 
 EXAMPLES = 5
-"""So many examples are kept of each kind of change and of doubt."""
+"""Maximum number of examples that are kept of each kind of change and of doubtful value."""
 
 MAX_TEXT = 10_000
-"""No id, title or name is longer; what is longer is a damaged file."""
+"""Maximum length of an id, a title or a name."""
 
 SET_ASIDE, CHANGED, DOUBTFUL = "set aside", "changed", "kept, look at it"
 
@@ -35,7 +35,7 @@ EFFECTS = {
     "odd_ids": DOUBTFUL,
     "ids_alike": DOUBTFUL,
 }
-"""What becomes of films by kind of finding; every other kind means that a record is set aside."""
+"""Effect of each kind of problem on the films; with any other kind the record is set aside."""
 
 
 class CorpusError(UserError):
@@ -44,7 +44,7 @@ class CorpusError(UserError):
     Attributes
     ----------
     problems : list of Problem
-        All of them, in the file's order; of a table the first of each kind.
+        All of them, in the file's order; for a table, the first of each kind.
     """
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()):
@@ -53,33 +53,33 @@ class CorpusError(UserError):
 
     @classmethod
     def listing(cls, problem_log: ProblemLog) -> CorpusError:
-        """Return the error for a file with bad records: the first in full, the others counted."""
+        """Return the error for a file with bad records: it lists the first and counts the rest."""
         n, problems = problem_log.n_set_aside, problem_log.problems
-        head = f"{n:,} bad record{'s' if n > 1 else ''}:"
-        lines = [head, *(f"  {problem}" for problem in problems[:LISTED_PROBLEMS])]
+        lines = [f"{counted(n, 'bad record')}:"]
+        lines += [f"  {problem}" for problem in problems[:LISTED_PROBLEMS]]
         if n > LISTED_PROBLEMS:
             lines.append(f"  … and {n - LISTED_PROBLEMS:,} more")
-        lines.append('Mend them, or set them aside and count them with on_problem="skip".')
+        lines.append('Fix them, or skip and count them with on_problem="skip".')
         return cls("\n".join(lines), problems)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong in one place, such as a record that cannot be used.
+    """Something that is wrong in one place, such as an invalid record.
 
     Attributes
     ----------
     file : str
         Name of the file, without its folder, or of the frame.
     line : int
-        Line (or entry, or row of a table, its header being 1) in the file, counted from 1;
-        0 where the whole file is meant, and in frames.
+        Line, entry or table row in the file, counted from 1 (the header of a table is row 1);
+        0 for the whole file, and in frames.
     field : str
-        The field at fault, such as ``actors[3][1]``; empty where the whole record is.
+        The invalid field, such as ``actors[3][1]``; empty for the whole record.
     problem : str
-        What is wrong, in words.
+        Description of the problem.
     kind : str
-        The same in a word, to count by, such as ``wrong_type``.
+        Category of the problem, used for counting, such as ``wrong_type``.
     """
 
     file: str
@@ -94,29 +94,32 @@ class Problem:
 
 
 class ProblemLog:
-    """Everything that was found in one file (or in some frames) while it was read.
+    """Everything that was found while reading one file (or some frames).
+
+    `file` is the name of the file; `tell` receives every guess as it is made.
 
     Attributes
     ----------
-    file : str
-        Name of the file that is being read.
     problems : list of Problem
-        Records that were set aside: all of them, or of a table the first of each kind, as
-        `imdbclust.rows.KEPT_ROWS` says.
+        Records that were set aside; for a table, at most `imdbclust.films.checks.KEPT_ROWS` of
+        each kind.
     examples : list of Problem
-        The first `EXAMPLES` of each kind of change and of doubt.
+        The first `EXAMPLES` of each kind of change and of doubtful value.
     counts : Counter
-        How often each kind was found.
+        Number of problems of each kind.
     lines : dict
-        The line of each movie that was kept, by its id, where the file has one line a movie.
+        The line of each movie that was kept, by its id, if the file has one line a movie.
+    guesses : list of str
+        What the file does not state and was guessed, as sentences.
     """
 
-    def __init__(self, file: str = ""):
-        self.file = file
+    def __init__(self, file: str = "", *, tell: Callable[[str], object] = lambda text: None):
+        self.file, self._tell = file, tell
         self.problems: list[Problem] = []
         self.examples: list[Problem] = []
         self.counts: Counter[str] = Counter()
         self.lines: dict[str, int] = {}
+        self.guesses: list[str] = []
 
     @property
     def n_set_aside(self) -> int:
@@ -124,50 +127,49 @@ class ProblemLog:
         return sum(n for kind, n in self.counts.items() if kind not in EFFECTS)
 
     def add(self, other: ProblemLog) -> None:
-        """Take over what was found elsewhere, in another file."""
+        """Add the problems of another file."""
         self.problems += other.problems
         self.examples += other.examples
         self.counts += other.counts
 
     def of_kind(self, kind: str) -> list[Problem]:
-        """Return the first findings of a kind, at most `EXAMPLES`."""
+        """Return the first problems of a kind, at most `EXAMPLES`."""
         found = self.examples if kind in EFFECTS else self.problems
         listed = [problem for problem in found if problem.kind == kind]
         return (listed or [p for p in self.problems if p.kind == kind])[:EXAMPLES]
 
     def set_aside(self, problem: Problem) -> None:
-        """Count and keep the problem of a record that cannot be used."""
+        """Record the problem of an invalid record."""
         self.counts[problem.kind] += 1
         self.problems.append(problem)
 
     def note(self, kind: str, line: int, field: str, text: str) -> None:
-        """Count something that was changed or is doubtful; the first ones are kept in full."""
+        """Count a change or a doubtful value; the first `EXAMPLES` are kept in full."""
         self.counts[kind] += 1
         if self.counts[kind] <= EXAMPLES:
             self.examples.append(Problem(self.file, line, field, text, kind))
 
-    def stop_if(self, on_problem: str) -> None:
-        """Raise the error that lists what was set aside, where anything was, unless told to skip.
+    def guess(self, sentence: str) -> None:
+        """Record a guess, and report it at once."""
+        self.guesses.append(sentence)
+        self._tell(sentence)
 
-        Raises
-        ------
-        CorpusError
-            With ``on_problem="stop"``, where a record was set aside.
-        """
+    def stop_if(self, on_problem: str) -> None:
+        """Raise the CorpusError that lists the records set aside if `on_problem` is "stop"."""
         if on_problem == "stop" and self.problems:
             raise CorpusError.listing(self)
 
 
 def brief(value: object) -> str:
-    """Return a value of a frame as Python writes it, cut where it is long."""
-    return quoted(value.item() if getattr(value, "ndim", 1) == 0 else value)  # numpy's numbers
+    """Return the truncated repr of a value of a frame; a NumPy scalar looks like Python's."""
+    return quoted(value.item() if getattr(value, "ndim", 1) == 0 else value)
 
 
 CONTROL = r"[\x00-\x1f]"
-"""Pattern of characters that no id has; titles and names only lack the first of them."""
+"""Pattern of characters that ids cannot contain; titles and names cannot contain NUL."""
 
 
 def check_on_problem(on_problem: str) -> None:
-    """Raise ValueError unless it is one of the two words."""
+    """Raise ValueError unless `on_problem` is "stop" or "skip"."""
     if on_problem not in ("stop", "skip"):
-        raise ValueError(f'on_problem is "stop" or "skip", not {on_problem!r}')
+        raise ValueError(f'on_problem must be "stop" or "skip", not {on_problem!r}')

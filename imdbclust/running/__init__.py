@@ -1,40 +1,15 @@
-"""Execute the notebooks: parameters, keys, kernels, records, runs, reports.
+"""Execute the notebooks: parameters, keys, kernels, records, runs, sweeps and their reports.
 
-The stages know nothing of this. A notebook uses one thing from here,
-:func:`open_stage` or :func:`open_sweep`.
+A notebook needs only :func:`open_stage`, or :func:`open_sweep`, from here.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from imdbclust.running.notebook import Stage, SweepStage
+_LAZY = {"open_stage": "imdbclust.running.notebook", "open_sweep": "imdbclust.running.notebook"}
 
 
-def open_sweep(namespace: dict) -> SweepStage:
-    """Begin the notebook of a sweep; see :class:`imdbclust.running.notebook.SweepStage`.
+def __getattr__(name: str) -> object:
+    """Import a re-exported function when it is used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-    Parameters
-    ----------
-    namespace : dict
-        The notebook's ``globals()``, out of which the declared parameters are read.
-    """
-    from imdbclust.running.notebook import SweepStage
-
-    return SweepStage.open_sweep(namespace)
-
-
-def open_stage(name: str, namespace: dict) -> Stage:
-    """Begin a stage from within its notebook; see :class:`imdbclust.running.notebook.Stage`.
-
-    Parameters
-    ----------
-    name : str
-        The stage's word, e.g. ``clustering``.
-    namespace : dict
-        The notebook's ``globals()``, out of which the declared parameters are read.
-    """
-    from imdbclust.running.notebook import Stage
-
-    return Stage.open(name, namespace)
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,22 +1,88 @@
-"""What differs between two runs: settings, versions, films, clusters, tables, results."""
+"""Compare two runs or two sweeps: in sentences, or byte by byte without what may differ."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from imdbclust.running.manifest import NotARun, find_folder, read_manifest
+from imdbclust.base.text import counted
+from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest
 from imdbclust.running.store import TABLES
 
-MOST = 12
-"""So many differences of one kind are listed; of the rest only the number is told."""
+MAX_TABLES = 12
+"""Maximum number of differing tables that are listed; the rest are counted."""
+
+OF_RUN = ("started", "seconds", "command")
+"""Keys of ``manifest.json`` that may differ: when, how fast and how a run was made."""
+
+OF_STAGE = ("seconds", "peak_memory_mb", "reused", "kernel", "kernel_note")
+"""Keys of each stage in it that may differ: whether it was reused, and how it was executed."""
+
+ON_PAGES = (
+    r"(?<=<span>)\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC(?=</span>)",
+    r'(?<=aria-label="Command"><code>)[^<]*(?=</code>)',
+    r'(?:(?<=<span>)|(?<=<td class="number">)|(?<=run took ))'
+    r"(?:under 0\.1 s|[\d.]+ (?:s|min|h|MB|GB)\b)[^<]*(?=<)",
+    r" <span>reused from an earlier run</span>",
+    r"(?<=<td>)in (?:an earlier|this) run(?=</td>)",
+    r'(?<=<time datetime=")[^<]*(?=</time>)',
+)
+"""Parts of pages that may differ: date, command, durations, memory, and what was reused."""
+
+IN_ORDER_OF_FILE = ("top_actors", "matrix_top_actors", "matrix_preview")
+"""Tables in which ties, or the choice of rows, follow the order of the film file.
+
+So do the rows of all tables with one row for each movie or actor, and the random subsamples that
+the parameter ``evaluation`` draws.
+"""
+
+FOLLOWS_LAST_DIGITS = ("map", "choice")
+"""Tables that another processor, or number of threads, may change beyond rounding.
+
+t-SNE amplifies rounding errors. Among the many recipes compared to choose a number of clusters,
+one may have a movie that is equally near to two clusters.
+"""
+
+
+def comparable(folder: Path) -> dict[str, bytes]:
+    """Return the files of a run by name, without what may differ.
+
+    Two runs of the same notebooks on the same films with the same parameters and name, by the same
+    versions on the same machine, give equal results: tables, notebooks, pages, figures, manifest.
+    The index also lists the runs of other presets in the same folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    """
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _constant_part(path) for path in paths}
+
+
+def _constant_part(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.name == MANIFEST:
+        manifest = json.loads(content)
+        stages = [_without(stage, OF_STAGE) for stage in manifest["stages"]]
+        return json.dumps(_without(manifest, OF_RUN) | {"stages": stages}, indent=1).encode()
+    if path.suffix == ".html":
+        return re.sub("|".join(ON_PAGES), "", content.decode("utf-8")).encode("utf-8")
+    return content
+
+
+def _without(record: dict, names: tuple[str, ...]) -> dict:
+    return {name: value for name, value in record.items() if name not in names}
 
 
 def describe_difference(one: str, other: str, *, out: Path | None = None) -> list[str]:
-    """Say in sentences what differs between two runs, or two sweeps.
+    """Describe the differences of two runs, or of two sweeps.
 
     Parameters
     ----------
@@ -28,55 +94,41 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
     Returns
     -------
     list of str
-        A line a difference, first what was asked for, then what came of it; empty where both
-        say the same. Times, memory and the moment they ran are not compared.
+        One line for each difference, first of the settings, then of the results. Times and memory
+        are not compared.
 
     Raises
     ------
     NotARun
-        There is no such run, one is a run and the other a sweep, or a file of one is damaged.
+        A run does not exist, one is a run and the other a sweep, or a file is damaged.
     """
     folders = [find_folder(name, out) for name in (one, other)]
     manifests = [read_manifest(folder) for folder in folders]
     if len({"settings" in manifest for manifest in manifests}) > 1:
         raise NotARun(f"{one} and {other} cannot be compared: one is a run, the other a sweep")
-    lines = [*_settings(*manifests), *_listed("version", *(m["versions"] for m in manifests))]
-    lines += _films(*(manifest["dataset"] for manifest in manifests))
-    if manifests[0]["commit"] != manifests[1]["commit"]:
-        lines.append("commit: {} and {}".format(*((m["commit"] or "none")[:12] for m in manifests)))
-    if manifests[0]["status"] != manifests[1]["status"]:
-        lines.append("status: {} and {}".format(*(m["status"] for m in manifests)))
+    left, right = map(_facts, manifests)
+    lines = [
+        f"{name}: {left.get(name, 'none')} and {right.get(name, 'none')}"
+        for name in {**left, **right}
+        if left.get(name) != right.get(name)
+    ]
     if "settings" in manifests[0]:
         return lines + list(_results(*folders))
     return lines + list(_labels(*folders)) + list(_tables(*(folder / TABLES for folder in folders)))
 
 
-def _settings(one: dict, other: dict) -> list[str]:
-    """Compare presets and parameters of runs, or axes of sweeps."""
-    if "settings" in one:
-        return _listed("axis", *(dict.fromkeys(m["axes"], "there") for m in (one, other)))
-    lines = _listed("preset", *({"preset": m["preset"]} for m in (one, other)))
-    values = ({name: told["value"] for name, told in m["parameters"].items()} for m in (one, other))
-    return lines + _listed("parameter", *values)
-
-
-def _films(one: dict, other: dict) -> list[str]:
-    if one["sha256"] == other["sha256"]:
-        return []
-    told = (f"{films['title']} ({films['sha256'][:12]})" for films in (one, other))
-    return [f"films: {' and '.join(told)}"]
-
-
-def _listed(what: str, one: dict, other: dict) -> list[str]:
-    return [
-        f"{what} {name}: {_value(one, name)} and {_value(other, name)}"
-        for name in {**one, **other}
-        if one.get(name) != other.get(name) or (name in one) != (name in other)
-    ]
-
-
-def _value(values: dict, name: str) -> str:
-    return repr(values[name]) if name in values else "none"
+def _facts(manifest: dict) -> dict[str, str]:
+    """Return what a run or a sweep was made from, by name."""
+    if "settings" in manifest:
+        facts = {f"axis {name}": "varied" for name in manifest["axes"]}
+    else:
+        parameters = manifest["parameters"].items()
+        facts = {"preset": repr(manifest["preset"])}
+        facts |= {f"parameter {name}": repr(about["value"]) for name, about in parameters}
+    facts |= {f"version {name}": repr(value) for name, value in manifest["versions"].items()}
+    films = manifest["dataset"]
+    facts["films"] = f"{films['title']} ({films['sha256'][:12]})"
+    return facts | {"commit": (manifest["commit"] or "none")[:12], "status": manifest["status"]}
 
 
 def _labels(one: Path, other: Path) -> Iterator[str]:
@@ -86,17 +138,17 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
     from imdbclust.clustering import MOVIE_TO_CLUSTER, read_movie_to_cluster
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
-    there = [path.is_file() for path in paths]
-    if not all(there):
-        if any(there):
-            yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if there[0] else 'second'}"
+    exist = [path.is_file() for path in paths]
+    if any(exist) and not all(exist):
+        yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if exist[0] else 'second'}"
+    if not all(exist):
         return
     left, right = (
         _read(read_movie_to_cluster, path).set_index("movie_id")["cluster"] for path in paths
     )
     shared = left.index.intersection(right.index)
     if len(shared) < max(len(left), len(right)):
-        yield f"movies: {len(left):,} and {len(right):,}, of which {len(shared):,} are in both"
+        yield f"movies: {len(left):,} and {len(right):,}; {len(shared):,} are in both"
     left, right = left[shared], right[shared]
     moved = int((left != right).sum())
     if moved:
@@ -115,10 +167,10 @@ def _tables(one: Path, other: Path) -> Iterator[str]:
     differing = [
         name for name in shared if (one / name).read_bytes() != (other / name).read_bytes()
     ]
-    for name in differing[:MOST]:
+    for name in differing[:MAX_TABLES]:
         yield f"table {Path(name).stem}: {_how_tables_differ(one / name, other / name)}"
-    if len(differing) > MOST:
-        yield f"and {len(differing) - MOST} more tables differ"
+    if len(differing) > MAX_TABLES:
+        yield f"{len(differing) - MAX_TABLES} more tables differ"
 
 
 def _how_tables_differ(one: Path, other: Path) -> str:
@@ -129,14 +181,13 @@ def _how_tables_differ(one: Path, other: Path) -> str:
         return "other columns"
     if len(left) != len(right):
         return f"{len(left):,} and {len(right):,} rows"
-    numbers = left.select_dtypes("number").columns.intersection(
-        right.select_dtypes("number").columns
-    )
+    numbers = [name for name in left if all(is_numeric_dtype(one[name]) for one in (left, right))]
     apart = (left[numbers] - right[numbers]).abs().to_numpy()
     largest = float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
     texts = left.columns.difference(numbers)
     n_texts = int((left[texts].astype(str) != right[texts].astype(str)).to_numpy().sum())
-    return f"numbers differ by at most {largest:.3g}, {n_texts:,} texts differ"
+    verb = "differs" if n_texts == 1 else "differ"
+    return f"numbers differ by at most {largest:.3g}, {counted(n_texts, 'text')} {verb}"
 
 
 def _results(one: Path, other: Path) -> Iterator[str]:
@@ -150,14 +201,15 @@ def _results(one: Path, other: Path) -> Iterator[str]:
     )
     if list(left) != list(right) or len(left) != len(right):
         sizes = (
-            f"{len(table):,} settings with {table.shape[1]} columns" for table in (left, right)
+            f"{counted(len(table), 'setting')} with {counted(table.shape[1], 'column')}"
+            for table in (left, right)
         )
         yield f"results: {' and '.join(sizes)}"
         return
     for name in left:
         differing = int((left[name].astype(str) != right[name].astype(str)).sum())
         if differing:
-            yield f"results: {name} differs in {differing:,} of {len(left):,} settings"
+            yield f"results: {name} differs in {differing:,} of {counted(len(left), 'setting')}"
 
 
 def _read(read: Callable[..., pd.DataFrame], path: Path, **how) -> pd.DataFrame:

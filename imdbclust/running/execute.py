@@ -1,4 +1,4 @@
-"""Execute one stage: its notebook under papermill, checked, and published only if it finished."""
+"""Execute one stage: run its notebook under papermill, and publish it only if it finished."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imdbclust.base.errors import Failure
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.base.text import byte_size
 from imdbclust.running.imports import quick_imports
@@ -24,8 +25,6 @@ from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, examine, write_json
 
 if TYPE_CHECKING:
-    from jupyter_client.manager import KernelManager
-
     from imdbclust.datasets.find import Dataset
 
 KERNEL_LOG = "kernel.log"
@@ -33,111 +32,96 @@ KERNEL_LOG = "kernel.log"
 
 @dataclass(frozen=True)
 class DatasetRef:
-    """Where an execution finds the films, and which they must be.
-
-    Attributes
-    ----------
-    address : str
-        As :func:`imdbclust.datasets.find.find_dataset`.
-    sha256 : str
-        As :attr:`imdbclust.datasets.find.Dataset.sha256`.
-    """
+    """Where an execution finds the films, and their hash; see ``Dataset``."""
 
     address: str
     sha256: str
 
     @classmethod
     def of(cls, dataset: Dataset) -> DatasetRef:
-        """Return where a dataset lies."""
+        """Return the reference to a dataset."""
         return cls(dataset.address, dataset.sha256)
 
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """How executions are carried out; nothing of it changes what they find.
+    """Execution options; they never affect results.
 
-    Attributes
-    ----------
-    timeout : float, optional
-        Seconds that a notebook may take.
-    engine : {"auto", "warm", "plain"}
-        How kernels are started; see :func:`imdbclust.running.kernels.warm.chosen_engine`. With
-        ``auto`` a
-        kernel that cannot be forked, or is lost because the process that it was forked from died,
-        is replaced by a plain one.
-    memory_limit : int, optional
-        Bytes that a kernel may take beyond what it starts with.
+    With the engine ``auto``, a plain kernel replaces one that cannot be forked, or that is lost
+    because the process that it was forked from died.
     """
 
-    timeout: float | None = None
-    engine: str = "auto"
-    memory_limit: int | None = None
+    timeout: float | None = None  # maximum number of seconds for a notebook
+    engine: str = "auto"  # auto, warm or plain: how kernels are started
+    memory_limit: int | None = None  # maximum number of bytes beyond those a kernel starts with
 
     def resolved(self) -> ExecutionOptions:
-        """Return the same with the engine that is meant.
+        """Return the options with ``auto`` replaced by the engine that will be used.
 
         Raises
         ------
         imdbclust.running.kernels.warm.EngineError
-            There is no such engine, or it or a limit of memory cannot be had here.
+            The engine is unknown, or it or a memory limit is not available on this system.
         """
         if self.memory_limit is not None and sys.platform != "linux":
-            raise EngineError(f"memory is limited on Linux only, and this is {sys.platform}")
+            raise EngineError(f"a memory limit needs Linux; this is {sys.platform}")
         return replace(self, engine=chosen_engine(self.engine))
 
 
-class StageFailed(RuntimeError):
-    """A notebook did not come to its end.
+class StageFailed(Failure):
+    """A notebook failed.
 
     Attributes
     ----------
     error : dict
         ``stage``, ``type``, ``message`` and ``cell`` (id of the cell, or None).
     notebook : str
-        The executed notebook as far as it came, as JSON; empty if there is none.
+        The partly executed notebook as JSON; empty if it was not written.
     seconds : float
-        Time that it took.
+        Duration.
+    server_lost : bool
+        Whether the kernel died with the process that it was forked from, so that the notebook is
+        not at fault.
     """
 
-    def __init__(self, error: dict, notebook: str, seconds: float):
-        super().__init__(f"{error['stage']}: {error['type']}: {error['message']}")
+    def __init__(self, error: dict, notebook: str, seconds: float, *, server_lost: bool = False):
+        super().__init__("{stage}: {type}: {message}".format_map(error))
         self.error, self.notebook, self.seconds = error, notebook, seconds
+        self.server_lost = server_lost
 
 
 def execute_stage(
     planned: PlannedStage,
     *,
     store: Store,
-    inputs: dict[str, Path],
+    inputs: dict[str, Path] | None = None,
     films: DatasetRef | None = None,
     options: ExecutionOptions | None = None,
-    on_cell: Callable[[], None] | None = None,
-    on_kernel: Callable[[KernelManager], None] | None = None,
+    **callbacks: Callable | None,
 ) -> dict:
-    """Execute a stage's notebook and publish what it leaves.
+    """Execute a stage's notebook and publish its results.
 
     Parameters
     ----------
     planned : PlannedStage
-        What to execute.
+        The execution.
     store : Store
-        Where to publish.
-    inputs : dict of Path
-        Folders of the stages to read.
+        Where to publish it.
+    inputs : dict of Path, optional
+        Folders of the stages to read; by default those in the store.
     films : DatasetRef, optional
-        For the stage that loads them.
+        The films, for the stage that loads them.
     options : ExecutionOptions, optional
-        How to.
-    on_cell : callable, optional
-        Called after every cell.
-    on_kernel : callable, optional
-        Called with the manager of the kernel before that is started.
+        Execution options.
+    **callbacks
+        ``on_cell`` is called after every cell, ``on_kernel`` with the manager of the kernel before
+        the kernel is started.
 
     Returns
     -------
     dict
-        The record of the execution. Its ``kernel`` says whether a ``warm`` or a ``plain`` one
-        executed it, ``kernel_note`` why it was a plain one where a warm one was possible.
+        The record of the execution. Its ``kernel`` is ``warm`` or ``plain``; ``kernel_note`` gives
+        the reason for a plain kernel where a warm one was possible.
 
     Raises
     ------
@@ -146,23 +130,15 @@ def execute_stage(
         published.
     """
     options = (options or ExecutionOptions()).resolved()
+    inputs = store.inputs(planned) if inputs is None else inputs
     steps = (planned, store, inputs, films)
-    callbacks = {"on_cell": on_cell, "on_kernel": on_kernel}
     try:
-        return _attempt(*steps, options, callbacks)
-    except _ServerLost as lost:
-        if options.engine != "auto":
-            raise lost.failure from lost.failure.__cause__
-        note = "the process that kernels are forked from was killed"
-        return _attempt(*steps, replace(options, engine="plain"), callbacks, note)
-
-
-class _ServerLost(Exception):
-    """A kernel died because the process that it was forked from did; no fault of the notebook."""
-
-    def __init__(self, failure: StageFailed):
-        super().__init__(str(failure))
-        self.failure = failure
+        return _attempt(*steps, options, **callbacks)
+    except StageFailed as failure:
+        if not failure.server_lost or options.engine != "auto":
+            raise
+    note = "the process that kernels are forked from was killed"
+    return _attempt(*steps, replace(options, engine="plain"), note, **callbacks)
 
 
 def _attempt(
@@ -171,12 +147,12 @@ def _attempt(
     inputs: dict[str, Path],
     films: DatasetRef | None,
     options: ExecutionOptions,
-    callbacks: dict[str, Callable | None],
     note: str = "",
+    **callbacks: Callable | None,
 ) -> dict:
     """Execute a stage's notebook once; see :func:`execute_stage`."""
     started = time.monotonic()
-    about: dict = {}
+    kernel: dict = {}
     with store.attempt(planned) as attempt:
         context = {
             "token": uuid.uuid4().hex,
@@ -189,33 +165,29 @@ def _attempt(
         scratch.mkdir()
         write_json(scratch / "context.json", context)
         try:
-            _run_papermill(planned, attempt, scratch, options, on_end=about.update, **callbacks)
+            _run_papermill(planned, attempt, scratch, options, on_end=kernel.update, **callbacks)
             done = _done(attempt, planned, context["token"])
         except Exception as error:
             seconds = time.monotonic() - started
-            failure = _failure(error, planned, attempt, options, about, seconds)
-            if about.get("lost"):
-                raise _ServerLost(failure) from error
-            raise failure from error
+            raise _failure(error, planned, attempt, options, kernel, seconds) from error
         _remove(scratch)
         (attempt / DONE).unlink()
-        notebook = attempt / NOTEBOOK
-        text = _as_published(notebook, planned, times=False)
-        notebook.write_text(text, encoding="utf-8", newline="\n")
+        text = _as_published(attempt / NOTEBOOK, planned, times=False)
+        (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
         del done["token"]
         record = {
             "stage": planned.name,
             **done,
             "inputs": planned.inputs,
             "seconds": round(time.monotonic() - started, 2),
-            "kernel": about["kernel"],
-            "kernel_note": note or about["why"],
+            "kernel": kernel["kernel"],
+            "kernel_note": note or kernel["why"],
         }
         return store.publish(attempt, planned, record)
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder; an error says where it lies, not only what in it could not be removed."""
+    """Remove a folder; an error gives the path of the folder, not only that of an entry."""
     try:
         shutil.rmtree(folder)
     except OSError as error:
@@ -224,61 +196,35 @@ def _remove(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended.
+    """How an execution ended."""
 
-    Attributes
-    ----------
-    status : str
-        ``done``, ``failed``, or ``skipped`` because something that it reads failed.
-    record : dict
-        The record of a finished execution.
-    reused : bool
-        Whether it was there already.
-    replaced : str
-        What was wrong with what was there, if it had to be executed anew for that.
-    error : dict
-        Of a failed one, as :class:`StageFailed` has it.
-    notebook : str
-        The annotated notebook of a failed one.
-    seconds : float
-        Time that a failed one took.
-    """
+    status: str  # done, failed, or skipped because an execution that it reads failed
+    record: dict = field(default_factory=dict)  # of a finished execution
+    reused: bool = False  # whether it was already finished
+    replaced: str = ""  # what was wrong with a stored result that was recomputed
+    error: dict = field(default_factory=dict)  # of a failed execution, as in StageFailed
+    notebook: str = ""  # its annotated notebook
+    seconds: float = 0.0  # its duration
 
-    status: str
-    record: dict = field(default_factory=dict)
-    reused: bool = False
-    replaced: str = ""
-    error: dict = field(default_factory=dict)
-    notebook: str = ""
-    seconds: float = 0.0
+    @classmethod
+    def of(cls, failure: StageFailed) -> Outcome:
+        """Return the outcome of an execution that failed."""
+        about = {"error": failure.error, "notebook": failure.notebook, "seconds": failure.seconds}
+        return cls("failed", **about)
 
 
-def execute_once(
-    planned: PlannedStage, *, store: Store, upstream: dict[str, PlannedStage], **options
-) -> Outcome:
-    """Execute a stage unless it is there; a failure is an outcome, not an exception.
+def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
+    """Execute a stage unless it is finished; a failure is an outcome, not an exception.
 
-    Parameters
-    ----------
-    planned : PlannedStage
-        What to execute.
-    store : Store
-        Where it belongs.
-    upstream : dict
-        The executions that it reads, by stage.
-    **options
-        As :func:`execute_stage`.
+    The options are those of :func:`execute_stage`.
     """
     record, wrong = examine(store.path(planned), planned.key)
     if record is not None:
         return Outcome("done", record, reused=True)
-    inputs = {stage: store.path(one) for stage, one in upstream.items()}
     try:
-        record = execute_stage(planned, store=store, inputs=inputs, **options)
+        record = execute_stage(planned, store=store, **options)
     except StageFailed as failure:
-        return Outcome(
-            "failed", error=failure.error, notebook=failure.notebook, seconds=failure.seconds
-        )
+        return Outcome.of(failure)
     return Outcome("done", record, replaced=wrong)
 
 
@@ -295,7 +241,6 @@ def _run_papermill(
     environment = kernel_environment(
         **{CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
     )
-    # papermill fills {} in paths from the parameters; braces in our own paths are not meant
     execute_notebook(
         _no_template(notebook_of(planned.stage)),
         _no_template(attempt / NOTEBOOK),
@@ -316,25 +261,30 @@ def _run_papermill(
 
 
 def _no_template(path: Path) -> str:
+    """Escape the braces in a path, which papermill would fill from the parameters."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
-    """Return what the notebook wrote last, if it really did and with the values asked for."""
+    """Return what the notebook wrote when it finished.
+
+    Raises
+    ------
+    RuntimeError
+        It did not finish, did not execute all cells, or ran with other parameters.
+    """
     try:
         done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RuntimeError("the notebook ended without finishing; did a cell exit?") from None
     cells = json.loads((attempt / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
-    skipped = [
-        cell for cell in cells if cell["cell_type"] == "code" and not cell["execution_count"]
-    ]
+    skipped = [one for one in cells if one["cell_type"] == "code" and not one["execution_count"]]
     if done["token"] != token or skipped:
         raise RuntimeError("the notebook finished without running all of its cells")
     for name, value in planned.parameters.items():
-        got = done["parameters"][name]
-        if (type(got), got) != (type(value), value):
-            raise RuntimeError(f"{name} was to be {value!r}, but the notebook ran with {got!r}")
+        used = done["parameters"][name]
+        if (type(used), used) != (type(value), value):
+            raise RuntimeError(f"{name} was set to {value!r}, but the notebook ran with {used!r}")
     return done
 
 
@@ -346,49 +296,44 @@ def _failure(
     kernel: dict,
     seconds: float,
 ) -> StageFailed:
-    notebook = attempt / NOTEBOOK
+    """Return the failure of a stage, with the notebook as far as it was executed."""
     text = ""
-    with suppress(OSError, ValueError):  # there is none yet, or the disk was full meanwhile
-        text = _as_published(notebook, planned, times=True)
+    with suppress(OSError, ValueError):  # not written yet, or cut off by a full disk
+        text = _as_published(attempt / NOTEBOOK, planned, times=True)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
     if kind == "DeadKernelError":
-        message += f" ({_told_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
+        message += f" ({_describe_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
     if options.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
-        message += f"; --memory-limit allows it {byte_size(options.memory_limit)}"
+        message += f"; --memory-limit is {byte_size(options.memory_limit)}"
     if kind == "CellTimeoutError":
         message = f"the notebook takes longer than the {options.timeout:g} s that --timeout allows"
-    message = _without_places(message.replace(f"{attempt}/", ""))
-    about = {"stage": planned.name, "type": kind, "message": message, "cell": _failed_cell(text)}
-    return StageFailed(about, text, seconds)
+    message = _without_local_paths(message.replace(f"{attempt}/", ""))
+    cells = json.loads(text)["cells"] if text else []
+    states = {cell.get("id"): cell["metadata"].get("papermill", {}).get("status") for cell in cells}
+    cell = next((name for name, state in states.items() if state == "failed"), None)
+    about = {"stage": planned.name, "type": kind, "message": message, "cell": cell}
+    return StageFailed(about, text, seconds, server_lost=kernel.get("lost", False))
 
 
-def _told_death(kernel: dict, log: Path) -> str:
-    """Say how a kernel died, and what it printed last outside of its cells."""
+def _describe_death(kernel: dict, log: Path) -> str:
+    """Say how a kernel died, and the last line that it printed outside of its cells."""
     code, peak = kernel.get("exit_code"), kernel.get("peak", 0)
-    used = f", when it used {byte_size(peak)}" if peak else ""
+    used = f" while using {byte_size(peak)}" if peak else ""
     if code == -signal.SIGKILL:
-        told = [f"killed, perhaps for want of memory{used}"]
+        parts = [f"killed, possibly out of memory{used}"]
     elif code is not None and code < 0:
-        told = [f"ended by {signal.Signals(-code).name}{used}"]
+        parts = [f"ended by {signal.Signals(-code).name}{used}"]
     else:
-        told = [f"it ended itself with exit code {code}"] if code is not None else []
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.is_file() else []
-    if said := [line.strip() for line in lines if line.strip()]:
-        told.append(f"it last said: {said[-1][:500]}")
-    return "; ".join(told) or "nobody knows how"
+        parts = [f"it exited with status {code}"] if code is not None else []
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    if lines := [line.strip() for line in text.split("\n") if line.strip()]:
+        parts.append(f"its last output: {lines[-1][:500]}")
+    return "; ".join(parts) or "cause unknown"
 
 
-def _failed_cell(notebook: str) -> str | None:
-    cells = json.loads(notebook)["cells"] if notebook else []
-    for cell in cells:
-        if cell["metadata"].get("papermill", {}).get("status") == "failed":
-            return cell.get("id")
-    return None
-
-
-def _without_places(text: str) -> str:
-    """Return a text in which no file is named by where it lies on this machine."""
+def _without_local_paths(text: str) -> str:
+    """Shorten paths of this machine in a text to what follows the installation or the home."""
     places = {sys.prefix, sys.base_prefix, str(REPOSITORY), str(Path.home())}
     for place in sorted(places, key=len, reverse=True):
         if len(place) > 1:
@@ -397,10 +342,10 @@ def _without_places(text: str) -> str:
 
 
 def _as_published(notebook: Path, planned: PlannedStage, *, times: bool) -> str:
-    """Return a notebook without the paths of this machine, which papermill writes down.
+    """Return an executed notebook without the paths of this machine, which papermill records.
 
-    Without `times` what differs each time is left out too, the times of the cells and the id of the
-    cell put in: the same execution then leaves the same bytes. The time of all is in the record.
+    Without `times`, the times of cells and the random id of the injected cell are dropped too, so
+    that repeating an execution gives the same bytes. The record has the total time.
     """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"
@@ -412,4 +357,4 @@ def _as_published(notebook: Path, planned: PlannedStage, *, times: bool) -> str:
         if "injected-parameters" in about["metadata"].get("tags", []):
             about["id"] = "injected-parameters"
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    return _without_places(text.replace(f"{notebook.parent}/", "")) + "\n"
+    return _without_local_paths(text.replace(f"{notebook.parent}/", "")) + "\n"

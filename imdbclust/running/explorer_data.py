@@ -1,14 +1,14 @@
-"""Everything a reader may look up in a run, packed small: movies, actors, clusters, coordinates.
+"""The data of the explorer page: movies, actors, clusters and coordinates, packed small.
 
-The explorer page embeds the packed catalogue and unpacks it in the browser. Its layout, before
-gzip: the length of the header as little-endian uint32, the header as JSON in UTF-8, then arrays,
-each beginning at a multiple of 4. The header's ``arrays`` gives, for every array, its type
-(``u2``, ``u4`` or ``i2``), where it begins after the header, and its length. Lists of
-different lengths are two arrays: all values one after the other, and how many each row has.
+The page embeds the packed data and unpacks it in the browser. The layout before gzip: the length of
+the header as little-endian uint32, the header as JSON in UTF-8, then arrays, each starting at a
+multiple of 4. The header's ``arrays`` gives the type (``u2``, ``u4`` or ``i2``) of every array, its
+offset after the header, and its length. Lists of different lengths are two arrays: the concatenated
+values, and the length of each list.
 
-The movies' coordinates are whole numbers of ``step``, a row a movie. The step is the same for all
-components, so that distances keep their proportions, and the page finds the nearest movies of the
-movie on view by them. A movie whose coordinates are all zero, also by rounding, is near to none.
+The movies' coordinates are integer multiples of ``step``, one row for each movie. All components
+have the same step, so distances keep their proportions, and the page finds nearest movies by them.
+Movies whose coordinates are all zero, possibly after rounding, have no neighbours.
 """
 
 from __future__ import annotations
@@ -27,46 +27,44 @@ from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies import Assigner
 from imdbclust.reduction import Embedding
 
-MANY = 50_000
-"""Of more movies the most linked ones are packed."""
+MAX_MOVIES = 50_000
+"""Maximum number of movies; the most linked ones are packed."""
 
 MAX_BYTES = 5_800_000
-"""A packed catalogue is no larger; base64 makes of it 7.7 MB of page."""
+"""Maximum size of the packed data in bytes (7.7 MB as base64)."""
 
 MAX_TEXT = 300
-"""Characters of a title or name that are kept; the tables have all of them."""
+"""Maximum length of a title or name in characters; the tables have the full text."""
 
-SHOWN = 6
-"""So many clusters of Pr[cluster | cast] are kept, the likeliest, if above `LEAST`."""
+MAX_CLUSTERS, MIN_PROBABILITY = 6, 0.005
+"""Pr[cluster | cast] is kept for the likeliest clusters, if it is not too small."""
 
-LEAST = 0.005
-
-PLACES_SHARE = 0.56
-"""Share of a catalogue's bytes that coordinates may take, before gzip: 32 components of `MANY`
-movies, or more components of fewer movies."""
+COORDINATES_SHARE = 0.56
+"""Maximum share of coordinates in the data before gzip: 32 components of `MAX_MOVIES` movies, or
+more components of fewer movies."""
 
 LARGEST = 32_767
 """The largest coordinate, in steps."""
 
 SCALE = 10_000
-"""Probabilities are kept as whole parts of it, ratings as whole hundredths."""
+"""Probabilities are integer multiples of 1 / `SCALE`, ratings of 0.01."""
 
 NO_RATING = 65_535
 
-# what a page cannot show as such is shown as the picture of it: NUL as ␀
+# control characters are replaced by their pictures, NUL by ␀
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
-    """A packed catalogue, and what is in it.
+class ExplorerData:
+    """Packed data of the explorer page.
 
     Attributes
     ----------
     packed : bytes
-        The catalogue; the same for the same input.
+        The data; the same for the same input.
     n_movies, n_actors : int
-        How many of each can be looked up.
+        Numbers of movies and actors in it.
     """
 
     packed: bytes
@@ -74,47 +72,47 @@ class Catalogue:
     n_actors: int
 
 
-def pack_catalogue(
+def pack_explorer_data(
     assigner: Assigner,
     profiles: Profiles,
     typical: pd.DataFrame,
     *,
     colors: Sequence[str],
     max_bytes: int = MAX_BYTES,
-) -> Catalogue:
-    """Pack what a reader may look up.
+) -> ExplorerData:
+    """Pack the data of the explorer page.
 
     Parameters
     ----------
     assigner : Assigner
         Corpus, matrix, embedding and clustering of the run, with its model of casts.
     profiles : Profiles
-        What the clusters are made of.
+        Description of the clusters.
     typical : DataFrame
-        As :func:`imdbclust.clustering.typical_movies`.
+        Result of :func:`imdbclust.clustering.typical_movies`.
     colors : sequence of str
         The clusters' colours.
     max_bytes : int
-        A larger catalogue is packed again with fewer movies. There are at most `MANY`, the most
-        linked ones. Of the embedding's components the first are kept, as many as
-        `PLACES_SHARE` of it has room for; the page says how many if not all are.
+        Maximum size of the packed data. Movies are omitted until it fits, the least linked first.
+        Only the leading components of the embedding are kept if `COORDINATES_SHARE` of this size
+        has no room for all.
 
     Returns
     -------
-    Catalogue
+    ExplorerData
     """
-    wanted = MANY
+    n_movies = MAX_MOVIES
     leading = _leading(assigner.embedding, max_bytes)
     while True:
-        movies = most_linked_movies(assigner.incidence, wanted)
-        catalogue = _pack(assigner, profiles, typical, leading, colors, movies)
-        if len(catalogue.packed) <= max_bytes or len(movies) <= 1:
-            return catalogue
-        wanted = max(1, int(0.95 * len(movies) * max_bytes / len(catalogue.packed)))
+        movies = most_linked_movies(assigner.incidence, n_movies)
+        data = _pack(assigner, profiles, typical, leading, colors, movies)
+        if len(data.packed) <= max_bytes or len(movies) <= 1:
+            return data
+        n_movies = max(1, int(0.95 * len(movies) * max_bytes / len(data.packed)))
 
 
-def unpack_catalogue(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """Return the header and the arrays of a packed catalogue, as the page does."""
+def unpack_explorer_data(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the header and the arrays of packed data, as the page does."""
     data = gzip.decompress(packed)
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
@@ -125,12 +123,12 @@ def unpack_catalogue(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     }
 
 
-def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> Catalogue:
+def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> ExplorerData:
     corpus, clustering = assigner.corpus, assigner.clustering
     casts = assigner.incidence.matrix[movies]
     careers = assigner.incidence.movies_per_actor()
     actors = np.flatnonzero(np.bincount(casts.indices, minlength=len(careers)))
-    # the best-known come first: matches are shown in this order
+    # the most prominent first, which is the order of search results
     movies, actors = _by_prominence(assigner, movies), _actors_by_prominence(assigner, actors)
     table = corpus.movies.iloc[movies]
     arrays = {
@@ -160,34 +158,33 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> C
         "genres": _texts(genre_names),
         "clusters": _clusters(assigner, profiles, typical, colors, movies),
     }
-    return Catalogue(_joined(header, arrays), len(movies), len(actors))
+    return ExplorerData(_joined(header, arrays), len(movies), len(actors))
 
 
 def _by_prominence(assigner: Assigner, movies: np.ndarray) -> np.ndarray:
-    """Order movies by falling votes, then by how linked they are, then by id."""
+    """Order movies by votes and then links, most first, then by id."""
     table = assigner.corpus.movies.iloc[movies]
     links = assigner.incidence.matrix[movies] @ (assigner.incidence.movies_per_actor() - 1.0)
     votes = table["votes"].fillna(0).to_numpy(np.int64)
-    by_id = np.argsort(table["movie_id"].to_numpy(), kind="stable")
-    return movies[by_id[np.lexsort((-links[by_id], -votes[by_id]))]]
+    ids = table["movie_id"].to_numpy(object)
+    return movies[np.lexsort((ids, -links, -votes))]
 
 
 def _actors_by_prominence(assigner: Assigner, actors: np.ndarray) -> np.ndarray:
-    """Order actors by falling number of movies, then by id."""
-    careers = assigner.incidence.movies_per_actor()[actors]
-    by_id = np.argsort(assigner.incidence.actor_ids[actors], kind="stable")
-    return actors[by_id[np.argsort(-careers[by_id], kind="stable")]]
+    """Order actors by number of movies, most first, then by id."""
+    ids = np.asarray(assigner.incidence.actor_ids, object)[actors]
+    return actors[np.lexsort((ids, -assigner.incidence.movies_per_actor()[actors]))]
 
 
 def _renumbered(matrix: sp.csr_array, columns: np.ndarray) -> sp.csr_array:
-    """Return the matrix with these columns only, in this order."""
+    """Return columns of a matrix in the given order."""
     chosen = sp.csr_array(matrix[:, columns])
     chosen.sort_indices()
     return chosen
 
 
 def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]:
-    """Return the columns of each row of a sparse matrix, in the order in which they are stored."""
+    """Return the column indices of each row of a sparse matrix, in stored order."""
     return {
         name: matrix.indices.astype(kind),
         f"{name}_count": np.diff(matrix.indptr).astype(np.uint16),
@@ -195,14 +192,14 @@ def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]
 
 
 def _leading(embedding: Embedding, max_bytes: int) -> Embedding:
-    """Return the embedding in as many of its first components as there is room for."""
-    n_movies = min(len(embedding.scores), MANY)
-    room = int(PLACES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
+    """Return an embedding with as many leading components as there is room for."""
+    n_movies = min(len(embedding.scores), MAX_MOVIES)
+    room = int(COORDINATES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
     return embedding if room >= embedding.n_components else embedding.first(max(1, room))
 
 
 def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return coordinates as whole numbers of a step, and the step.
+    """Return coordinates as integer multiples of a step, and the step.
 
     Parameters
     ----------
@@ -211,7 +208,7 @@ def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
     Returns
     -------
     places : ndarray of int16, shape (n_movies, n_components)
-        ``places * step`` is off by half a step at most.
+        ``places * step`` differs from `coordinates` by at most half a step.
     step : float
         The largest coordinate is `LARGEST` steps; 0 if all are zero.
     """
@@ -222,12 +219,12 @@ def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _posteriors(assigner: Assigner, movies: np.ndarray) -> dict[str, np.ndarray]:
-    """Return Pr[cluster | cast] of each movie: the likeliest clusters, falling."""
+    """Return Pr[cluster | cast] of each movie for its likeliest clusters, in falling order."""
     chances = assigner.model.posterior(assigner.incidence.matrix[movies])
-    chances = chances[:, : assigner.clustering.n_clusters]  # of an unplaced one nothing is known
-    first = np.argsort(-chances, axis=1, kind="stable")[:, :SHOWN]
+    chances = chances[:, : assigner.clustering.n_clusters]  # without the unplaced group
+    first = np.argsort(-chances, axis=1, kind="stable")[:, :MAX_CLUSTERS]
     values = np.take_along_axis(chances, first, axis=1)
-    kept = values >= LEAST
+    kept = values >= MIN_PROBABILITY
     return {
         "posterior": (values[kept] * SCALE).round().astype(np.uint16),
         "posterior_group": first[kept].astype(np.uint16),
@@ -236,7 +233,7 @@ def _posteriors(assigner: Assigner, movies: np.ndarray) -> dict[str, np.ndarray]
 
 
 def _careers(assigner: Assigner, actors: np.ndarray) -> dict[str, np.ndarray]:
-    """Return in how many movies of each group an actor plays, of all movies of the corpus."""
+    """Return the number of movies of each actor in each group, counting all movies."""
     member = assigner.clustering.membership()
     counts = sp.csr_array((member @ assigner.incidence.matrix).T)[actors]
     counts.sort_indices()
@@ -248,48 +245,41 @@ def _careers(assigner: Assigner, actors: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _clusters(assigner, profiles, typical, colors, movies) -> list[dict]:
-    """Describe each group of the clustering, in its order: the unplaced movies last."""
+    """Describe each group of the clustering in its order, the unplaced movies last."""
     place = pd.Series(np.arange(len(movies)), assigner.corpus.movies["movie_id"].iloc[movies])
     summary = profiles.summary.set_index("cluster")
     nearest = neighbouring_clusters(assigner.clustering).set_index("cluster")["neighbour"]
-    kinds = typical[typical["kind"] == "typical"].groupby("cluster")["movie_id"]
-    typical_ids = {cluster: ids.tolist() for cluster, ids in kinds}
+    typical = typical[(typical["kind"] == "typical") & typical["movie_id"].isin(place.index)]
     found = []
     for group, cluster in enumerate(assigner.clustering.groups):
-        about = summary.loc[cluster]
+        profile, decades = summary.loc[cluster], _of(cluster, profiles.decades)
         found.append(
             {
                 "cluster": int(cluster),
-                "name": _text(about["name"]),
+                "name": _text(profile["name"]),
                 "color": None if cluster == UNPLACED else colors[group],
-                "movies": int(about["movies"]),
-                "years": about["years"],
+                "movies": int(profile["movies"]),
+                "years": profile["years"],
                 "nearest": int(nearest[cluster]) if cluster in nearest.index else None,
-                "actors": _standouts(profiles.actors, cluster),
-                "genres": _standouts(profiles.genres, cluster),
-                "decades": _decades(profiles.decades, cluster),
-                "typical": [
-                    int(place[movie])
-                    for movie in typical_ids.get(cluster, [])
-                    if movie in place.index
-                ],
+                "actors": _overrepresented(_of(cluster, profiles.actors)),
+                "genres": _overrepresented(_of(cluster, profiles.genres)),
+                "decades": [[int(row.decade), int(row.movies)] for row in decades.itertuples()],
+                "typical": [int(place[movie]) for movie in _of(cluster, typical)["movie_id"]],
             }
         )
     return found
 
 
-def _standouts(table: pd.DataFrame, cluster: int) -> list[list]:
-    """Return name, movies in the cluster, movies in all, and lift of what stands out."""
-    rows = table[table["cluster"] == cluster].itertuples()
+def _of(cluster: int, table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["cluster"] == cluster]
+
+
+def _overrepresented(table: pd.DataFrame) -> list[list]:
+    """Return name, movies in the cluster, movies overall, and lift of each row."""
     return [
         [_text(row.name), int(row.n_in_cluster), int(row.n_in_all), round(float(row.lift), 2)]
-        for row in rows
+        for row in table.itertuples()
     ]
-
-
-def _decades(table: pd.DataFrame, cluster: int) -> list[list[int]]:
-    rows = table[table["cluster"] == cluster].itertuples()
-    return [[int(row.decade), int(row.movies)] for row in rows]
 
 
 def _texts(values: pd.Series | pd.Index) -> list[str]:
@@ -302,7 +292,7 @@ def _text(value: object) -> str:
 
 
 def _joined(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """Return header and arrays as one compressed block; the same input gives the same bytes."""
+    """Compress header and arrays; the same input gives the same bytes."""
     parts, offset, places = [], 0, {}
     for name, array in arrays.items():
         data = array.astype(array.dtype.newbyteorder("<")).tobytes()
@@ -310,6 +300,6 @@ def _joined(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
         parts.append(data + b"\0" * (-len(data) % 4))
         offset += len(parts[-1])
     text = json.dumps(header | {"arrays": places}, ensure_ascii=False, separators=(",", ":"))
-    head = text.encode("utf-8", errors="replace")  # a lone surrogate must not cost the rest
+    head = text.encode("utf-8", errors="replace")  # texts may have unpaired surrogates
     start = len(head).to_bytes(4, "little") + head + b"\0" * (-len(head) % 4)
     return gzip.compress(start + b"".join(parts), compresslevel=6, mtime=0)

@@ -1,4 +1,4 @@
-"""Importing papermill, nbformat and nbconvert without what of them takes seconds for nothing."""
+"""Import papermill, nbformat and nbconvert without a dependency that takes seconds to load."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 UNUSED = "rfc3987_syntax"
-"""A grammar of internationalised addresses, built when ``jsonschema`` is imported, which nbformat
-imports; notebooks have no such format to check. ``jsonschema`` does without if it is not there."""
+"""Grammar of internationalised addresses, which nbformat loads through ``jsonschema``.
+
+Notebooks have no such addresses to check, and ``jsonschema`` works without it.
+"""
 
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Import what is imported within without building `UNUSED`, which can be had afterwards."""
+    """Skip `UNUSED` in imports within the context; it can be imported afterwards."""
     if UNUSED in sys.modules:
         yield
         return

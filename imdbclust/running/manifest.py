@@ -1,4 +1,4 @@
-"""What runs and sweeps left, found by name and read back; believed only as far as it is sound."""
+"""Find runs and sweeps by name, and read their manifests back, checked."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import msgspec
 from imdbclust.base.errors import UserError
 from imdbclust.base.paths import reports
 from imdbclust.running.stages import notebook_of
-from imdbclust.running.store import Store, examine
-
-MANIFEST = "manifest.json"
+from imdbclust.running.store import MANIFEST, Store, examine
 
 
 class NotARun(UserError):
-    """There is no run or sweep of that name, or what it left is damaged."""
+    """The run or sweep does not exist, or its files are damaged."""
 
 
 class _Films(TypedDict):
@@ -53,20 +51,20 @@ class _Sweep(_Common):
 
 
 def find_folder(name: str, out: Path | None = None) -> Path:
-    """Return the folder of a run or sweep: of that name in the folder for reports, or at that path.
+    """Return the folder of a run or sweep, by its name in the folder for reports or by its path.
 
     Raises
     ------
     NotARun
-        There is none.
+        The run or sweep does not exist.
     """
     parent = Path(out) if out else reports()
     for folder in (parent / name, Path(name)):
         if name and _is_file(folder / MANIFEST):
             return folder
-    there = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST}"))
-    hint = f"there is {', '.join(there)}" if there else "`imdbclust run` makes one"
-    raise NotARun(f"there is no run {name!r} in {parent}, and no folder of that name; {hint}")
+    known = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST}"))
+    hint = f"choose {' or '.join(known)}" if known else "create one with `imdbclust run`"
+    raise NotARun(f"no run called {name!r} in {parent} and no such folder; {hint}")
 
 
 def read_manifest(folder: Path) -> dict:
@@ -75,7 +73,7 @@ def read_manifest(folder: Path) -> dict:
     Raises
     ------
     NotARun
-        It cannot be read, or something in it is not what a manifest has there.
+        It cannot be read, or is not a valid manifest.
     """
     path = folder / MANIFEST
     try:
@@ -84,30 +82,30 @@ def read_manifest(folder: Path) -> dict:
         msgspec.convert(manifest, _Sweep if is_sweep else _Run)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise NotARun(f"{path} is no manifest of a run: {reason}") from None
+        raise NotARun(f"{path} is not a valid manifest of a run: {reason}") from None
     return manifest
 
 
 def stage_folder(folder: Path, manifest: dict, stage: str) -> Path:
-    """Return where a run's execution of a stage lies, its files being those that were left there.
+    """Return the folder of a stage of a run; its files are unchanged.
 
     Raises
     ------
     NotARun
-        It is not there, or some file of it was changed, cut or lost.
+        The stage is not finished, or one of its files was changed, truncated or removed.
     """
     name = notebook_of(stage).stem
     keys = {entry["stage"]: entry["key"] for entry in manifest["stages"]}
-    lies = Store(folder.parent).folder / f"{name}-{keys.get(name)}"
-    if name not in keys or not lies.is_dir():
+    found = Store(folder.parent).folder / f"{name}-{keys.get(name)}"
+    if name not in keys or not found.is_dir():
         raise NotARun(f"the run {folder.name!r} has no finished stage {stage}; run it again first")
-    if examine(lies, keys[name])[0] is None:
-        raise NotARun(f"{lies} is damaged; run {folder.name!r} again first")
-    return lies
+    if examine(found, keys[name])[0] is None:
+        raise NotARun(f"{found} is damaged; run {folder.name!r} again first")
+    return found
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name too long, a loop of links
+    except OSError:  # a name that is too long, or a loop of links
         return False

@@ -1,11 +1,11 @@
-"""The parameters of the notebooks, read from the one place where they stand.
+"""The parameters of the notebooks, read from the notebooks themselves.
 
 Each notebook has one cell tagged ``parameters`` with lines such as ::
 
     n_clusters: int = 16  # number of clusters [1..]
     on_problem: str = "stop"  # what to do with a bad record [stop|skip]
 
-Type, default, help, and in brackets the admitted range or choices.
+that is, type, default, help, and in brackets the range or the choices.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from imdbclust.running.stages import STAGES, notebook_of
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 FROM_RUN = "from_run"
-"""The parameter that says where a notebook opened alone takes the earlier stages from."""
+"""Parameter that names the run from which a notebook opened alone reads the earlier stages."""
 
 DATASET = "dataset"
-"""The parameter that says which films are loaded; commands have an option for it."""
+"""Parameter that names the films; commands have the option ``--dataset`` for it."""
 
 MAX_TEXT = 4000
-"""A longer text is no sensible value of any parameter."""
+"""Maximum length of a text."""
 
 MAX_INT = 2**63 - 1
-"""No library takes a larger number."""
+"""Largest whole number, also for the libraries."""
 
 _BOUNDS = re.compile(r"\s*\[(?P<text>[^\]]*)\]\s*$")
 _RANGE = re.compile(r"^(?P<low>-?[\d.]*?)\.\.(?P<high>-?[\d.]*)$")
@@ -46,74 +46,57 @@ Value = int | float | str | bool
 
 
 class ParameterError(UserError):
-    """A parameter is unknown, mistyped or impossible."""
+    """A parameter is unknown, has the wrong type, or has an impossible value."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter.
-
-    Attributes
-    ----------
-    name, help : str
-        As declared.
-    type : type
-        ``int``, ``float``, ``str`` or ``bool``.
-    default : int, float, str or bool
-        Used where nothing else is asked for.
-    low, high : float
-        Bounds of a number, both included.
-    choices : tuple of str
-        Admitted texts; empty if any text is.
-    stages : tuple of str
-        Notebooks that declare it.
-    """
+    """One declared parameter."""
 
     name: str
-    type: type
-    default: Value
+    type: type  # int, float, str or bool
+    default: Value  # used if no value is given
     help: str
-    low: float = -math.inf
+    low: float = -math.inf  # bounds of a number, both included
     high: float = math.inf
-    choices: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # valid texts; empty if every text is valid
+    stages: tuple[str, ...] = ()  # notebooks that declare it
 
     def parse(self, text: str) -> Value:
-        """Return the value that a text from the command line stands for, checked."""
-        if self.type is str:
-            return self.check(text)
+        """Convert a text from the command line to a value, and check it."""
         try:
-            value = _literal(text, self.type)
+            value = text if self.type is str else _literal(text, self.type)
         except ValueError:
-            told = f"{self.name} is {_WORDS[self.type]}, not {quoted(text)}"
-            raise ParameterError(told) from None
+            raise self._error(_WORDS[self.type], text) from None
         return self.check(value)
 
     def check(self, value: Value) -> Value:
-        """Return the value if it is of the declared type and range; raise ParameterError else."""
+        """Return a value of the declared type and range; raise ParameterError otherwise."""
         if type(value) is int and not -MAX_INT <= value <= MAX_INT:
-            raise ParameterError(f"{self.name} is too large a number")
+            raise ParameterError(f"{self.name} is too large")
         if self.type is float and type(value) is int:
             value = float(value)
         if type(value) is not self.type:
-            raise ParameterError(f"{self.name} is {_WORDS[self.type]}, not {quoted(value)}")
+            raise self._error(_WORDS[self.type], value)
         if self.type is str:
             if self.choices and value not in self.choices:
-                raise ParameterError(
-                    f"{self.name} is one of {', '.join(self.choices)}, not {quoted(value)}"
-                )
+                raise self._error(f"one of {', '.join(self.choices)}", value)
             if len(value) > MAX_TEXT or "\0" in value or not is_unicode(value):
                 raise ParameterError(
-                    f"{self.name} is too long a text, or has a NUL or half a character in it"
+                    f"{self.name} must be at most {MAX_TEXT:,} characters long and free of NUL and "
+                    "unpaired surrogates"
                 )
         elif self.type is not bool and not (
             self.low <= value <= self.high and math.isfinite(value)
         ):
-            raise ParameterError(f"{self.name} is {self._range_in_words()}, not {quoted(value)}")
+            raise self._error(self._range_in_words(), value)
         return value
 
+    def _error(self, expected: str, value: object) -> ParameterError:
+        return ParameterError(f"{self.name} must be {expected}, not {quoted(value)}")
+
     def describe(self) -> str:
-        """Return name, type, default and help in a line or two."""
+        """Return name, type, default and help in two lines."""
         bounds = "|".join(self.choices) or self._range_in_words()
         about = f"{self.help} ({bounds})" if bounds else self.help
         return f"{self.name}: {self.type.__name__} = {self.default!r}\n    {about}"
@@ -134,7 +117,7 @@ def declared_in(notebook: Path) -> dict[str, Parameter]:
     Raises
     ------
     ParameterError
-        A declaration that is not ``name: type = literal  # help``.
+        A declaration is not ``name: type = literal  # help``.
     """
     with quick_imports():
         from papermill import inspect_notebook
@@ -148,7 +131,7 @@ def declared_in(notebook: Path) -> dict[str, Parameter]:
             default = ast.literal_eval(about["default"])
         except (ValueError, SyntaxError):
             raise ParameterError(f"{place} needs a literal as default") from None
-        parameter = Parameter(
+        found[name] = Parameter(
             name=name,
             type=TYPES[about["inferred_type_name"]],
             default=default,
@@ -156,78 +139,81 @@ def declared_in(notebook: Path) -> dict[str, Parameter]:
             stages=(notebook.stem,),
             **_bounds_of(about["help"], place),
         )
-        parameter.check(default)
-        found[name] = parameter
+        found[name].check(default)
     return found
 
 
 @cache
 def declared() -> Mapping[str, Parameter]:
-    """Return the parameters of all stages; one name means the same wherever it is declared.
+    """Return the parameters of all stages; notebooks that share one declare it equally.
 
     Raises
     ------
     ParameterError
-        Two notebooks that declare one name differently.
+        Two notebooks declare the same name differently.
     """
     found: dict[str, Parameter] = {}
     for stage in STAGES:
         for name, parameter in declared_in(notebook_of(stage)).items():
-            before = found.setdefault(name, parameter)
-            if replace(before, stages=()) != replace(parameter, stages=()):
-                where = f"{before.stages[0]} and {parameter.stages[0]}"
+            first = found.setdefault(name, parameter)
+            if replace(first, stages=()) != replace(parameter, stages=()):
+                where = f"{first.stages[0]} and {parameter.stages[0]}"
                 raise ParameterError(f"{name} is declared differently in {where}")
-            if before is not parameter:
-                found[name] = replace(before, stages=before.stages + parameter.stages)
+            if first is not parameter:
+                found[name] = replace(first, stages=first.stages + parameter.stages)
     return found
 
 
 def presets() -> dict[str, dict[str, Value]]:
-    """Return the named sets of values, each checked: what differs from the defaults."""
+    """Return the presets: the values in which each differs from the defaults, checked."""
     import yaml
 
     text = (NOTEBOOKS / "presets.yml").read_text(encoding="utf-8")
     return {name: check_values(values or {}) for name, values in yaml.safe_load(text).items()}
 
 
+def check_preset(name: str) -> str:
+    """Return the name of a preset; raise ParameterError if it is unknown."""
+    if name not in (known := presets()):
+        raise ParameterError(f"unknown preset {quoted(name)}; choose {' or '.join(known)}")
+    return name
+
+
 def check_values(values: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the values if each is of a declared parameter, of its type and range."""
+    """Return the values if each belongs to a declared parameter and is valid for it."""
     return {name: _known(name).check(value) for name, value in values.items()}
 
 
 def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:
-    """Return the values of ``NAME VALUE`` pairs of the command line, checked."""
+    """Return the values of ``NAME VALUE`` pairs from the command line, checked."""
     values: dict[str, Value] = {}
     for name, text in pairs:
         if name in values:
             raise ParameterError(f"{name} is given twice")
         if name == DATASET:
-            raise ParameterError("the films are given with --dataset, not with -p dataset")
+            raise ParameterError("choose the films with --dataset, not with -p dataset")
         values[name] = _known(name).parse(text)
     return values
 
 
 def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the value of every parameter: the default, changed by the preset, then as given.
+    """Return a value for every parameter: as given, else the preset's, else the default.
 
     Raises
     ------
     ParameterError
-        An unknown preset or parameter, a wrong type, a value out of range.
+        An unknown preset or parameter, a wrong type, or a value out of range.
     """
-    known = presets()
-    if preset not in known:
-        raise ParameterError(f"there is no preset {quoted(preset)}; there is {', '.join(known)}")
     defaults = {name: parameter.default for name, parameter in declared().items()}
-    return defaults | known[preset] | check_values(given)
+    return defaults | presets()[check_preset(preset)] | check_values(given)
 
 
 def _known(name: str) -> Parameter:
     parameters = declared()
     if name not in parameters or name == FROM_RUN:
         close = difflib.get_close_matches(name[:100], parameters.keys() - {FROM_RUN}, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`imdbclust run --help` lists them"
-        raise ParameterError(f"there is no parameter {quoted(name)}; {hint}")
+        hint = f"did you mean {close[0]}?" if close else "see `imdbclust run --help`"
+        raise ParameterError(f"unknown parameter {quoted(name)}; {hint}")
     return parameters[name]
 
 
@@ -237,7 +223,7 @@ def _literal(text: str, kind: type) -> Value:
         if text.lower() not in words:
             raise ValueError(text)
         return words[text.lower()]
-    if not text.isascii() or "_" in text:  # int() and float() admit more than people mean
+    if not text.isascii() or "_" in text:  # int() and float() accept more than people mean
         raise ValueError(text)
     value = kind(text)
     if not math.isfinite(value):
@@ -249,12 +235,11 @@ def _bounds_of(help_text: str, place: str) -> dict:
     match = _BOUNDS.search(help_text)
     if not match:
         return {}
-    text = match["text"]
-    if span := _RANGE.match(text):
-        try:
-            low = float(span["low"]) if span["low"] else -math.inf
-            high = float(span["high"]) if span["high"] else math.inf
-        except ValueError:
-            raise ParameterError(f"{place}: [{text}] is no range") from None
-        return {"low": low, "high": high}
-    return {"choices": tuple(text.split("|"))}
+    span = _RANGE.match(match["text"])
+    if not span:
+        return {"choices": tuple(match["text"].split("|"))}
+    try:
+        low, high = span["low"] or "-inf", span["high"] or "inf"
+        return {"low": float(low), "high": float(high)}
+    except ValueError:
+        raise ParameterError(f"{place}: invalid range [{match['text']}]") from None

@@ -1,4 +1,4 @@
-"""What a run needs to execute, and the key by which each execution is known."""
+"""The executions that a run needs, and the key that identifies each of them."""
 
 from __future__ import annotations
 
@@ -8,53 +8,31 @@ import sys
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imdbclust import __version__
-from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
-from imdbclust.datasets.find import Dataset
 from imdbclust.running.parameters import FROM_RUN, Value, declared_in
+from imdbclust.running.sources import all_sources, code_cells, modules_hash
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
+if TYPE_CHECKING:
+    from imdbclust.datasets.find import Dataset
+
 FORMAT = 1
-"""Raised when what a stage leaves is laid out differently, so that old results are not read."""
+"""Version of the layout of a finished stage; increase it when the layout changes."""
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn")
 """Libraries on which numbers and figures depend; their versions are part of every key."""
 
-_NO_INFLUENCE = (
-    "__main__.py",
-    "bench/",
-    "commands/",
-    "running/diff.py",
-    "running/workers.py",
-    "running/pages/",
-    "running/progress.py",
-    "running/specification.py",
-)
-"""Modules that no stage's result depends on."""
-
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One execution that a run needs.
+    """One execution that a run needs."""
 
-    Attributes
-    ----------
-    stage : str
-        The stage's word.
-    key : str
-        What identifies the execution: same key, same result.
-    parameters : dict
-        The values that its notebook declares.
-    inputs : dict
-        Keys of the executions whose artifacts it reads, by stage.
-    """
-
-    stage: str
-    key: str
-    parameters: dict[str, Value]
-    inputs: dict[str, str] = field(default_factory=dict)
+    stage: str  # the stage's word
+    key: str  # identifies the execution: the same key has the same result
+    parameters: dict[str, Value]  # values of the parameters that its notebook declares
+    inputs: dict[str, str] = field(default_factory=dict)  # keys of what it reads, by stage
 
     @property
     def name(self) -> str:
@@ -62,96 +40,55 @@ class PlannedStage:
         return notebook_of(self.stage).stem
 
 
-def plan_stages(
-    settings: dict[str, Value], dataset: Dataset, *, until: str = STAGES[-1]
-) -> list[PlannedStage]:
-    """Return the executions for these settings, in order, up to and with the stage `until`.
+def plan_stages(settings: dict[str, Value], dataset: Dataset) -> list[PlannedStage]:
+    """Return the five executions for these settings, in order.
 
-    Parameters
-    ----------
-    settings : dict
-        A value for every parameter; each stage takes those that its notebook declares.
-    dataset : Dataset
-        The films. Their hash and name, not their place, are part of the keys.
-    until : str
-        The last stage wanted.
+    Each stage takes the settings that its notebook declares. The hash and the name of the films are
+    part of the keys, their path is not.
     """
     planned: dict[str, PlannedStage] = {}
-    for stage in STAGES[: STAGES.index(until) + 1]:
-        notebook = notebook_of(stage)
-        parameters = {name: settings[name] for name in declared_in(notebook) if name != FROM_RUN}
+    for stage in STAGES:
+        declared = declared_in(notebook_of(stage))
+        parameters = {name: settings[name] for name in declared if name != FROM_RUN}
         if "dataset" in parameters:
             parameters["dataset"] = dataset.name
         inputs = {read: planned[read].key for read in READS[stage]}
-        ingredients = {
-            "format": FORMAT,
-            "stage": stage,
-            "notebook": _sources(notebook),
-            "parameters": parameters,
-            "inputs": inputs,
-            "films": dataset.describe() | {"why": ""} if not inputs else None,
-            "code": code_hash(),
-            "versions": versions(),
-        }
-        planned[stage] = PlannedStage(stage, _digest(ingredients), parameters, inputs)
+        films = dataset.describe() | {"why": ""} if not inputs else None
+        key = _key(stage, parameters, inputs=inputs, films=films)
+        planned[stage] = PlannedStage(stage, key, parameters, inputs)
     return list(planned.values())
 
 
 def plan_notebook(stage: str, results: str) -> PlannedStage:
-    """Return the execution of a notebook that looks at results, known by their hash."""
-    notebook = notebook_of(stage)
-    declared = declared_in(notebook).values()
+    """Return the execution of a notebook that reads the results with this hash."""
+    declared = declared_in(notebook_of(stage)).values()
     parameters = {one.name: one.default for one in declared if not one.name.startswith("from_")}
+    return PlannedStage(stage, _key(stage, parameters, results=results), parameters)
+
+
+def _key(stage: str, parameters: dict[str, Value], **read: object) -> str:
+    """Return the key of a stage's execution with these parameters and inputs."""
+    cells = code_cells(notebook_of(stage))
     ingredients = {
         "format": FORMAT,
         "stage": stage,
-        "notebook": _sources(notebook),
+        "code": cells,
+        "modules": modules_hash("\n".join(source for source, _ in cells)),
         "parameters": parameters,
-        "results": results,
-        "code": code_hash(),
         "versions": versions(),
+        **read,
     }
-    return PlannedStage(stage, _digest(ingredients), parameters)
-
-
-@cache
-def code_hash() -> str:
-    """Return the hash of the package's sources that results depend on."""
-    package = REPOSITORY / "imdbclust"
-    digest = hashlib.sha256(__version__.encode())
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
-        if not name.startswith(_NO_INFLUENCE):
-            digest.update(f"{name}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
-def fingerprint() -> dict[str, str]:
-    """Return all that has to be the same wherever executions of one sweep are carried out."""
-    notebooks = hashlib.sha256()
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        notebooks.update(json.dumps([path.name, _sources(path)]).encode())
-    return {
-        "imdbclust": __version__,
-        "sources of imdbclust": code_hash(),
-        "notebooks": notebooks.hexdigest(),
-        **versions(),
-    }
+    text = json.dumps(ingredients, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that results depend on."""
+    """Return the versions of Python and of the libraries on which results depend."""
     python = ".".join(map(str, sys.version_info[:3]))
     return {"python": python} | {library: version(library) for library in LIBRARIES}
 
 
-def _sources(notebook: Path) -> list[str]:
-    """Return the cells' texts: prose too, for a report must not show yesterday's sentences."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return [cell["cell_type"] + "\n" + "".join(cell["source"]) for cell in cells]
-
-
-def _digest(ingredients: dict) -> str:
-    text = json.dumps(ingredients, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+def fingerprint() -> dict[str, str]:
+    """Return everything that must be equal on all workers of a sweep."""
+    return {"imdbclust": __version__, **all_sources(), **versions()}

@@ -1,4 +1,4 @@
-"""The graph of the stages, and where their notebooks lie."""
+"""The graph of the stages, and their notebooks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ READS: dict[str, tuple[str, ...]] = {
     "clustering": ("load", "matrix", "reduction"),
     "probabilities": ("load", "matrix", "reduction", "clustering"),
 }
-"""What each stage reads of the stages before it."""
+"""The earlier stages that each stage reads."""
 
 STAGES = tuple(READS)
 
 
 class MissingNotebook(UserError):
-    """The notebooks do not lie where the package is."""
+    """The notebooks are not next to the package."""
 
 
 @cache
@@ -37,12 +37,12 @@ def notebook_of(stage: str) -> Path:
     found = sorted(NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise MissingNotebook(
-            f"one notebook NN_{stage}.ipynb is expected in {NOTEBOOKS}; "
-            "work in a clone of the repository, with the package installed by pip install -e ."
+            f"expected one notebook NN_{stage}.ipynb in {NOTEBOOKS}; work in a clone of the "
+            "repository, with the package installed by pip install -e ."
         )
     return found[0]
 
 
 def cells_of(stage: str) -> list[dict]:
-    """Return the cells of a stage's notebook, as they stand in the file."""
+    """Return the cells of a stage's source notebook."""
     return json.loads(notebook_of(stage).read_text(encoding="utf-8"))["cells"]

@@ -1,7 +1,7 @@
-"""Finished stages on disk: they appear by one rename and are believed only if their hashes hold.
+"""Finished stages on disk: published by one atomic rename, used only if their hashes match.
 
-``<out>/stages/04_clustering-<key>/`` holds ``notebook.ipynb``, ``tables/``, ``artifact/`` and,
-written last, ``record.json`` with the hash of every other file.
+``<out>/stages/04_clustering-<key>/`` has ``notebook.ipynb``, ``tables/``, ``artifact/`` and
+``record.json``, which is written last and holds the hash of every other file.
 """
 
 from __future__ import annotations
@@ -19,57 +19,71 @@ from imdbclust.base import disk
 from imdbclust.base.disk import RANDOM, file_sha256, remove_abandoned, temporary
 from imdbclust.running.kernels.warm import PRIVATE, held
 from imdbclust.running.plan import FORMAT, PlannedStage
+from imdbclust.running.stages import notebook_of
 
 RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
 ARTIFACT = "artifact"
 TABLES = "tables"
+MANIFEST = "manifest.json"
 
-CATALOGUE = "catalogue.gz"
+EXPLORER_DATA = "explorer_data.gz"
 """What the last notebook leaves, in its artifact, for the explorer page."""
 
 CONTEXT = "IMDBCLUST_STAGE"
-"""Environment variable with the path of the context that the runner gives a kernel."""
+"""Environment variable with the path of the context that the runner writes for a kernel."""
 
 DONE = "done.json"
-"""What a notebook writes last, so that the runner knows that it came to its end."""
+"""File that a notebook writes when it finishes."""
 
 PART = ".part-"
-"""How the names of folders begin that are still being made."""
+"""Prefix of the names of unfinished folders."""
+
+
+def nothing_reported() -> dict:
+    """Return what a notebook has reported when it begins; it fills this, the record keeps it."""
+    lists = {name: [] for name in ("headlines", "findings", "warnings", "checks")}
+    return {**lists, "metrics": {}, "tables": []}
 
 
 class Store:
-    """The stages below one folder for reports.
+    """The finished stages below a folder for reports.
 
     Parameters
     ----------
     out : path
-        The folder for reports; ``stages`` below it is made when something is published.
+        The folder for reports. Its subfolder ``stages`` is created by the first publication.
     """
 
     def __init__(self, out: Path):
-        self.folder = Path(out) / "stages"
+        self.out = Path(out)
+        self.folder = self.out / "stages"
 
     def path(self, planned: PlannedStage) -> Path:
-        """Return where an execution lies, or would."""
+        """Return the folder of an execution, whether it is finished or not."""
         return self.folder / f"{planned.name}-{planned.key}"
 
+    def inputs(self, planned: PlannedStage) -> dict[str, Path]:
+        """Return the folders of the executions that one reads, by stage."""
+        keys = planned.inputs.items()
+        return {stage: self.folder / f"{notebook_of(stage).stem}-{key}" for stage, key in keys}
+
     def record(self, planned: PlannedStage) -> dict | None:
-        """Return the record of a finished execution; None if there is none that is sound."""
+        """Return the record of a finished, undamaged execution, or None."""
         return examine(self.path(planned), planned.key)[0]
 
     @contextmanager
     def attempt(self, planned: PlannedStage) -> Iterator[Path]:
-        """Give a temporary folder for an execution; it is gone afterwards unless published."""
+        """Give a temporary folder for an execution; it is removed unless it is published."""
         with unfinished(self.folder, f"{planned.name}-{planned.key}") as folder:
             for part in (ARTIFACT, TABLES):
                 (folder / part).mkdir()
             yield folder
 
     def publish(self, attempt: Path, planned: PlannedStage, record: dict) -> dict:
-        """Turn a finished attempt into the execution's folder, and return its full record.
+        """Rename a finished attempt to the execution's folder, and return the complete record.
 
-        If another process published the same key meanwhile, its result stays.
+        If another process has published the same key in the meantime, its result is kept.
         """
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
@@ -81,17 +95,17 @@ class Store:
         try:
             attempt.rename(target)
         except OSError:
-            if (there := self.record(planned)) is not None:
-                return there
+            if (existing := self.record(planned)) is not None:
+                return existing
             raise
         disk.fsync(self.folder)
         return record
 
 
 def examine(folder: Path, key: str) -> tuple[dict | None, str]:
-    """Return the record of an execution whose files are as they were left.
+    """Return the record of an execution if all its files are unchanged.
 
-    Else None, and what is wrong with what lies there; empty if nothing does.
+    Otherwise return None and what is wrong: an empty text if the folder does not exist.
     """
     if not folder.exists():
         return None, ""
@@ -99,22 +113,22 @@ def examine(folder: Path, key: str) -> tuple[dict | None, str]:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         found = hashes(folder)
     except (OSError, ValueError, RecursionError):
-        return None, "it cannot be read"
+        return None, "the stored stage cannot be read"
     if not isinstance(record, dict) or not isinstance(record.get("files"), dict):
-        return None, f"its {RECORD} is none"
+        return None, f"the stored {RECORD} is not a valid record"
     if record.get("format") != FORMAT:
-        return None, "it is of another version"
+        return None, "the stored stage is of another version"
     if record.get("key") != key:
-        return None, "it is of another execution"
-    told = record["files"]
-    if odd := sorted(n for n in told.keys() | found if told.get(n) != found.get(n)):
-        how = "missing" if odd[0] not in found else "not what was written"
-        return None, f"{odd[0]} is {how}"
+        return None, "the stored stage is of another execution"
+    written = record["files"]
+    if changed := sorted(n for n in written.keys() | found if written.get(n) != found.get(n)):
+        how = "is missing" if changed[0] not in found else "was modified"
+        return None, f"stored {changed[0]} {how}"
     return record, ""
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a folder, its record apart, by relative name."""
+    """Return the SHA-256 of every file below a folder by relative name, except the record."""
     return {
         path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))
@@ -124,10 +138,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def unfinished(parent: Path, name: str) -> Iterator[Path]:
-    """Give a folder to make something in, to be renamed when finished; else it is gone afterwards.
+    """Give a folder to be filled and then renamed; it is removed if it was not renamed.
 
-    It is locked as long as its maker lives, whatever becomes of it, so that
-    :func:`tidy` knows whether anybody still works in it.
+    The folder is locked while its process is alive, so that :func:`tidy` leaves it alone.
     """
     parent.mkdir(parents=True, exist_ok=True)
     with temporary(parent, f"{PART}{name}-") as folder, held(folder):
@@ -135,14 +148,14 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
 
 
 def tidy(out: Path, *, patience: float = 3.0) -> None:
-    """Remove what killed runs and sweeps left: folders that they were killed in, and sockets.
+    """Remove the unfinished folders and sockets of runs and sweeps that were killed.
 
     Parameters
     ----------
     out : path
-        The folder for reports. Where somebody works in a folder, it stays.
+        The folder for reports. Folders of running processes are kept.
     patience : float
-        Seconds to try for: a kernel whose runner was killed may write for a moment longer.
+        Seconds to keep trying: a kernel whose runner was killed may write for a moment longer.
     """
     until = time.monotonic() + patience
     for folder in (Path(out), Store(out).folder):
@@ -155,26 +168,26 @@ def tidy(out: Path, *, patience: float = 3.0) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder so that at no moment a part of it lies under its name."""
+    """Remove a folder; it is renamed first, so that its name never has only a part of it."""
     if folder.exists():
         with unfinished(folder.parent, f"{folder.name}-gone") as aside:
             folder.rename(aside / folder.name)
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in the place of another, so that at any moment one of both is there.
+    """Replace a folder by a finished one in one atomic step.
 
-    The other takes the place of `new`. Where a file system cannot exchange folders, the other is
-    removed, and comes back if the new one cannot take its place.
+    The old folder takes the place of `new`. On a file system that cannot exchange folders, the old
+    one is moved away first, and moved back if the new one cannot be renamed.
 
     Raises
     ------
     OSError
-        What lies there is no folder, or the disk fails; what was there is there.
+        The target is a file, or the disk fails. The target is unchanged.
     """
     disk.fsync_all(new)
     if target.exists() and not target.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(target))
+        raise NotADirectoryError(errno.ENOTDIR, "a file has this name", str(target))
     try:
         disk.exchange(new, target)
     except FileNotFoundError:
@@ -193,9 +206,9 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 def write_json(path: Path, data: dict) -> None:
-    """Write JSON so that the file is either whole or not there."""
+    """Write a JSON file atomically."""
     part = path.with_name(f".{path.name}.part")
-    # half a character, as of a file's name that is no Unicode, becomes what JSON writes for it
+    # an unpaired surrogate, as in a file name that is not Unicode, becomes a JSON escape
     with part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
         json.dump(data, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")

@@ -1,7 +1,7 @@
-"""Executions on several workers with Dask: processes of this machine, or those of a cluster.
+"""Executions on several workers with Dask: processes of this machine, or of a cluster.
 
-What a worker executes goes into the store, a folder that all of them share; only how it ended comes
-back. The same code runs everywhere, so the keys are the same, and so are the results.
+Workers publish results in the store, a folder that they share; only the outcomes are sent back. All
+workers execute the same code, so keys and results are the same as in one process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,28 +27,27 @@ from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, exe
 from imdbclust.running.kernels.warm import PRIVATE, held, start_early
 from imdbclust.running.parameters import ParameterError
 from imdbclust.running.plan import PlannedStage, fingerprint
+from imdbclust.running.progress import Watch
 from imdbclust.running.store import Store
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
-    from imdbclust.running.sweep import SettingReports, SweepPlan
-
 ALLOWED_DEATHS = 5
-"""So often a worker may die over an execution before that counts as failed."""
+"""Worker deaths after which an execution counts as failed."""
 
 WAIT_SECONDS = 30
-"""So long a scheduler and its first worker are waited for."""
+"""Seconds to wait for the scheduler and its first worker."""
 
 TOPIC = "imdbclust"
 
 
 def execute_on_workers(
-    plan: SweepPlan,
-    wanted: list[PlannedStage],
+    planned: list[PlannedStage],
     store: Store,
+    films: DatasetRef,
     options: ExecutionOptions,
-    watch: SettingReports,
+    watch: Watch,
     *,
     n_workers: int,
     scheduler: str | None = None,
@@ -57,12 +56,12 @@ def execute_on_workers(
 
     Parameters
     ----------
-    plan, wanted, store, options, watch
-        As :func:`imdbclust.running.sweep.execute_here`.
+    planned, store, films, options, watch
+        As :func:`imdbclust.running.run.execute_locally`.
     n_workers : int
-        How many processes of this machine to start.
+        Number of processes to start on this machine.
     scheduler : str, optional
-        Address of a scheduler that has workers, instead of those.
+        Address of a scheduler whose workers are used instead.
 
     Raises
     ------
@@ -70,82 +69,77 @@ def execute_on_workers(
         The scheduler cannot be reached, has no workers, or has some with other versions.
     """
     token = uuid.uuid4().hex
+    by_key = {stage.key: stage for stage in planned}
+
+    def begin(event: tuple[float, dict]) -> None:
+        if event[1]["token"] == token:
+            watch.began(by_key[event[1]["key"]])
+
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
         _prepare_workers(client, SameVersion(fingerprint(), options.engine))
-        client.subscribe_topic(TOPIC, lambda event: _heed(event[1], token, watch))
-        films, futures = DatasetRef.of(plan.dataset), {}
-        for planned in wanted:
-            upstream = plan.upstream(planned)
-            futures[planned.key] = client.submit(
-                _execute,
-                planned,
-                store.folder.parent.absolute(),
-                upstream,
-                films,
-                options,
-                token,
-                *(futures[one.key] for one in upstream.values() if one.key in futures),
-                key=f"{planned.name}-{planned.key}-{token}",
-                pure=False,
-            )
+        client.subscribe_topic(TOPIC, begin)
+        futures = {}
+        for stage in planned:
+            out = store.out.absolute()
+            read = [futures[key] for key in stage.inputs.values() if key in futures]
+            name = f"{stage.name}-{stage.key}-{token}"
+            call = (_execute, stage, out, films, options, token, *read)
+            futures[stage.key] = client.submit(*call, key=name, pure=False)
         try:
-            _gather(wanted, futures, watch)
+            _gather(by_key, futures, watch)
         finally:
             _stop(client, futures, token)
 
 
-def _prepare_workers(client: Client, plugin: SameVersion) -> None:
-    """Have all workers take in a plugin; once more where one dies meanwhile."""
-    for attempt in range(ALLOWED_DEATHS + 1):
-        try:
-            client.register_plugin(plugin)
-            return
-        except CommClosedError:
-            if attempt == ALLOWED_DEATHS:
-                raise
-
-
-def _gather(wanted: list[PlannedStage], futures: dict, watch: SettingReports) -> None:
-    """Wait for all executions, telling of each as it ends."""
-    planned_of = {future.key: one for one, future in zip(wanted, futures.values(), strict=True)}
+def _gather(by_key: dict[str, PlannedStage], futures: dict, watch: Watch) -> None:
+    """Wait for all executions, and report each as it ends."""
+    keys = {future.key: key for key, future in futures.items()}
     for future in as_completed(futures.values()):
-        planned = planned_of[future.key]
+        stage = by_key[keys[future.key]]
+        read = [futures[key] for key in stage.inputs.values() if key in futures]
         if future.status == "finished":
             outcome = future.result()
-        elif any(
-            futures[key].status == "error" for key in planned.inputs.values() if key in futures
-        ):
+        elif any(one.status == "error" for one in read):
             outcome = Outcome("skipped")
-        else:
-            outcome = Outcome("failed", error=_told(future.exception(), planned))
-        watch.ended(planned, outcome)
-
-
-def _told(error: BaseException, planned: PlannedStage) -> dict:
-    """Turn what went wrong outside of a notebook into what is told of a failed stage."""
-    kind, message = type(error).__name__, str(error)
-    if kind == "KilledWorker":
-        message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
-    return {"stage": planned.name, "type": kind, "message": message, "cell": None}
+        else:  # an error outside of the notebook
+            kind, message = type(future.exception()).__name__, str(future.exception())
+            if kind == "KilledWorker":
+                message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
+            error = {"stage": stage.name, "type": kind, "message": message, "cell": None}
+            outcome = Outcome("failed", error=error)
+        watch.ended(stage, outcome)
 
 
 # ---------------------------------------------------------------- workers
 
 
+def _repeated(act: Callable, error: type[Exception]) -> object:
+    """Do something again if it fails because a worker died, up to `ALLOWED_DEATHS` times."""
+    for _ in range(ALLOWED_DEATHS):
+        with suppress(error):
+            return act()
+    return act()
+
+
+def _prepare_workers(client: Client, plugin: WorkerPlugin) -> None:
+    """Register a plugin on all workers."""
+    _repeated(lambda: client.register_plugin(plugin), CommClosedError)
+
+
 @contextmanager
 def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
     """Connect to a scheduler, or start one with workers that end with this process."""
-    options = {
+    _silence_dask()
+    config = {
         "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
         "distributed.comm.timeouts.connect": f"{WAIT_SECONDS}s",
     }
-    _be_quiet()
     with (
         temporary(Path(tempfile.gettempdir()), f"{PRIVATE}dask-") as private,
         held(private),
-        dask.config.set({"temporary-directory": str(private), **options}),
+        dask.config.set({"temporary-directory": str(private), **config}),
     ):
         if scheduler:
             try:
@@ -155,57 +149,52 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             with client:
                 yield client
             return
-        cluster = _local_cluster(n_workers, str(private))
+        # a terminal sends Ctrl-C to the workers, too; only this process must react to it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            cluster = _repeated(lambda: _local_cluster(n_workers, str(private)), RuntimeError)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         with cluster, Client(cluster) as client:
             yield client
 
 
 def _local_cluster(n_workers: int, folder: str) -> LocalCluster:
-    """Start workers on this machine; once more where one dies while it starts."""
-    # a terminal sends Ctrl-C to the workers, too; it is this process that ends them
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        for attempt in range(ALLOWED_DEATHS + 1):
-            try:
-                return LocalCluster(
-                    n_workers=n_workers,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    # encrypted and authenticated: who talks to a worker can have it run anything
-                    protocol="tls",
-                    security=True,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address=None,
-                    memory_limit=0,  # kernels are processes of their own
-                    local_directory=folder,
-                    silence_logs=logging.CRITICAL,
-                    preload=[__name__],
-                )
-            except RuntimeError:
-                if attempt == ALLOWED_DEATHS:
-                    raise
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    """Start workers on this machine."""
+    return LocalCluster(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        # encrypted and authenticated: anyone who can connect to a worker can run arbitrary code
+        protocol="tls",
+        security=True,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address=None,
+        memory_limit=0,  # kernels are processes of their own
+        local_directory=folder,
+        silence_logs=logging.CRITICAL,
+        preload=[__name__],
+    )
 
 
 def dask_setup(worker: object) -> None:
-    """Have a worker of this machine not heed Ctrl-C; Dask calls this in each that is started."""
+    """Make a worker of this machine ignore Ctrl-C; Dask calls this in each worker it starts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _be_quiet() -> None:
-    """Have Dask log nothing where an execution's own outcome says what went wrong."""
+def _silence_dask() -> None:
+    """Stop Dask from logging errors, which the outcomes of the executions report."""
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 class SameVersion(WorkerPlugin):
-    """Lets no worker begin that would not give the same results.
+    """Refuses workers that would not give the same results, also those that join later.
 
     Parameters
     ----------
-    wanted : dict
+    expected : dict
         As :func:`imdbclust.running.plan.fingerprint`.
     engine : {"auto", "warm", "plain"}
         How kernels will be started; the worker prepares for it.
@@ -213,62 +202,56 @@ class SameVersion(WorkerPlugin):
 
     name = "imdbclust-same-version"
 
-    def __init__(self, wanted: dict[str, str], engine: str):
-        self.wanted, self.engine = wanted, engine
+    def __init__(self, expected: dict[str, str], engine: str):
+        self.expected, self.engine = expected, engine
 
     def setup(self, worker) -> None:
-        """Raise where this worker's versions are others."""
-        if told := differences(self.wanted, fingerprint()):
-            raise RuntimeError(f"this worker is refused: {told}")
+        """Raise RuntimeError if this worker has other versions."""
+        if found := _differences(self.expected):
+            raise RuntimeError(f"this worker is refused: {found}")
         if self.engine != "plain":
             start_early()
 
 
-def differences(ours: dict[str, str], theirs: dict[str, str]) -> str:
-    """Say in what two fingerprints differ; empty where in nothing."""
-    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+def _differences(expected: dict[str, str]) -> str:
+    """Describe how the fingerprint of this process differs from the expected one."""
+    found = fingerprint()
     return ", ".join(
-        f"{name} {_short(theirs.get(name))} instead of {_short(ours.get(name))}" for name in names
+        f"{name} {found.get(name, 'none'):.12} instead of {expected.get(name, 'none'):.12}"
+        for name in {**expected, **found}
+        if expected.get(name) != found.get(name)
     )
 
 
-def _short(version: str | None) -> str:
-    return (version or "none")[:12]
-
-
 def _check_workers(client: Client, store: Store) -> None:
-    """Raise where a scheduler has no workers, or some that would not give the same results."""
+    """Check the workers of a scheduler.
+
+    Raises
+    ------
+    ParameterError
+        There are no workers, or some have other versions or do not share the store's folder.
+    """
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError:
         raise ParameterError(
             f"the scheduler has no workers; start one: dask worker {client.scheduler.address}"
         ) from None
-    ours = fingerprint()
-    for address, theirs in client.run(_fingerprint_there, on_error="return").items():
-        told = theirs if isinstance(theirs, Exception) else differences(ours, theirs)
-        if told:
+    for address, found in client.run(_differences, fingerprint(), on_error="return").items():
+        if found:
             raise ParameterError(
-                f"the worker {address} would not give the same results: {told}; start it from the "
-                "same commit, in an environment made of the same requirements.lock"
+                f"the worker {address} would not give the same results: {found}; start it from the "
+                "same commit, in an environment made from the same requirements.lock"
             )
-    out = store.folder.parent.absolute()
+    out = store.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".seen-by-all-", dir=out) as file:
-        for address, seen in client.run(_is_file, file.name).items():
+        for address, seen in client.run(os.path.isfile, file.name).items():
             if not seen:
                 raise ParameterError(
                     f"the worker {address} does not see the folder {out}; give --out a folder "
                     "that all machines share under the same path"
                 )
-
-
-def _fingerprint_there() -> dict[str, str]:
-    return fingerprint()
-
-
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
 
 
 # ---------------------------------------------------------------- what workers do
@@ -283,53 +266,41 @@ _LOCK = threading.Lock()
 def _execute(
     planned: PlannedStage,
     out: Path,
-    upstream: dict[str, PlannedStage],
     films: DatasetRef,
     options: ExecutionOptions,
     token: str,
     *read: Outcome,
 ) -> Outcome:
-    """Execute a stage on a worker, unless something that it reads failed."""
+    """Execute a stage on a worker, unless an execution that it reads failed."""
     if any(outcome.status != "done" for outcome in read):
         return Outcome("skipped")
-    _be_quiet()
+    _silence_dask()
     get_worker().log_event(TOPIC, {"token": token, "key": planned.key})
-    return execute_once(
-        planned,
-        store=Store(out),
-        upstream=upstream,
-        films=films,
-        options=options,
-        on_kernel=lambda kernel: _remember(kernel, token),
-    )
 
+    def remember(kernel: KernelManager) -> None:
+        with _LOCK:
+            if token in _STOPPED:
+                raise RuntimeError("the sweep was stopped")
+            _KERNELS.setdefault(token, []).append(kernel)
 
-def _heed(event: dict, token: str, watch: SettingReports) -> None:
-    if event["token"] == token:
-        watch.began(event["key"])
-
-
-def _remember(kernel: KernelManager, token: str) -> None:
-    with _LOCK:
-        if token in _STOPPED:
-            raise RuntimeError("the sweep was stopped")
-        _KERNELS.setdefault(token, []).append(kernel)
+    how = {"films": films, "options": options, "on_kernel": remember}
+    return execute_once(planned, store=Store(out), **how)
 
 
 def _stop(client: Client, futures: dict, token: str) -> None:
-    """Have the workers give up what they still execute; all is done in an undisturbed sweep."""
+    """Stop the executions that have not ended; after an undisturbed sweep there are none."""
     left = [future for future in futures.values() if not future.done()]
     if left:
-        with suppress(Exception):  # the workers may be gone already
+        with suppress(Exception):  # the workers may have ended already
             client.cancel(left, force=True)
-            client.run(_stop_there, token)
+            client.run(_kill_kernels, token)
 
 
-def _stop_there(token: str) -> None:
-    """Kill the kernels of a sweep, so that what waits for them fails and tidies up."""
+def _kill_kernels(token: str) -> None:
+    """Kill the kernels of a sweep on this worker, so that their executions fail and clean up."""
     with _LOCK:
         _STOPPED.add(token)
         kernels = _KERNELS.pop(token, [])
     for kernel in kernels:
-        with suppress(ProcessLookupError, AttributeError, TypeError):  # ended, or not yet begun
+        with suppress(ProcessLookupError, AttributeError, TypeError):  # ended, or not yet started
             os.kill(kernel.provisioner.pid, signal.SIGKILL)

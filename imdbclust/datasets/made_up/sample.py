@@ -1,8 +1,8 @@
-"""Make invented films with a planted truth: troupes of actors who play together.
+"""Made-up films with known groups: troupes of actors who play together.
 
-Whoever measures a method needs films whose groups are known. Here each movie and each actor
-belongs to a troupe, a troupe has its own genres and its own years, and one number, `signal`,
-says how far the casts keep to the troupes.
+A method can be measured only on films whose groups are known. Here each movie and each actor
+belongs to a troupe, a troupe has its own genres and years, and one number, `signal`, is how much
+the casts keep to the troupes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionArray
 
+from imdbclust.base.errors import UserError
 from imdbclust.load import Corpus
 
 COURSE_MOVIES, COURSE_ACTORS, COURSE_CREDITS = 20_620, 33_609, 83_000
-"""Size of the course's file; its credits are not published, so they are chosen to fit the rest."""
+"""Size of the course's file. Its number of credits is not published; this one fits the rest."""
 
 COURSE_TOP_CAREERS = (194, 98, 97, 88, 75, 71, 63, 63, 61, 61)
-"""In how many movies of the course's file the ten most frequent actors play."""
+"""Number of movies of the ten most frequent actors in the course's file."""
 
 COURSE_HOMONYMS = 193 / COURSE_ACTORS
-"""Share of the actors of the course's file whose name an earlier actor has already."""
+"""Share of the actors in the course's file who have the name of an earlier actor."""
 
 GENRES = {
     "Action": 12, "Adventure": 9, "Animation": 5, "Biography": 5, "Comedy": 30, "Crime": 12,
@@ -32,21 +32,14 @@ GENRES = {
     "Music": 3, "Musical": 2, "Mystery": 7, "News": 0.5, "Reality-TV": 0.5, "Romance": 14,
     "Sci-Fi": 6, "Sport": 3, "Talk-Show": 0.5, "Thriller": 15, "War": 2, "Western": 1,
 }  # fmt: skip
-"""The genres, and how common each is where no troupe prefers it."""
+"""The genres, and the weight of each in a troupe that does not prefer it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Filmography:
-    """Invented films, and the troupes they were made from.
+    """Made-up films, and the troupes of their movies and actors, in the order of the corpus.
 
-    Attributes
-    ----------
-    corpus : Corpus
-        The films, as :func:`imdbclust.load.read_corpus` would give them; ``source`` is empty.
-    movie_troupe : ndarray of int, shape (n_movies,)
-        The troupe of each movie, in the order of ``corpus.movies``.
-    actor_troupe : ndarray of int, shape (n_actors,)
-        The troupe of each actor, in the order of ``corpus.actors``.
+    The corpus is as :func:`imdbclust.load.read_corpus` would return it, with an empty ``source``.
     """
 
     corpus: Corpus
@@ -68,114 +61,112 @@ def make_filmography(
     homonyms: float = COURSE_HOMONYMS,
     random_state: int = 31337,
 ) -> Filmography:
-    """Make a corpus of invented films whose casts, genres and years come from planted troupes.
+    """Make a corpus of films whose casts, genres and years come from planted troupes.
 
-    The default has the marginals of the course's file. A corpus of another size is scaled: casts
-    of four on average, larger ones where the actors would otherwise not have their 2.5 movies
-    each, and careers as uneven as the default's.
+    The default has the marginals of the course's file. Other sizes are scaled: casts have four
+    actors on average, or more if actors would otherwise have fewer than 2.5 movies each, and
+    careers are as uneven as in the default.
 
     Parameters
     ----------
     n_movies, n_actors : int
         Number of movies and of actors; every actor plays in at least one movie.
     n_troupes : int, at most `n_movies`
-        Number of troupes, 16 if there are as many movies; the largest has about three times the
-        movies of the smallest.
+        Number of troupes, by default 16 or fewer; the largest has about three times the movies of
+        the smallest.
     signal : float from 0 to 1
         Probability that a credit is filled from the movie's own troupe, not from all actors.
-        At 0 the casts tell nothing about the troupes. (A career too long for its troupe goes on in
-        another one, which shows where troupes are small.)
+        At 0 the casts carry no information about the troupes. (A career too long for its troupe
+        continues in another one, which is noticeable in small troupes.)
     since, until : int
         First and last year; each troupe makes its movies in a third of this time.
     castless, genreless, unrated : float from 0 to 1
         Share of the movies without a cast (less than 1), without genres, without a rating.
     homonyms : float from 0 to 1
-        Share of the actors who bear the name of another one.
+        Share of the actors who have the name of another one.
     random_state : int
         Seed: the same arguments give the same films.
 
     Returns
     -------
     Filmography
-        The corpus, actors in order of first appearance, and the troupe of each movie and actor.
+        The corpus, with actors in order of first appearance, and the troupes.
 
     Raises
     ------
-    ValueError
-        An argument outside of its range.
+    UserError
+        An argument is out of its range.
     """
     n_troupes = max(1, min(16, n_movies)) if n_troupes is None else n_troupes
-    _check_sizes(n_movies, n_actors, n_troupes, since, until, random_state)
-    _check_shares(
-        signal=signal, castless=castless, genreless=genreless, unrated=unrated, homonyms=homonyms
-    )
+    check_range("n_movies", n_movies, 1)
+    check_range("n_actors", n_actors, 1, len(FORENAMES) * len(SURNAMES))
+    check_range("n_troupes", n_troupes, 1, n_movies)
+    check_range("since", since, 1, 9999)
+    check_range("until", until, since, 9999)
+    check_range("random_state", random_state, 0, 2**32 - 1)
+    shares = {"castless": castless, "genreless": genreless, "unrated": unrated}
+    for name, share in {"signal": signal, "homonyms": homonyms, **shares}.items():
+        check_range(name, share, 0, 1)
+    if castless == 1:
+        raise UserError("castless must be less than 1: some movie needs to have the actors")
     rng = np.random.default_rng(random_state)
     movie_troupe = _draw_troupes(n_movies, n_troupes, rng)
     cast_sizes, careers = _draw_degrees(n_movies, n_actors, castless, rng)
     movie, actor, actor_troupe = _fill_casts(movie_troupe, cast_sizes, careers, signal, rng)
     genres = _draw_genres(movie_troupe, genreless, rng)
+    movies = _draw_movies(movie_troupe, since, until, unrated, rng)
+    names = _draw_names(n_actors, homonyms, rng)
+    none = ("repeated_credits", "repeated_genres", "other_names", "blank_lines")
+    n_genreless = n_movies - genres["movie"].nunique()
     corpus = Corpus(
-        movies=_draw_movies(movie_troupe, since, until, unrated, rng),
+        movies=movies,
         actors=pd.DataFrame(
-            {"actor_id": _ids("nm", n_actors), "name": _draw_names(n_actors, homonyms, rng)}
+            {"actor_id": ids("nm", range(1, n_actors + 1)), "name": names}, dtype="str"
         ),
         credits=pd.DataFrame({"movie": movie, "actor": actor}),
         genres=genres,
-        notes=dict.fromkeys(
-            ("repeated_credits", "repeated_genres", "other_names", "blank_lines"), 0
-        )
-        | {"empty_genres": n_movies - genres["movie"].nunique(), "records": n_movies},
+        notes=dict.fromkeys(none, 0) | {"empty_genres": n_genreless, "records": n_movies},
     )
     return Filmography(corpus, movie_troupe, actor_troupe)
 
 
-def _check_sizes(
-    n_movies: int, n_actors: int, n_troupes: int, since: int, until: int, random_state: int
-) -> None:
-    if n_movies < 1:
-        raise ValueError(f"n_movies is at least 1, not {n_movies}")
-    most = len(FORENAMES) * len(SURNAMES)
-    if not 1 <= n_actors <= most:
-        raise ValueError(f"n_actors is between 1 and {most:,} (so many names), not {n_actors}")
-    if not 1 <= n_troupes <= n_movies:
-        raise ValueError(f"n_troupes is between 1 and n_movies ({n_movies}), not {n_troupes}")
-    if not 1 <= since <= until <= 9999:
-        raise ValueError(f"years run from since to until within 1..9999, not {since}..{until}")
-    check_random_state(random_state)
+def check_range(name: str, value: float, low: float, high: float | None = None) -> None:
+    """Raise UserError unless a value is within its limits."""
+    if not low <= value <= (value if high is None else high):
+        limits = [f"{limit:,}" if limit > 9999 else str(limit) for limit in (low, high or 0)]
+        limits = f"at least {limits[0]}" if high is None else f"from {limits[0]} to {limits[1]}"
+        raise UserError(f"{name} must be {limits}, not {value}")
 
 
-def check_random_state(random_state: int) -> None:
-    """Raise ValueError unless a number can be a seed."""
-    if not 0 <= random_state < 2**32:
-        raise ValueError(f"random_state is 0 to {2**32 - 1}, not {random_state}")
+def planted_troupes(corpus: Corpus) -> pd.Series | None:
+    """Return the troupe of each movie of the dataset ``sample``, by movie id.
 
-
-def _check_shares(**shares: float) -> None:
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name} is between 0 and 1, not {share}")
-    if shares["castless"] == 1:
-        raise ValueError("castless is less than 1: some movie has to have the actors")
+    The result is None for any other dataset: the true groups of its movies are unknown.
+    """
+    if corpus.source.get("name") != "sample":
+        return None
+    films = make_filmography()
+    return pd.Series(films.movie_troupe, index=films.corpus.movies["movie_id"], name="troupe")
 
 
 def _draw_troupes(n_movies: int, n_troupes: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the troupe of each movie; no troupe is empty."""
+    """Return the troupe of each movie; every troupe has one."""
     weights = rng.permutation(np.geomspace(1, 3, n_troupes))
-    others = rng.choice(n_troupes, n_movies - n_troupes, p=weights / weights.sum())
-    return rng.permutation(np.concatenate([np.arange(n_troupes), others]))
+    rest = rng.choice(n_troupes, n_movies - n_troupes, p=weights / weights.sum())
+    return rng.permutation(np.concatenate([np.arange(n_troupes), rest]))
 
 
 def _draw_degrees(
     n_movies: int, n_actors: int, castless: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cast size of each movie and the number of movies of each actor: equal sums."""
+    """Return the cast size of each movie and the number of movies of each actor, of equal sums."""
     with_cast = rng.permutation(n_movies)[int(castless * n_movies) :]
     scale = max(len(with_cast) / COURSE_MOVIES, n_actors / COURSE_ACTORS)
     n_credits = min(round(COURSE_CREDITS * scale), len(with_cast) * n_actors)
     cast_sizes = np.zeros(n_movies, dtype=np.int64)
-    breadth = rng.gamma(18, size=len(with_cast))  # so even that co-actor pairs are the course's
+    breadth = rng.gamma(18, size=len(with_cast))  # gives the course's number of co-actor pairs
     cast_sizes[with_cast] = allot(n_credits, breadth, n_actors)
-    head = np.array(COURSE_TOP_CAREERS)[:n_actors] + 0.5  # half-way: safe from rounding down
+    head = np.array(COURSE_TOP_CAREERS)[:n_actors] + 0.5  # safe from rounding down
     tail = head[-1] * (70 / np.arange(71, 61 + n_actors)) ** 0.6415  # Zipf-Mandelbrot from 61 on
     careers = allot(n_credits, np.concatenate([head, tail]), len(with_cast))
     return cast_sizes, careers
@@ -184,7 +175,7 @@ def _draw_degrees(
 def allot(total: int, weights: np.ndarray, most: int) -> np.ndarray:
     """Split `total` in proportion to `weights` into whole numbers from 1 to `most`.
 
-    It has to fit: ``len(weights) <= total <= len(weights) * most``.
+    This needs ``len(weights) <= total <= len(weights) * most``.
     """
 
     def shares(scale: float) -> np.ndarray:
@@ -195,7 +186,7 @@ def allot(total: int, weights: np.ndarray, most: int) -> np.ndarray:
         middle = (low + high) / 2
         low, high = (middle, high) if shares(middle).sum() <= total else (low, middle)
     parts, larger = shares(low), shares(high)
-    missing = total - parts.sum()  # some that grow at the same scale, as far as they fit in
+    missing = total - parts.sum()  # shared among those that grow at the same scale
     parts[np.flatnonzero(larger > parts)[:missing]] += 1
     return parts
 
@@ -209,9 +200,9 @@ def _fill_casts(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the credits (movie, actor), ordered by movie, and the troupe of each actor.
 
-    All places in casts, ordered by troupe, stand beside all engagements of the actors in random
-    order: so the actors fall into troupes that have as many engagements as places. Then each
-    place draws from its troupe's engagements, or else is a guest's, drawn from all the others'.
+    All places in casts, ordered by troupe, are aligned with all engagements of the actors in
+    random order, so that each troupe has as many engagements as places. Then each place draws from
+    its troupe's engagements, or else from those of all guests.
     """
     by_troupe = np.argsort(movie_troupe, kind="stable")
     movie = np.repeat(by_troupe, cast_sizes[by_troupe])
@@ -235,29 +226,27 @@ def _fill_casts(
 def _without_repeats(
     movie: np.ndarray, actor: np.ndarray, troupe: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Swap actors who stand twice in a cast with others: of the troupe, or else of any.
+    """Swap duplicates in a cast with other actors: of the troupe, or else of any.
 
-    What no swap mends, as in a corpus with hardly an actor more than a cast needs, is left out.
+    Duplicates that no swap resolves, as with hardly more actors than a cast needs, are dropped.
     """
     starts, ends = np.searchsorted(troupe, troupe, "left"), np.searchsorted(troupe, troupe, "right")
     for attempt in range(60):
         repeats = _repeats(movie, actor)
         if not len(repeats):
             break
-        own = attempt < 30
-        partners = rng.integers(
-            starts[repeats] if own else 0, ends[repeats] if own else len(actor), len(repeats)
-        )
+        low, high = (starts[repeats], ends[repeats]) if attempt < 30 else (0, len(actor))
+        partners = rng.integers(low, high, len(repeats))
         partners, first = np.unique(partners, return_index=True)
         free = ~np.isin(partners, repeats)  # no place takes part in two swaps
-        here, there = repeats[first][free], partners[free]
-        actor[here], actor[there] = actor[there], actor[here]
+        one, other = repeats[first][free], partners[free]
+        actor[one], actor[other] = actor[other], actor[one]
     repeats = _repeats(movie, actor)
     return np.delete(movie, repeats), np.delete(actor, repeats)
 
 
 def _repeats(movie: np.ndarray, actor: np.ndarray) -> np.ndarray:
-    """Return the places of credits that an earlier place has already."""
+    """Return the places of duplicate credits."""
     order = np.lexsort((actor, movie))
     same = (np.diff(movie[order]) == 0) & (np.diff(actor[order]) == 0)
     return order[1:][same]
@@ -267,12 +256,9 @@ def _draw_genres(
     movie_troupe: np.ndarray, genreless: float, rng: np.random.Generator
 ) -> pd.DataFrame:
     """Return the table of genres: one to three a movie, mostly the three its troupe prefers."""
-    n_movies, n_troupes = len(movie_troupe), movie_troupe.max() + 1
-    common = np.array(list(GENRES.values())) / sum(GENRES.values())
-    evened = np.tile(np.sqrt(common), (n_troupes, 1))
-    weights = common + draw_distinct(evened, np.full(n_troupes, 3), rng)
-    n_genres = rng.choice([1, 2, 3], n_movies, p=[0.3, 0.35, 0.35])
-    has_genre = draw_distinct(weights[movie_troupe], n_genres, rng)
+    n_movies = len(movie_troupe)
+    weights = draw_genre_weights(movie_troupe.max() + 1, rng)
+    has_genre = draw_genres(weights[movie_troupe], rng)
     has_genre[rng.permutation(n_movies)[: int(genreless * n_movies)]] = False
     movie, genre = np.nonzero(has_genre)
     used, codes = np.unique(genre, return_inverse=True)
@@ -285,13 +271,23 @@ def _draw_genres(
     )
 
 
-def draw_distinct(weights: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw so many columns from each row, without replacement, by weight; at most three.
+def draw_genre_weights(n_troupes: int, rng: np.random.Generator) -> np.ndarray:
+    """Return how much each troupe prefers each genre, shape (n_troupes, n_genres)."""
+    common = np.array(list(GENRES.values())) / sum(GENRES.values())
+    return common + _draw_distinct(
+        np.tile(np.sqrt(common), (n_troupes, 1)), np.full(n_troupes, 3), rng
+    )
 
-    Returns
-    -------
-    ndarray of bool, shape of `weights`
-        Which columns were drawn (by Gumbel's trick: the largest of noisy log weights).
+
+def draw_genres(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a mask of one to three genres for each row of weights."""
+    return _draw_distinct(weights, rng.choice([1, 2, 3], len(weights), p=[0.3, 0.35, 0.35]), rng)
+
+
+def _draw_distinct(weights: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a mask of `sizes` columns of each row, at most three, drawn by weight.
+
+    This is Gumbel's trick for sampling without replacement: the largest of noisy log weights.
     """
     scores = np.log(weights) + rng.gumbel(size=weights.shape)
     largest = np.sort(np.partition(scores, -3, axis=1)[:, -3:], axis=1)
@@ -306,46 +302,51 @@ def _draw_movies(
     span = (until - since) // 3 + 1
     begins = rng.integers(since, until - span + 2, n_troupes)
     years = begins[movie_troupe] + rng.integers(0, span, n_movies)
-    rating = np.clip(rng.normal(6.2, 1.1, n_movies), 1, 10).round(1)
-    votes = pd.array(rng.lognormal(7, 1.8, n_movies).astype(np.int64) + 5, dtype="Int64")
+    rating, votes = draw_ratings(n_movies, rng)
+    votes = pd.array(votes, dtype="Int64")
     missing = rng.permutation(n_movies)[: int(unrated * n_movies)]
     rating[missing], votes[missing] = np.nan, pd.NA
-    return pd.DataFrame(
-        {
-            "movie_id": _ids("tt", n_movies),
-            "title": _draw_titles(n_movies, rng),
-            "year": pd.array(years, dtype="Int64"),
-            "rating": rating,
-            "votes": votes,
-        }
+    numbers = {"year": pd.array(years, dtype="Int64"), "rating": rating, "votes": votes}
+    titles = draw_titles(n_movies, rng)
+    texts = pd.DataFrame(
+        {"movie_id": ids("tt", range(1, n_movies + 1)), "title": titles}, dtype="str"
     )
+    return texts.assign(**numbers)
 
 
-def _draw_titles(n_movies: int, rng: np.random.Generator) -> ExtensionArray:
-    """Return a title for each movie; as in life, some are taken twice."""
-    words = [rng.choice(table, n_movies) for table in (ADJECTIVES, NOUNS, ENDINGS)]
-    return _texts("The " + words[0] + " " + words[1] + words[2])
+def draw_ratings(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return ratings and votes of movies."""
+    ratings = np.clip(rng.normal(6.2, 1.1, n), 1, 10).round(1)
+    return ratings, rng.lognormal(7, 1.8, n).astype(np.int64) + 5
 
 
-def _draw_names(n_actors: int, homonyms: float, rng: np.random.Generator) -> ExtensionArray:
-    """Return a name for each actor, distinct ones but for the homonyms."""
+def draw_titles(n: int, rng: np.random.Generator) -> list[str]:
+    """Return titles of movies; some are duplicates."""
+    adjective, noun, ending = (rng.choice(table, n) for table in (ADJECTIVES, NOUNS, ENDINGS))
+    return ("The " + adjective + " " + noun + ending).tolist()
+
+
+def _draw_names(n_actors: int, homonyms: float, rng: np.random.Generator) -> list[str]:
+    """Return a name for each actor; names other than those of homonyms are distinct."""
     n_distinct = max(1, n_actors - round(homonyms * n_actors))
     names = rng.choice(len(FORENAMES) * len(SURNAMES), n_distinct, replace=False)
     again = rng.choice(names, n_actors - n_distinct)
-    forename, surname = np.divmod(rng.permutation(np.concatenate([names, again])), len(SURNAMES))
-    return _texts(FORENAMES[forename] + " " + SURNAMES[surname])
+    return full_names(rng.permutation(np.concatenate([names, again])))
 
 
-def _ids(prefix: str, n: int) -> ExtensionArray:
-    return _texts([f"{prefix}{number:07d}" for number in range(1, n + 1)])
+def full_names(numbers: np.ndarray) -> list[str]:
+    """Return the names with these numbers, below the number of all names."""
+    forename, surname = np.divmod(numbers, len(SURNAMES))
+    return (FORENAMES[forename] + " " + SURNAMES[surname]).tolist()
 
 
-def _texts(texts: Iterable[str]) -> ExtensionArray:
-    return pd.array(list(texts), dtype="str")
+def ids(prefix: str, numbers: Iterable[int]) -> list[str]:
+    """Return ids as IMDb writes them, of at least seven digits."""
+    return [f"{prefix}{number:07d}" for number in np.asarray(numbers).tolist()]
 
 
 def _joined(*parts: str) -> np.ndarray:
-    """Return all texts made of one word of each part, each once, as an array of objects."""
+    """Return the distinct texts made of one word of each part, as an array of objects."""
     texts = map("".join, product(*(part.split() for part in parts)))
     return np.array(list(dict.fromkeys(texts)), dtype=object)
 

@@ -1,1 +1,1 @@
-"""Start Jupyter kernels: forked from a process that has imported the libraries, or plain ones."""
+"""Kernels for notebooks: forked from a process with the libraries imported, or started as usual."""

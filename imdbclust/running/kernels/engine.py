@@ -1,10 +1,8 @@
-"""How a notebook is executed: papermill, with statuses that tell the truth and a private kernel.
+"""Papermill's engine, with statuses that are true and a private kernel.
 
-The kernel is warm or plain; see :mod:`imdbclust.running.kernels.provisioner`.
-
-Stock papermill marks every cell completed, also those never run, when the kernel dies, a cell
-takes too long or the process is interrupted. Here the cell at which it happened is marked
-failed, and those after it stay pending.
+Stock papermill marks every cell as completed, even those that never ran, if the kernel dies, a cell
+takes too long or the process is interrupted. This engine marks the cell that was running as failed,
+and the cells after it stay pending.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from jupyter_core.utils import ensure_event_loop
 from traitlets import Any, Integer, Unicode
 
 from imdbclust.running.imports import quick_imports
-from imdbclust.running.kernels.start import PrivateKernelManager
+from imdbclust.running.kernels.provisioner import PrivateKernelManager
 
 with quick_imports():
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
@@ -32,50 +30,46 @@ with quick_imports():
 
 
 IOPUB_SECONDS = 30
-"""So long what a cell has shown may still arrive after its end."""
+"""Seconds to wait for outputs after the end of a cell."""
 
 MAX_OUTPUTS, MAX_PRINTED, MAX_SHOWN = 1_000, 100_000, 20_000_000
-"""Of a cell so many outputs are kept, characters of what it prints, and characters in all."""
+"""Limits of a cell: number of outputs, of printed characters, and of characters in total."""
 
-CUT = (
-    f"\n… cut here: of what a cell shows, {MAX_OUTPUTS:,} outputs and {MAX_PRINTED:,} printed "
-    "characters are kept\n"
-)
+CUT = f"\n… truncated: limits are {MAX_OUTPUTS:,} outputs and {MAX_PRINTED:,} printed characters\n"
 
-# what goes wrong is told by the outcome of an execution, once
+# silent, because the outcome of an execution reports errors
 logger = logging.getLogger("imdbclust.kernels")
 logger.addHandler(logging.NullHandler())
 logger.propagate = False
 
 
 class TruthfulClient(PapermillNotebookClient):
-    """Papermill's client; a cell that did not end well is never recorded as completed."""
+    """Papermill's client; a cell that failed is never recorded as completed."""
 
     on_cell = Any(None, allow_none=True)
     on_kernel = Any(None, allow_none=True)
-    engine = Unicode("auto")
-    memory_limit = Integer(None, allow_none=True)
+    kernel_engine = Unicode("auto")
+    kernel_memory = Integer(None, allow_none=True)
     manager: PrivateKernelManager | None = None
 
     def create_kernel_manager(self) -> PrivateKernelManager:
-        """Return a manager for a kernel of this interpreter."""
+        """Return a manager of a kernel of this interpreter."""
         self.km = self.manager = PrivateKernelManager(
-            config=self.config, engine=self.engine, memory_limit=self.memory_limit
+            config=self.config, engine=self.kernel_engine, memory_limit=self.kernel_memory
         )
         if self.on_kernel:
             self.on_kernel(self.km)
         return self.km
 
     def about_kernel(self) -> dict:
-        """Return how the kernel was started, why so, how it ended, whether with its server."""
-        started = self.manager.provisioner
+        """Return how the kernel was started and why, how it ended, and its peak memory."""
         names = ("kernel", "why", "lost", "exit_code", "peak")
-        return {name: getattr(started, name) for name in names}
+        return {name: getattr(self.manager.provisioner, name) for name in names}
 
     def output(
         self, outs: list[NotebookNode], msg: dict, display_id: str | None, cell_index: int
     ) -> NotebookNode | None:
-        """Keep what a cell shows, as far as there is room, and say where it was cut."""
+        """Keep the output of a cell up to the limits, and mark where it was truncated."""
         if msg["msg_type"] == "error":
             return super().output(outs, msg, display_id, cell_index)
         if outs and outs[-1].get("text") == CUT:
@@ -97,14 +91,13 @@ class TruthfulClient(PapermillNotebookClient):
             self.nb_man.cell_start(cell, index)
             try:
                 self.execute_cell(cell, index)
-            except CellExecutionError as error:
-                self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                self.nb_man.cell_complete(cell, cell_index=index)
-                break
             except BaseException as error:
-                _silence_loop()
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 self.nb_man.cell_complete(cell, cell_index=index)
+                if isinstance(error, CellExecutionError):
+                    break
+                # the event loop would print a traceback for each task that the kernel's end breaks
+                ensure_event_loop().set_exception_handler(lambda loop, context: None)
                 raise
             self.nb_man.cell_complete(cell, cell_index=index)
             if self.on_cell:
@@ -112,17 +105,9 @@ class TruthfulClient(PapermillNotebookClient):
 
 
 def _size(output: dict) -> int:
-    """Return the characters of an output, or of the content of a message with one."""
+    """Return the number of characters of an output, or of the content of its message."""
     data = output.get("data", {}).values()
     return len(output.get("text", "")) + sum(len(str(content)) for content in data)
-
-
-def _silence_loop() -> None:
-    """Have the event loop say no more: what was broken off in it fails once its kernel ends.
-
-    Asyncio would print the traceback of each such task, as an error that nobody looked at.
-    """
-    ensure_event_loop().set_exception_handler(lambda loop, context: None)
 
 
 class TruthfulEngine(NBClientEngine):
@@ -134,65 +119,54 @@ class TruthfulEngine(NBClientEngine):
         nb_man,
         kernel_name,
         *,
-        log_output: bool = False,
-        stdout_file=None,
-        stderr_file=None,
         start_timeout: int = 60,
         execution_timeout: int | None = None,
         kernel_env: dict[str, str] | None = None,
         kernel_cwd: str | None = None,
         kernel_log: str | None = None,
-        kernel_engine: str = "auto",
-        kernel_memory: int | None = None,
         broken_off: str | None = None,
         deadline: float | None = None,
         on_end: Callable[[dict], None] | None = None,
-        on_cell: Callable[[], None] | None = None,
-        on_kernel: Callable[[PrivateKernelManager], None] | None = None,
-        **_,
+        **options,
     ):
-        """Execute the notebook that `nb_man` holds.
+        """Execute the notebook of `nb_man`.
 
-        Parameters beyond papermill's: `kernel_env` is the kernel's whole environment,
-        `kernel_cwd` its working directory, `kernel_log` a file for what its process prints
-        outside of cells, `kernel_engine` and `kernel_memory` the engine and the memory limit of
-        :class:`PrivateKernelManager`, `broken_off` the file that the notebook is written to, as far
-        as it came, if its kernel dies or takes too long. At `deadline`, as of
-        :func:`time.monotonic`, the cell that is running fails. `on_kernel` is called with the
-        kernel's manager before the kernel is started, `on_cell` after each cell, `on_end` in the
-        end with what :meth:`TruthfulClient.about_kernel` returns.
+        Parameters beyond papermill's:
+
+        - `kernel_env`, `kernel_cwd`: the whole environment and the working directory of the kernel
+        - `kernel_log`: a file for what its process prints outside of cells
+        - `kernel_engine`, `kernel_memory`: see :class:`PrivateKernelManager`
+        - `broken_off`: a file for the unfinished notebook if its kernel dies or takes too long
+        - `deadline`: the time of :func:`time.monotonic` at which the running cell fails
+        - `on_kernel`: called with the kernel's manager before the kernel starts
+        - `on_cell`: called after each cell
+        - `on_end`: called with the result of :meth:`TruthfulClient.about_kernel`
         """
-        client = TruthfulClient(
+        client = TruthfulClient(  # papermill's options and ours that the client knows
             nb_man,
             timeout=execution_timeout,
             timeout_func=None if deadline is None else lambda _: _seconds_to(deadline),
             startup_timeout=start_timeout,
             kernel_name=kernel_name,
             log=logger,
-            log_output=log_output,
-            stdout_file=stdout_file,
-            stderr_file=stderr_file,
-            on_cell=on_cell,
-            on_kernel=on_kernel,
-            engine=kernel_engine,
-            memory_limit=kernel_memory,
             iopub_timeout=IOPUB_SECONDS,
-            shutdown_kernel="immediate",  # what a notebook leaves, it has written by then
+            **{name: options[name] for name in options.keys() & TruthfulClient.class_trait_names()},
+            shutdown_kernel="immediate",  # a notebook has written its results by then
         )
-        options = {"env": kernel_env, "cwd": kernel_cwd}
-        options = {key: value for key, value in options.items() if value}
+        start = {"env": kernel_env, "cwd": kernel_cwd}
+        start = {name: value for name, value in start.items() if value}
         try:
-            with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is no path)
-                return client.execute(stdout=log, stderr=log, **options)
+            with open(kernel_log or os.devnull, "ab") as log:  # noqa: PTH123 (devnull is a string)
+                return client.execute(stdout=log, stderr=log, **start)
         except Exception:
             if broken_off:
                 write_ipynb(nb_man.nb, broken_off)
             raise
         except BaseException:
-            # before its folders are removed: while it starts, it would make others elsewhere
+            # kill it before its folders are removed: a starting kernel would create others
             if client.manager and client.manager.provisioner:
-                client.manager.provisioner.end_at_once()
-                with suppress(Exception):  # the loop may have been broken off within anything
+                client.manager.provisioner.kill_now()
+                with suppress(Exception):  # the interrupt may have left the event loop in any state
                     client.manager.cleanup_resources()
             raise
         finally:
@@ -201,12 +175,12 @@ class TruthfulEngine(NBClientEngine):
 
 
 def _seconds_to(deadline: float) -> int:
-    """Return the seconds that a cell may take: whole ones, which is what nbclient wants.
+    """Return the seconds that a cell may take, as an integer for nbclient.
 
     Raises
     ------
     nbclient.exceptions.CellTimeoutError
-        There are none left.
+        The deadline has passed.
     """
     left = deadline - time.monotonic()
     if left <= 0:

@@ -1,16 +1,16 @@
-"""The process that warm kernels are forked from; run as a script, imported by nobody.
+"""The process that warm kernels are forked from; it runs as a script and is never imported.
 
-It imports the libraries that notebooks use and ipykernel, nothing of this package, and then
-waits for requests. It has one thread: only then is a fork a sound copy. Each kernel is its child,
-in a session of its own; how it ends is reported to whoever asked for it.
+It imports the libraries of the notebooks and ipykernel, nothing of this package, and then waits for
+requests. It has one thread, because only then is a fork a sound copy. Each kernel is its child, in
+its own session. The server reports to the process that requested a kernel how the kernel ended.
 
-Nothing outlives its user. The server ends with the process that started it, whatever ends that
-one, and takes the kernels and the folders with it that were put into its care; a kernel dies with
-the server.
+Nothing outlives its user, the process that started the server. The server ends with its user,
+however that ends, kills the kernels, and removes the folders that it holds; a kernel dies with the
+server.
 
-A request is one datagram on the control socket, as JSON, with file descriptors where it needs
-some: ``fork`` (a socket for the answers, what is asked for as JSON, the kernel's stdout and
-stderr), ``hold`` and ``release`` (a folder to be removed if the user dies).
+A request is one datagram of JSON on the control socket, with file descriptors if it needs any:
+``fork`` (a socket for the answers, a file with the request, the kernel's stdout and stderr),
+``hold`` and ``release`` (a folder to remove if the user dies).
 """
 
 from __future__ import annotations
@@ -33,62 +33,30 @@ import warnings
 from typing import NamedTuple
 
 PRELOAD = (
-    "numpy",
-    "pandas",
-    "pandas.core.arrays.arrow.extension_types",
-    "pandas.core.reshape.reshape",
-    "pandas.io.formats.csvs",
-    "pandas.io.formats.string",
-    "pyarrow.dataset",
-    "pyarrow.parquet",
-    "scipy.optimize",
-    "scipy.sparse.csgraph",
-    "scipy.sparse.linalg",
-    "scipy.spatial",
-    "scipy.special",
-    "scipy.stats",
-    "sklearn.cluster",
-    "sklearn.decomposition",
-    "sklearn.manifold",
-    "sklearn.metrics",
-    "sklearn.preprocessing",
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-    "PIL.BmpImagePlugin",
-    "PIL.GifImagePlugin",
-    "PIL.JpegImagePlugin",
-    "PIL.PngImagePlugin",
-    "PIL.PpmImagePlugin",
-    "seaborn",
-    "msgspec",
-    "joblib",
-    "tqdm.auto",
-    "ipykernel.kernelapp",
-    "ipykernel.debugger",
-    "ipykernel.ipkernel",
-    "ipykernel.zmqshell",
-    "IPython.core.completer",
-    "IPython.core.completerlib",
-    "IPython.core.debugger",
-    "IPython.core.oinspect",
-    "IPython.extensions.storemagic",
-    "sqlite3",
-    "tornado.platform.asyncio",
-    "threadpoolctl",
-)
-"""Modules imported once, for all kernels; what is not installed is left out."""
+    "numpy", "scipy.optimize", "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial",
+    "scipy.special", "scipy.stats", "pandas", "pandas.core.arrays.arrow.extension_types",
+    "pandas.core.reshape.reshape", "pandas.io.formats.csvs", "pandas.io.formats.string",
+    "pyarrow.dataset", "pyarrow.parquet", "sqlite3", "msgspec", "joblib", "threadpoolctl",
+    "sklearn.cluster", "sklearn.decomposition", "sklearn.manifold", "sklearn.metrics",
+    "sklearn.preprocessing", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg", "seaborn", "jinja2", "tqdm.auto", "tornado.platform.asyncio",
+    "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin", "ipykernel.kernelapp", "ipykernel.debugger", "ipykernel.ipkernel",
+    "ipykernel.zmqshell", "IPython.core.completer", "IPython.core.completerlib",
+    "IPython.core.debugger", "IPython.core.oinspect", "IPython.extensions.storemagic",
+)  # fmt: skip
+"""Modules to import once for all kernels; those that are not installed are skipped."""
 
 INLINE = "module://matplotlib_inline.backend_inline"
-"""The backend that ipykernel makes matplotlib's default."""
+"""Matplotlib's default backend in a kernel."""
 
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-PATIENCE = 0.5
-"""Seconds between two looks at whether the user is still there, should its socket not tell."""
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks whether the user still runs, in case its socket stays open."""
 
 
 class Server:
-    """What the server knows: its user, its kernels, the folders in its care."""
+    """State of the server: its user, its kernels, the folders that it holds."""
 
     def __init__(self, control: socket.socket, user: int):
         self.control, self.user, self.pid = control, user, os.getpid()
@@ -102,9 +70,9 @@ class Server:
     # start
 
     def preload(self) -> None:
-        """Import what kernels need; leave at once if the user dies meanwhile."""
+        """Import what kernels need; exit at once if the user dies meanwhile."""
         signal.signal(signal.SIGALRM, lambda *_: self.leave_if_orphaned())
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
+        signal.setitimer(signal.ITIMER_REAL, CHECK_INTERVAL, CHECK_INTERVAL)
         before = dict(os.environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,53 +82,57 @@ class Server:
         self.added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
         if "threadpoolctl" in sys.modules:
             controller = sys.modules["threadpoolctl"].ThreadpoolController
-            # found by name, which starts a program and may write a file, it would be the same
+            # the same library as by a search, which starts a program and may write a file
             getattr(controller, "_system_libraries", {}).setdefault("libc", self.libc)
             self.pools = controller().lib_controllers
         gc.collect()
-        gc.freeze()  # a collection in a kernel need not touch, and so copy, what is shared
+        gc.freeze()  # so that garbage collection in a kernel does not copy shared memory
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     # requests
 
     def serve(self) -> Kernel:
-        """Answer requests until the user is gone; returns in each kernel, with its request."""
+        """Answer requests until the user is gone; return only in a new kernel, with its request."""
         self.control.setblocking(False)
-        self.selector.register(self.control, selectors.EVENT_READ, self.hear)
+        self.selector.register(self.control, selectors.EVENT_READ, self.receive)
         while True:
-            for key, _ in self.selector.select(PATIENCE):
-                still = self.selector.get_map().get(key.fd) == key
-                if still and (asked := key.data()):
-                    return asked
+            for key, _ in self.selector.select(CHECK_INTERVAL):
+                registered = self.selector.get_map().get(key.fd) == key
+                if registered and (kernel := key.data()):
+                    return kernel
             self.leave_if_orphaned()
 
-    def hear(self) -> Kernel | None:
+    def receive(self) -> Kernel | None:
         """Carry out the next request; the result is not None only in a new kernel."""
         message, descriptors = receive(self.control)
         if not message:
             self.leave()
+        if message["do"] != "fork":
+            self.hold_or_release(message)
+            return None
+        try:
+            return self.fork(*descriptors)
+        finally:
+            for descriptor in descriptors[:2]:
+                with contextlib.suppress(OSError):
+                    os.close(descriptor)
+
+    def hold_or_release(self, message: dict) -> None:
+        """Add or remove a folder that is to be removed if the user dies."""
         if message["do"] == "hold":
             self.held.add(message["folder"])
         elif message["do"] == "release":
             self.held.discard(message["folder"])
-        elif message["do"] == "fork":
-            try:
-                return self.fork(*descriptors)
-            finally:
-                for descriptor in descriptors[:2]:
-                    with contextlib.suppress(OSError):
-                        os.close(descriptor)
-        return None
 
-    def fork(self, answers: int, asked: int, *streams: int) -> Kernel | None:
-        """Make a kernel, unless this is no process to fork from."""
+    def fork(self, answers: int, request_file: int, *streams: int) -> Kernel | None:
+        """Fork a kernel, unless this process has several threads."""
         line = socket.socket(fileno=os.dup(answers))
-        with open(os.dup(asked), encoding="utf-8") as file:
+        with open(os.dup(request_file), encoding="utf-8") as file:
             request = json.load(file)
         try:
             if (n_threads := len(os.listdir("/proc/self/task"))) != 1:
-                raise OSError(f"the process to fork from has {n_threads} threads")
+                raise OSError(f"the fork server has {n_threads} threads")
             pid = os.fork()
         except OSError as error:
             send(line, {"refused": str(error)})
@@ -179,8 +151,8 @@ class Server:
         return None
 
     def reap(self, pid: int, pidfd: int) -> None:
-        """Note that a kernel has ended, and tell its user how."""
-        kill_group(pid)  # what it started and left; its number is not free before the next line
+        """Report to its user how a kernel ended."""
+        kill_group(pid)  # its child processes; its pid is not reused before the next line
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         line = self.kernels.pop(pid)
         self.selector.unregister(pidfd)
@@ -191,26 +163,23 @@ class Server:
         line.close()
 
     def dismiss(self, pid: int) -> None:
-        """End a kernel whose user has let go of it."""
+        """Kill a kernel whose user has closed its socket."""
         self.selector.unregister(self.kernels[pid])
         kill_group(pid)
 
     # ends
 
     def leave_if_orphaned(self) -> None:
-        """Leave if the user is gone, even where its sockets are still open elsewhere."""
+        """Exit if the user has ended, even if another process has its sockets open."""
         if os.getppid() != self.user:
             self.leave()
 
     def leave(self) -> None:
-        """End, with all kernels, and remove the folders that nobody is left to remove."""
+        """Kill all kernels, remove the held folders and exit."""
         self.control.setblocking(False)
-        with contextlib.suppress(OSError, ValueError):  # what was said and not heard yet
+        with contextlib.suppress(OSError, ValueError):  # requests that have not been read yet
             while (message := receive(self.control)[0]) is not None:
-                if message["do"] == "hold":
-                    self.held.add(message["folder"])
-                elif message["do"] == "release":
-                    self.held.discard(message["folder"])
+                self.hold_or_release(message)
         for pid in self.kernels:
             kill_group(pid)
         for pid in self.kernels:
@@ -222,11 +191,11 @@ class Server:
     # in a new kernel
 
     def separate(self) -> None:
-        """Become a process of one's own, that shares nothing with the server but memory."""
+        """Detach this process from the server."""
         os.setsid()
         self.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         self.libc.prctl(PR_SET_NAME, b"imdbclust-warm")
-        if os.getppid() != self.pid:  # it died before its death could be noticed
+        if os.getppid() != self.pid:  # the server died before prctl
             os._exit(1)
         for key in list(self.selector.get_map().values()):
             if isinstance(key.fileobj, int):
@@ -238,7 +207,7 @@ class Server:
 
 
 class Kernel(NamedTuple):
-    """What a new kernel is to be: where to answer, what was asked for, its stdout and stderr."""
+    """A new kernel: the socket for the answer, the request, its stdout and stderr."""
 
     line: socket.socket
     request: dict
@@ -246,7 +215,7 @@ class Kernel(NamedTuple):
 
 
 def kill_group(pid: int) -> None:
-    """Kill a kernel and what it started; before its session exists, the kernel alone."""
+    """Kill a kernel and its session, which may not exist yet."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -254,13 +223,13 @@ def kill_group(pid: int) -> None:
 
 
 def send(to: socket.socket, message: dict) -> None:
-    """Send a message to whoever may not be there any more."""
+    """Send a message; the recipient may have ended."""
     with contextlib.suppress(OSError):
         to.send(json.dumps(message).encode(), socket.MSG_NOSIGNAL)
 
 
 def receive(control: socket.socket) -> tuple[dict | None, list[int]]:
-    """Return the next request and its file descriptors; None if there will be none."""
+    """Return the next request and its file descriptors; None at the end."""
     data, ancillary, _, _ = control.recvmsg(65536, socket.CMSG_SPACE(4 * 8))
     descriptors = array.array("i")
     for level, kind, content in ancillary:
@@ -272,7 +241,7 @@ def receive(control: socket.socket) -> tuple[dict | None, list[int]]:
 
 
 def become(kernel: Kernel, server: Server) -> None:
-    """Take on what was asked for, as a new interpreter would have, and run ipykernel."""
+    """Set up this process as a new interpreter would be, and run ipykernel."""
     line, request, streams = kernel
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -281,7 +250,7 @@ def become(kernel: Kernel, server: Server) -> None:
         os.close(stream)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))
     os.environ.clear()
-    # what libraries set when they are imported, they would set here too
+    # libraries set the added variables when they are imported
     os.environ.update(server.added | request["env"], JPY_PARENT_PID=str(os.getppid()))
     os.chdir(request["cwd"])
     time.tzset()
@@ -289,9 +258,9 @@ def become(kernel: Kernel, server: Server) -> None:
     importlib.invalidate_caches()
     if "multiprocessing.process" in sys.modules:
         sys.modules["multiprocessing.process"].current_process().authkey = os.urandom(32)
-    if "numpy" in sys.modules:  # the standard library sees to its own generator
+    if "numpy" in sys.modules:  # the standard library reseeds its own generator
         sys.modules["numpy"].random.seed()
-    # imported again, it finds the shell that it is to set up
+    # to be imported again, so that it finds the shell that it sets up
     sys.modules.pop("matplotlib_inline.backend_inline", None)
     if "matplotlib" in sys.modules:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
@@ -306,7 +275,7 @@ def become(kernel: Kernel, server: Server) -> None:
 
 
 def set_threads(pools: list) -> None:
-    """Give thread pools the size that they would have taken from the environment when loaded."""
+    """Set the sizes of thread pools from the environment, as the libraries do when loaded."""
     cores = len(os.sched_getaffinity(0))
     for pool in pools:
         variables = {
@@ -314,16 +283,16 @@ def set_threads(pools: list) -> None:
             "mkl": ("MKL_NUM_THREADS", "OMP_NUM_THREADS"),
             "blis": ("BLIS_NUM_THREADS", "OMP_NUM_THREADS"),
         }.get(pool.internal_api, ("OMP_NUM_THREADS",))
-        asked = (os.environ.get(name, "").split(",")[0].strip() for name in variables)
-        wanted = next((int(text) for text in asked if text.isdigit() and int(text)), cores)
-        if pool.get_num_threads() != wanted:
-            pool.set_num_threads(wanted)
+        texts = (os.environ.get(name, "").split(",")[0].strip() for name in variables)
+        n_threads = next((int(text) for text in texts if text.isdigit() and int(text)), cores)
+        if pool.get_num_threads() != n_threads:
+            pool.set_num_threads(n_threads)
 
 
 def main() -> None:
-    """Serve the process that started this one; come back as a kernel, or not at all."""
+    """Serve the process that started this one; `serve` returns only in a kernel."""
     if not sys.flags.safe_path:
-        del sys.path[0]  # the folder of this script, where a plain kernel would not look
+        del sys.path[0]  # this script's folder; ipykernel_launcher removes its first entry, too
     server = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
     server.preload()
     send(server.control, {"ready": len(os.listdir("/proc/self/task"))})

@@ -1,8 +1,8 @@
-"""Kernels forked from a process that has imported the libraries already.
+"""Kernels of the running interpreter: their provisioner, which can fork them, manager and client.
 
-The provisioner can be used by whatever starts kernels with ``jupyter_client``: it is registered
-as ``imdbclust-warm``, so that ``JUPYTER_DEFAULT_PROVISIONER_NAME=imdbclust-warm papermill …`` uses
-it as well. Whatever stands in the way of a warm kernel, a plain one is started instead.
+The provisioner is registered as ``imdbclust-warm``, so other programs that use ``jupyter_client``
+can have warm kernels, too: ``JUPYTER_DEFAULT_PROVISIONER_NAME=imdbclust-warm papermill …``. If a
+kernel cannot be forked, a plain one is started instead.
 """
 
 from __future__ import annotations
@@ -10,57 +10,63 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import queue
 import signal
 import socket
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, suppress
+from itertools import chain, repeat
 from pathlib import Path
 
+import zmq
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Integer, Unicode
+from jupyter_core.utils import run_sync
+from traitlets import Integer, Type, Unicode
 
-from imdbclust.base.disk import temporary
 from imdbclust.running.kernels.warm import (
-    PRIVATE,
     NoWarmKernel,
     WarmProcess,
-    held,
+    fixed_at_start,
     impossible,
+    private_folder,
     start_server,
-    what_is_fixed,
 )
 
 START_TIMEOUT = 60.0
-"""Seconds in which a server has to have imported its libraries, and a kernel to be forked."""
+"""Seconds to wait for the fork server to import its libraries and to fork a kernel."""
+
+RECONNECT_MILLISECONDS = 5
+"""Interval of attempts to connect to a kernel that does not listen yet; the default is 0.1 s."""
 
 _BACKENDS = ("", "agg", "inline", "module://matplotlib_inline.backend_inline")
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Starts a kernel by forking, or as usual where that cannot be.
+    """Starts a kernel by forking, or as usual if that is impossible.
 
     Attributes
     ----------
     engine : {"auto", "warm", "plain"}
-        Whether to fork where possible, always, or never.
+        Whether to fork if possible, always, or never.
     memory_limit : int or None
-        Bytes that the kernel may take beyond what it starts with.
+        Bytes that the kernel may allocate beyond its memory at the start.
     kernel : {"warm", "plain"}
         How the kernel was started.
     why : str
-        Why it was not forked; empty if it was, or was not to be.
+        Why it was not forked; empty if it was forked or `engine` is ``plain``.
     exit_code : int or None
-        How it ended, as of :class:`subprocess.Popen`; None as long as that is not known.
+        Return code as in :class:`subprocess.Popen`; None while unknown.
     peak : int
-        Most bytes that it was seen to use.
+        Peak memory in bytes.
     """
 
     engine = Unicode("auto").tag(config=True)
     memory_limit = Integer(None, allow_none=True)
-    kernel = Unicode("plain")
-    why = Unicode()
+    kernel, why = "plain", ""
     exit_code: int | None = None
     peak = 0
 
@@ -69,33 +75,32 @@ class WarmProvisioner(LocalProvisioner):
 
     @property
     def lost(self) -> bool:
-        """Whether the kernel ended because the process that it was forked from did."""
+        """Whether the kernel ended because the fork server died."""
         return self._forked is not None and self._forked.lost
 
     async def pre_launch(self, **kwargs):
-        """Prepare a start: sockets in a private folder rather than ports that all can speak to."""
+        """Replace local ports, which any user can connect to, by sockets in a private folder."""
         manager = self.parent
         usual = manager and manager.transport == "tcp" and manager.ip in ("127.0.0.1", "localhost")
         if usual and not manager.shell_port and self.engine != "plain" and not impossible():
             self._folders = ExitStack()
-            private = self._folders.enter_context(temporary(Path(tempfile.gettempdir()), PRIVATE))
-            self._folders.enter_context(held(private))
+            private = self._folders.enter_context(private_folder())
             manager.cache_ports = False
             manager.transport, manager.ip = "ipc", str(private / "s")
         return await super().pre_launch(**kwargs)
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Remove the sockets, and what it started and left, once the kernel is gone for good."""
+        """Kill the kernel's child processes; remove the sockets after the last shutdown."""
         await super().cleanup(restart=restart)
-        if self._forked is not None:  # its server ends what it started
+        if self._forked is not None:  # then the fork server kills them
             self._forked.line.close()
         else:
             self._kill_group()
         if self._folders and not restart:
             self._folders.close()
 
-    def end_at_once(self) -> None:
-        """Kill the kernel and wait for its end, whatever became of the event loop."""
+    def kill_now(self) -> None:
+        """Kill the kernel and wait for its end, without the event loop."""
         if self.process and self.process.poll() is None:
             self._kill_group()
             self.process.kill()
@@ -109,7 +114,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
         connection = await self._launch(cmd, **kwargs)
-        self.peak = _memory_of(self.pid, "VmHWM")  # it may be gone before anybody looks again
+        self.peak = _memory_of(self.pid, "VmHWM")  # the kernel may be gone before the next poll
         if self.memory_limit is not None:
             _limit_memory(self.pid, self.memory_limit)
         return connection
@@ -123,58 +128,41 @@ class WarmProvisioner(LocalProvisioner):
         except NoWarmKernel as error:
             self.why = str(error)
             if self.engine == "warm":
-                raise NoWarmKernel(f"no kernel can be forked: {error}") from None
+                raise NoWarmKernel(f"the kernel cannot be forked: {error}") from None
             return await super().launch_kernel(cmd, **kwargs)
-        self.kernel = "warm"
-        self.pid = self.pgid = self.process.pid
+        # without a pgid, signals go through WarmProcess, which knows whether the kernel has ended
+        self.kernel, self.pid, self.pgid = "warm", self.process.pid, None
         self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
 
     async def poll(self) -> int | None:
-        """Return how the kernel ended; None while it runs. On the way, look at its memory."""
-        if not self.process:
-            return await super().poll()
+        """Return the kernel's return code, None while it runs, and record its memory."""
         code = await super().poll()
-        if code is None:
+        if self.process and code is None:
             self.peak = max(self.peak, _memory_of(self.pid, "VmHWM"))
-        else:
+        elif self.process:
             self.exit_code = code
-        return code
-
-    async def send_signal(self, signum: int) -> None:
-        """Send a signal to the kernel's group, unless the kernel has ended."""
-        if isinstance(self.process, WarmProcess):
-            self.process.send_signal(signum)
-        else:
-            await super().send_signal(signum)
-
-    async def wait(self) -> int | None:
-        """Wait until the kernel has ended, and return how."""
-        if not isinstance(self.process, WarmProcess):
-            return await super().wait()
-        while (code := self.process.poll()) is None:
-            await asyncio.sleep(0.005)
-        self.process = None
         return code
 
 
 def _limit_memory(pid: int, n_bytes: int) -> None:
-    """Have a process fail that asks for so much memory beyond what it has; without effect if gone.
+    """Limit the memory of a process to what it has and `n_bytes` more.
 
-    What a forked kernel has got from the process that it was forked from does not count.
+    Memory that a forked kernel shares with the fork server therefore does not count. A process that
+    has ended is ignored.
     """
     import resource
 
-    most = _memory_of(pid, "VmData") + n_bytes
+    limit = _memory_of(pid, "VmData") + n_bytes
     with suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
+        resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
 
 
-def _memory_of(pid: int, what: str) -> int:
-    """Return the bytes that Linux tells of a process; 0 where it tells nothing."""
+def _memory_of(pid: int, field: str) -> int:
+    """Return a field of ``/proc/<pid>/status`` in bytes; 0 if it is unknown."""
     with suppress(OSError, StopIteration):
         lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-        line = next(line for line in lines if line.startswith(f"{what}:"))
+        line = next(line for line in lines if line.startswith(f"{field}:"))
         return int(line.split()[1]) * 1024
     return 0
 
@@ -195,32 +183,28 @@ async def _fork(
     Raises
     ------
     NoWarmKernel
-        It cannot be had, or would not be what was asked for.
+        Forking is impossible, or the kernel would differ from a plain one.
     """
     cwd = os.path.abspath(cwd or os.getcwd())  # noqa: PTH100, PTH109
-    _check_same_interpreter(cmd)
+    if cmd[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
+        raise NoWarmKernel("the kernel is not ipykernel under the running interpreter")
     if independent or other or stdin is not None:
-        raise NoWarmKernel("the kernel is to be started in a way that a fork cannot be")
+        raise NoWarmKernel("a forked kernel does not support these options of its start")
     if env.get("MPLBACKEND", "").lower() not in _BACKENDS:
-        raise NoWarmKernel("MPLBACKEND names another backend than that of notebooks")
+        raise NoWarmKernel("MPLBACKEND is not the backend of notebooks")
     if Path(cwd, "matplotlibrc").exists():
-        raise NoWarmKernel(f"there is a matplotlibrc in {cwd}")
+        raise NoWarmKernel(f"{cwd} contains a matplotlibrc")
     paths = env.get("PYTHONPATH")
     if paths and not all(map(os.path.isabs, paths.split(os.pathsep))):
-        raise NoWarmKernel("PYTHONPATH has relative paths")
+        raise NoWarmKernel("PYTHONPATH contains relative paths")
     try:
         streams = [_descriptor(stdout, 1), _descriptor(stderr, 2)]
     except (ValueError, AttributeError, OSError):
-        raise NoWarmKernel("the kernel is to write to pipes") from None
+        raise NoWarmKernel("the kernel's output goes to pipes") from None
     server = start_server(env)
-    fixed = what_is_fixed(env)
-    differ = [
-        name
-        for name in sorted(fixed.keys() | server.fixed.keys())
-        if fixed.get(name) != server.fixed.get(name)
-    ]
-    if differ:
-        raise NoWarmKernel(f"{differ[0]} is not what it was when the process to fork from started")
+    changed = sorted({name for name, _ in server.fixed.items() ^ fixed_at_start(env).items()})
+    if changed:
+        raise NoWarmKernel(f"{changed[0]} has changed since the fork server started")
     until = time.monotonic() + START_TIMEOUT
     while not server.ready():
         await _pause(until)
@@ -232,17 +216,17 @@ async def _fork(
         with open(request, "w", encoding="utf-8", closefd=False) as file:
             json.dump({"cmd": cmd, "env": env, "cwd": cwd}, file)
         os.lseek(request, 0, os.SEEK_SET)
-        server.tell({"do": "fork"}, (theirs.fileno(), request, *streams))
+        server.send({"do": "fork"}, (theirs.fileno(), request, *streams))
         theirs.close()
         while not process.pid:
-            process.hear()
+            process.receive()
             if process.refused or process.returncode is not None:
-                raise NoWarmKernel(process.refused or "the process to fork from, or the fork, died")
+                raise NoWarmKernel(process.refused or "the fork server or the kernel died")
             await _pause(until)
     except BaseException as error:
         ours.close()
         if isinstance(error, OSError):
-            raise NoWarmKernel(f"the process to fork from does not answer: {error}") from None
+            raise NoWarmKernel(f"the fork server does not answer: {error}") from None
         raise
     finally:
         os.close(request)
@@ -252,20 +236,110 @@ async def _fork(
 
 async def _pause(until: float) -> None:
     if time.monotonic() > until:
-        raise NoWarmKernel("the process to fork from does not answer")
+        raise NoWarmKernel("the fork server does not answer")
     await asyncio.sleep(0.002)
 
 
-def _check_same_interpreter(cmd: list[str]) -> None:
-    """Raise unless a command runs ipykernel under this very interpreter."""
-    if [*cmd[:3]] != [sys.executable, "-m", "ipykernel_launcher"]:
-        raise NoWarmKernel("the kernel is not ipykernel under the interpreter that starts it")
-
-
-def _descriptor(stream: object, usual: int) -> int:
-    """Return the file descriptor of a stream as of :class:`subprocess.Popen`."""
-    number = usual if stream is None else stream if isinstance(stream, int) else stream.fileno()
+def _descriptor(stream: object, default: int) -> int:
+    """Return the file descriptor of a stream as in :class:`subprocess.Popen`."""
+    number = default if stream is None else stream if isinstance(stream, int) else stream.fileno()
     if number < 0:
         raise ValueError(number)
     os.fstat(number)
     return number
+
+
+class PromptClient(AsyncKernelClient):
+    """A client that is ready as soon as the kernel is, instead of after a second of silence."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MILLISECONDS)
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait for the answer to a request on all channels.
+
+        Raises
+        ------
+        RuntimeError
+            The kernel died, or did not answer in time.
+        """
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        for patience in chain((0.02, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4), repeat(1)):
+            request = self.kernel_info()
+            with suppress(queue.Empty):
+                # iopub first: once it answers, its subscription works and no output can be lost
+                while not _ends(await self.iopub_channel.get_msg(timeout=patience), request):
+                    pass
+                while (reply := await self.shell_channel.get_msg(timeout=1)) and (
+                    reply["parent_header"].get("msg_id") != request
+                ):
+                    pass
+                self._handle_kernel_info_reply(reply)
+                return
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
+
+    wait_for_ready = _async_wait_for_ready
+
+
+def _ends(message: dict, request: str) -> bool:
+    """Return whether a message reports that the kernel has finished a request."""
+    answers = message["parent_header"].get("msg_id") == request
+    return answers and message["content"].get("execution_state") == "idle"
+
+
+class PrivateKernelManager(AsyncKernelManager):
+    """Manages a kernel of the running interpreter through sockets in a private folder.
+
+    Kernels installed under the name ``python3`` are ignored. Sockets need no ports, so parallel
+    kernels cannot take each other's.
+
+    Attributes
+    ----------
+    engine : {"auto", "warm", "plain"}
+    memory_limit : int or None
+        See :class:`WarmProvisioner`.
+    """
+
+    engine = Unicode("auto")
+    memory_limit = Integer(None, allow_none=True)
+    client_factory = Type(PromptClient)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._folders = ExitStack()
+        self.private = self._folders.enter_context(private_folder())
+        self.connection_file = str(self.private / "kernel.json")
+        self.transport, self.ip = "ipc", str(self.private / "s")
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """Specification of ipykernel under the running interpreter."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    async def _async_pre_start_kernel(self, **kwargs):
+        """Use :class:`WarmProvisioner`."""
+        if self.provisioner is None:
+            self.provisioner = WarmProvisioner(
+                kernel_spec=self.kernel_spec,
+                parent=self,
+                engine=self.engine,
+                memory_limit=self.memory_limit,
+            )
+        return await super()._async_pre_start_kernel(**kwargs)
+
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Wait for the end of the kernel; poll often, because it takes only milliseconds."""
+        await super()._async_wait(pollinterval=min(pollinterval, 0.005))
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        """Also remove the private folder after the last shutdown."""
+        await super()._async_cleanup_resources(restart=restart)
+        if not restart:
+            self._folders.close()
+
+    cleanup_resources = run_sync(_async_cleanup_resources)

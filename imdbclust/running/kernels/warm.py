@@ -1,7 +1,7 @@
-"""The process that warm kernels are forked from, as seen by the one that wants them.
+"""The fork server and its kernels, as seen by the process that uses them.
 
-There is one such server a process, started when the first kernel is wanted or before; what it does
-is in :mod:`imdbclust.running.kernels.fork_server`. Only the standard library is imported here.
+A process has one server, started with the first kernel or earlier. Its program is
+:mod:`imdbclust.running.kernels.fork_server`. This module imports little, to start it quickly.
 """
 
 from __future__ import annotations
@@ -22,36 +22,37 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+from imdbclust.base.disk import temporary
 from imdbclust.base.errors import UserError
 
 FORKSERVER = Path(__file__).with_name("fork_server.py")
 ENGINES = ("auto", "warm", "plain")
-"""How kernels are started: forked where that is possible, always forked, never forked."""
+"""Whether kernels are forked if possible, always, or never."""
 
 PRIVATE = "imdbclust-"
-"""How the names of folders for sockets begin."""
+"""Prefix of folders for sockets."""
 
 TRIM = "MALLOC_TRIM_THRESHOLD_"
-"""Variable for the C library, which Dask sets for its workers."""
+"""Variable of the C library that Dask sets for its workers."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-_AT_START = (
+_READ_AT_START = (
     "PYTHON", "LD_", "GLIBC_", "MALLOC_", "JE_ARROW_", "LANG", "LC_", "HOME", "XDG_", "MPLCONFIG",
     "MATPLOTLIB", "NPY_", "NUMPY_", "OPENBLAS_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_", "GOTO_",
     "SCIPY_", "SKLEARN_", "PANDAS_", "JOBLIB_", "ARROW_", "JUPYTER_", "IPYTHON",
 )  # fmt: skip
-"""Beginnings of the variables that are read when Python or a library starts, and not again."""
+"""Prefixes of variables that Python or a library reads only when it starts."""
 
-_ANY_TIME = ("IPYTHONDIR", "JUPYTER_DEFAULT_PROVISIONER_NAME")
+_READ_LATER = ("IPYTHONDIR", "JUPYTER_DEFAULT_PROVISIONER_NAME")
 
 
 class EngineError(UserError):
-    """The engine asked for is not there."""
+    """The engine is unknown or impossible on this system."""
 
 
 class NoWarmKernel(RuntimeError):
-    """No kernel can be forked; the message says why."""
+    """A kernel cannot be forked; the message says why."""
 
 
 class Server:
@@ -60,19 +61,20 @@ class Server:
     Parameters
     ----------
     environment : dict
-        Of the kernels; those that differ in what is read at start cannot be forked from it.
+        Environment of the kernels. Kernels that differ in variables that are read only at the start
+        cannot be forked from this server.
 
     Attributes
     ----------
     why : str
-        Why it is of no use; empty as long as it may be.
+        Why it cannot fork kernels; empty if it can or may be able to.
     useless : bool
-        Whether another one would be of no use either.
+        Whether a new server would fail in the same way.
     """
 
     def __init__(self, environment: dict[str, str]):
         self.why, self._ready, self.useless = "", False, False
-        self.fixed = what_is_fixed(environment)
+        self.fixed = fixed_at_start(environment)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
@@ -81,8 +83,8 @@ class Server:
             for name, value in environment.items()
             if not name.endswith("_NUM_THREADS") and name not in ("MPLBACKEND", "JPY_PARENT_PID")
         }
-        one_thread |= dict.fromkeys(_THREADS, "1")
-        # pyarrow's allocator would start a thread as soon as it is loaded
+        one_thread |= dict.fromkeys((*THREAD_VARIABLES, "BLIS_NUM_THREADS"), "1")
+        # pyarrow's allocator would start a thread when it is loaded
         one_thread["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
         with theirs:
             self.process = subprocess.Popen(
@@ -98,52 +100,50 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process runs."""
         return self.process.poll() is None
 
     def ready(self) -> bool:
-        """Return whether kernels can be forked by now.
+        """Return whether the server has finished its imports.
 
         Raises
         ------
         NoWarmKernel
-            They never will.
+            It cannot fork kernels.
         """
         if not self._ready and not self.why:
             try:
-                said = self._control.recv(4096)
+                data = self._control.recv(4096)
             except BlockingIOError:
                 return False
             except OSError:
-                said = b""
-            n_threads = json.loads(said)["ready"] if said else None
-            if n_threads is None:
+                data = b""
+            if not data:
                 self._control.close()
                 killed = self.process.wait(10) < 0
-                self.why = f"the process to fork from {'was killed' if killed else 'did not start'}"
+                self.why = "the fork server " + ("was killed" if killed else "did not start")
                 self.why += self._last_words()
                 self.useless = not killed
-            elif n_threads != 1:
-                self.why = f"the process to fork from has {n_threads} threads"
-                self.useless = True
+            elif (n_threads := json.loads(data)["ready"]) != 1:
+                self.why, self.useless = f"the fork server has {n_threads} threads", True
             self._ready = not self.why
         if not self._ready:
             raise NoWarmKernel(self.why)
         return True
 
-    def tell(self, message: dict, descriptors: tuple[int, ...] = ()) -> None:
+    def send(self, message: dict, descriptors: tuple[int, ...] = ()) -> None:
         """Send a message.
 
         Raises
         ------
         OSError
-            The server is gone, or does not listen.
+            The server has ended or does not listen.
         """
         data = json.dumps(message).encode()
         socket.send_fds(self._control, [data], descriptors, socket.MSG_NOSIGNAL)
 
     def stop(self) -> None:
-        """End the server, with the kernels that are left."""
+        """End the server and its kernels."""
         self._control.close()
         try:
             self.process.wait(5)
@@ -155,52 +155,48 @@ class Server:
     def _last_words(self) -> str:
         with contextlib.suppress(ValueError):
             self._log.seek(0)
-            lines = self._log.read().decode(errors="replace").split("\n")
-            if said := [line.strip() for line in lines if line.strip()]:
-                return f": {said[-1][:300]}"
+            *_, last = self._log.read().decode(errors="replace").strip().split("\n")
+            return f": {last.strip()[:300]}" if last else ""
         return ""
 
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 _server: Server | None = None
 _held: set[str] = set()
 _kernels: weakref.WeakSet[WarmProcess] = weakref.WeakSet()
 
 
 def start_server(environment: dict[str, str]) -> Server:
-    """Return this process's server; it is started now if it is not there.
-
-    Nobody waits for it here: starting it early lets it import while other things are done.
+    """Return this process's server; start it if it does not run, without waiting for its imports.
 
     Raises
     ------
     NoWarmKernel
-        There can be none.
+        Forking is impossible.
     """
     global _server
     if why := impossible():
         raise NoWarmKernel(why)
     if _server is not None and _server.useless:
-        raise NoWarmKernel(_server.why)  # as it would be again
+        raise NoWarmKernel(_server.why)
     if _server is None or not _server.alive:
         stop_server()
         try:
             _server = Server(environment)
             for folder in _held:
-                _server.tell({"do": "hold", "folder": folder})
+                _server.send({"do": "hold", "folder": folder})
         except OSError as error:
-            raise NoWarmKernel(f"the process to fork from did not start: {error}") from None
+            raise NoWarmKernel(f"the fork server did not start: {error}") from None
     return _server
 
 
 def start_early() -> None:
-    """Have the server, if there can be one, import while this process does other things."""
+    """Start the server if possible, so that it imports while this process does other things."""
     with contextlib.suppress(NoWarmKernel):
         start_server(kernel_environment())
 
 
 def stop_server() -> None:
-    """End this process's server, if there is one, with its kernels."""
+    """End this process's server and its kernels."""
     global _server
     if _server is not None:
         _server.stop()
@@ -208,48 +204,45 @@ def stop_server() -> None:
 
 
 def impossible() -> str:
-    """Return why no kernel can be forked on this system; empty where one can."""
+    """Return why kernels cannot be forked on this system; empty if they can."""
     if sys.platform != "linux":
-        return f"kernels are forked on Linux only, and this is {sys.platform}"
+        return f"kernels can be forked on Linux only, and this is {sys.platform}"
     if not hasattr(os, "pidfd_open") or not hasattr(os, "memfd_create"):
-        return "this Python or this Linux is too old for forked kernels"
+        return "this Python or Linux is too old to fork kernels"
     return ""
 
 
 @contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """Give a temporary folder for sockets, which only this user can open."""
+    with temporary(Path(tempfile.gettempdir()), PRIVATE) as folder, held(folder):
+        yield folder
+
+
+@contextlib.contextmanager
 def held(folder: Path) -> Iterator[Path]:
-    """Have a folder removed if this process is killed meanwhile; see :func:`hold`."""
-    hold(folder)
+    """Have the server remove a folder if this process is killed while it uses the folder."""
+    _held.add(str(folder))
+    _notify("hold", folder)
     try:
         yield folder
     finally:
-        release(folder)
+        _held.discard(str(folder))
+        _notify("release", folder)
 
 
-def hold(folder: Path) -> None:
-    """Have the server, now or once there is one, remove a folder if this process is killed."""
-    _held.add(str(folder))
-    _mention("hold", folder)
-
-
-def release(folder: Path) -> None:
-    """End what :func:`hold` began."""
-    _held.discard(str(folder))
-    _mention("release", folder)
-
-
-def _mention(what: str, folder: Path) -> None:
+def _notify(action: str, folder: Path) -> None:
     if _server is not None and _server.alive:
         with contextlib.suppress(OSError):
-            _server.tell({"do": what, "folder": str(folder)})
+            _server.send({"do": action, "folder": str(folder)})
 
 
 def _forget() -> None:
-    """Let go, in a process forked from this one, of what is not its own."""
+    """In a fork of this process, give up the server and kernels of the parent."""
     global _server
     if _server is not None:
         _server._control.close()
-        _server.process.returncode = 0  # not a child of this process: nothing to wait for
+        _server.process.returncode = 0  # it is not a child of this process
     for kernel in list(_kernels):
         kernel.line.close()
     _server = None
@@ -261,14 +254,14 @@ if hasattr(os, "register_at_fork"):
 atexit.register(stop_server)
 
 
-def what_is_fixed(environment: dict[str, str]) -> dict[str, str]:
-    """Return what cannot be changed any more once a server has started."""
-    variables = {
+def fixed_at_start(environment: dict[str, str]) -> dict[str, str]:
+    """Return the variables and library versions that a running server can no longer change."""
+    fixed = {
         name: value
         for name, value in environment.items()
-        if name.startswith(_AT_START)
+        if name.startswith(_READ_AT_START)
         and not name.endswith("_NUM_THREADS")
-        and name not in _ANY_TIME
+        and name not in _READ_LATER
         and value
     }
     libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
@@ -276,19 +269,21 @@ def what_is_fixed(environment: dict[str, str]) -> dict[str, str]:
         libraries.add(site.getusersitepackages())
     for folder in libraries:
         with contextlib.suppress(OSError):
-            variables[folder] = str(Path(folder).stat().st_mtime_ns)
-    return variables
+            fixed[folder] = str(Path(folder).stat().st_mtime_ns)
+    return fixed
 
 
 class WarmProcess:
-    """A forked kernel, with what :class:`jupyter_client.provisioning.LocalProvisioner` uses.
+    """A forked kernel with the interface of :class:`subprocess.Popen` that provisioners use.
 
     Attributes
     ----------
     returncode : int or None
-        As of :class:`subprocess.Popen`.
+        As in :class:`subprocess.Popen`.
     lost : bool
         Whether it ended because its server did.
+    refused : str
+        Why the server did not fork it; empty otherwise.
     """
 
     stdin = stdout = stderr = None
@@ -300,31 +295,31 @@ class WarmProcess:
         self.refused = ""
         _kernels.add(self)
 
-    def hear(self) -> None:
-        """Take in what the server has to say."""
+    def receive(self) -> None:
+        """Process the messages of the server that have arrived."""
         while self.returncode is None and not self.refused:
             try:
-                said = self.line.recv(4096)
+                data = self.line.recv(4096)
             except BlockingIOError:
                 return
             except OSError:
-                said = b""
-            message = json.loads(said) if said else {}
+                data = b""
+            message = json.loads(data) if data else {}
             self.pid = message.get("pid", self.pid)
             self.refused = message.get("refused", "")
             self.returncode = message.get("status")
-            if not said:
+            if not data:
                 self.lost, self.returncode = True, -signal.SIGKILL
                 self._kill_group(signal.SIGKILL)
         self.line.close()
 
     def poll(self) -> int | None:
-        """Return how the kernel ended, negative for a signal; None while it runs."""
-        self.hear()
+        """Return the return code, negative for a signal; None while the kernel runs."""
+        self.receive()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return how it was.
+        """Wait for the end and return the return code.
 
         Raises
         ------
@@ -337,16 +332,12 @@ class WarmProcess:
         return self.returncode
 
     def send_signal(self, signum: int) -> None:
-        """Send a signal to the kernel and what it started."""
+        """Send a signal to the kernel and its child processes."""
         if self.poll() is None:
             self._kill_group(signum)
 
-    def terminate(self) -> None:
-        """Ask the kernel to end."""
-        self.send_signal(signal.SIGTERM)
-
     def kill(self) -> None:
-        """End the kernel."""
+        """Kill the kernel."""
         self.send_signal(signal.SIGKILL)
 
     def _kill_group(self, signum: int) -> None:
@@ -356,33 +347,34 @@ class WarmProcess:
 
 
 def kernel_environment(**extra: str) -> dict[str, str]:
-    """Return the environment of a kernel: nothing of the user's set-up, one thread, fixed hashes.
+    """Return the environment of a kernel: no user site-packages, fixed hashes, one thread.
 
-    One thread a kernel gives the same bytes on every machine with as many cores as it likes,
-    and lets kernels run side by side. Who wants more sets the variables of `THREAD_VARIABLES`.
+    With one thread, results are the same on machines with any number of cores, and kernels can run
+    in parallel. The variables in `THREAD_VARIABLES` override it.
 
-    A Dask worker is told to give freed memory back to the system at once (`TRIM`); in its kernels
-    that would cost a third of the time.
+    Dask makes its workers return freed memory to the system at once (`TRIM`). Kernels would take
+    about a third longer with that, so it is unset.
     """
     environment = dict(os.environ)
     environment.pop(TRIM, None)
-    environment.pop("MPLBACKEND", None)  # figures are drawn as notebooks draw them
+    environment.pop("MPLBACKEND", None)  # figures use the backend of notebooks
     for name in THREAD_VARIABLES:
         environment.setdefault(name, "1")
     return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}
 
 
-def chosen_engine(asked: str = "auto") -> str:
-    """Return the engine asked for; where that is ``auto``, what ``IMDBCLUST_ENGINE`` says, if any.
+def chosen_engine(engine: str = "auto") -> str:
+    """Return an engine; ``auto`` is replaced by the variable ``IMDBCLUST_ENGINE`` if it is set.
 
     Raises
     ------
     EngineError
-        There is no such engine, or no kernel can be forked where that is asked for.
+        The engine is unknown, or it is ``warm`` and kernels cannot be forked.
     """
-    engine = asked if asked != "auto" else os.environ.get("IMDBCLUST_ENGINE") or "auto"
+    if engine == "auto":
+        engine = os.environ.get("IMDBCLUST_ENGINE") or "auto"
     if engine not in ENGINES:
-        raise EngineError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine!r}; choose auto, warm or plain")
     if engine == "warm" and (why := impossible()):
         raise EngineError(f"engine warm: {why}")
     return engine

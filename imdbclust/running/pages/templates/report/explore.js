@@ -1,16 +1,16 @@
-// Look up a movie, an actor or a cluster in the catalogue that the page carries.
-// Text from the data goes in by textContent only, so that nothing of it can be markup.
+// Look up a movie, an actor or a cluster in the data that the page embeds.
+// Text from the data is only ever inserted as text, never as markup.
 (() => {
   'use strict';
   const SHOWN = 8, NEAREST = 5, BREAK = '\n', END = '\u0001', MISSING = 65535;
   const byId = (id) => document.getElementById(id);
-  const query = byId('query'), matches = byId('matches'), told = byId('told'), found = byId('found');
+  const query = byId('query'), matches = byId('matches'), status = byId('status'), found = byId('found');
   const count = new Intl.NumberFormat('en');
   let data;
 
-  // The catalogue: base64 of gzip of a header in JSON and of arrays; see imdbclust/catalogue.py.
+  // Base64 of gzip of a JSON header and of arrays; see imdbclust/running/explorer_data.py.
   async function unpack() {
-    const packed = atob(JSON.parse(byId('catalogue').textContent));
+    const packed = atob(JSON.parse(byId('data').textContent));
     const bytes = Uint8Array.from(packed, (char) => char.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
     const buffer = await new Response(stream).arrayBuffer();
@@ -36,13 +36,13 @@
     const starts = data.arrays[name + '_start'];
     return data.arrays[of].subarray(starts[k], starts[k + 1]);
   };
-  // The movies nearest to one, nearest first, of equally near ones the first. Coordinates are whole
-  // numbers, so that sums are exact. Movies at zero are near to none.
+  // The nearest movies of a movie, nearest first; ties are broken by row. Coordinates are integers,
+  // so sums are exact. Movies at zero have no neighbours and are never neighbours.
   function nearest(k) {
     const { place } = data.arrays, size = place.length / data.titles.length;
     const at = (m) => place.subarray(m * size, (m + 1) * size), own = at(k), best = [];
     if (!own.some(Boolean)) return [];
-    let limit = Infinity; // the square of the distance of the last of them
+    let limit = Infinity; // squared distance of the last one
     for (let m = 0, start = 0; m < data.titles.length; m++, start += size) {
       let square = 0;
       for (let c = 0; c < size && square < limit; c++) {
@@ -60,12 +60,12 @@
   }
   const pause = () => new Promise((resolve) => setTimeout(resolve));
 
-  // Names without accents, case, punctuation and signs; emoji stay
+  // Remove accents, case, punctuation and symbols from names; emoji stay
   const PLAIN = { ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', ł: 'l', đ: 'd', ð: 'd', þ: 'th', ı: 'i' };
   const fold = (text) => text.normalize('NFKD').replace(/[\p{M}\p{Cf}'’`]+/gu, '').toLowerCase()
     .replace(/[ßæœøłđðþı]/g, (char) => PLAIN[char]).replace(/[\p{P}\p{Z}\p{Sm}\p{Sc}\p{Sk}\t]+/gu, ' ');
 
-  // One long text, a line each; a line is a name, END, and what else it is found by.
+  // One long text with a line for each item: its name, END, and further search terms.
   function index(names, more) {
     const lines = fold(names.join(BREAK)).split(BREAK);
     const starts = new Uint32Array(lines.length + 1);
@@ -86,8 +86,8 @@
     }
     return low;
   }
-  // The lines that match: whole names, then beginnings, then beginnings of words, then any part,
-  // then beginnings of words in any order; the best known first within each.
+  // Matching lines: whole names, then prefixes of names, then prefixes of words, then substrings,
+  // then prefixes of words in any order. Within each, the most prominent come first.
   function search({ text, starts }, wanted, into, kind) {
     const seen = new Set(), words = wanted.split(' ');
     const longest = words.reduce((one, other) => (other.length > one.length ? other : one));
@@ -153,14 +153,14 @@
   const movie = (k) => link('movie', k, name(title(k)), year(k));
   const actor = (k) => link('actor', k, name(person(k)));
   const cluster = (group) => make('span', {}, swatch(group), link('cluster', group, name(label(group))));
-  const amount = (n, noun) => `${count.format(n)} ${noun}${n === 1 ? '' : 's'}`;
+  const counted = (n, noun) => `${count.format(n)} ${noun}${n === 1 ? '' : 's'}`;
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   function bar(share, text) {
     const strip = make('span', { class: 'bar', 'aria-hidden': 'true' });
     strip.style.width = `${Math.max(0.5, 100 * share)}%`;
     return make('span', { class: 'measure' }, make('span', { class: 'track' }, strip), text);
   }
-  // The first cell names its row; columns whose heading begins with a number sign hold numbers.
+  // The first cell is the row header; a heading that starts with # marks a column of numbers.
   function table(caption, headings, rows) {
     const cells = (list, tag) => list.map((cell, place) => make(
       tag === 'th' || place === 0 ? 'th' : 'td',
@@ -184,41 +184,41 @@
   }
   const heading = (text) => make('h3', {}, text);
 
-  // What is shown of a movie, an actor, a cluster
+  // The views of a movie, an actor, a cluster
   function showMovie(k) {
     const group = data.arrays.group[k], cast = row('cast', k), rating = data.arrays.rating[k];
     const genres = Array.from(row('genre', k), (code) => name(data.genres[code]));
     const parts = [
       facts([
-        ['Cluster', make('span', {}, cluster(group), `, ${amount(data.clusters[group].movies, 'movie')}`)],
+        ['Cluster', make('span', {}, cluster(group), `, ${counted(data.clusters[group].movies, 'movie')}`)],
         ['Cast', cast.length ? joined(Array.from(cast, (a) =>
-          make('span', {}, actor(a), ` (${count.format(moviesOf(a))})`))) : 'not known'],
-        ['Genres', genres.length ? joined(genres) : 'not known'],
+          make('span', {}, actor(a), ` (${count.format(moviesOf(a))})`))) : 'unknown'],
+        ['Genres', genres.length ? joined(genres) : 'unknown'],
         ['Rating', rating === MISSING ? '' : (rating / 100).toFixed(1)],
         ['Id', name(data.movie_ids[k])],
       ]),
-      heading('Which cluster does its cast point to?'),
+      heading('Which cluster does the cast suggest?'),
     ];
     const chances = row('posterior', k), groups = row('posterior', k, 'posterior_group');
     parts.push(chances.length ? table(
-      'Pr[cluster | cast], by Bayes; the movie itself is among those counted',
+      'Pr[cluster | cast] by Bayes’ theorem; the movie itself is included',
       ['Cluster', 'Probability'],
       Array.from(chances, (chance, place) =>
         [cluster(groups[place]), bar(chance / data.scale, percent(chance / data.scale))]),
-    ) : make('p', {}, 'Its cast does not tell: nobody in it is known from a placed movie.'));
+    ) : make('p', {}, 'The cast gives no hint: none of its actors is in a placed movie.'));
     parts.push(heading('Which movies are nearest?'));
     const own = new Set(cast), near = nearest(k);
     const size = data.arrays.place.length / data.titles.length;
     const space = size < data.n_components
       ? `first ${size} of the ${data.n_components} components that the clustering uses` : 'reduced space';
     parts.push(near.length ? table(
-      `The nearest movies in the ${space}, nearest first`, ['Movie', 'Cluster', 'Shares'],
+      `The nearest movies in the ${space}, nearest first`, ['Movie', 'Cluster', 'Shared actors'],
       near.map((other) => {
         const shared = Array.from(row('cast', other)).filter((a) => own.has(a));
         return [movie(other), cluster(data.arrays.group[other]),
-          shared.length ? joined(shared.map(actor)) : 'no actor'];
+          shared.length ? joined(shared.map(actor)) : 'none'];
       }),
-    ) : make('p', {}, 'None: nothing, or too little, tells where it lies, or where any other movie here does.'));
+    ) : make('p', {}, 'None: this movie, or every other movie here, has no position in this space.'));
     return { text: title(k) + year(k), lead: 'Movie', parts };
   }
   const moviesOf = (a) => row('career', a).reduce((sum, n) => sum + n, 0);
@@ -239,7 +239,7 @@
       parts: [
         facts([['Movies', count.format(n)], ['Id', data.actor_ids[a] === person(a) ? '' : name(data.actor_ids[a])]]),
         heading('In which clusters?'),
-        table('Movies by cluster; lift is Pr[cluster | actor] over Pr[cluster]',
+        table('Movies by cluster; lift is Pr[cluster | actor] / Pr[cluster]',
           ['Cluster', '#Movies', 'Pr[cluster | actor]', '#Lift'],
           order.map((place) => {
             const share = counts[place] / n, size = data.clusters[groups[place]].movies;
@@ -247,19 +247,19 @@
               (share / (size / data.n_movies)).toFixed(2)];
           })),
         heading('With whom?'),
-        partners.length ? table('Who plays most often in the same movies', ['Actor', '#Movies together'],
-          partners.map(([b, times]) => [actor(b), count.format(times)])) : make('p', {}, 'With nobody known.'),
+        partners.length ? table('The most frequent co-actors', ['Actor', '#Movies together'],
+          partners.map(([b, times]) => [actor(b), count.format(times)])) : make('p', {}, 'No co-actor is on this page.'),
         heading('In which movies?'),
         make('ul', { class: 'plain' }, ...played.map((m) =>
           make('li', {}, swatch(data.arrays.group[m]), movie(m)))),
-        missing ? make('p', {}, `${amount(missing, 'more movie')} not on this page.`) : null,
+        missing ? make('p', {}, `${counted(missing, 'more movie')} not on this page.`) : null,
       ],
     };
   }
   function showCluster(group) {
     const about = data.clusters[group], size = about.movies;
     const standing = (caption, rows, kind) => (rows.length ? table(caption,
-      [kind, '#Movies here', '#Movies in all', '#Lift'],
+      [kind, '#Movies here', '#All movies', '#Lift'],
       rows.map(([text, here, all, lift]) => [kind === 'Actor' ? actorNamed(text) : name(text),
         count.format(here), count.format(all), lift.toFixed(2)])) : make('p', {}, `${caption}: none.`));
     const most = Math.max(1, ...about.decades.map(([, n]) => n));
@@ -270,20 +270,20 @@
       parts: [
         facts([
           ['Movies', `${count.format(size)}, ${percent(size / data.n_movies)} of all`],
-          ['Years', about.years && `${about.years} (the middle half)`],
+          ['Years', about.years && `${about.years} (middle half of its movies)`],
           ['Nearest cluster', about.nearest === null ? '' : cluster(about.nearest)],
         ]),
-        heading('Who stands out?'),
-        standing('Actors that stand out', about.actors, 'Actor'),
-        heading('Which genres stand out?'),
-        standing('Genres that stand out', about.genres, 'Genre'),
+        heading('Which actors are characteristic?'),
+        standing('Characteristic actors', about.actors, 'Actor'),
+        heading('Which genres are characteristic?'),
+        standing('Characteristic genres', about.genres, 'Genre'),
         heading('When were they made?'),
         about.decades.length ? table('Movies by decade', ['Decade', 'Movies'],
           about.decades.map(([decade, n]) => [`${decade}s`, bar(n / most, count.format(n))]))
-          : make('p', {}, 'No movie of it has a year.'),
+          : make('p', {}, 'No movie in this cluster has a year.'),
         heading('Which movies are typical?'),
         about.typical.length ? make('ul', { class: 'plain' }, ...about.typical.map((m) => make('li', {}, movie(m))))
-          : make('p', {}, 'None is nearer to its middle than others.'),
+          : make('p', {}, 'No typical movie is on this page.'),
       ],
     };
   }
@@ -293,7 +293,7 @@
   }
   function showAll() {
     const used = data.clusters.map((about, group) => group).filter((group) => data.clusters[group].movies);
-    return { text: 'The clusters', lead: '', parts: [table('Every cluster of this run',
+    return { text: 'The clusters', lead: '', parts: [table('All clusters of this run',
       ['Cluster', '#Movies', 'Share of all'],
       used.map((group) => {
         const size = data.clusters[group].movies;
@@ -307,16 +307,16 @@
     const hash = location.hash.slice(1), at = hash.indexOf('=');
     const kind = hash.slice(0, at);
     let id = hash.slice(at + 1);
-    try { id = decodeURIComponent(id); } catch (error) { /* as it stands */ }
+    try { id = decodeURIComponent(id); } catch (error) { /* keep it as it is */ }
     const views = { movie: showMovie, actor: showActor, cluster: showCluster };
     let view;
     if (!Object.hasOwn(views, kind)) {
-      if (moved && document.querySelector(`#${CSS.escape(hash)}`)) return; // a place on the page
+      if (moved && document.querySelector(`#${CSS.escape(hash)}`)) return; // an anchor on the page
       view = showAll();
     } else {
       const k = data.byId[kind].get(id);
       view = k === undefined
-        ? { text: 'Not on this page', lead: '', parts: [make('p', {}, `There is no ${kind} with the id `, name(id), ' here.')] }
+        ? { text: 'Not on this page', lead: '', parts: [make('p', {}, `This page has no ${kind} with the id `, name(id), '.')] }
         : views[kind](k);
     }
     const head = make('h2', { tabindex: '-1' }, view.swatch === undefined ? '' : swatch(view.swatch), name(view.text));
@@ -354,12 +354,12 @@
     query.removeAttribute('aria-activedescendant');
     if (!data?.index?.actor) return;
     const n = options.length;
-    told.textContent = !typed ? '' : n ? `${n} match${n === 1 ? '' : 'es'} shown` : 'Nothing matches';
+    status.textContent = !typed ? '' : n ? `${n} match${n === 1 ? '' : 'es'} shown` : 'No matches';
   }
   function option(kind, k) {
     const text = { movie: () => title(k), actor: () => person(k), cluster: () => label(k) }[kind]();
-    const more = { movie: () => year(k), actor: () => ` ${amount(moviesOf(k), 'movie')}`,
-      cluster: () => ` ${amount(data.clusters[k].movies, 'movie')}` }[kind]();
+    const more = { movie: () => year(k), actor: () => ` ${counted(moviesOf(k), 'movie')}`,
+      cluster: () => ` ${counted(data.clusters[k].movies, 'movie')}` }[kind]();
     const group = { movie: () => data.arrays.group[k], cluster: () => k }[kind];
     const element = make('div', { role: 'option', id: `option-${options.length}`, 'aria-selected': 'false' },
       group ? swatch(group()) : '', name(text), make('span', { class: 'more' }, more));
@@ -379,9 +379,9 @@
   }
   function choose(kind, k) {
     close();
-    told.textContent = '';
+    status.textContent = '';
     location.hash = address(kind, k);
-    show(true); // at once; the browser tells of the new address later
+    show(true); // at once; the hashchange event comes later
   }
   query.addEventListener('input', list);
   query.addEventListener('focus', () => { if (query.value && matches.hidden) list(); });
@@ -405,16 +405,16 @@
   async function start() {
     byId('search').hidden = false;
     if (typeof DecompressionStream === 'undefined') {
-      throw new Error('This browser is too old for this page; the tables have the same');
+      throw new Error('this browser is too old. The tables have the same data');
     }
-    await pause(); // what is on the page already is painted first
+    await pause(); // let the browser paint the page first
     data = await unpack();
     data.byId = {
       movie: new Map(data.movie_ids.map((id, k) => [id, k])),
       actor: new Map(data.actor_ids.map((id, k) => [id, k])),
       cluster: new Map(data.clusters.map((about, group) => [String(about.cluster), group])),
     };
-    let starts, movies; // who plays in what, made when it is first asked for
+    let starts, movies; // movies by actor, built on first use
     data.playedIn = (a) => {
       if (!starts) {
         const cast = data.arrays.cast, n = new Uint32Array(data.names.length);
@@ -435,9 +435,9 @@
     await pause();
     data.index.actor = index(data.names, () => '');
     document.documentElement.dataset.ready = 'true';
-    told.textContent = '';
+    status.textContent = '';
     if (query.value) list();
   }
-  told.textContent = 'Loading …';
-  start().catch((error) => { told.textContent = `The explorer does not work: ${error.message}.`; });
+  status.textContent = 'Loading …';
+  start().catch((error) => { status.textContent = `The explorer failed to start: ${error.message}.`; });
 })();

@@ -1,8 +1,7 @@
 "use strict";
-// What pages can do with scripts: sort and filter tables that are there as a whole. They are
-// complete without it.
+// Sort and filter complete tables. Without JavaScript the pages stay complete.
 
-const FILTERED_FROM = 20; // fewer rows are seen at a glance
+const FILTERED_FROM = 20; // rows; shorter tables need no filter
 
 const order = new Intl.Collator("en", { numeric: true });
 
@@ -11,11 +10,11 @@ function compare(a, b) {
   return x === x && y === y ? x - y : order.compare(a, b);
 }
 
-function empty(text) {
+function isMissing(text) {
   return text === "" || text === "\u2013";
 }
 
-function equip(table, number) {
+function addTools(table, number) {
   const body = table.tBodies[0];
   const rows = [...body.rows];
   const text = (row, column) => row.cells[column].textContent;
@@ -35,8 +34,8 @@ function equip(table, number) {
       const sign = now === "descending" ? -1 : 1;
       const sorted = now === "none" ? rows : [...rows].sort((one, other) => {
         const [a, b] = [text(one, column), text(other, column)];
-        // what is missing stands last, whichever way
-        return empty(a) || empty(b) ? empty(a) - empty(b) : sign * compare(a, b);
+        // missing values are last in both directions
+        return isMissing(a) || isMissing(b) ? isMissing(a) - isMissing(b) : sign * compare(a, b);
       });
       body.append(...sorted);
     });
@@ -70,9 +69,9 @@ function equip(table, number) {
   });
 }
 
-document.querySelectorAll("table.full").forEach(equip);
+document.querySelectorAll("table.full").forEach(addTools);
 
-// Only what really scrolls is a stop of the tab key.
+// Only boxes that scroll can be focused with the tab key.
 const watch = new ResizeObserver((entries) => entries.forEach(({ target: box }) => {
   const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
   if (scrolls) box.tabIndex = 0;

@@ -1,0 +1,28 @@
+"""Compare two runs, or two sweeps.
+
+RUN is the name of a run or sweep, or its folder. Parameters, versions, films,
+clusters and tables are compared. Times and memory are not. The exit code is 0
+without differences, and 1 with differences.
+
+options:
+"""
+
+from imdbclust.base.text import shown
+from imdbclust.commands import common
+from imdbclust.commands.common import Call, CommandParser
+
+
+def add_options(parser: CommandParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("one", metavar="RUN")
+    parser.add_argument("other", metavar="RUN")
+    parser.add_shared(common.out_option)
+
+
+def execute(call: Call) -> int:
+    """Compare the runs, and print a line for each difference."""
+    from imdbclust.running.diff import describe_difference
+
+    lines = describe_difference(call.one, call.other, out=call.out)
+    print(shown("\n".join(lines), keep="\n") or "nothing differs")
+    return common.FAILED if lines else common.DONE

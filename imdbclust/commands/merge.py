@@ -1,0 +1,29 @@
+"""Merge corpora.
+
+Each FILE is a corpus file or a table of credits. Movies with the same id
+become one movie with all their actors and genres. Where files contradict each
+other, the first file takes precedence.
+
+options:
+  --to FILE             corpus file to write, .jsonl or .jsonl.gz (required)
+  --strict              write nothing if any record is unusable (default: skip it)
+"""
+
+from imdbclust.commands import common
+from imdbclust.commands.common import Call, CommandParser
+
+
+def add_options(parser: CommandParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("files", type=common.path, nargs="+", metavar="FILE")
+    parser.add_argument("--to", type=common.path, required=True, metavar="FILE")
+    parser.add_argument("--strict", action="store_true")
+
+
+def execute(call: Call) -> None:
+    """Merge the files, and print the problems that were found."""
+    from imdbclust.datasets.own_files import merge_files
+
+    with common.writing(call.to):
+        print(merge_files(call.files, call.to, on_problem="stop" if call.strict else "skip"))
+    print(f"written: {call.to}")

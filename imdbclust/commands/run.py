@@ -1,0 +1,54 @@
+"""Cluster films: execute the five notebooks and write a report.
+
+The report is a folder of HTML pages, tables and executed notebooks. Stages
+that are already finished for the same films, parameters and code are reused,
+so an interrupted run continues where it stopped when it is repeated.
+
+options:
+  --preset NAME         named set of parameters, see below (default: seed)
+  -p NAME VALUE         set a parameter, see below; may be repeated
+  --name NAME           name of the run (default: dataset and preset)
+"""
+
+from imdbclust.commands import common
+from imdbclust.commands.common import Call, CommandParser
+
+
+def add_options(parser: CommandParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("--preset", default="seed", metavar="NAME")
+    parser.add_shared(common.execution_options)
+    parser.add_shared(common.dataset_option)
+    parser.add_shared(common.out_option)
+    parser.more_help = list_parameters
+
+
+def list_parameters() -> str:
+    """Return the part of the help that lists parameters and presets."""
+    from imdbclust.running.parameters import FROM_RUN, declared, presets
+
+    lines = ["", "parameters (-p NAME VALUE):"]
+    for name, parameter in declared().items():
+        if name not in (FROM_RUN, "dataset"):
+            lines += [f"  {line}" for line in parameter.describe().splitlines()]
+    lines += ["", f"presets: {', '.join(presets())} (notebooks/presets.yml)", ""]
+    return "\n".join(lines)
+
+
+def execute(call: Call) -> None:
+    """Carry out a run, and print the path of its report."""
+    from imdbclust.running.parameters import parse_values
+    from imdbclust.running.run import run
+
+    with common.recommending_clean(call.out):
+        folder = run(
+            dataset=call.dataset,
+            preset=call.preset,
+            parameters=parse_values(call.parameters),
+            name=call.name,
+            out=call.out,
+            force=call.force,
+            options=common.execution(call),
+            command=call.command_line,
+        )
+        print(f"report: {folder / 'index.html'}")

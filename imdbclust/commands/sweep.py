@@ -1,0 +1,60 @@
+"""Run many settings and compare them.
+
+SPEC.yml lists the settings; examples are notebooks/small.yml and
+notebooks/thesis.yml. A stage that several settings share is executed once.
+The result is a table with one row per setting, a page that compares them, and
+a report for each setting.
+
+options:
+  --dataset NAME|FILE   films to use (default: those of SPEC.yml)
+  -p NAME VALUE         fix a parameter, overriding SPEC.yml; may be repeated
+  --name NAME           name of the sweep (default: sweep- and the file's name)
+  --workers N           number of notebooks to execute in parallel (default:
+                        number of cores)
+  --scheduler ADDRESS   execute on the workers of this Dask scheduler, e.g.
+                        tcp://10.0.0.1:8786 (default: on this machine)
+  --dry-run             list the stages that would run and those already finished
+"""
+
+from imdbclust.commands import common
+from imdbclust.commands.common import Call, CommandParser
+
+
+def add_options(parser: CommandParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("specification", type=common.path, metavar="SPEC.yml")
+    parser.add_argument("--dataset", metavar="NAME|FILE")
+    parser.add_argument("--workers", type=int, metavar="N")
+    parser.add_argument("--scheduler", metavar="ADDRESS")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_shared(common.execution_options)
+    parser.add_shared(common.out_option)
+
+
+def execute(call: Call) -> None:
+    """Carry out a sweep, and print the path of its report."""
+    from imdbclust.running.parameters import parse_values
+    from imdbclust.running.run import check_name
+    from imdbclust.running.sweep import name_of, prepare_sweep, sweep
+
+    with common.recommending_clean(call.out):
+        name = check_name(name_of(call.specification) if call.name is None else call.name)
+        parameters = parse_values(call.parameters)
+        plan, store = prepare_sweep(
+            call.specification, dataset=call.dataset, parameters=parameters, out=call.out
+        )
+        if call.dry_run:
+            print(f"{len(plan.stages)} settings")
+            print(plan.summary(plan.finished(store)).to_string(index=False))
+            return
+        folder = sweep(
+            plan,
+            store,
+            name,
+            force=call.force,
+            workers=call.workers,
+            scheduler=call.scheduler,
+            options=common.execution(call),
+            command=call.command_line,
+        )
+        print(f"report: {folder / 'index.html'}")

@@ -1,0 +1,221 @@
+"""Associations of genres and clusters, tested against a null that keeps the era fixed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from imdbclust.evaluation.intervals import (
+    check_settings,
+    divide,
+    lift_intervals,
+    pmf_from_ratios,
+    share_intervals,
+)
+from imdbclust.matrix import one_hot
+
+EXACT_BELOW = 100.0
+"""Counts with a variance below this are tested exactly, the rest by the normal distribution."""
+
+
+def association_table(
+    has_genre,
+    genres: pd.Index,
+    group: np.ndarray,
+    groups: pd.Index,
+    strata: np.ndarray,
+    *,
+    prior: float = 0.5,
+    level: float = 0.95,
+    fdr: float = 0.05,
+    n_draws: int = 4000,
+    random_state: int,
+) -> pd.DataFrame:
+    """Return how each genre is associated with each cluster, with intervals and p-values.
+
+    The null hypothesis: among the movies of one stratum, genre and cluster are independent. The
+    count of a genre in a cluster is then a sum of hypergeometric counts, one for each stratum.
+    With decades as strata, a genre and a cluster that only share their era are not associated.
+    With one stratum for all movies, it is the usual null of independence. See Mantel and Haenszel
+    (1959), "Statistical aspects of the analysis of data from retrospective studies of disease",
+    Journal of the National Cancer Institute 22(4).
+
+    The p-value is two-sided: twice the smaller tail of the count, ends included. The tail is
+    exact if the variance is below `EXACT_BELOW`, otherwise normal with a continuity correction.
+    The normal tail alone would turn a single movie of a rare genre into an association. See
+    Agresti (2013), "Categorical Data Analysis", 3rd edition, chapter 7.
+
+    Parameters
+    ----------
+    has_genre : sparse array of 0 and 1, shape (n_movies, n_genres)
+        Which movie has which genre.
+    genres : Index
+        Names of the columns of `has_genre`.
+    group : ndarray of int, shape (n_movies,)
+        Position in `groups` of each movie's cluster.
+    groups : Index
+        Labels of the clusters; clusters may be empty.
+    strata : ndarray, shape (n_movies,)
+        Stratum of each movie, such as a code of its decade.
+    prior, level, n_draws, random_state
+        As in :func:`imdbclust.evaluation.intervals.lift_intervals`.
+    fdr : float
+        False discovery rate of the flagged associations.
+
+    Returns
+    -------
+    DataFrame
+        One row for each genre and cluster, ordered by genre, then by cluster:
+
+        - ``genre``, ``cluster``; ``movies`` in the cluster; ``with_genre``: those with the genre.
+        - ``share``: raw, NaN for an empty cluster; ``mean``, ``low``, ``high``: its posterior.
+        - ``lift``: raw Pr[genre | cluster] / Pr[genre]; ``lift_low``, ``lift_high``: see
+          :func:`imdbclust.evaluation.intervals.lift_intervals`. NaN for an empty cluster or a
+          genre of no movie.
+        - ``expected``: `with_genre` expected under the null; ``lift_strata``: `with_genre` /
+          `expected`, a lift compared with movies of the same strata, NaN if 0 is expected.
+        - ``z``: `with_genre` - `expected`, moved 0.5 towards 0, in standard deviations of the
+          null; 0 if the null allows only one count.
+        - ``p_value``; ``q_value``: by Benjamini and Hochberg (1995), "Controlling the false
+          discovery rate", Journal of the Royal Statistical Society B 57(1), over all rows;
+          ``flagged``: whether `q_value` is at most `fdr`.
+
+    Raises
+    ------
+    ValueError
+        The shapes do not match, `has_genre` has values other than 0 and 1, a group is not a
+        position in `groups`, or a setting is out of range.
+    """
+    genres, groups = pd.Index(genres), pd.Index(groups)
+    check_settings(prior, level)
+    if not 0 < fdr < 1:
+        raise ValueError(f"fdr must be between 0 and 1, not {fdr!r}")
+    if n_draws < 1:
+        raise ValueError(f"n_draws must be at least 1, not {n_draws!r}")
+    null = _count_strata(has_genre, genres, group, groups, strata)
+    with_genre, movies, expected = null.with_genre, null.of_group.sum(axis=0), null.expected()
+    z, p_value = _against_null(null)
+    options = {"prior": prior, "level": level}
+    interval = share_intervals(with_genre, movies, **options)
+    options |= {"n_draws": n_draws, "random_state": random_state}
+    all_with_genre = null.of_genre.sum(axis=0)[:, None]
+    lift = lift_intervals(with_genre, movies, all_with_genre, movies.sum(), **options)
+    q_value = _false_discovery(p_value)
+    columns = {
+        "movies": np.broadcast_to(movies, with_genre.shape),
+        "with_genre": with_genre,
+        "share": divide(with_genre, movies),
+        "mean": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "lift": lift.estimate,
+        "lift_low": lift.low,
+        "lift_high": lift.high,
+        "expected": expected,
+        "lift_strata": divide(with_genre, expected),
+        "z": z,
+        "p_value": p_value,
+        "q_value": q_value,
+        "flagged": q_value <= fdr,
+    }
+    keys = {"genre": genres.repeat(len(groups)), "cluster": np.tile(groups, len(genres))}
+    return pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class _StrataCounts:
+    """Counts of movies (int64) on which the null depends.
+
+    `with_genre` is genres x groups, over all strata; `of_group` is strata x groups; `of_genre` is
+    strata x genres; `sizes` has the movies of each stratum, and no stratum is empty.
+    """
+
+    with_genre: np.ndarray
+    of_group: np.ndarray
+    of_genre: np.ndarray
+    sizes: np.ndarray
+
+    def expected(self) -> np.ndarray:
+        """Return the mean of `with_genre` under the null."""
+        return (self.of_genre / self.sizes[:, None]).T @ self.of_group
+
+    def variance(self) -> np.ndarray:
+        """Return the variance of `with_genre` under the null."""
+        sizes = self.sizes[:, None].astype(float)
+        scale = sizes**2 * np.maximum(sizes - 1, 1)
+        spread = self.of_genre * (sizes - self.of_genre) / scale
+        return spread.T @ (self.of_group * (sizes - self.of_group))
+
+
+def _count_strata(has_genre, genres, group, groups, strata) -> _StrataCounts:
+    has_genre = sp.csr_array(has_genre)
+    group, strata = np.asarray(group), np.asarray(strata)
+    n_movies, n_genres = has_genre.shape
+    if n_genres != len(genres):
+        raise ValueError(f"{n_genres} columns of genres, but {len(genres)} names")
+    if group.shape != (n_movies,) or strata.shape != (n_movies,):
+        raise ValueError(
+            f"{n_movies} movies, but groups of shape {group.shape}, strata of {strata.shape}"
+        )
+    if not np.isin(has_genre.data, (0, 1)).all():
+        raise ValueError("has_genre has values other than 0 and 1")
+    if not np.isin(group, np.arange(len(groups))).all():
+        raise ValueError(f"a group is not a position between 0 and {len(groups) - 1}")
+    known, strata = np.unique(strata, return_inverse=True)
+    in_group = one_hot(group.astype(np.intp), len(groups))
+    in_stratum = one_hot(strata, len(known))
+    counts = (has_genre.T @ in_group.T, in_stratum @ in_group.T, in_stratum @ has_genre)
+    return _StrataCounts(
+        *(count.toarray(order="C").astype(np.int64) for count in counts),
+        sizes=np.bincount(strata, minlength=len(known)),
+    )
+
+
+def _against_null(null: _StrataCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Return z and the two-sided p-value of each count, genres x groups."""
+    from scipy.special import ndtr
+
+    variance = null.variance()
+    excess = null.with_genre - null.expected()
+    corrected = np.sign(excess) * np.maximum(np.abs(excess) - 0.5, 0.0)
+    z = np.divide(corrected, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 0)
+    p_value = 2 * ndtr(-np.abs(z))
+    for genre, group in np.argwhere((variance > 0) & (variance < EXACT_BELOW)):
+        count, drawn = null.with_genre[genre, group], null.of_group[:, group]
+        p_value[genre, group] = _exact_p_value(count, drawn, null.of_genre[:, genre], null.sizes)
+    return z, p_value
+
+
+def _exact_p_value(count: int, drawn: np.ndarray, marked: np.ndarray, sizes: np.ndarray) -> float:
+    """Return twice the smaller tail of a sum of hypergeometric counts, at most 1."""
+    smallest, pmf = 0, np.ones(1)
+    for n, g, size in zip(drawn, marked, sizes, strict=True):
+        first, one = _hypergeometric(n, g, size)
+        smallest, pmf = smallest + first, np.convolve(pmf, one)
+    at = count - smallest
+    lower, upper = pmf[: max(at + 1, 0)].sum(), pmf[max(at, 0) :].sum()
+    return min(1.0, 2 * min(lower, upper))
+
+
+def _hypergeometric(n: int, g: int, size: int) -> tuple[int, np.ndarray]:
+    """Return the first likely count of marked movies among those drawn, and the pmf from it on.
+
+    Counts less likely than the mode by a factor of 1e-250 are left out, to save time; they do
+    not affect the result.
+    """
+    first, last = max(0, n + g - size), min(n, g)
+    x = np.arange(first, last, dtype=float)
+    pmf = pmf_from_ratios((n - x) * (g - x) / ((x + 1) * (size - n - g + x + 1)))
+    likely = np.flatnonzero(pmf > 1e-250 * pmf.max())
+    return first + int(likely[0]), pmf[likely[0] : likely[-1] + 1]
+
+
+def _false_discovery(p_value: np.ndarray) -> np.ndarray:
+    from scipy.stats import false_discovery_control
+
+    if p_value.size == 0:
+        return p_value
+    return false_discovery_control(p_value.ravel(), method="bh").reshape(p_value.shape)

@@ -1,0 +1,122 @@
+"""Choice: which numbers of clusters and components the measures support."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from imdbclust.clustering import Clustering
+from imdbclust.evaluation.held_out import score_held_out
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Recipe, fitted, in_threads
+from imdbclust.evaluation.stability import Subsample, compare_fits, split_movies
+from imdbclust.load import Corpus
+from imdbclust.matrix import Incidence
+from imdbclust.reduction import Embedding
+
+
+def curves(
+    recipe: Recipe,
+    corpus: Corpus,
+    incidence: Incidence,
+    *,
+    n_clusters: Sequence[int],
+    n_components: Sequence[int],
+    n_subsamples: int,
+    random_state: int,
+) -> pd.DataFrame:
+    """Measure other numbers of clusters and of components on subsamples.
+
+    A subsample is reduced once, to the largest of `n_components`; smaller numbers use its first
+    components. k-means has at most 5 starts here.
+
+    Parameters
+    ----------
+    recipe, corpus, incidence
+        The recipe, all movies and their matrix.
+    n_clusters, n_components : sequence of int
+        Numbers to try, one of the two at a time; the other is the recipe's. Numbers that are
+        impossible on a subsample are left out.
+    n_subsamples : int
+        Number of subsamples, drawn as in :func:`imdbclust.evaluation.stability.over_subsamples`.
+
+    Returns
+    -------
+    DataFrame
+        ``n_clusters``, ``n_components``, ``measure`` (``ari_subsamples``, ``held_out``,
+        ``silhouette``), ``value``: one row for each pair of subsamples or each subsample.
+    """
+    n_movies, n_actors = incidence.shape
+    most = min(round(TRAINED_SHARE * n_movies), n_actors)
+    pairs = [(k, recipe.n_components) for k in n_clusters]
+    pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
+    pairs = [(k, d) for k, d in pairs if d <= most]
+    largest = max(d for _, d in pairs)
+    wide = recipe.with_(n_components=largest, n_init=min(recipe.model.n_init, 5))
+
+    def one(seed: int) -> dict[tuple[int, int], tuple[Subsample, float]]:
+        trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
+        embedding = wide.reduce(incidence.select(trained), seed)
+        found = {}
+        for k, d in pairs:
+            part = embedding.first(d)
+            if k <= part.placed.sum():
+                clustering = wide.with_(n_clusters=k).cluster(part, seed)
+                fit = Subsample(trained, held_out, fitted(part, clustering))
+                found[k, d] = fit, silhouette(part, clustering, random_state=random_state)
+        return found
+
+    results = in_threads(one, [random_state + number for number in range(n_subsamples)])
+    rows = []
+    for k, d in pairs:
+        parts = [found[k, d] for found in results if (k, d) in found]
+        ari = compare_fits([(part.trained, part.fit) for part, _ in parts])["ari"]
+        rows += [(k, d, "ari_subsamples", value) for value in ari]
+        bits = [score_held_out(corpus, incidence, part).bits["nearest"].sum() for part, _ in parts]
+        rows += [(k, d, "held_out", value) for value in bits]
+        rows += [(k, d, "silhouette", value) for _, value in parts]
+    return pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
+
+
+def supported_clusters(tried: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """Return the number of clusters that each measure of :func:`curves` supports.
+
+    The columns are ``measure``, ``n_clusters`` (where its mean is largest), ``value`` (that mean),
+    and ``at_chosen``, the mean at the recipe's number of clusters.
+    """
+    same_rank = tried[tried["n_components"] == recipe.n_components].dropna()
+    means = same_rank.groupby(["measure", "n_clusters"])["value"].mean()
+    rows = [
+        (measure, some.idxmax()[1], some.max(), some.get((measure, recipe.n_clusters), np.nan))
+        for measure, some in means.groupby("measure")
+    ]
+    return pd.DataFrame(rows, columns=["measure", "n_clusters", "value", "at_chosen"])
+
+
+def silhouette(
+    embedding: Embedding, clustering: Clustering, *, random_state: int, n_movies: int = 2000
+) -> float:
+    """Return the mean silhouette of a sample of the placed movies; NaN where it is undefined.
+
+    See Rousseeuw (1987), "Silhouettes", Journal of Computational and Applied Mathematics 20.
+    """
+    from sklearn.metrics import silhouette_score
+
+    placed = np.flatnonzero(clustering.placed)
+    rng = np.random.default_rng(random_state)
+    some = rng.choice(placed, size=min(n_movies, len(placed)), replace=False)
+    labels = clustering.labels[some]
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return np.nan
+    return float(silhouette_score(embedding.scores[some], labels))
+
+
+def effective_clusters(sizes: Sequence[int]) -> float:
+    """Return the effective number of clusters: the exponential of the entropy of their sizes.
+
+    See Hill (1973), "Diversity and evenness", Ecology 54 (order 1).
+    """
+    shares = np.asarray(sizes, dtype=float)
+    shares = shares[shares > 0] / shares.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -1,0 +1,218 @@
+"""Information: what clusters say about the genres of movies, held-out or fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from imdbclust import wording
+from imdbclust.clustering import UNPLACED
+from imdbclust.evaluation.intervals import calibration_table
+from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
+from imdbclust.evaluation.stability import Subsample, fit_subsample
+from imdbclust.load import Corpus
+from imdbclust.matrix import Incidence, one_hot
+from imdbclust.probabilities import CastModel, mutual_information
+
+ERA_WEIGHT = 16.0
+"""Pseudo-movies that smooth the genre shares of a cluster within a decade."""
+
+PREDICTORS = ("nearest", "posterior", "decade", "decade_and_nearest", "decade_and_posterior")
+"""Columns of :attr:`HeldOut.bits`."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What clusters say about the genres of held-out movies.
+
+    Attributes
+    ----------
+    bits : DataFrame, genres x predictors
+        Mean reduction of the log-loss (base 2) of "the movie has the genre", compared with
+        Pr[genre], per held-out movie with a cast. The predictors: ``nearest`` (the cluster with
+        the nearest center), ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``, and
+        each of the first two together with the decade.
+    counts : DataFrame
+        ``cluster``, ``genre``, ``trained``, ``trained_with``, ``new``, ``new_with``: movies of
+        the cluster, and those with the genre, among the fitted and among the held-out movies.
+    calibration : DataFrame
+        ``predicted``, ``observed``, ``n``: predicted probabilities of genres in bins of equal
+        count, and the share of movies that have the genre.
+    agreement : DataFrame of one row
+        ``movies``, ``placed`` (share), ``nearest``, ``posterior``: share of the placed movies that
+        get the same cluster as in the fit of all movies; NaN without such a fit.
+    """
+
+    bits: pd.DataFrame
+    counts: pd.DataFrame
+    calibration: pd.DataFrame
+    agreement: pd.DataFrame
+
+
+def score_held_out(
+    corpus: Corpus, incidence: Incidence, part: Subsample, *, whole: Fitted | None = None
+) -> HeldOut:
+    """Predict the genres of a subsample's held-out movies from their casts alone.
+
+    Pr[genre | cluster] is the share among the fitted movies of the cluster, smoothed by one
+    pseudo-movie with the overall shares; Pr[genre | decade] likewise. Pr[genre | cluster, decade]
+    is smoothed by `ERA_WEIGHT` pseudo-movies with the shares of the decade; the fewer fitted
+    movies a decade has, the more the shares of the cluster replace them. Movies without a cast are
+    left out. Movies that cannot be placed get the shares of the unplaced fitted movies.
+
+    Parameters
+    ----------
+    corpus, incidence
+        All movies and their matrix.
+    part : Subsample
+        A fit of some of the movies.
+    whole : Fitted, optional
+        A fit of all movies, to check whether a held-out movie gets the same cluster.
+
+    Raises
+    ------
+    NotEvaluated
+        No held-out movie has a cast.
+    """
+    genres, names = corpus.genre_matrix()
+    casts, decades = incidence.matrix, decade_codes(corpus)
+    new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
+    if not len(new):
+        raise NotEvaluated(wording.nothing_held_out(len(part.held_out)))
+    has_genre, then, now = genres[part.trained], decades[part.trained], decades[new]
+    n_clusters = part.fit.n_clusters
+    groups = _group_codes(part.fit.labels, n_clusters)
+    nearest = _group_codes(part.fit.assign(casts[new]), n_clusters)
+    model = CastModel.learn(casts[part.trained], part.fit.labels, n_clusters)
+    posterior = model.posterior(casts[new])
+
+    n_groups, n_decades = n_clusters + 1, decades.max() + 1
+    base = smoothed_shares(has_genre)
+    by_group = _shares(has_genre, groups, n_groups, base, 1.0)
+    by_decade = _shares(has_genre, then, n_decades, base, 1.0)
+    seen = np.bincount(then, minlength=n_decades)[:, None]
+    prior = (seen * by_decade + ERA_WEIGHT * by_group[:, None]) / (seen + ERA_WEIGHT)
+    flat, cells = prior.reshape(n_groups * n_decades, -1), groups * n_decades + then
+    by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
+    predicted = {
+        "nearest": by_group[nearest],
+        "posterior": posterior @ by_group,
+        "decade": by_decade[now],
+        "decade_and_nearest": by_both[nearest, now],
+        "decade_and_posterior": np.einsum("mg,gmd->md", posterior, by_both[:, now]),
+    }
+    happened = genres[new].toarray()
+    bits = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
+    return HeldOut(
+        bits=pd.DataFrame(bits, index=names),
+        counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
+        calibration=calibration_table(predicted["posterior"], happened),
+        agreement=_agreement(part, whole, groups, new, nearest, posterior),
+    )
+
+
+def split_in_time(
+    fit: Fit, corpus: Corpus, incidence: Incidence, *, year: int, random_state: int
+) -> Subsample | None:
+    """Fit the movies before a year and hold out those from that year on.
+
+    Movies without a year are left out. The result is None if no later movie has a cast, or if the
+    earlier movies are too few for the recipe.
+    """
+    years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
+    before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)
+    if not incidence.cast_sizes()[after].any():
+        return None
+    try:
+        return fit_subsample(fit, incidence, before, after, random_state)
+    except NotEvaluated:
+        return None
+
+
+def decade_codes(corpus: Corpus) -> np.ndarray:
+    """Return the number of each movie's decade, from 0; the last is for movies without a year."""
+    decades = (corpus.movies["year"] // 10).astype("Int64").fillna(10_000)
+    return np.unique(decades.to_numpy(int), return_inverse=True)[1]
+
+
+def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
+    """Return the mutual information of cluster and genre in bits, for each genre, in-sample.
+
+    `labels` are the movies' clusters, `UNPLACED` being one more; `genres` is the movies x genres
+    matrix of 0 and 1.
+    """
+    codes = labels - labels.min()
+    sizes = np.bincount(codes)
+    joint = (one_hot(codes, len(sizes)) @ genres).toarray().T
+    return mutual_information(joint, sizes)
+
+
+def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
+    """Return the mean reduction of the log-loss (base 2) for each genre, compared with Pr[genre].
+
+    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres; `base` is
+    Pr[genre].
+    """
+    won = happened * np.log2(predicted / base)
+    lost = (1 - happened) * np.log2((1 - predicted) / (1 - base))
+    return (won + lost).mean(axis=0)
+
+
+def smoothed_shares(has_genre: sp.csr_array) -> np.ndarray:
+    """Return Pr[genre], with half a pseudo-movie added on either side to avoid 0 and 1."""
+    return (has_genre.sum(axis=0) + 0.5) / (has_genre.shape[0] + 1)
+
+
+def _shares(
+    has_genre: sp.csr_array, codes: np.ndarray, n_codes: int, prior: np.ndarray, weight: float
+) -> np.ndarray:
+    """Return Pr[genre | code], smoothed by `weight` pseudo-movies with the shares `prior`."""
+    counts = (one_hot(codes, n_codes) @ has_genre).toarray()
+    sizes = np.bincount(codes, minlength=n_codes)
+    return (counts + weight * prior) / (sizes + weight)[:, None]
+
+
+def _group_codes(labels: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Return labels with `n_clusters` instead of `UNPLACED`."""
+    return np.where(labels == UNPLACED, n_clusters, labels)
+
+
+def _counts(has_genre, groups, happened, nearest, n_groups, names) -> pd.DataFrame:
+    """Return :attr:`HeldOut.counts`."""
+    cluster = np.array([*range(n_groups - 1), UNPLACED])
+    trained_with = (one_hot(groups, n_groups) @ has_genre).toarray()
+    new_with = one_hot(nearest, n_groups) @ happened
+    return pd.DataFrame(
+        {
+            "cluster": np.repeat(cluster, len(names)),
+            "genre": np.tile(names.to_numpy(), n_groups),
+            "trained": np.repeat(np.bincount(groups, minlength=n_groups), len(names)),
+            "trained_with": trained_with.ravel().astype(int),
+            "new": np.repeat(np.bincount(nearest, minlength=n_groups), len(names)),
+            "new_with": new_with.ravel().astype(int),
+        }
+    )
+
+
+def _agreement(part, whole, groups, new, nearest, posterior) -> pd.DataFrame:
+    """Match the clusters of a part to those of the whole fit; return :attr:`HeldOut.agreement`."""
+    from scipy.optimize import linear_sum_assignment
+
+    placed = nearest < part.fit.n_clusters
+    shares = dict.fromkeys(("nearest", "posterior"), np.nan)
+    if whole is not None:
+        in_whole = _group_codes(whole.labels, whole.n_clusters)
+        of_part = one_hot(groups, part.fit.n_clusters + 1)
+        of_whole = one_hot(in_whole[part.trained], whole.n_clusters + 1)
+        shared = (of_part @ of_whole.T).toarray()[:-1, :-1]
+        rows, columns = linear_sum_assignment(shared, maximize=True)
+        match = np.full(part.fit.n_clusters + 1, -2)
+        match[rows] = columns
+        both = placed & (whole.labels[new] != UNPLACED)
+        for name, given in (("nearest", nearest), ("posterior", posterior.argmax(axis=1))):
+            if both.any():
+                shares[name] = (match[given[both]] == whole.labels[new][both]).mean()
+    return pd.DataFrame([{"movies": len(new), "placed": placed.mean(), **shares}])

@@ -1,0 +1,124 @@
+"""Stability: whether the same clusters come back with other seeds and on random subsamples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from imdbclust import wording
+from imdbclust.clustering import UNPLACED
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit, Fitted, NotEvaluated, in_threads
+from imdbclust.matrix import Incidence
+
+
+@dataclass(frozen=True, eq=False)
+class Subsample:
+    """A fit of some of the movies.
+
+    Attributes
+    ----------
+    trained, held_out : ndarray of int
+        Positions of the fitted movies and of the held-out movies.
+    fit : Fitted
+        The clustering, with labels in the order of `trained`.
+    """
+
+    trained: np.ndarray
+    held_out: np.ndarray
+    fit: Fitted
+
+
+def over_seeds(
+    fit: Fit, incidence: Incidence, whole: Fitted, *, n_seeds: int, random_state: int
+) -> pd.DataFrame:
+    """Fit all movies with different seeds and compare all pairs of fits.
+
+    The result is that of :func:`compare_fits`. There are `n_seeds` fits with consecutive seeds; the
+    first, with the seed `random_state`, is `whole`.
+    """
+    seeds = [random_state + number for number in range(1, n_seeds)]
+    fits = [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
+    movies = np.arange(incidence.shape[0])
+    return compare_fits([(movies, one) for one in fits])
+
+
+def over_subsamples(
+    fit: Fit,
+    incidence: Incidence,
+    *,
+    n_subsamples: int,
+    random_state: int,
+    share: float = TRAINED_SHARE,
+) -> tuple[list[Subsample], pd.DataFrame]:
+    """Fit random subsamples and compare all pairs of fits on the movies that they share.
+
+    See Ben-Hur, Elisseeff and Guyon (2002), "A stability based method for discovering structure
+    in clustered data", Pacific Symposium on Biocomputing.
+
+    Parameters
+    ----------
+    fit, incidence
+        The recipe and all movies.
+    n_subsamples : int
+        Number of subsamples; there are n (n - 1) / 2 pairs.
+    random_state : int
+        The first of consecutive seeds; each is for the draw and the fit of one subsample.
+    share : float between 0 and 1
+        Share of the movies in each subsample.
+
+    Returns
+    -------
+    list of Subsample, DataFrame
+        The fits, and their agreement as of :func:`compare_fits`.
+
+    Raises
+    ------
+    NotEvaluated
+        A subsample cannot be fitted.
+    """
+
+    def one(seed: int) -> Subsample:
+        return fit_subsample(fit, incidence, *split_movies(incidence.shape[0], share, seed), seed)
+
+    subsamples = in_threads(one, [random_state + number for number in range(n_subsamples)])
+    return subsamples, compare_fits([(part.trained, part.fit) for part in subsamples])
+
+
+def split_movies(n_movies: int, share: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted positions of a random share of the movies, and of the rest."""
+    shuffled = np.random.default_rng(random_state).permutation(n_movies)
+    cut = round(share * n_movies)
+    return np.sort(shuffled[:cut]), np.sort(shuffled[cut:])
+
+
+def fit_subsample(
+    fit: Fit, incidence: Incidence, trained: np.ndarray, held_out: np.ndarray, random_state: int
+) -> Subsample:
+    """Fit some of the movies; raise :class:`NotEvaluated` if that is impossible."""
+    try:
+        return Subsample(trained, held_out, fit(incidence.select(trained), random_state))
+    except ValueError as error:
+        raise NotEvaluated(wording.subsample_not_fitted(len(trained), error)) from error
+
+
+def compare_fits(fits: Sequence[tuple[np.ndarray, Fitted]]) -> pd.DataFrame:
+    """Return the agreement of all pairs of fits, each given with the positions of its movies.
+
+    The columns are ``one``, ``other`` and ``ari``, the adjusted Rand index over the movies that
+    both fits place (NaN without such movies). See Hubert and Arabie (1985), "Comparing
+    partitions", Journal of Classification 2.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    rows = []
+    for (one, (movies_1, fit_1)), (other, (movies_2, fit_2)) in combinations(enumerate(fits), 2):
+        _, shared_1, shared_2 = np.intersect1d(movies_1, movies_2, return_indices=True)
+        labels_1, labels_2 = fit_1.labels[shared_1], fit_2.labels[shared_2]
+        both = (labels_1 != UNPLACED) & (labels_2 != UNPLACED)
+        ari = adjusted_rand_score(labels_1[both], labels_2[both]) if both.any() else np.nan
+        rows.append((one, other, ari))
+    return pd.DataFrame(rows, columns=["one", "other", "ari"])

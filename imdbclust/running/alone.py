@@ -1,0 +1,102 @@
+"""A notebook opened alone, without the runner: find its inputs, or compute them now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imdbclust.base.paths import NOTEBOOKS, reports
+from imdbclust.datasets.find import find_dataset
+from imdbclust.running.clean import use_until_exit
+from imdbclust.running.execute import DatasetRef, execute_stage
+from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
+from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in, settings
+from imdbclust.running.plan import plan_stages
+from imdbclust.running.run import DEFAULT_PRESET
+from imdbclust.running.stages import READS, notebook_of
+from imdbclust.running.store import ARTIFACT, TABLES, Store, discard
+
+
+def prepare_alone(
+    name: str, values: dict[str, Value]
+) -> tuple[dict[str, Value], Path, dict[str, Path]]:
+    """Return the parameters, the folder and the inputs of a notebook opened alone.
+
+    Parameters
+    ----------
+    name : str
+        The stage's word.
+    values : dict
+        The values of its parameters; they are checked here.
+    """
+    declared = declared_in(notebook_of(name))
+    parameters = {key: declared[key].check(value) for key, value in values.items()}
+    if name == "sweep":
+        inputs = {"sweep": _sweep(str(parameters["from_sweep"]))}
+    elif READS[name] and parameters.get(FROM_RUN):
+        inputs = _inputs_of_run(name, str(parameters[FROM_RUN]))
+    else:
+        shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
+        inputs = prepare(name, shared)
+    folder = reports() / "interactive" / notebook_of(name).stem
+    discard(folder)
+    for part in (ARTIFACT, TABLES):
+        (folder / part).mkdir(parents=True)
+    return parameters, folder, inputs
+
+
+def prepare(stage: str, shared: dict[str, Value]) -> dict[str, Path]:
+    """Compute the stages that a notebook reads, unless they are finished; return their folders.
+
+    Parameters
+    ----------
+    stage : str
+        The notebook's stage.
+    shared : dict
+        Its parameters. They apply to earlier stages that declare them too, such as
+        ``random_state``; all others have their defaults.
+    """
+    folders = {}
+    if READS[stage]:
+        found = find_dataset(str(shared.get("dataset", "auto")))
+        store = Store(reports())
+        planned = plan_stages(settings(DEFAULT_PRESET, shared), found)
+        needed = [step for step in planned if step.stage in READS[stage]]
+        folders = {step.stage: store.path(step) for step in needed}
+        use_until_exit(store.folder, folders.values())
+        for step in needed:
+            if store.record(step) is None:
+                _say(f"{step.name} is computed first, from {found.title} …")
+                execute_stage(step, store=store, films=DatasetRef.of(found))
+        if found.synthetic:
+            _say("The films are made up: no real films are available.")
+    return folders
+
+
+def _sweep(name: str) -> Path:
+    """Return the folder of a sweep: the named one, or the newest, or the small one."""
+    found = sorted(reports().glob("*/results.parquet"), key=lambda path: path.stat().st_mtime)
+    folders = [path.parent for path in found if name in ("", path.parent.name)]
+    if folders:
+        return folders[-1]
+    if name:
+        raise ParameterError(f"from_sweep: no sweep called {name!r} in {reports()}")
+    from imdbclust.running.sweep import run_sweep
+
+    _say("There are no sweeps yet; the small one is computed now …")
+    return run_sweep(NOTEBOOKS / "small.yml")
+
+
+def _inputs_of_run(name: str, run: str) -> dict[str, Path]:
+    """Return the folders of the stages to read, from a run."""
+    try:
+        folder = find_folder(run)
+        manifest = read_manifest(folder)
+        found = {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+    except NotARun as error:
+        raise ParameterError(f"{FROM_RUN}: {error}") from None
+    use_until_exit(Store(folder.parent).folder, found.values())
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,135 @@
+"""The cells of an executed notebook, prepared for the template of its page.
+
+Markdown becomes HTML here: its headings get ids for the table of contents, and its formulas become
+MathML. Markdown that a cell made from data is escaped, and its dollar signs stay dollar signs.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from itertools import chain, count
+from xml.etree import ElementTree
+
+from markupsafe import Markup, escape
+
+from imdbclust.running.imports import quick_imports
+
+with quick_imports():
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+
+class Outline:
+    """The headings of a page: the title, and the id and text of each section."""
+
+    def __init__(self):
+        self.title = None
+        self.entries = []
+        self._used = {"main", "error"}
+
+    def add(self, text, level):
+        """Add a heading, given as HTML; return the element for the text of the page."""
+        text = Markup(text)  # noqa: S704
+        if level == 1 and self.title is None:
+            self.title = text  # the template shows it at the top
+            return ""
+        level = max(level, 2)  # a page has one h1
+        slug = re.sub(r"[^a-z0-9]+", "-", text.striptags().lower()).strip("-") or "section"
+        candidates = chain([slug], (f"{slug}-{number}" for number in count(2)))
+        anchor = next(one for one in candidates if one not in self._used)
+        self._used.add(anchor)
+        if level == 2:
+            self.entries.append((anchor, text.striptags()))
+        return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+
+def prepare_cells(notebook) -> tuple[Outline, bool]:
+    """Render the Markdown of a notebook in place, and merge cells that show nothing.
+
+    Returns
+    -------
+    outline : Outline
+        The headings of the notebook.
+    failed : bool
+        Whether a cell has an error among its outputs.
+    """
+    outline, failed = Outline(), False
+    of_author = MarkdownWithMath(_Renderer(outline, escape=False))
+    of_data = MarkdownWithMath(_Renderer(outline, escape=True))
+    # papermill's own markers of an error repeat what the error box says
+    notebook.cells = _merged(
+        cell
+        for cell in notebook.cells
+        if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+    )
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            of_author.renderer.attachments = cell.get("attachments", {})
+            cell.metadata["rendered"] = Markup(of_author.render(cell.source))  # noqa: S704
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                cell.metadata["failed"] = True
+                output["anchor"] = "" if failed else "error"
+                failed = True
+            elif "text/markdown" in output.get("data", {}):
+                output.data.setdefault("text/html", of_data.render(output.data["text/markdown"]))
+    return outline, failed
+
+
+def _merged(cells):
+    """Merge each code cell without outputs into the code cell after it."""
+    merged = []
+    for cell in cells:
+        before = merged[-1] if merged else None
+        if before and _is_plain_code(before) and not before.outputs and _is_plain_code(cell):
+            cell.source = f"{before.source}\n\n{cell.source}".strip()
+            merged.pop()
+        merged.append(cell)
+    return merged
+
+
+def _is_plain_code(cell):
+    special = {"parameters", "injected-parameters"}
+    return cell.cell_type == "code" and not special.intersection(cell.metadata.get("tags", []))
+
+
+class _Renderer(IPythonRenderer):
+    """nbconvert's renderer of Markdown, with an outline and MathML."""
+
+    def __init__(self, outline, *, escape):
+        super().__init__(escape=escape, allow_harmful_protocols=False, exclude_anchor_links=True)
+        self.outline = outline
+
+    def heading(self, text, level, **attrs):
+        return self.outline.add(text, level)
+
+    def block_math(self, body):
+        return f"$${escape(body)}$$" if self._escape else mathml(body, block=True)
+
+    def inline_math(self, body):
+        return f"${escape(body)}$" if self._escape else mathml(body)
+
+    def latex_environment(self, name, body):
+        formula = rf"\begin{{{name}}}{body}\end{{{name}}}"
+        return str(escape(formula)) if self._escape else mathml(formula, block=True)
+
+
+def mathml(formula, *, block=False):
+    """Return a LaTeX formula as MathML, which browsers display without a script.
+
+    Raises
+    ------
+    ValueError
+        The formula cannot be translated.
+    """
+    from latex2mathml.converter import convert_to_element
+
+    try:
+        tree = convert_to_element(formula, display="block" if block else "inline")
+    except Exception as error:
+        raise ValueError(f"the formula {formula!r} cannot be translated: {error!r}") from None
+    for element in tree.iter():
+        element.text = unescape(element.text or "")  # the library leaves entities in the tree
+        if element.text.startswith("\\"):
+            raise ValueError(f"the formula {formula!r} has the unknown command {element.text}")
+    return ElementTree.tostring(tree, encoding="unicode")

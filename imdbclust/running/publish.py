@@ -1,0 +1,218 @@
+"""The folder of a run: its manifest, its notebooks and tables, and its rendered pages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imdbclust import __version__
+from imdbclust.base.paths import REPOSITORY
+from imdbclust.datasets.find import Dataset
+from imdbclust.running.execute import Outcome
+from imdbclust.running.parameters import Value, declared, settings
+from imdbclust.running.plan import PlannedStage, versions
+from imdbclust.running.stages import cells_of
+from imdbclust.running.store import (
+    ARTIFACT,
+    EXPLORER_DATA,
+    MANIFEST,
+    NOTEBOOK,
+    TABLES,
+    Store,
+    nothing_reported,
+    replace_folder,
+    unfinished,
+    write_json,
+)
+
+
+def new_manifest(
+    name: str,
+    preset: str,
+    values: dict[str, Value],
+    dataset: Dataset,
+    planned: list[PlannedStage],
+    command: str,
+) -> dict:
+    """Return the manifest of a run before any of its stages has been executed."""
+    usual = settings(preset, {})
+    return {
+        "format": 1,
+        "name": name,
+        "status": "done",
+        "error": None,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "command": command,
+        "preset": preset,
+        "given": {name: value for name, value in values.items() if value != usual[name]},
+        "dataset": dataset.describe(),
+        "parameters": {
+            name: {
+                "value": values[name],
+                "default": parameter.default,
+                "help": parameter.help,
+                "stages": list(parameter.stages),
+            }
+            for name, parameter in declared().items()
+            if name not in ("dataset", "from_run")
+        },
+        "stages": [stage_entry(stage) for stage in planned],
+        "versions": {"imdbclust": __version__, **versions()},
+        **commit(),
+    }
+
+
+def stage_entry(planned: PlannedStage, outcome: Outcome | None = None) -> dict:
+    """Return the entry of a stage in a manifest; without an outcome it is ``pending``."""
+    entry = {
+        "stage": planned.name,
+        "title": "".join(cells_of(planned.stage)[0]["source"]).splitlines()[0].lstrip("# "),
+        "status": "pending",
+        "key": planned.key,
+        "reused": False,
+        "replaced": "",
+        "seconds": None,
+        "peak_memory_mb": None,
+        "kernel": None,
+        "kernel_note": "",
+        **nothing_reported(),
+    }
+    if outcome and outcome.status == "done":
+        entry |= {name: value for name, value in outcome.record.items() if name in entry}
+        entry |= {"status": "done", "reused": outcome.reused, "replaced": outcome.replaced}
+    elif outcome and outcome.status == "failed":
+        entry |= {"status": "failed", "seconds": round(outcome.seconds, 2)}
+    return entry
+
+
+def commit() -> dict:
+    """Return the commit of the repository, and whether its files differ from that commit."""
+    try:
+        head, status = (
+            subprocess.run(
+                ["git", "-C", str(REPOSITORY), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head, "dirty": bool(status)}
+
+
+def publish(
+    folder: Path,
+    manifest: dict,
+    planned: list[PlannedStage],
+    outcomes: dict[str, Outcome],
+    store: Store,
+) -> Path:
+    """Build the folder of a run, render its pages, and replace the old folder in one step.
+
+    The outcomes, by key, are added to the manifest, and the error of the rendering if it fails.
+    Stages without an outcome are pending.
+    """
+    from imdbclust.running.pages.report import RenderError, render_index
+
+    manifest["stages"] = [stage_entry(stage, outcomes.get(stage.key)) for stage in planned]
+    with unfinished(folder.parent, folder.name) as new:
+        (new / "notebooks").mkdir()
+        (new / TABLES).mkdir()
+        for stage in planned:
+            outcome = outcomes.get(stage.key, Outcome("pending"))
+            if outcome.status == "failed":
+                manifest |= {"status": "failed", "error": outcome.error}
+            if outcome.status == "done" or outcome.notebook:
+                copy_stage(stage, outcome, store, new)
+        siblings = _siblings(folder, manifest)
+        explorer_data = store.path(planned[-1]) / ARTIFACT / EXPLORER_DATA
+        try:
+            _render(new, manifest, siblings, explorer_data)
+        except RenderError as error:  # the faulty pages are kept, so that they can be examined
+            about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
+            manifest |= {"status": "failed", "error": manifest["error"] or about}
+            with suppress(RenderError):
+                _render(new, manifest, siblings, explorer_data)
+        write_json(new / MANIFEST, manifest)
+        new.chmod(0o755)
+        replace_folder(new, folder)
+        for sibling in siblings:
+            others = [manifest, *(one for one in siblings if one is not sibling)]
+            render_index(folder.parent / sibling["name"], sibling, others)
+    return folder
+
+
+def copy_stage(planned: PlannedStage, outcome: Outcome, store: Store, folder: Path) -> None:
+    """Copy the notebook and the tables of an execution into the folder of a report."""
+    text = outcome.notebook
+    if outcome.status == "done":
+        finished = store.path(planned)
+        text = (finished / NOTEBOOK).read_text(encoding="utf-8")
+        shutil.copytree(finished / TABLES, folder / TABLES, dirs_exist_ok=True)
+        for table in (finished / ARTIFACT).glob("*.csv"):
+            shutil.copyfile(table, folder / table.name)
+    content = json.loads(text)
+    content["cells"] = with_current_text(content["cells"], cells_of(planned.stage))
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    path = folder / "notebooks" / f"{planned.name}.ipynb"
+    path.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+
+
+def with_current_text(executed: list[dict], source: list[dict]) -> list[dict]:
+    """Return the executed cells of a notebook with the text cells of its source.
+
+    A key does not depend on text cells, so those of a reused notebook may be old. The executed
+    cells are returned unchanged if they are not those of the source, as in a truncated notebook.
+    """
+    groups, marks = [], []  # a code cell, with the cells that papermill added to it
+    for cell in executed:
+        tags = cell["metadata"].get("tags", [])
+        if "papermill-error-cell-tag" in tags:
+            marks.append(cell)
+        elif "injected-parameters" in tags and groups:
+            groups[-1].append(cell)
+        elif cell["cell_type"] == "code":
+            groups.append([*marks, cell])
+            marks = []
+    if len(groups) != sum(cell["cell_type"] == "code" for cell in source):
+        return executed
+    code = iter(groups)
+    merged = (next(code) if cell["cell_type"] == "code" else [cell] for cell in source)
+    return [cell for group in merged for cell in group]
+
+
+def _render(folder: Path, manifest: dict, siblings: list[dict], explorer_data: Path) -> None:
+    """Write all pages of a run; the explorer first, because the others link to it."""
+    from imdbclust.running.pages.explorer import render_explorer
+    from imdbclust.running.pages.report import render_run
+
+    if manifest["stages"][-1]["status"] == "done" and explorer_data.is_file():
+        render_explorer(folder, manifest, explorer_data)
+    render_run(folder, manifest, siblings)
+
+
+def _siblings(folder: Path, manifest: dict) -> list[dict]:
+    """Return the manifests of runs in the same folder that differ from this one only in preset."""
+
+    def compared(one: dict) -> tuple:
+        films = {key: value for key, value in one["dataset"].items() if key != "why"}
+        return films, one["given"], one["status"]
+
+    found = {}
+    for path in sorted(folder.parent.glob(f"*/{MANIFEST}")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # not a run, or an older version
+            other = json.loads(path.read_text(encoding="utf-8"))
+            own = path.parent == folder or other["name"] != path.parent.name
+            if own or other["preset"] == manifest["preset"]:
+                continue
+            if compared(other) == compared(manifest):
+                found[other["preset"]] = other
+    return list(found.values())

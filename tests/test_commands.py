@@ -1,0 +1,71 @@
+"""The help of every command is complete, and the command line is light."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from imdbclust.commands import cli
+
+PARSERS = cli._parser()._subparsers._group_actions[0].choices
+
+
+NO_DEFAULT = ("-p", "--actor", "--genre", "--file")
+"""Options that are simply absent by default."""
+
+
+@pytest.fixture(params=PARSERS)
+def command(request):
+    return PARSERS[request.param]
+
+
+def test_every_option_is_explained_with_its_default(command):
+    _, _, manual = command.format_help().partition("\n\n")
+    listed = manual.partition("\noptions:\n")[2]
+    for action in command._actions:
+        if action.dest == "help":
+            continue
+        if not action.option_strings:
+            assert re.search(rf"\b{re.escape(action.metavar)}\b", manual), action.metavar
+            continue
+        [option] = action.option_strings
+        about = re.search(rf"^  {option} .*\n(?:   +.*\n)*", listed, re.MULTILINE)
+        assert about, option
+        about = " ".join(about[0].split())
+        if action.choices and option != "--engine":  # its choices are explained in a sentence
+            assert all(choice in about for choice in action.choices)
+        if action.required:
+            assert "(required)" in about
+        elif action.nargs != 0 and option not in NO_DEFAULT and action.metavar != "COLUMN":
+            named = action.default not in (None, []) and option != "--engine"
+            assert f"default: {str(action.default).removesuffix('.0') if named else ''}" in about
+    options = {action.option_strings[0] for action in command._actions if action.option_strings}
+    assert set(re.findall(r"^  (--?[a-z-]+)", listed, re.MULTILINE)) == options - {"-h"}
+
+
+def test_the_help_fits_a_terminal(command):
+    if not command.prog.endswith(" run"):  # the notebooks' own helps are longer
+        assert max(map(len, command.format_help().splitlines())) <= 84
+
+
+def test_the_list_of_commands_has_a_line_for_each(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for name, module in cli.COMMANDS.items():
+        summary = module.__doc__.splitlines()[0]
+        assert summary.endswith(".")
+        assert f" {name} {summary[0].lower()}{summary[1:-1]}" in said
+
+
+def test_help_and_import_load_nothing_heavy():
+    code = (
+        "import sys, contextlib\n"
+        "from imdbclust.commands import cli\n"
+        "with contextlib.suppress(SystemExit): cli.main(['--help'])\n"
+        "heavy = {'numpy', 'pandas', 'sklearn', 'matplotlib', 'papermill', 'msgspec', 'yaml'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"

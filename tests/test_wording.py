@@ -1,0 +1,534 @@
+"""Every sentence of a report, with numbers that make it singular, plural, empty or extreme."""
+
+import ast
+import inspect
+import json
+import math
+import re
+from string import Formatter
+
+import pandas as pd
+import pytest
+from test_english import STUMBLES
+
+from imdbclust import wording
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
+
+SOURCE = inspect.getsource(wording)
+CODE = "\n".join(
+    "".join(cell["source"])
+    for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    if cell["cell_type"] == "code"
+)
+
+
+def frame(**columns):
+    return pd.DataFrame(columns)
+
+
+# the module
+
+
+def test_no_text_has_a_pattern_that_readers_stumble_over():
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(SOURCE))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert "The corpus in numbers" in texts
+    assert {text for text in texts if STUMBLES.search(text)} == set()
+
+
+def test_wording_imports_nothing_of_the_package_but_text():
+    nodes = [node for node in ast.walk(ast.parse(SOURCE)) if isinstance(node, ast.ImportFrom)]
+    ours = {node.module for node in nodes if node.module.startswith("imdbclust")}
+    assert ours == {"imdbclust.base.text"}
+
+
+def test_every_function_and_every_text_is_used():
+    functions = {
+        name
+        for name, function in vars(wording).items()
+        if inspect.isfunction(function) and function.__module__ == wording.__name__
+    }
+    public = {name for name in functions if not name.startswith("_")}
+    called = set(re.findall(r"wording\.(\w+)\(", CODE))
+    assert called <= public
+    for path in (REPOSITORY / "imdbclust").rglob("*.py"):
+        called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
+    within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
+    assert functions - called - within == set()
+    for name in {**wording.CAPTIONS, **wording.CHECKS}:
+        assert f'"{name}"' in CODE or f'("{name}"' in SOURCE, name
+
+
+def test_captions_have_no_period_and_checks_no_capital():
+    for text in wording.CAPTIONS.values():
+        assert not text.endswith(".")
+    for text in wording.CHECKS.values():
+        assert text[0] in "{" or text[0].islower()
+        assert not text.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("function", "texts"), [("caption", wording.CAPTIONS), ("check", wording.CHECKS)]
+)
+def test_captions_and_checks_take_values_as_text(function, texts):
+    for name, text in texts.items():
+        fields = {field for _, field, _, _ in Formatter().parse(text) if field}
+        values = {field: 0.9 if field == "level" else "{x} | <b>" for field in fields}
+        said = getattr(wording, function)(name, **values)
+        assert said.count("{x} | <b>") == len(fields - {"level"})
+    assert "90% intervals" in wording.caption("associations", level=0.9)
+
+
+def test_names_within_a_sentence():
+    assert wording.cluster_name(3.0) == "cluster 3"
+    assert wording.cluster_name(-1) == "no cluster (unplaced)"
+    assert wording.metric_name("held_out_bits") == "held out bits"
+
+
+# 01_load
+
+
+def test_corpus_size():
+    assert (
+        wording.corpus_size("A", 2000, 1, 30)
+        == "A: 2,000 movies and 1 actor, linked by 30 credits."
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (0, "No record was skipped."),
+        (1, "1 record was skipped because it is unusable."),
+        (1200, "1,200 unusable records were skipped."),
+    ],
+)
+def test_skipped_records(n, said):
+    assert wording.skipped_records(n) == said
+
+
+def test_movies_per_year():
+    said = wording.movies_per_year(frame(year=[1950, 1951, 1952], movies=[3, 1000, 4]))
+    assert said["caption"] == "Movies per year, 1950 to 1952; n = 1,007 movies with a year."
+    assert said["alt"].endswith("The median year has 4 movies, the busiest (1951) 1,000.")
+    alone = wording.movies_per_year(frame(year=[1950], movies=[1]))
+    assert alone["caption"] == "Movies per year, 1950; n = 1 movie with a year."
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [(0, "Every movie has a year."), (1, "1 movie has no year."), (2, "2 movies have no year.")],
+)
+def test_undated_movies(n, said):
+    assert wording.undated_movies(n) == said
+
+
+def test_genres_and_casts():
+    assert wording.genres_per_movie(1.234, 1) == (
+        "A movie has 1.23 genres on average. 1 movie has no genre."
+    )
+    assert wording.genres_per_movie(1, 2).endswith("2 movies have no genre.")
+    assert wording.genres_per_movie(1, 0).endswith("Every movie has a genre.")
+    assert (
+        wording.casts(1.0, 1) == "Half of the movies list at most 1 actor. 1 movie lists no actor."
+    )
+    assert (
+        wording.casts(2.5, 0)
+        == "Half of the movies list at most 2.5 actors. Every movie lists an actor."
+    )
+    said = wording.cast_sizes(frame(actors_listed=[0, 3, 1500], movies=[1, 20, 2]), 3.0)
+    assert said["caption"].endswith("n = 23 movies.")
+    assert said["alt"] == (
+        "Bar chart. The most common number of listed actors is 3 (20 movies), the median 3, "
+        "the largest 1,500."
+    )
+
+
+def test_actors():
+    assert wording.actor_genre_counts(10, 10) == "Movies by actor and genre"
+    assert wording.actor_genre_counts(11, 10).endswith("(the 10 actors with the most movies)")
+    assert wording.careers("A", 1, 2, 4) == (
+        "A plays in 1 movie. Of all 4 actors, 2 (50%) play in only one."
+    )
+    assert wording.careers("A", 2, 1, 4).endswith("1 (25%) plays in only one.")
+
+
+# 02_matrix
+
+
+def test_matrix():
+    assert (
+        wording.matrix_shape(1, 2000) == "The matrix has 1 row (movies) and 2,000 columns (actors)."
+    )
+    assert wording.matrix_density(3, 1000, 0.003) == (
+        "3 of its 1,000 cells are one: 0.3000% of the matrix."
+    )
+    said = wording.rank_frequency(1, 1, 1, 1, 1.0)
+    assert "n = 1 actor." in said["caption"]
+    assert said["alt"].startswith("A curve falls from 1 movie at rank 1 to 1 at rank 1.")
+    assert "has 45% of all" in wording.credits_of_top_tenth(0.45)
+
+
+def test_components():
+    assert wording.components(3000, 4000, 1, 2) == (
+        "3,000 of 4,000 movies (75%) are connected through shared actors. 1 movie shares no actor "
+        "with any other movie, and 2 have no cast: their casts give no hint where they "
+        "belong."
+    )
+    assert "10 movies share no actor" in wording.components(1, 12, 10, 1)
+    assert wording.components(4, 4, 0, 0) == (
+        "4 of 4 movies (100%) are connected through shared actors."
+    )
+
+
+# 03_reduction
+
+
+def test_share_kept():
+    assert wording.share_kept(0.5, 1, weighted=False) == (
+        "1 component keeps 50.0% of the variance of the matrix."
+    )
+    assert wording.share_kept(0.123, 12, weighted=True) == (
+        "12 components keep 12.3% of the sum of squares of the weighted matrix. So few dimensions "
+        "capture very little of who plays with whom."
+    )
+    assert wording.share_kept(math.nan, 2, weighted=True) == (
+        "All casts are identical, so the matrix has no variance to keep."
+    )
+
+
+def test_scree():
+    said = wording.scree([10.0, 4.0, 1.25], 2, 1, "K.")
+    assert said["caption"].endswith("of 3 components; n = 1 movie.")
+    assert said["alt"] == "Singular values fall from 10 to 1.25, most steeply after component 2. K."
+
+
+def test_empty_components():
+    assert (
+        wording.empty_components(3, 32) == "3 of 32 components are empty: the matrix has rank 29."
+    )
+    assert wording.empty_components(1, 2) == "1 of 2 components is empty: the matrix has rank 1."
+
+
+def test_without_coordinates():
+    assert wording.without_coordinates(1, weighted=False) == (
+        "1 movie has no coordinates (no cast)."
+    )
+    assert wording.without_coordinates(2, weighted=True) == (
+        "2 movies have no coordinates (no cast, or a cast without a link to the main body of "
+        "movies)."
+    )
+    assert wording.without_coordinates(0, weighted=True) == "Every movie has coordinates."
+
+
+def test_map():
+    said = wording.genre_map(1000, pd.Series({"War": 900, "Noir": 2}))
+    assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by the rarest genre")
+    assert said["alt"].endswith("The most common colours are War (900), Noir (2).")
+    assert wording.genre_map(8, pd.Series(dtype=int))["alt"] == "Scatter plot of 8 movies."
+    assert wording.map_size(8, 9) == "The map shows 8 of 9 movies."
+    assert wording.map_size(0, 9).startswith("No map was drawn: ")
+
+
+def test_nearest_movies():
+    assert wording.nearest_movies(5000, 0.85, 1000).startswith(
+        "Among 5,000 pairs of a movie and one of its nearest movies (for a sample of 1,000 "
+        "movies), 85% share an actor. The rest "
+    )
+    assert "(for a sample" not in wording.nearest_movies(5, 0.5)
+    assert wording.nearest_movies(2, 1.0).endswith("100% share an actor.")
+    assert wording.nearest_movies(0, math.nan).startswith("No two movies have coordinates")
+
+
+# 04_clustering
+
+
+SIZES = frame(label=["#1 A", "#0 B"], movies=[3000, 1000])
+
+
+def test_clusters():
+    assert wording.clusters(SIZES, 1.755, 0) == (
+        "2 clusters of 1,000 to 3,000 movies, as diverse as 1.8 clusters of equal size. The "
+        "largest, #1 A, has 75% of the placed movies."
+    )
+    assert wording.clusters(SIZES, 2, 1).endswith(" 1 movie is unplaced.")
+    assert wording.clusters(SIZES, 2, 2000).endswith(" 2,000 movies are unplaced.")
+    assert wording.clusters(SIZES[1:], 1, 0).startswith("1 cluster of 1,000 movies, ")
+    assert wording.clusters(frame(label="A", movies=[1, 1]), 2, 0).startswith(
+        "2 clusters of 1 movie each, "
+    )
+    said = wording.cluster_sizes(SIZES, 4000)
+    assert said["caption"].endswith("n = 4,000 movies.")
+    assert "is #1 A with 3,000 movies (75%), the smallest #0 B with 1,000 (25.0%)." in said["alt"]
+
+
+def test_empty_clusters():
+    assert wording.empty_clusters(0, 3, 3, 12) == ""
+    assert wording.empty_clusters(1, 3, 3, 12) == (
+        "1 of 3 clusters has no movie: when k-means stopped, no movie was nearest to its center."
+    )
+    assert wording.empty_clusters(2, 3, 4, 12).endswith("no movie was nearest to their centers.")
+    assert wording.empty_clusters(2, 3, 1, 12) == (
+        "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
+    )
+    assert wording.empty_clusters(1, 3, 2, 12).endswith("have only 2 distinct positions.")
+
+
+def test_genres_of_clusters():
+    assert wording.strongest_genre(5.26).endswith("with at least 30 movies in a cluster is 5.3.")
+    assert wording.strongest_genre(math.nan).startswith("No over-represented genre has")
+
+
+def test_cluster_map():
+    said = wording.cluster_map(1000, 1, "#3 A", 1)
+    assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by cluster.")
+    assert said["alt"].endswith("The largest on the map is #3 A with 1 movie.")
+    assert " in 1 cluster, " in said["alt"]
+
+
+@pytest.mark.parametrize(
+    ("ari", "held_out", "structured", "starts"),
+    [
+        (0.8, 1.0, True, "The clusters are stable: "),
+        (0.7, 1.0, True, "The clusters are stable: "),
+        (0.5, 1.0, True, "The clusters are somewhat stable: "),
+        (0.4, 1.0, True, "The clusters are somewhat stable: "),
+        (0.25, 0.4, True, "The clusters are hardly stable: "),
+        (0.02, 0.3, False, "The clusters are noise: different subsamples give different clusters "),
+        (0.01, 0.5, False, "The clusters are noise: different subsamples give different clusters "),
+        (math.nan, 0.5, False, "The clusters are noise: different subsamples give different clu"),
+        (0.9, 0.01, False, "The clusters are unrelated to genres: they reappear in subsamples "),
+        (1.0, -0.001, False, "The clusters are unrelated to genres: they reappear in subsamples "),
+    ],
+)
+def test_stability(ari, held_out, structured, starts):
+    said = wording.stability(0.9, ari, held_out, structured=structured, least_ari=0.05)
+    assert said.startswith(starts)
+    assert "nan" not in said
+    assert "-0.00" not in said
+    assert math.isnan(ari) or f"{ari:.2f}" in said
+
+
+def test_stability_warning():
+    assert wording.stability_warning(0.9, structured=True) == ""
+    assert wording.stability_warning(0.4, structured=True) == ""
+    assert "hardly stable" in wording.stability_warning(0.39, structured=True)
+    assert "shuffled data" in wording.stability_warning(0.9, structured=False)
+
+
+def test_held_out_bits():
+    names = ("nearest", "posterior", "decade", "beyond_decade", "beyond_decade_posterior")
+    bits = dict(zip(names, (1.161, 1.3, 0.85, 0.34, -0.001), strict=True))
+    said = wording.held_out_bits(bits, 0.018)
+    assert "carries 1.16 bits about genres (± 0.02 over subsamples)" in said
+    assert said.endswith("contributes 0.34 bits, the posterior 0.00.")
+
+
+def test_era():
+    assert "The era explains 0.84 of them (68%): this much remains" in wording.era(1.236, 0.84)
+    assert "The era explains all of them (100%): 0.30 bits remain" in wording.era(0.2, 0.3)
+    assert "The era explains all of them (100%): 0.05 bits remain" in wording.era(0.0, 0.05)
+    assert "-0.00" not in wording.era(-1e-9, -1e-8)
+    assert "(0%)" in wording.era(0.5, -0.1)
+
+
+def test_split_in_time():
+    assert wording.split_in_time(2005, 0.421) == (
+        "Clusters of movies before 2005 carry 0.42 bits about movies from 2005 on."
+    )
+    assert wording.split_in_time(2005, -0.001).count("-0.00") == 0
+    assert wording.split_in_time(2005, None) == (
+        "No split at 2005: one side has too few movies with a cast."
+    )
+
+
+def test_supported_clusters():
+    table = frame(measure=["silhouette", "held_out", "ari_subsamples"], n_clusters=[4, 8, 4])
+    assert wording.supported_clusters(table, 16) == (
+        "The measures disagree on the best number of clusters: 4 by silhouette, 8 by held-out "
+        "bits, 4 by agreement of subsamples. No number is right by itself; this run uses 16."
+    )
+    assert wording.supported_clusters(table.assign(n_clusters=4), 16) == (
+        "Among the numbers tried, all measures support 4 clusters."
+    )
+    assert wording.supported_clusters(table[1:2].assign(n_clusters=1), 16).endswith(
+        "all measures support 1 cluster."
+    )
+    assert wording.supported_clusters(table[:0], 16) == "No number of clusters could be tried."
+
+
+def test_truth_and_castless_movies():
+    assert wording.recovery(0.934) == "The clusters recover the planted troupes with ARI 0.93."
+    assert wording.recovery(None).startswith("These films are not made up")
+    assert wording.castless_movies(1, -1) == "1 movie without a cast is unplaced."
+    assert wording.castless_movies(2000, 3) == "2,000 movies without a cast are in cluster 3."
+
+
+# 05_probabilities
+
+
+def test_associations():
+    assert wording.associations(204, 697, 305) == (
+        "204 of 697 genre-cluster pairs are over- or under-represented beyond what the decade "
+        "explains. Another 305 pairs have a lift interval that excludes 1 but do not survive the "
+        "correction for multiple testing."
+    )
+    assert wording.associations(1, 1, 1) == (
+        "1 of 1 genre-cluster pair is over- or under-represented beyond what the decade explains. "
+        "Another pair has a lift interval that excludes 1 but does not survive the correction for "
+        "multiple testing."
+    )
+    assert wording.associations(0, 12, 0) == (
+        "0 of 12 genre-cluster pairs are over- or under-represented beyond what the decade "
+        "explains."
+    )
+
+
+def test_lift():
+    strongest = wording.strongest_lift(5.26, "Noir", "#3 A")
+    said = wording.lift((24, 16), 1, 2000, strongest)
+    assert said["caption"].endswith("n = 2,000 movies.")
+    assert said["alt"] == (
+        "Heat map of 24 genres by 16 clusters; 1 cell has an asterisk. The strongest lift with at "
+        "least 30 movies is 5.3, Noir in #3 A."
+    )
+    assert wording.lift((1, 1), 0, 1, "")["alt"] == (
+        "Heat map of 1 genre by 1 cluster; 0 cells have an asterisk."
+    )
+
+
+BEST = pd.Series({"cluster": 3, "prior": 0.1234, "posterior": 0.8126})
+
+
+def test_bayes():
+    assert wording.given_genre("War", BEST) == (
+        "Given War, cluster 3 is the most probable: 0.813, compared with 0.123 when the genre is "
+        "unknown."
+    )
+    unplaced = BEST.copy()
+    unplaced["cluster"] = -1
+    assert "no cluster (unplaced) is the most" in wording.given_genre("War", unplaced)
+    assert "(1 movie), cluster 3 has probability 0.813." in wording.given_both("War", "A", 1, BEST)
+    assert "(2,000 movies)" in wording.given_both("War", "A", 2000, BEST)
+    assert wording.no_posterior("War", "A").startswith("No movie is War with A")
+    said = wording.bayes_figure("War", "#3 A", BEST, 0.95, 1)
+    assert said["caption"].endswith("with 95% intervals; n = 1 movie.")
+    assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior 0.813.")
+    assert (
+        wording.new_movie("genre alone", 3, 0.5)
+        == "Given genre alone: cluster 3 (probability 0.500)."
+    )
+    assert wording.most_probable_cluster(0, 0.25) == (
+        "A movie picked uniformly is in cluster 0 with probability 0.250."
+    )
+
+
+def test_held_out_movies():
+    covered = pd.Series({"cells": 2788, "covered": 0.976, "covered_randomised": 0.951})
+    assert wording.coverage(covered, 0.95) == (
+        "For held-out movies, the 95% intervals cover 95.1% of 2,788 counts (97.6% before "
+        "correcting for discreteness)."
+    )
+    said = wording.calibration(1, 0.01234)
+    assert said["alt"].startswith("1 point, on average 0.0123 away from")
+    assert wording.same_cluster(0.87, 0.851).endswith(
+        "87% of cases (nearest center) or 85% (posterior)."
+    )
+
+
+def test_ratings():
+    means = pd.Series({0: 6.1, 2: 5.5})
+    said = wording.ratings(2000, means, {0: "#0 A", 2: "#2 B"})
+    assert said["caption"].endswith("n = 2,000 rated movies.")
+    assert said["alt"].endswith("range from 5.50 (#2 B) to 6.10 (#0 A).")
+    assert wording.expected_rating("War", 6.213, 6.35) == (
+        "The expected rating for War is 6.21 through its clusters, and 6.35 directly."
+    )
+    assert wording.no_expected_rating("War", 3) == "No movie of the genre War has a rating."
+    assert wording.no_expected_rating("War", 0) == "No movie has a rating."
+
+
+def test_mixed_up_and_explorer():
+    assert wording.mixed_up("Sci-Fi", 1.07016).endswith("add up to 1.0702, not 1.")
+    assert wording.explorer(1, 1, 2, 3000) == (
+        "1 of 1 movie and 2 of 3,000 actors can be looked up there."
+    )
+
+
+# 06_sweep
+
+
+RANKED = frame(k=[8, 16, 4, 2, 32], mean=[2.05, 2.0, 1.9, 1.8, 1.0], repeats=2, spread=0.0707)
+
+
+def test_best_setting():
+    none, one = RANKED[:0], RANKED[:1]
+    assert wording.best_setting(RANKED, none, ["k"], "genre_bits") == (
+        "By genre bits, k 8 is best: 2.05 ± 0.071 over 2 seeds. The next best, k 16, is 0.05 lower."
+    )
+    assert wording.best_setting(RANKED, RANKED[1:2], ["k"], "genre_bits").endswith(
+        "It ties with k 16: they differ by less than their seeds do."
+    )
+    assert "It ties with k 16; k 4; k 2: " in wording.best_setting(RANKED, RANKED[1:4], ["k"], "m")
+    assert "k 16; k 4; k 2 and 1 more: " in wording.best_setting(RANKED, RANKED[1:], ["k"], "m")
+    assert wording.best_setting(one.assign(repeats=1), none, [], "m") == (
+        "By m, the only setting is best: 2.05. It is the only setting."
+    )
+    assert (
+        wording.best_setting(none, none, ["k"], "m")
+        == "No setting finished, so no setting is best."
+    )
+
+
+def test_settings():
+    assert wording.settings(4, 3, ["k", "random_state"], 1) == (
+        "4 settings over k, random_state: 3 finished, 1 failed. 1 notebook was executed."
+    )
+    assert wording.settings(1, 1, [], 2000) == (
+        "1 setting: 1 finished, 0 failed. 2,000 notebooks were executed."
+    )
+    assert wording.failed_settings(1, 4).startswith("1 of 4 settings failed; ")
+    assert wording.in_sample_metric("genre_bits").startswith("The metric genre bits is measured in")
+
+
+def test_axes():
+    assert wording.heat_map("held_out_bits", "k", "d") == "Held out bits by k and d"
+    shares = pd.Series({"k": 0.9, "random_state": 0.031})
+    assert wording.axis_importance(shares, "genre_bits", "random_state") == (
+        "k explains most of the variance of genre bits: 90%. The seed by itself explains 3%."
+    )
+    assert wording.axis_importance(shares[1:], "genre_bits", "random_state") == (
+        "random_state explains most of the variance of genre bits: 3%."
+    )
+    assert wording.axis_importance(shares * math.nan, "genre_bits", "random_state") == (
+        "All settings have the same genre bits."
+    )
+    said = wording.bands("k", frame(x=[4, 8], mean=[1.0, 2.5]), "genre_bits", 1)
+    assert said["caption"].endswith("n = 1 setting.")
+    assert said["alt"] == "The mean of genre bits ranges from 1 to 2.5; it is highest at k 8."
+
+
+def test_agreement_of_settings():
+    assert wording.agreement("random_state", 0.912, 1, "random_state") == (
+        "Repeats with other seeds agree with ARI 0.91 (1 pair)."
+    )
+    assert wording.agreement("k", 0.5, 2000, "random_state") == (
+        "Neighbouring values of k agree with ARI 0.50 (2,000 pairs)."
+    )
+
+
+def test_cost():
+    costs = {"best": 6, "best_seconds": 31.2, "cheapest": 5, "cheapest_seconds": 3.0}
+    assert wording.cost("genre_bits", costs) == (
+        "The setting with the highest genre bits (number 6) would take 31 s by itself. The "
+        "cheapest within 1% of it (number 5) takes 3 s."
+    )
+    assert wording.cost("genre_bits", {}) == "No setting finished, so the cost is unknown."
+    assert wording.cost_figure("genre_bits", 4, "C.") == {
+        "caption": "Genre bits of each setting by its run time; n = 4 settings.",
+        "alt": "C.",
+    }
