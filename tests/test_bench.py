@@ -317,7 +317,7 @@ def test_an_interruption_leaves_the_finished_rows_and_no_page(films, tmp_path, o
     only(clustering("endless", fit))
     assert call(films, tmp_path, *SMALL) == 130
     assert table_in(tmp_path).index.tolist() == list(OURS)
-    assert "what was finished is in the folder bench" in capsys.readouterr().err
+    assert "finished parts are kept in the folder bench" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["quality.csv"]
 
 
