@@ -317,7 +317,7 @@ def test_an_interruption_leaves_the_finished_rows_and_no_page(films, tmp_path, o
     only(clustering("endless", fit))
     assert call(films, tmp_path, *SMALL) == 130
     assert table_in(tmp_path).index.tolist() == list(OURS)
-    assert "what was finished is in the folder bench" in capsys.readouterr().err
+    assert "finished parts are kept in the folder bench" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["quality.csv"]
 
 
@@ -384,17 +384,17 @@ def test_the_lead_names_the_best_of_each_kind():
         )
     )
     assert said == [
-        "Best agreement over subsamples (adjusted Rand index): our recommended 0.800; other "
-        "clustering NMF 0.500.",
+        "Best agreement over subsamples (adjusted Rand index): our recommended (0.800); other "
+        "clustering NMF (0.500).",
         "Most information about the genres of held-out movies (bits per movie): our recommended "
-        "0.600; other clustering NMF 0.900; supervised trees 1.200.",
+        "(0.600); other clustering NMF (0.900); supervised trees (1.200).",
     ]
 
 
 def test_the_lead_without_other_methods():
     said = lead_sentences(rows(("ours", "seed", "imdbclust", 0.2, 0.3, 0.4)))
     assert len(said) == 2
-    assert said[0].endswith(": our seed 0.200.")
+    assert said[0].endswith(": our seed (0.200).")
 
 
 def test_the_lead_where_nothing_could_be_measured():

@@ -24,7 +24,6 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, normalize
@@ -284,7 +283,8 @@ def _logistic_regression(
     # liblinear takes 32-bit indices only; building a matrix anew chooses them
     train, new = (sp.csr_matrix((m.data, m.indices, m.indptr), m.shape) for m in (train, new))
     model = LogisticRegression(solver="liblinear", random_state=random_state)
-    return OneVsRestClassifier(model).fit(train, has_genre).predict_proba(new)
+    fits = (model.fit(train, has_it) for has_it in has_genre.toarray().T)
+    return np.column_stack([fit.predict_proba(new)[:, 1] for fit in fits])
 
 
 def _naive_bayes(

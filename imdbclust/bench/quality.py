@@ -24,19 +24,9 @@ from imdbclust.bench.peers import Method, clusterings, our_recipe, supervised
 from imdbclust.bench.speed import BenchFailed
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets.find import find_dataset
-from imdbclust.evaluation.held_out import (
-    genre_bits,
-    log_loss_gain,
-    score_held_out,
-    smoothed_shares,
-)
+from imdbclust.evaluation.held_out import genre_bits, log_loss_gain, score_held_out, smoothed_shares
 from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit
-from imdbclust.evaluation.stability import (
-    Subsample,
-    over_seeds,
-    over_subsamples,
-    split_movies,
-)
+from imdbclust.evaluation.stability import Subsample, over_seeds, over_subsamples, split_movies
 from imdbclust.load import Corpus, CorpusError
 from imdbclust.matrix import Incidence, build_incidence, linked_movies
 from imdbclust.reduction import check_n_components
@@ -308,7 +298,7 @@ def lead_sentences(rows: pd.DataFrame) -> list[str]:
     for column, text in FINDINGS.items():
         values = rows[column].dropna()
         best = values.groupby(rows["kind"], sort=False).idxmax()
-        parts = [f"{KINDS[kind]} {name} {values[name]:.3f}" for kind, name in best.items()]
+        parts = [f"{KINDS[kind]} {name} ({values[name]:.3f})" for kind, name in best.items()]
         if parts:
             said.append(f"{text}: {'; '.join(parts)}.")
     return said or ["No method could be measured on subsamples."]

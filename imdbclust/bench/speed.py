@@ -365,7 +365,7 @@ def use_kernel(engine: str, cell: str) -> None:
     from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 
-    from imdbclust.running.kernels.start import PrivateKernelManager
+    from imdbclust.running.kernels.provisioner import PrivateKernelManager
     from imdbclust.running.kernels.warm import kernel_environment
 
     notebook = new_notebook(cells=[new_code_cell(cell)])
