@@ -81,7 +81,8 @@ def score_held_out(
     casts, decades = incidence.matrix, decade_codes(corpus)
     new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
     if not len(new):
-        raise NotEvaluated(wording.nothing_held_out(len(part.held_out)))
+        n_held_out = len(part.held_out)
+        raise NotEvaluated(wording.sentence("nothing_held_out", n_movies=n_held_out))
     has_genre, then, now = genres[part.trained], decades[part.trained], decades[new]
     n_clusters = part.fit.n_clusters
     groups = _group_codes(part.fit.labels, n_clusters)

@@ -166,15 +166,15 @@ class Effort:
         """Return the reason why the recipe is not evaluated; empty if it can be."""
         n_movies, n_actors = incidence.shape
         if not self.n_seeds:
-            return wording.evaluation_off()
+            return wording.sentence("evaluation_off")
         if self.max_movies and n_movies > self.max_movies:
-            return wording.too_many_to_evaluate(n_movies)
+            return wording.sentence("too_many_to_evaluate", n_movies=n_movies)
         n_placed = int(clustering.placed.sum())
         n_trained = int(TRAINED_SHARE * min(n_placed, n_movies, n_actors))
         if n_trained <= recipe.n_components or n_placed < 5 * recipe.n_clusters:
-            return wording.too_few_to_evaluate(
-                n_placed, n_actors, n_clusters=recipe.n_clusters, n_components=recipe.n_components
-            )
+            wanted = {"n_clusters": recipe.n_clusters, "n_components": recipe.n_components}
+            found = {"placed": n_placed, "actors": n_actors}
+            return wording.sentence("too_few_to_evaluate", **found, **wanted)
         return ""
 
 

@@ -102,7 +102,8 @@ def fit_subsample(
     try:
         return Subsample(trained, held_out, fit(incidence.select(trained), random_state))
     except ValueError as error:
-        raise NotEvaluated(wording.subsample_not_fitted(len(trained), error)) from error
+        reason = wording.sentence("subsample_not_fitted", n_movies=len(trained), error=error)
+        raise NotEvaluated(reason) from error
 
 
 def compare_fits(fits: Sequence[tuple[np.ndarray, Fitted]]) -> pd.DataFrame:
