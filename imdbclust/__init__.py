@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _EXPORTS = {
     "MovieClusters": "imdbclust.new_movies",
-    "comparable": "imdbclust.running.same",
+    "comparable": "imdbclust.running.diff",
     "read_corpus": "imdbclust.load",
     "read_table": "imdbclust.display.csv_files",
 }

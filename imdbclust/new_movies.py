@@ -319,12 +319,12 @@ class Assigner:
         p_cluster = self._p_cluster(cast, genres)
         shares = (self.p_genre_given_cluster @ p_cluster).drop(list(genres))
         actors = self.corpus.actors.iloc[places]
-        nearest_center = self.clustering.nearest(self.embedding.transform(cast))[0]
+        scores = self.embedding.transform(cast)
         return Assignment(
             actors=actors.assign(n_movies=self._n_movies[places]),
             genres=genres,
             unknown=unknown,
-            cluster=int(nearest_center) if places else UNPLACED,
+            cluster=int(self.clustering.nearest(scores)[0]) if places else UNPLACED,
             p_cluster=p_cluster,
             p_genre=shares.sort_values(ascending=False).rename("p_genre"),
             nearest=self._nearest(cast, n_nearest),

@@ -2,6 +2,7 @@
 
 import io
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,6 +153,7 @@ def test_nearest_movies_come_by_distance_then_by_shared_actors(toy):
 
 
 @given(corpus=corpora(), data=st.data())
+@hypothesis.settings(deadline=None)
 def test_whatever_is_given_probabilities_are_probabilities(corpus, data):
     labels = data.draw(
         st.lists(st.integers(-1, 2), min_size=corpus.n_movies, max_size=corpus.n_movies)

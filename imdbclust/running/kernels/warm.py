@@ -98,11 +98,6 @@ class Server:
                 start_new_session=True,
             )
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self.process.poll() is None
-
     def ready(self) -> bool:
         """Return whether the server has finished its imports.
 
@@ -178,7 +173,7 @@ def start_server(environment: dict[str, str]) -> Server:
         raise NoWarmKernel(why)
     if _server is not None and _server.useless:
         raise NoWarmKernel(_server.why)
-    if _server is None or not _server.alive:
+    if _server is None or _server.process.poll() is not None:
         stop_server()
         try:
             _server = Server(environment)
@@ -232,7 +227,7 @@ def held(folder: Path) -> Iterator[Path]:
 
 
 def _notify(action: str, folder: Path) -> None:
-    if _server is not None and _server.alive:
+    if _server is not None and _server.process.poll() is None:
         with contextlib.suppress(OSError):
             _server.send({"do": action, "folder": str(folder)})
 

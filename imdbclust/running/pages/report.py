@@ -12,13 +12,15 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-import nbformat
-
 from imdbclust.base.disk import replacing
+from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.cells import prepare_cells
 from imdbclust.running.pages.checks import MAX_BYTES, SCRIPT, RenderError, check_page
 from imdbclust.running.pages.filters import exporter, stage_label
 from imdbclust.wording import METRICS, run_summary
+
+with quick_imports():
+    import nbformat
 
 EXPLORER = "explore.html"
 
@@ -200,16 +202,12 @@ def _index_page(folder, manifest, pages, siblings=()):
         },
         "changed": changed,
         "unchanged": {name: one for name, one in parameters.items() if name not in changed},
-        "given": manifest.get("given") or {},
         "tables": [
-            {**table, "page": page, "href": _link(folder, f"tables/{table['name']}.csv")}
+            {**table, "page": page}
             for page in pages
             for table in page["record"].get("tables") or []
         ],
-        "assignments": _link(folder, "movie_to_cluster.csv"),
-        "notebooks": {
-            page["stage"]: _link(folder, f"notebooks/{page['stage']}.ipynb") for page in pages
-        },
+        "link": partial(_link, folder),
     }
     return exporter().environment.get_template("run.html.j2").render(context)
 
