@@ -137,7 +137,7 @@ def test_genres_and_casts():
     )
     assert wording.movies_without(1, "genre") == "1 movie has no genre."
     assert wording.movies_without(2000, "genre") == "2,000 movies have no genre."
-    assert wording.movies_without(0, "listed actor") == "Every movie has a listed actor."
+    assert wording.movies_without(0, "cast") == "Every movie has a cast."
     assert wording.sentence("casts", median=1.0) == "The median number of listed actors is 1."
     assert wording.sentence("casts", median=2.5).endswith(" is 2.5.")
     said = wording.cast_sizes(frame(actors_listed=[0, 3, 1500], movies=[1, 20, 2]), 3.0)
