@@ -1,8 +1,8 @@
 """Every sentence that a report can contain: findings, warnings, checks, captions, descriptions.
 
-One module, so that one reader can proof-read it. Functions take numbers, names or small tables and
-return text. For a figure they return the caption and the alternative text as keywords:
-``stage.figure(axes, "years", **wording.movies_per_year(years))``.
+One module, so that one reader can proof-read it. A text that only needs values filled in is in
+`CAPTIONS`, `CHECKS`, `SENTENCES` or `FIGURES`; the rest are functions of numbers, names or small
+tables. Figures have a caption and an alternative text: ``stage.figure(axes, "years", **text)``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ CAPTIONS = {
     "cast_sizes": "Movies by number of listed actors",
     "top_actors": "The actors with the most movies",
     "leader_genres": "Movies of {actor} by genre",
-    "actor_genre_counts": "Movies by actor and genre",
+    "actor_genre_counts": "Movies by actor and genre (at most the {most:,} actors with the most "
+    "movies)",
     # 02_matrix
     "matrix_preview": "The corners of the movie-by-actor matrix",
-    "matrix_top_actors": "The actors with the most movies, from the column sums",
     "rank_frequency": "Movies per actor, by rank",
     "components": "Connected components by size",
     # 03_reduction
@@ -80,6 +80,7 @@ CAPTIONS = {
     "mention_p_cluster_given_genre": "Pr[cluster | genre] of a genre mention",
     # 06_sweep
     "ranked_settings": "Settings by {metric} (mean over seeds), best first",
+    "heat": "Mean {metric} by {rows} and {columns}",
     "axis_importance": "Share of each metric's variance that an axis explains by itself",
     "agreement": "Agreement (ARI) of settings that differ on one axis only",
     "agreement_pairs": "Agreement (ARI) of every such pair",
@@ -87,7 +88,7 @@ CAPTIONS = {
     "settings": "All settings",
     "executions": "Executions of each notebook",
 }
-"""Captions of tables, by the name of the CSV file."""
+"""Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
 
 CHECKS = {
     # 01_load
@@ -116,6 +117,146 @@ CHECKS = {
 }
 """What is checked at the end of each notebook."""
 
+SENTENCES = {
+    # 01_load
+    "corpus_size": "{title}: {n_movies} and {n_actors}, linked by {n_credits}.",
+    "skipped": "Skipped {n_unusable_records}.",
+    "nothing_skipped": "No record was skipped.",
+    "genres_per_movie": "A movie has {mean:.2f} genres on average.",
+    "casts": "The median number of listed actors is {median:g}.",
+    "careers": "{leader} plays in {n_movies}. Only one movie is listed for {single:,} of "
+    "{n_actors} ({share:.0%}).",
+    # 02_matrix
+    "matrix": "The matrix has {n_rows} (movies) and {n_columns} (actors). {ones:,} of its "
+    "{cells:,} cells are one: {density:.4%} of the matrix.",
+    "top_tenth": "The busiest tenth of the actors has {share:.0%} of all credits.",
+    # 03_reduction
+    "empty_components": "The matrix has rank {rank:,}, which leaves {empty:,} of {n_components} "
+    "empty.",
+    "eigengap": "The eigenvalues drop most steeply after component {gap} (the eigengap).",
+    "leading_actors": "The first components are led by {names}.",
+    "map_size": "The map shows {shown:,} of {n_movies}.",
+    "no_map": "No map was drawn: it needs 2 components, and 8 movies that are not all in one "
+    "place.",
+    # 04_clustering
+    "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
+    "held_out_bits": "For held-out movies, the nearest cluster carries {nearest:z.2f} bits about "
+    "genres (± {spread:z.2f} over subsamples), the posterior {posterior:z.2f}, the decade alone "
+    "{decade:z.2f}. Added to the decade, the nearest cluster contributes {beyond_decade:z.2f} "
+    "bits, the posterior {beyond_decade_posterior:z.2f}.",
+    "split_in_time": "Clusters of movies before {year} carry {bits:z.2f} bits about movies from "
+    "{year} on.",
+    "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
+    "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
+    "no_troupes": "These films are not made up, so no planted troupes are known.",
+    # 05_probabilities
+    "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
+    "{probability:.3f}.",
+    "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
+    "{label}.",
+    "genre_information": "A movie's cluster carries {bits:.2f} bits about its genres (in-sample). "
+    "The entropy of all genres is {entropy:.2f} bits.",
+    "given_genre": "Given {genre}, {cluster} is the most probable: {best[posterior]:.3f}, compared "
+    "with {best[prior]:.3f} when the genre is unknown.",
+    "given_both": "Given {genre} with {actor} ({n_movies}), {cluster} has probability "
+    "{probability:.3f}.",
+    "no_posterior": "No movie is {genre} with {actor}, so the posterior is undefined (shown as "
+    "dashes).",
+    "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
+    "coverage": "For held-out movies, the {level:.0%} intervals cover {randomised:.1%} of "
+    "{n_counts} ({covered:.1%} before correcting for discreteness).",
+    "no_coverage": "The clustering was not evaluated, so there are no held-out movies.",
+    "same_cluster": "Held-out movies get the same cluster as in the full fit in {nearest:.0%} of "
+    "cases (nearest center) or {posterior:.0%} (posterior).",
+    "expected_rating": "The expected rating for {genre} is {through_clusters:.2f} through its "
+    "clusters, and {direct:.2f} directly.",
+    "no_expected_rating": "No movie of the genre {genre} has a rating.",
+    "mixed_up": "Mixing both experiments gives posteriors for {genre} that add up to {total:.4f}, "
+    "not 1.",
+    "explorer": "{movies:,} of {n_movies} and {actors:,} of {n_actors} can be looked up there.",
+    "no_explorer": "This run has no such page, because the parameter explorer is false.",
+    # 06_sweep
+    "in_sample_metric": "The metric {metric} is measured in-sample and grows by itself with the "
+    "number of clusters or components. To choose these numbers, sweep with evaluation quick or "
+    "full, which measure on held-out movies.",
+    "failed_settings": "{failed:,} of {n_settings} failed; the errors are listed below.",
+    "no_failures": "No setting failed.",
+    "command": "Command: {command}",
+    # why something was not evaluated
+    "evaluation_off": "the parameter evaluation is off",
+    "too_many_to_evaluate": "with {n_movies} every fit takes long, and a random subsample would be "
+    "a different corpus; use -p evaluation full to evaluate it anyway",
+    "too_few_to_evaluate": "too few movies ({placed:,} placed) or actors ({actors:,}) to fit "
+    "subsamples with {n_clusters} and {n_components}",
+    "subsample_not_fitted": "a subsample of {n_movies} cannot be fitted ({error})",
+    "nothing_held_out": "no held-out movie has a cast ({n_movies} held out)",
+}
+"""Sentences that only need values filled in."""
+
+FIGURES = {
+    "rank_frequency": (
+        "Movies per actor by the actor's rank, both axes logarithmic; n = {n_actors}.",
+        "A curve falls from {n_movies} at rank 1 to {at_tenth:,} at rank {tenth:,}. {text}",
+    ),
+    "scree": (
+        "Singular values and cumulative share of {n_components}; n = {n_movies}.",
+        "Singular values fall from {first:.3g} to {last:.3g}, most steeply after component {gap}. "
+        "{text}",
+    ),
+    "cluster_map": (
+        "t-SNE map of {n_movies}, coloured by cluster. Clusters were computed in the full space, "
+        "not on the map.",
+        "Scatter plot of {n_movies} in {n_clusters}, labelled where each is densest. The largest "
+        "on the map, {largest}, has {size:,} of them.",
+    ),
+    "nulls": (
+        "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
+        "Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within years: "
+        "{of_era:.2f} bits.",
+    ),
+    "choice": (
+        "Measures by number of clusters (left) and of components (right), with their range as "
+        "bands.",
+        "{text}",
+    ),
+    "lift": (
+        "Lift of the most frequent genres. Numbers in the cells count movies; * marks an "
+        "association that the decade does not explain and that survives the correction; "
+        "n = {n_movies}.",
+        "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
+    ),
+    "bayes": (
+        "Prior and posterior of each cluster given {genre}, with {level:.0%} intervals; "
+        "n = {n_movies}.",
+        "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
+        "{best[prior]:.3f}, its posterior {best[posterior]:.3f}.",
+    ),
+    "calibration": (
+        "Predicted probability of a genre, and share of held-out movies that have it.",
+        "{n_points}, on average {error:.4f} away from the diagonal of perfect predictions.",
+    ),
+    "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
+}
+"""Captions and alternative texts of figures."""
+
+METRICS = {
+    "n_clusters": "clusters",
+    "largest_share": "share of the largest cluster",
+    "unplaced_share": "share of unplaced movies",
+    "ari_seeds": "agreement between seeds (ARI)",
+    "ari_subsamples": "agreement between random subsamples (ARI)",
+    "genre_bits": "bits about genres, in-sample",
+    "genre_bits_of_era": "of these, explained by the era",
+    "held_out_bits": "bits about held-out movies, nearest cluster",
+    "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
+    "bits_of_decade": "bits of the decade alone",
+    "bits_beyond_decade": "bits beyond the decade, nearest cluster",
+    "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
+    "bits_split_in_time": "bits about later movies",
+    "ari_truth": "agreement with the planted troupes (ARI)",
+}
+"""Labels of the metrics by which runs of different presets are compared."""
+
 
 def caption(table: str, **values: object) -> str:
     """Return the caption of a table, by the name of its CSV file."""
@@ -127,9 +268,29 @@ def check(name: str, **values: object) -> str:
     return CHECKS[name].format(**values)
 
 
+def sentence(name: str, /, **values: object) -> str:
+    """Return a sentence with its values; those called ``n_movies`` and the like get their noun."""
+    return _filled(SENTENCES[name], values)
+
+
+def figure(name: str, /, **values: object) -> dict[str, str]:
+    """Return the ``caption`` and ``alt`` of a figure, with values as in :func:`sentence`."""
+    described, alt = FIGURES[name]
+    return {"caption": _filled(described, values), "alt": _filled(alt, values).rstrip()}
+
+
+def _filled(template: str, values: Mapping[str, object]) -> str:
+    """Fill in values; ``n_movies`` becomes ``1 movie`` or ``2,000 movies``."""
+    texts = dict(values)
+    for name, value in values.items():
+        if name.startswith("n_"):
+            texts[name] = counted(value, name[2:].removesuffix("s").replace("_", " "))
+    return template.format(**texts)
+
+
 def cluster_name(cluster: float) -> str:
     """Return the name of a group within a sentence; -1 is the group of the unplaced movies."""
-    return "no cluster (unplaced)" if cluster == -1 else f"cluster {cluster:.0f}"
+    return "the group of unplaced movies" if cluster == -1 else f"cluster {cluster:.0f}"
 
 
 def metric_name(metric: str) -> str:
@@ -137,24 +298,14 @@ def metric_name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-# ---------------------------------------------------------------- 01_load
+# 01_load
 
 
-def corpus_size(title: str, n_movies: int, n_actors: int, n_credits: int) -> str:
-    """Say how large the corpus is."""
-    return (
-        f"{title}: {counted(n_movies, 'movie')} and {counted(n_actors, 'actor')}, "
-        f"linked by {counted(n_credits, 'credit')}."
-    )
-
-
-def skipped_records(n: int) -> str:
-    """Say how many records were skipped."""
+def movies_without(n: int, what: str) -> str:
+    """Say how many movies do not have a year, a genre or the like."""
     if not n:
-        return "No record was skipped."
-    return counted(
-        n, "record was skipped because it is unusable.", "unusable records were skipped."
-    )
+        return f"Every movie has a {what}."
+    return counted(n, f"movie has no {what}.", f"movies have no {what}.")
 
 
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
@@ -170,20 +321,6 @@ def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def undated_movies(n: int) -> str:
-    """Say how many movies have no year."""
-    return (
-        counted(n, "movie has no year.", "movies have no year.") if n else "Every movie has a year."
-    )
-
-
-def genres_per_movie(mean: float, n_without: int) -> str:
-    """Say how many genres a movie has."""
-    without = counted(n_without, "movie has no genre", "movies have no genre")
-    rest = without if n_without else "Every movie has a genre"
-    return f"A movie has {mean:.2f} genres on average. {rest}."
-
-
 def cast_sizes(casts: pd.DataFrame, median: float) -> dict[str, str]:
     """Describe the figure of cast sizes, given ``actors_listed`` and ``movies``."""
     sizes, movies = casts["actors_listed"], casts["movies"]
@@ -195,54 +332,7 @@ def cast_sizes(casts: pd.DataFrame, median: float) -> dict[str, str]:
     }
 
 
-def casts(median: float, n_castless: int) -> str:
-    """Say how large the casts are."""
-    castless = counted(n_castless, "movie lists no actor", "movies list no actor")
-    actors = "actor" if median == 1 else "actors"
-    rest = castless if n_castless else "Every movie lists an actor"
-    return f"Half of the movies list at most {median:g} {actors}. {rest}."
-
-
-def actor_genre_counts(n_actors: int, most: int) -> str:
-    """Return the caption of the counts by actor and genre, which may leave out some actors."""
-    limit = f" (the {most:,} actors with the most movies)" if n_actors > most else ""
-    return caption("actor_genre_counts") + limit
-
-
-def careers(leader: str, n_movies: int, n_single: int, n_actors: int) -> str:
-    """Say who plays in most movies, and how many actors play in a single one."""
-    play = "plays" if n_single == 1 else "play"
-    single = f"{n_single:,} ({n_single / n_actors:.0%}) {play} in only one"
-    return f"{leader} plays in {counted(n_movies, 'movie')}. Of all {n_actors:,} actors, {single}."
-
-
-# ---------------------------------------------------------------- 02_matrix
-
-
-def matrix_shape(n_movies: int, n_actors: int) -> str:
-    """Say how large the matrix is."""
-    rows, columns = counted(n_movies, "row"), counted(n_actors, "column")
-    return f"The matrix has {rows} (movies) and {columns} (actors)."
-
-
-def matrix_density(n_ones: int, n_cells: int, density: float) -> str:
-    """Say how much of the matrix is one."""
-    return f"{n_ones:,} of its {n_cells:,} cells are one: {density:.4%} of the matrix."
-
-
-def rank_frequency(n_actors: int, most: int, n_tenth: int, at_tenth: int, share: float) -> dict:
-    """Describe the figure of movies per actor by rank, with the first tenth of the actors."""
-    return {
-        "caption": "Movies per actor by the actor's rank, both axes logarithmic; "
-        f"n = {counted(n_actors, 'actor')}.",
-        "alt": f"A curve falls from {counted(most, 'movie')} at rank 1 to {at_tenth:,} at rank "
-        f"{n_tenth:,}. The busiest tenth of the actors has {share:.0%} of all credits.",
-    }
-
-
-def credits_of_top_tenth(share: float) -> str:
-    """Say how many of the credits belong to the busiest actors."""
-    return f"The busiest tenth of the actors has {share:.0%} of all credits."
+# 02_matrix
 
 
 def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) -> str:
@@ -259,7 +349,7 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
     )
 
 
-# ---------------------------------------------------------------- 03_reduction
+# 03_reduction
 
 
 def share_kept(share: float, n_components: int, *, weighted: bool) -> str:
@@ -272,28 +362,6 @@ def share_kept(share: float, n_components: int, *, weighted: bool) -> str:
     return f"{keep} {share:.1%} of the {whole}.{few}"
 
 
-def scree(values: Sequence[float], gap: int, n_movies: int, kept: str) -> dict[str, str]:
-    """Describe the figure of singular values; `kept` is the sentence of :func:`share_kept`."""
-    return {
-        "caption": f"Singular values and cumulative share of {counted(len(values), 'component')}; "
-        f"n = {counted(n_movies, 'movie')}.",
-        "alt": f"Singular values fall from {values[0]:.3g} to {values[-1]:.3g}, most steeply after "
-        f"component {gap}. {kept}",
-    }
-
-
-def empty_components(n_empty: int, n_components: int) -> str:
-    """Say how many components are empty."""
-    are = "is" if n_empty == 1 else "are"
-    of_all = f"{n_empty:,} of {counted(n_components, 'component')}"
-    return f"{of_all} {are} empty: the matrix has rank {n_components - n_empty:,}."
-
-
-def eigengap(gap: int) -> str:
-    """Say where the eigenvalues fall most steeply."""
-    return f"The eigenvalues drop most steeply after component {gap} (the eigengap)."
-
-
 def without_coordinates(n: int, *, weighted: bool) -> str:
     """Say how many movies have no coordinates, and why."""
     if not n:
@@ -301,11 +369,6 @@ def without_coordinates(n: int, *, weighted: bool) -> str:
     have = counted(n, "movie has", "movies have")
     link = ", or a cast without a link to the main body of movies" if weighted else ""
     return f"{have} no coordinates (no cast{link})."
-
-
-def leading_actors(names: Sequence[str]) -> str:
-    """Say who leads the first components."""
-    return f"The first components are led by {', '.join(names)}."
 
 
 def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
@@ -317,15 +380,6 @@ def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
         "alt": f"Scatter plot of {movies}."
         + (f" The most common colours are {colours}." if colours else ""),
     }
-
-
-def map_size(n_shown: int, n_movies: int) -> str:
-    """Say how many movies the map shows; 0 without a map."""
-    if not n_shown:
-        return (
-            "No map was drawn: it needs 2 components, and 8 movies that are not all in one place."
-        )
-    return f"The map shows {n_shown:,} of {counted(n_movies, 'movie')}."
 
 
 def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
@@ -340,7 +394,7 @@ def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
     )
 
 
-# ---------------------------------------------------------------- 04_clustering
+# 04_clustering
 
 
 def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
@@ -391,37 +445,12 @@ def strongest_genre(lift: float) -> str:
     return f"The strongest lift of a genre with at least 30 movies in a cluster is {lift:.1f}."
 
 
-def cluster_map(n_shown: int, n_drawn: int, largest: str, n_largest: int) -> dict[str, str]:
-    """Describe the map coloured by cluster, with the largest of the clusters on it."""
-    movies = counted(n_shown, "movie")
-    return {
-        "caption": f"t-SNE map of {movies}, coloured by cluster. Clusters were computed in the "
-        "full space, not on the map.",
-        "alt": f"Scatter plot of {movies} in {counted(n_drawn, 'cluster')}, labelled where each "
-        f"is densest. The largest on the map is {largest} with {counted(n_largest, 'movie')}.",
-    }
-
-
-def not_evaluated(why: str) -> str:
-    """Say that the clusters were not evaluated, and why."""
-    return f"The reliability of the clusters was not evaluated: {why}."
-
-
 def stability(
     ari_seeds: float, ari_subsamples: float, held_out: float, *, structured: bool, least_ari: float
 ) -> str:
-    """Say how stable the clusters are.
+    """Say how stable the clusters are: by mean ARI of refits, and by bits about held-out movies.
 
-    Parameters
-    ----------
-    ari_seeds, ari_subsamples : float
-        Mean adjusted Rand index of refits with other seeds, and on subsamples.
-    held_out : float
-        Bits about genres of held-out movies.
-    structured : bool
-        Whether the clusters are more than noise.
-    least_ari : float
-        Agreement of subsamples below which clusters are noise.
+    Clusters with an ARI below `least_ari` are noise; others that are not `structured` say nothing.
     """
     if not ari_subsamples >= least_ari:
         agreement = "" if math.isnan(ari_subsamples) else f" (ARI {ari_subsamples:z.2f})"
@@ -450,20 +479,6 @@ def stability_warning(ari_subsamples: float, *, structured: bool) -> str:
     return ""
 
 
-def held_out_bits(bits: Mapping[str, float], spread: float) -> str:
-    """Say what clusters predict about the genres of held-out movies.
-
-    `bits` by ``nearest``, ``posterior``, ``decade``, ``beyond_decade`` and
-    ``beyond_decade_posterior``; `spread`: standard deviation of ``nearest`` over subsamples.
-    """
-    return (
-        f"For held-out movies, the nearest cluster carries {bits['nearest']:z.2f} bits about "
-        f"genres (± {spread:z.2f} over subsamples), the posterior {bits['posterior']:z.2f}, the "
-        f"decade alone {bits['decade']:z.2f}. Added to the decade, the nearest cluster contributes "
-        f"{bits['beyond_decade']:z.2f} bits, the posterior {bits['beyond_decade_posterior']:z.2f}."
-    )
-
-
 def era(bits: float, by_era: float) -> str:
     """Say how much of the clusters' information about genres the era explains."""
     text = f"The clusters carry {bits:z.2f} bits about genres (in-sample). "
@@ -474,22 +489,6 @@ def era(bits: float, by_era: float) -> str:
     return (
         f"{text}The era explains {by_era:z.2f} of them ({share:.0%}): this much remains {remains}"
     )
-
-
-def nulls(in_sample: float, of_era: float) -> dict[str, str]:
-    """Describe the figure of the nulls."""
-    bits = f"{in_sample:.2f} bits; with labels permuted within years: {of_era:.2f} bits"
-    return {
-        "caption": "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
-        "alt": f"Bar chart. Observed in-sample: {bits}.",
-    }
-
-
-def split_in_time(year: int, bits: float | None) -> str:
-    """Say what clusters of earlier movies predict about later ones; None without a split."""
-    if bits is None:
-        return f"No split at {year}: one side has too few movies with a cast."
-    return f"Clusters of movies before {year} carry {bits:z.2f} bits about movies from {year} on."
 
 
 def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
@@ -512,32 +511,13 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     )
 
 
-def choice(supported: str) -> dict[str, str]:
-    """Describe the figure of the choice; `supported` is :func:`supported_clusters`."""
-    axes = "number of clusters (left) and of components (right)"
-    return {"caption": f"Measures by {axes}, with their range as bands.", "alt": supported}
-
-
-def recovery(ari: float | None) -> str:
-    """Say how well the clusters recover the planted troupes; None without a known truth."""
-    if ari is None:
-        return "These films are not made up, so no planted troupes are known."
-    return f"The clusters recover the planted troupes with ARI {ari:.2f}."
-
-
 def castless_movies(n: int, cluster: float) -> str:
     """Say where the movies without a cast are."""
     where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster)}"
     return f"{counted(n, 'movie without a cast is', 'movies without a cast are')} {where}."
 
 
-# ---------------------------------------------------------------- 05_probabilities
-
-
-def most_probable_cluster(cluster: int, probability: float) -> str:
-    """Say which cluster is most probable for any movie."""
-    where = f"{cluster_name(cluster)} with probability {probability:.3f}"
-    return f"A movie picked uniformly is in {where}."
+# 05_probabilities
 
 
 def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
@@ -558,91 +538,6 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
-def lift(shape: tuple[int, int], n_flagged: int, n_movies: int, strongest: str) -> dict[str, str]:
-    """Describe the heat map of lift; `strongest` is :func:`strongest_lift` or empty."""
-    return {
-        "caption": "Lift of the most frequent genres. Numbers in the cells count movies; * marks "
-        "an association that the decade does not explain and that survives the correction; "
-        f"n = {counted(n_movies, 'movie')}.",
-        "alt": f"Heat map of {counted(shape[0], 'genre')} by {counted(shape[1], 'cluster')}; "
-        f"{counted(n_flagged, 'cell has', 'cells have')} an asterisk. {strongest}".rstrip(),
-    }
-
-
-def strongest_lift(value: float, genre: str, label: str) -> str:
-    """Say which lift of a frequent genre is strongest."""
-    return f"The strongest lift with at least 30 movies is {value:.1f}, {genre} in {label}."
-
-
-def genre_information(bits: float, entropy: float) -> str:
-    """Say how much the cluster says about genres, and how much it could."""
-    text = f"A movie's cluster carries {bits:.2f} bits about its genres (in-sample)."
-    return f"{text} The entropy of all genres is {entropy:.2f} bits."
-
-
-def bayes_figure(genre: str, label: str, best: pd.Series, level: float, n: int) -> dict[str, str]:
-    """Describe the figure of a Bayes table; `best` has ``prior`` and ``posterior``."""
-    return {
-        "caption": f"Prior and posterior of each cluster given {genre}, with {level:.0%} "
-        f"intervals; n = {counted(n, 'movie')}.",
-        "alt": f"Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        f"{best['prior']:.3f}, its posterior {best['posterior']:.3f}.",
-    }
-
-
-def given_genre(genre: str, best: pd.Series) -> str:
-    """Say which cluster is most probable; `best` has ``cluster``, ``prior``, ``posterior``."""
-    return (
-        f"Given {genre}, {cluster_name(best['cluster'])} is the most probable: "
-        f"{best['posterior']:.3f}, compared with {best['prior']:.3f} when the genre is unknown."
-    )
-
-
-def given_both(genre: str, actor: str, n: int, best: pd.Series) -> str:
-    """Say which cluster is most probable given genre and actor, from `n` movies."""
-    cluster = f"{cluster_name(best['cluster'])} has probability {best['posterior']:.3f}"
-    return f"Given {genre} with {actor} ({counted(n, 'movie')}), {cluster}."
-
-
-def no_posterior(genre: str, actor: str) -> str:
-    """Say why a Bayes table has no posterior."""
-    return f"No movie is {genre} with {actor}, so the posterior is undefined (shown as dashes)."
-
-
-def new_movie(case: str, cluster: int, probability: float) -> str:
-    """Say where a new movie belongs; `case` is what is known of it, such as ``genre alone``."""
-    return f"Given {case}: {cluster_name(cluster)} (probability {probability:.3f})."
-
-
-def coverage(covered: pd.Series, level: float) -> str:
-    """Say how many counts of held-out movies are in their predictive intervals."""
-    counts = counted(int(covered["cells"]), "count")
-    return (
-        f"For held-out movies, the {level:.0%} intervals cover {covered['covered_randomised']:.1%} "
-        f"of {counts} ({covered['covered']:.1%} before correcting for discreteness)."
-    )
-
-
-def no_coverage() -> str:
-    """Say why the coverage is unknown."""
-    return "The clustering was not evaluated, so there are no held-out movies."
-
-
-def calibration(n_points: int, error: float) -> dict[str, str]:
-    """Describe the figure of the calibration."""
-    points = counted(n_points, "point")
-    return {
-        "caption": "Predicted probability of a genre, and share of held-out movies that have it.",
-        "alt": f"{points}, on average {error:.4f} away from the diagonal of perfect predictions.",
-    }
-
-
-def same_cluster(nearest: float, posterior: float) -> str:
-    """Say how often held-out movies get the cluster that they have in the full fit."""
-    shares = f"{nearest:.0%} of cases (nearest center) or {posterior:.0%} (posterior)"
-    return f"Held-out movies get the same cluster as in the full fit in {shares}."
-
-
 def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:
     """Describe the figure of ratings; `means` by cluster."""
     low, high = means.idxmin(), means.idxmax()
@@ -654,36 +549,7 @@ def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[s
     }
 
 
-def expected_rating(genre: str, through_clusters: float, direct: float) -> str:
-    """Say which rating is expected for a genre."""
-    means = f"{through_clusters:.2f} through its clusters, and {direct:.2f} directly"
-    return f"The expected rating for {genre} is {means}."
-
-
-def no_expected_rating(genre: str, n_rated: int) -> str:
-    """Say why no rating is expected for a genre."""
-    return f"No movie of the genre {genre} has a rating." if n_rated else "No movie has a rating."
-
-
-def mixed_up(genre: str, total: float) -> str:
-    """Say to what the posteriors add up if the two experiments are mixed up."""
-    return (
-        f"Mixing both experiments gives posteriors for {genre} that add up to {total:.4f}, not 1."
-    )
-
-
-def explorer(n_movies: int, of_movies: int, n_actors: int, of_actors: int) -> str:
-    """Say how much can be looked up on the explorer's page."""
-    actors = f"{n_actors:,} of {counted(of_actors, 'actor')}"
-    return f"{n_movies:,} of {counted(of_movies, 'movie')} and {actors} can be looked up there."
-
-
-def no_explorer() -> str:
-    """Say why the explorer's page is missing."""
-    return "This run has no such page, because the parameter explorer is false."
-
-
-# ---------------------------------------------------------------- 06_sweep
+# 06_sweep
 
 
 def _setting(row: Mapping[str, object], names: Sequence[str]) -> str:
@@ -693,17 +559,10 @@ def _setting(row: Mapping[str, object], names: Sequence[str]) -> str:
 def best_setting(
     ranked: pd.DataFrame, tied: pd.DataFrame, names: Sequence[str], metric: str
 ) -> str:
-    """Say which setting is best, and by how much.
+    """Say which setting is best by a metric, and by how much.
 
-    Parameters
-    ----------
-    ranked, tied : DataFrame
-        Settings with ``mean``, ``spread`` and ``repeats``, best first, and those of them that tie
-        with the best.
-    names : sequence of str
-        Columns that name a setting.
-    metric : str
-        The metric by which they are ranked.
+    `ranked` has ``mean``, ``spread`` and ``repeats``, best first; `tied` are those of its rows that
+    tie with the best; `names` are the columns that name a setting.
     """
     if ranked.empty:
         return "No setting finished, so no setting is best."
@@ -721,15 +580,6 @@ def best_setting(
     return f"{text}. The next best, {_setting(others[0], names)}, is {gap:.2g} lower."
 
 
-def in_sample_metric(metric: str) -> str:
-    """Warn of choosing settings by a metric that is measured in-sample."""
-    return (
-        f"The metric {metric_name(metric)} is measured in-sample and grows by itself with the "
-        "number of clusters or components. To choose these numbers, sweep with evaluation quick or "
-        "full, which measure on held-out movies."
-    )
-
-
 def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: int) -> str:
     """Say how many settings a sweep has, and what became of them."""
     over = f" over {', '.join(axes)}" if axes else ""
@@ -739,28 +589,13 @@ def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: in
     )
 
 
-def failed_settings(n_failed: int, n_settings: int) -> str:
-    """Warn of failed settings."""
-    return f"{n_failed:,} of {counted(n_settings, 'setting')} failed; the errors are listed below."
-
-
-def no_failures() -> str:
-    """Say that no setting failed."""
-    return "No setting failed."
-
-
-def heat_map(metric: str, rows: str, columns: str) -> str:
-    """Return the caption of a heat map."""
-    return f"{metric_name(metric).capitalize()} by {rows} and {columns}"
-
-
 def axis_importance(shares: pd.Series, metric: str, seed: str) -> str:
     """Say which axis matters most, given the shares of variance by axis; `seed` is an axis."""
-    shares = shares.dropna()
+    shares, name = shares.dropna(), metric_name(metric)
     if shares.empty:
-        return f"All settings have the same {metric_name(metric)}."
+        return f"All settings have the same {name}."
     top = shares.idxmax()
-    text = f"{top} explains most of the variance of {metric_name(metric)}: {shares[top]:.0%}."
+    text = f"{top} explains the largest share of the variance of {name}: {shares[top]:.0%}."
     if seed in shares and top != seed:
         text += f" The seed by itself explains {shares[seed]:.0%}."
     return text
@@ -798,70 +633,7 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
     )
 
 
-def cost_figure(metric: str, n_settings: int, text: str) -> dict[str, str]:
-    """Describe the figure of the metric over time; `text` is :func:`cost`."""
-    name, n = metric_name(metric).capitalize(), counted(n_settings, "setting")
-    return {"caption": f"{name} of each setting by its run time; n = {n}.", "alt": text}
-
-
-def command(text: str) -> str:
-    """Say by which command the sweep was made."""
-    return f"Command: {text}"
-
-
-# ---------------------------------------------------------------- why it was not evaluated
-
-
-def evaluation_off() -> str:
-    """Return why nothing is refitted if the parameter ``evaluation`` is off."""
-    return "the parameter evaluation is off"
-
-
-def too_many_to_evaluate(n_movies: int) -> str:
-    """Return why a large corpus is not evaluated by default."""
-    return (
-        f"with {n_movies:,} movies every fit takes long, and a random subsample would be a "
-        "different corpus; use -p evaluation full to evaluate it anyway"
-    )
-
-
-def too_few_to_evaluate(n_placed: int, n_actors: int, *, n_clusters: int, n_components: int) -> str:
-    """Return why a small corpus cannot be evaluated."""
-    return (
-        f"too few movies ({n_placed:,} placed) or actors ({n_actors:,}) to fit subsamples with "
-        f"{counted(n_clusters, 'cluster')} and {counted(n_components, 'component')}"
-    )
-
-
-def subsample_not_fitted(n_movies: int, error: Exception) -> str:
-    """Return which subsample could not be fitted, and why."""
-    return f"a subsample of {counted(n_movies, 'movie')} cannot be fitted ({error})"
-
-
-def nothing_held_out(n_movies: int) -> str:
-    """Return why held-out movies cannot be predicted."""
-    return f"no held-out movie has a cast ({counted(n_movies, 'movie')} held out)"
-
-
-# ---------------------------------------------------------------- pages of a run
-
-METRICS = {
-    "n_clusters": "clusters",
-    "largest_share": "share of the largest cluster",
-    "unplaced_share": "share of unplaced movies",
-    "ari_seeds": "agreement between seeds (ARI)",
-    "ari_subsamples": "agreement between random subsamples (ARI)",
-    "genre_bits": "bits about genres, in-sample",
-    "genre_bits_of_era": "of these, explained by the era",
-    "held_out_bits": "bits about held-out movies, nearest cluster",
-    "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
-    "bits_of_decade": "bits of the decade alone",
-    "bits_beyond_decade": "bits beyond the decade, nearest cluster",
-    "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
-    "bits_split_in_time": "bits about later movies",
-    "ari_truth": "agreement with the planted troupes (ARI)",
-}
-"""Labels of the metrics by which runs of different presets are compared."""
+# the pages of a run
 
 
 def run_summary(metrics: dict) -> str:

@@ -73,15 +73,15 @@ SAID = {
         "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position."
     ],
     "same cast": [
-        "3 of 4 components are empty: the matrix has rank 1.",
+        "The matrix has rank 1, which leaves 3 of 4 components empty.",
         "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position.",
         "not evaluated: too few movies (12 placed) or actors (4) to fit subsamples with 2 clusters",
     ],
     "two casts": [
-        "2 of 4 components are empty",
+        "which leaves 2 of 4 components empty",
         "the 60 placed movies have only 2 distinct positions",
     ],
-    "components above the rank": ["5 of 8 components are empty"],
+    "components above the rank": ["which leaves 5 of 8 components empty"],
     "one movie": ["All casts are identical, so the matrix has no variance", "(1 placed)"],
     "a genre of all": ["The clusters are unrelated to genres: they reappear in subsamples"],
 }

@@ -18,7 +18,7 @@ from imdbclust import evaluation as ev
 from imdbclust import wording
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography, planted_troupes
-from imdbclust.evaluation.held_out import PREDICTORS, genre_bits, score_held_out, split_in_time
+from imdbclust.evaluation.held_out import genre_bits, score_held_out, split_in_time
 from imdbclust.evaluation.nulls import SHUFFLED, compare_with_null, era_codes, permuted_bits
 from imdbclust.evaluation.overall import NO_ARI, NO_BITS, WITHOUT_FORM
 from imdbclust.evaluation.recipe import Effort, Fitted, in_threads
@@ -37,6 +37,8 @@ def sample():
 def incidence(sample):
     return build_incidence(sample.corpus)
 
+
+PREDICTORS = ("nearest", "posterior", "decade", "decade_and_nearest", "decade_and_posterior")
 
 RECIPE = recipe_of("recommended").with_(n_clusters=8, n_init=4)
 

@@ -137,7 +137,8 @@ def test_what_matters_is_said_beside_what_is_chance():
         2 * sum((value - 4.7 / 3) ** 2 for value in (1.1, 2.05, 1.55)) / total
     )
     assert wording.axis_importance(shares, "genre_bits", co.SEED) == (
-        "k explains most of the variance of genre bits: 97%. The seed by itself explains 3%."
+        "k explains the largest share of the variance of genre bits: 97%. The seed by itself "
+        "explains 3%."
     )
     same = co.importance(CLEAR.assign(genre_bits=1.0), AXES, ["genre_bits"])
     said = wording.axis_importance(same.set_index("axis")["genre_bits"], "genre_bits", co.SEED)

@@ -14,6 +14,7 @@ from test_english import STUMBLES
 from imdbclust import wording
 from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 
+EVALUATION = REPOSITORY / "imdbclust" / "evaluation"
 SOURCE = inspect.getsource(wording)
 CODE = "\n".join(
     "".join(cell["source"])
@@ -60,7 +61,12 @@ def test_every_function_and_every_text_is_used():
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
-        assert f'"{name}"' in CODE or f'("{name}"' in SOURCE, name
+        assert f'"{name}"' in CODE, name
+    package = "".join(path.read_text(encoding="utf-8") for path in EVALUATION.glob("*.py"))
+    for name in wording.SENTENCES:
+        assert f'sentence("{name}"' in CODE + package, name
+    for name in wording.FIGURES:
+        assert f'figure("{name}"' in CODE, name
 
 
 def test_captions_have_no_period_and_checks_no_capital():
@@ -77,15 +83,15 @@ def test_captions_have_no_period_and_checks_no_capital():
 def test_captions_and_checks_take_values_as_text(function, texts):
     for name, text in texts.items():
         fields = {field for _, field, _, _ in Formatter().parse(text) if field}
-        values = {field: 0.9 if field == "level" else "{x} | <b>" for field in fields}
-        said = getattr(wording, function)(name, **values)
-        assert said.count("{x} | <b>") == len(fields - {"level"})
+        numbers = dict.fromkeys(fields & {"level", "most"}, 0.9)
+        said = getattr(wording, function)(name, **dict.fromkeys(fields, "{x} | <b>") | numbers)
+        assert said.count("{x} | <b>") == len(fields) - len(numbers)
     assert "90% intervals" in wording.caption("associations", level=0.9)
 
 
 def test_names_within_a_sentence():
     assert wording.cluster_name(3.0) == "cluster 3"
-    assert wording.cluster_name(-1) == "no cluster (unplaced)"
+    assert wording.cluster_name(-1) == "the group of unplaced movies"
     assert wording.metric_name("held_out_bits") == "held out bits"
 
 
@@ -93,22 +99,20 @@ def test_names_within_a_sentence():
 
 
 def test_corpus_size():
+    size = {"n_movies": 2000, "n_actors": 1, "n_credits": 30}
     assert (
-        wording.corpus_size("A", 2000, 1, 30)
+        wording.sentence("corpus_size", title="A", **size)
         == "A: 2,000 movies and 1 actor, linked by 30 credits."
     )
 
 
 @pytest.mark.parametrize(
     ("n", "said"),
-    [
-        (0, "No record was skipped."),
-        (1, "1 record was skipped because it is unusable."),
-        (1200, "1,200 unusable records were skipped."),
-    ],
+    [(1, "Skipped 1 unusable record."), (1200, "Skipped 1,200 unusable records.")],
 )
 def test_skipped_records(n, said):
-    assert wording.skipped_records(n) == said
+    assert wording.sentence("skipped", n_unusable_records=n) == said
+    assert wording.sentence("nothing_skipped") == "No record was skipped."
 
 
 def test_movies_per_year():
@@ -123,23 +127,19 @@ def test_movies_per_year():
     ("n", "said"),
     [(0, "Every movie has a year."), (1, "1 movie has no year."), (2, "2 movies have no year.")],
 )
-def test_undated_movies(n, said):
-    assert wording.undated_movies(n) == said
+def test_movies_without_a_year(n, said):
+    assert wording.movies_without(n, "year") == said
 
 
 def test_genres_and_casts():
-    assert wording.genres_per_movie(1.234, 1) == (
-        "A movie has 1.23 genres on average. 1 movie has no genre."
+    assert wording.sentence("genres_per_movie", mean=1.234) == (
+        "A movie has 1.23 genres on average."
     )
-    assert wording.genres_per_movie(1, 2).endswith("2 movies have no genre.")
-    assert wording.genres_per_movie(1, 0).endswith("Every movie has a genre.")
-    assert (
-        wording.casts(1.0, 1) == "Half of the movies list at most 1 actor. 1 movie lists no actor."
-    )
-    assert (
-        wording.casts(2.5, 0)
-        == "Half of the movies list at most 2.5 actors. Every movie lists an actor."
-    )
+    assert wording.movies_without(1, "genre") == "1 movie has no genre."
+    assert wording.movies_without(2000, "genre") == "2,000 movies have no genre."
+    assert wording.movies_without(0, "cast") == "Every movie has a cast."
+    assert wording.sentence("casts", median=1.0) == "The median number of listed actors is 1."
+    assert wording.sentence("casts", median=2.5).endswith(" is 2.5.")
     said = wording.cast_sizes(frame(actors_listed=[0, 3, 1500], movies=[1, 20, 2]), 3.0)
     assert said["caption"].endswith("n = 23 movies.")
     assert said["alt"] == (
@@ -149,28 +149,30 @@ def test_genres_and_casts():
 
 
 def test_actors():
-    assert wording.actor_genre_counts(10, 10) == "Movies by actor and genre"
-    assert wording.actor_genre_counts(11, 10).endswith("(the 10 actors with the most movies)")
-    assert wording.careers("A", 1, 2, 4) == (
-        "A plays in 1 movie. Of all 4 actors, 2 (50%) play in only one."
+    assert wording.caption("actor_genre_counts", most=10_000) == (
+        "Movies by actor and genre (at most the 10,000 actors with the most movies)"
     )
-    assert wording.careers("A", 2, 1, 4).endswith("1 (25%) plays in only one.")
+    counts = {"n_movies": 1, "n_actors": 4, "single": 2, "share": 0.5}
+    assert wording.sentence("careers", leader="A", **counts) == (
+        "A plays in 1 movie. Only one movie is listed for 2 of 4 actors (50%)."
+    )
 
 
 # 02_matrix
 
 
 def test_matrix():
-    assert (
-        wording.matrix_shape(1, 2000) == "The matrix has 1 row (movies) and 2,000 columns (actors)."
+    size = {"n_rows": 1, "n_columns": 2000, "ones": 3, "cells": 1000, "density": 0.003}
+    assert wording.sentence("matrix", **size) == (
+        "The matrix has 1 row (movies) and 2,000 columns (actors). 3 of its 1,000 cells are one: "
+        "0.3000% of the matrix."
     )
-    assert wording.matrix_density(3, 1000, 0.003) == (
-        "3 of its 1,000 cells are one: 0.3000% of the matrix."
-    )
-    said = wording.rank_frequency(1, 1, 1, 1, 1.0)
+    top = wording.sentence("top_tenth", share=0.45)
+    assert top == "The busiest tenth of the actors has 45% of all credits."
+    curve = {"n_actors": 1, "n_movies": 1, "tenth": 1, "at_tenth": 1, "text": top}
+    said = wording.figure("rank_frequency", **curve)
     assert "n = 1 actor." in said["caption"]
-    assert said["alt"].startswith("A curve falls from 1 movie at rank 1 to 1 at rank 1.")
-    assert "has 45% of all" in wording.credits_of_top_tenth(0.45)
+    assert said["alt"] == f"A curve falls from 1 movie at rank 1 to 1 at rank 1. {top}"
 
 
 def test_components():
@@ -202,16 +204,22 @@ def test_share_kept():
 
 
 def test_scree():
-    said = wording.scree([10.0, 4.0, 1.25], 2, 1, "K.")
+    values = {"first": 10.0, "last": 1.25, "n_components": 3, "n_movies": 1}
+    said = wording.figure("scree", gap=2, text="K.", **values)
     assert said["caption"].endswith("of 3 components; n = 1 movie.")
     assert said["alt"] == "Singular values fall from 10 to 1.25, most steeply after component 2. K."
 
 
 def test_empty_components():
-    assert (
-        wording.empty_components(3, 32) == "3 of 32 components are empty: the matrix has rank 29."
+    ranks = {"rank": 29, "empty": 3, "n_components": 32}
+    assert wording.sentence("empty_components", **ranks) == (
+        "The matrix has rank 29, which leaves 3 of 32 components empty."
     )
-    assert wording.empty_components(1, 2) == "1 of 2 components is empty: the matrix has rank 1."
+    assert wording.sentence("empty_components", rank=0, empty=1, n_components=1).endswith(
+        "rank 0, which leaves 1 of 1 component empty."
+    )
+    assert "after component 4 (the" in wording.sentence("eigengap", gap=4)
+    assert wording.sentence("leading_actors", names="A, B").endswith("are led by A, B.")
 
 
 def test_without_coordinates():
@@ -230,8 +238,8 @@ def test_map():
     assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by the rarest genre")
     assert said["alt"].endswith("The most common colours are War (900), Noir (2).")
     assert wording.genre_map(8, pd.Series(dtype=int))["alt"] == "Scatter plot of 8 movies."
-    assert wording.map_size(8, 9) == "The map shows 8 of 9 movies."
-    assert wording.map_size(0, 9).startswith("No map was drawn: ")
+    assert wording.sentence("map_size", shown=8, n_movies=9) == "The map shows 8 of 9 movies."
+    assert wording.sentence("no_map").startswith("No map was drawn: ")
 
 
 def test_nearest_movies():
@@ -284,9 +292,10 @@ def test_genres_of_clusters():
 
 
 def test_cluster_map():
-    said = wording.cluster_map(1000, 1, "#3 A", 1)
+    size = {"n_movies": 1000, "n_clusters": 1, "largest": "#3 A", "size": 900}
+    said = wording.figure("cluster_map", **size)
     assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by cluster.")
-    assert said["alt"].endswith("The largest on the map is #3 A with 1 movie.")
+    assert said["alt"].endswith("The largest on the map, #3 A, has 900 of them.")
     assert " in 1 cluster, " in said["alt"]
 
 
@@ -323,7 +332,7 @@ def test_stability_warning():
 def test_held_out_bits():
     names = ("nearest", "posterior", "decade", "beyond_decade", "beyond_decade_posterior")
     bits = dict(zip(names, (1.161, 1.3, 0.85, 0.34, -0.001), strict=True))
-    said = wording.held_out_bits(bits, 0.018)
+    said = wording.sentence("held_out_bits", spread=0.018, **pd.Series(bits))
     assert "carries 1.16 bits about genres (± 0.02 over subsamples)" in said
     assert said.endswith("contributes 0.34 bits, the posterior 0.00.")
 
@@ -337,11 +346,11 @@ def test_era():
 
 
 def test_split_in_time():
-    assert wording.split_in_time(2005, 0.421) == (
+    assert wording.sentence("split_in_time", year=2005, bits=0.421) == (
         "Clusters of movies before 2005 carry 0.42 bits about movies from 2005 on."
     )
-    assert wording.split_in_time(2005, -0.001).count("-0.00") == 0
-    assert wording.split_in_time(2005, None) == (
+    assert "-0.00" not in wording.sentence("split_in_time", year=2005, bits=-0.001)
+    assert wording.sentence("no_split_in_time", year=2005) == (
         "No split at 2005: one side has too few movies with a cast."
     )
 
@@ -362,8 +371,10 @@ def test_supported_clusters():
 
 
 def test_truth_and_castless_movies():
-    assert wording.recovery(0.934) == "The clusters recover the planted troupes with ARI 0.93."
-    assert wording.recovery(None).startswith("These films are not made up")
+    assert wording.sentence("recovery", ari=0.934) == (
+        "The clusters recover the planted troupes with ARI 0.93."
+    )
+    assert wording.sentence("no_troupes").startswith("These films are not made up")
     assert wording.castless_movies(1, -1) == "1 movie without a cast is unplaced."
     assert wording.castless_movies(2000, 3) == "2,000 movies without a cast are in cluster 3."
 
@@ -389,15 +400,17 @@ def test_associations():
 
 
 def test_lift():
-    strongest = wording.strongest_lift(5.26, "Noir", "#3 A")
-    said = wording.lift((24, 16), 1, 2000, strongest)
+    strongest = wording.sentence("strongest_lift", lift=5.26, genre="Noir", label="#3 A")
+    size = {"n_genres": 24, "n_clusters": 16, "n_asterisks": 1, "n_movies": 2000}
+    said = wording.figure("lift", text=strongest, **size)
     assert said["caption"].endswith("n = 2,000 movies.")
     assert said["alt"] == (
-        "Heat map of 24 genres by 16 clusters; 1 cell has an asterisk. The strongest lift with at "
-        "least 30 movies is 5.3, Noir in #3 A."
+        "Heat map of 24 genres by 16 clusters, with 1 asterisk. The strongest lift with at least "
+        "30 movies is 5.3, Noir in #3 A."
     )
-    assert wording.lift((1, 1), 0, 1, "")["alt"] == (
-        "Heat map of 1 genre by 1 cluster; 0 cells have an asterisk."
+    size = {"n_genres": 1, "n_clusters": 1, "n_asterisks": 0, "n_movies": 1}
+    assert wording.figure("lift", text="", **size)["alt"] == (
+        "Heat map of 1 genre by 1 cluster, with 0 asterisks."
     )
 
 
@@ -405,37 +418,42 @@ BEST = pd.Series({"cluster": 3, "prior": 0.1234, "posterior": 0.8126})
 
 
 def test_bayes():
-    assert wording.given_genre("War", BEST) == (
+    assert wording.sentence("given_genre", genre="War", cluster="cluster 3", best=BEST) == (
         "Given War, cluster 3 is the most probable: 0.813, compared with 0.123 when the genre is "
         "unknown."
     )
-    unplaced = BEST.copy()
-    unplaced["cluster"] = -1
-    assert "no cluster (unplaced) is the most" in wording.given_genre("War", unplaced)
-    assert "(1 movie), cluster 3 has probability 0.813." in wording.given_both("War", "A", 1, BEST)
-    assert "(2,000 movies)" in wording.given_both("War", "A", 2000, BEST)
-    assert wording.no_posterior("War", "A").startswith("No movie is War with A")
-    said = wording.bayes_figure("War", "#3 A", BEST, 0.95, 1)
+    given = {"genre": "War", "actor": "A"}
+    found = {"cluster": wording.cluster_name(-1), "probability": BEST["posterior"]}
+    assert wording.sentence("given_both", n_movies=1, **given, **found) == (
+        "Given War with A (1 movie), the group of unplaced movies has probability 0.813."
+    )
+    assert "(2,000 movies)" in wording.sentence("given_both", n_movies=2000, **given, **found)
+    assert wording.sentence("no_posterior", **given).startswith("No movie is War with A")
+    said = wording.figure("bayes", genre="War", label="#3 A", best=BEST, level=0.95, n_movies=1)
     assert said["caption"].endswith("with 95% intervals; n = 1 movie.")
     assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior 0.813.")
-    assert (
-        wording.new_movie("genre alone", 3, 0.5)
-        == "Given genre alone: cluster 3 (probability 0.500)."
+    found = {"cluster": "cluster 3", "probability": 0.5}
+    assert wording.sentence("new_movie", case="genre alone", **found) == (
+        "Given genre alone: cluster 3 (probability 0.500)."
     )
-    assert wording.most_probable_cluster(0, 0.25) == (
-        "A movie picked uniformly is in cluster 0 with probability 0.250."
+    assert wording.sentence("most_probable_cluster", **found) == (
+        "A movie picked uniformly is in cluster 3 with probability 0.500."
+    )
+    assert wording.sentence("genre_information", bits=0.456, entropy=3) == (
+        "A movie's cluster carries 0.46 bits about its genres (in-sample). The entropy of all "
+        "genres is 3.00 bits."
     )
 
 
 def test_held_out_movies():
-    covered = pd.Series({"cells": 2788, "covered": 0.976, "covered_randomised": 0.951})
-    assert wording.coverage(covered, 0.95) == (
+    shares = {"level": 0.95, "covered": 0.976, "randomised": 0.951}
+    assert wording.sentence("coverage", n_counts=2788, **shares) == (
         "For held-out movies, the 95% intervals cover 95.1% of 2,788 counts (97.6% before "
         "correcting for discreteness)."
     )
-    said = wording.calibration(1, 0.01234)
+    said = wording.figure("calibration", n_points=1, error=0.01234)
     assert said["alt"].startswith("1 point, on average 0.0123 away from")
-    assert wording.same_cluster(0.87, 0.851).endswith(
+    assert wording.sentence("same_cluster", nearest=0.87, posterior=0.851).endswith(
         "87% of cases (nearest center) or 85% (posterior)."
     )
 
@@ -445,16 +463,20 @@ def test_ratings():
     said = wording.ratings(2000, means, {0: "#0 A", 2: "#2 B"})
     assert said["caption"].endswith("n = 2,000 rated movies.")
     assert said["alt"].endswith("range from 5.50 (#2 B) to 6.10 (#0 A).")
-    assert wording.expected_rating("War", 6.213, 6.35) == (
+    means = {"through_clusters": 6.213, "direct": 6.35}
+    assert wording.sentence("expected_rating", genre="War", **means) == (
         "The expected rating for War is 6.21 through its clusters, and 6.35 directly."
     )
-    assert wording.no_expected_rating("War", 3) == "No movie of the genre War has a rating."
-    assert wording.no_expected_rating("War", 0) == "No movie has a rating."
+    assert wording.sentence("no_expected_rating", genre="War") == (
+        "No movie of the genre War has a rating."
+    )
 
 
 def test_mixed_up_and_explorer():
-    assert wording.mixed_up("Sci-Fi", 1.07016).endswith("add up to 1.0702, not 1.")
-    assert wording.explorer(1, 1, 2, 3000) == (
+    said = wording.sentence("mixed_up", genre="Sci-Fi", total=1.07016)
+    assert said.endswith("add up to 1.0702, not 1.")
+    size = {"movies": 1, "n_movies": 1, "actors": 2, "n_actors": 3000}
+    assert wording.sentence("explorer", **size) == (
         "1 of 1 movie and 2 of 3,000 actors can be looked up there."
     )
 
@@ -491,18 +513,22 @@ def test_settings():
     assert wording.settings(1, 1, [], 2000) == (
         "1 setting: 1 finished, 0 failed. 2,000 notebooks were executed."
     )
-    assert wording.failed_settings(1, 4).startswith("1 of 4 settings failed; ")
-    assert wording.in_sample_metric("genre_bits").startswith("The metric genre bits is measured in")
+    failed = wording.sentence("failed_settings", failed=1, n_settings=4)
+    assert failed.startswith("1 of 4 settings failed; ")
+    in_sample = wording.sentence("in_sample_metric", metric="genre bits")
+    assert in_sample.startswith("The metric genre bits is measured in")
 
 
 def test_axes():
-    assert wording.heat_map("held_out_bits", "k", "d") == "Held out bits by k and d"
+    named = {"metric": wording.metric_name("held_out_bits"), "rows": "k", "columns": "d"}
+    assert wording.caption("heat", **named) == "Mean held out bits by k and d"
     shares = pd.Series({"k": 0.9, "random_state": 0.031})
     assert wording.axis_importance(shares, "genre_bits", "random_state") == (
-        "k explains most of the variance of genre bits: 90%. The seed by itself explains 3%."
+        "k explains the largest share of the variance of genre bits: 90%. The seed by itself "
+        "explains 3%."
     )
     assert wording.axis_importance(shares[1:], "genre_bits", "random_state") == (
-        "random_state explains most of the variance of genre bits: 3%."
+        "random_state explains the largest share of the variance of genre bits: 3%."
     )
     assert wording.axis_importance(shares * math.nan, "genre_bits", "random_state") == (
         "All settings have the same genre bits."
@@ -528,7 +554,21 @@ def test_cost():
         "cheapest within 1% of it (number 5) takes 3 s."
     )
     assert wording.cost("genre_bits", {}) == "No setting finished, so the cost is unknown."
-    assert wording.cost_figure("genre_bits", 4, "C.") == {
-        "caption": "Genre bits of each setting by its run time; n = 4 settings.",
+    assert wording.figure("cost", metric="genre bits", n_settings=4, text="C.") == {
+        "caption": "Run time and genre bits of each setting; n = 4 settings.",
         "alt": "C.",
     }
+
+
+# why something was not evaluated
+
+
+def test_reasons():
+    counts = {"placed": 12, "actors": 2000, "n_clusters": 1, "n_components": 4}
+    assert wording.sentence("too_few_to_evaluate", **counts) == (
+        "too few movies (12 placed) or actors (2,000) to fit subsamples with 1 cluster and 4 "
+        "components"
+    )
+    assert wording.sentence("too_many_to_evaluate", n_movies=200_000).startswith(
+        "with 200,000 movies every fit takes long, "
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -17,8 +15,7 @@ from imdbclust.evaluation.intervals import (
 )
 from imdbclust.matrix import one_hot
 
-EXACT_BELOW = 100.0
-"""Counts with a variance below this are tested exactly, the rest by the normal distribution."""
+EXACT_BELOW = 100.0  # variance below which counts are tested exactly, not by the normal tail
 
 
 def association_table(
@@ -39,7 +36,7 @@ def association_table(
     The null hypothesis: among the movies of one stratum, genre and cluster are independent. The
     count of a genre in a cluster is then a sum of hypergeometric counts, one for each stratum.
     With decades as strata, a genre and a cluster that only share their era are not associated.
-    With one stratum for all movies, it is the usual null of independence. See Mantel and Haenszel
+    See Mantel and Haenszel
     (1959), "Statistical aspects of the analysis of data from retrospective studies of disease",
     Journal of the National Cancer Institute 22(4).
 
@@ -52,14 +49,10 @@ def association_table(
     ----------
     has_genre : sparse array of 0 and 1, shape (n_movies, n_genres)
         Which movie has which genre.
-    genres : Index
-        Names of the columns of `has_genre`.
-    group : ndarray of int, shape (n_movies,)
-        Position in `groups` of each movie's cluster.
-    groups : Index
-        Labels of the clusters; clusters may be empty.
-    strata : ndarray, shape (n_movies,)
-        Stratum of each movie, such as a code of its decade.
+    genres, groups : Index
+        Names of the columns of `has_genre`; labels of the clusters, some of which may be empty.
+    group, strata : ndarray, shape (n_movies,)
+        Position in `groups` of each movie's cluster; each movie's stratum, such as its decade.
     prior, level, n_draws, random_state
         As in :func:`imdbclust.evaluation.intervals.lift_intervals`.
     fdr : float
@@ -95,13 +88,12 @@ def association_table(
         raise ValueError(f"fdr must be between 0 and 1, not {fdr!r}")
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, not {n_draws!r}")
-    null = _count_strata(has_genre, genres, group, groups, strata)
-    with_genre, movies, expected = null.with_genre, null.of_group.sum(axis=0), null.expected()
-    z, p_value = _against_null(null)
+    with_genre, of_group, of_genre = _count_strata(has_genre, genres, group, groups, strata)
+    expected, z, p_value = _against_null(with_genre, of_group, of_genre)
+    movies, all_with_genre = of_group.sum(axis=0), of_genre.sum(axis=0)[:, None]
     options = {"prior": prior, "level": level}
     interval = share_intervals(with_genre, movies, **options)
     options |= {"n_draws": n_draws, "random_state": random_state}
-    all_with_genre = null.of_genre.sum(axis=0)[:, None]
     lift = lift_intervals(with_genre, movies, all_with_genre, movies.sum(), **options)
     q_value = _false_discovery(p_value)
     columns = {
@@ -125,32 +117,8 @@ def association_table(
     return pd.DataFrame(keys | {name: values.ravel() for name, values in columns.items()})
 
 
-@dataclass(frozen=True, eq=False)
-class _StrataCounts:
-    """Counts of movies (int64) on which the null depends.
-
-    `with_genre` is genres x groups, over all strata; `of_group` is strata x groups; `of_genre` is
-    strata x genres; `sizes` has the movies of each stratum, and no stratum is empty.
-    """
-
-    with_genre: np.ndarray
-    of_group: np.ndarray
-    of_genre: np.ndarray
-    sizes: np.ndarray
-
-    def expected(self) -> np.ndarray:
-        """Return the mean of `with_genre` under the null."""
-        return (self.of_genre / self.sizes[:, None]).T @ self.of_group
-
-    def variance(self) -> np.ndarray:
-        """Return the variance of `with_genre` under the null."""
-        sizes = self.sizes[:, None].astype(float)
-        scale = sizes**2 * np.maximum(sizes - 1, 1)
-        spread = self.of_genre * (sizes - self.of_genre) / scale
-        return spread.T @ (self.of_group * (sizes - self.of_group))
-
-
-def _count_strata(has_genre, genres, group, groups, strata) -> _StrataCounts:
+def _count_strata(has_genre, genres, group, groups, strata) -> list[np.ndarray]:
+    """Count movies (int64): genres x groups over all strata, strata x groups, strata x genres."""
     has_genre = sp.csr_array(has_genre)
     group, strata = np.asarray(group), np.asarray(strata)
     n_movies, n_genres = has_genre.shape
@@ -168,25 +136,26 @@ def _count_strata(has_genre, genres, group, groups, strata) -> _StrataCounts:
     in_group = one_hot(group.astype(np.intp), len(groups))
     in_stratum = one_hot(strata, len(known))
     counts = (has_genre.T @ in_group.T, in_stratum @ in_group.T, in_stratum @ has_genre)
-    return _StrataCounts(
-        *(count.toarray(order="C").astype(np.int64) for count in counts),
-        sizes=np.bincount(strata, minlength=len(known)),
-    )
+    return [count.toarray(order="C").astype(np.int64) for count in counts]
 
 
-def _against_null(null: _StrataCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Return z and the two-sided p-value of each count, genres x groups."""
+def _against_null(with_genre, of_group, of_genre) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the expected count, z and the two-sided p-value, each genres x groups."""
     from scipy.special import ndtr
 
-    variance = null.variance()
-    excess = null.with_genre - null.expected()
+    sizes = of_group.sum(axis=1)
+    size = sizes[:, None].astype(float)
+    expected = (of_genre / size).T @ of_group
+    spread = of_genre * (size - of_genre) / (size**2 * np.maximum(size - 1, 1))
+    variance = spread.T @ (of_group * (size - of_group))
+    excess = with_genre - expected
     corrected = np.sign(excess) * np.maximum(np.abs(excess) - 0.5, 0.0)
     z = np.divide(corrected, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 0)
     p_value = 2 * ndtr(-np.abs(z))
     for genre, group in np.argwhere((variance > 0) & (variance < EXACT_BELOW)):
-        count, drawn = null.with_genre[genre, group], null.of_group[:, group]
-        p_value[genre, group] = _exact_p_value(count, drawn, null.of_genre[:, genre], null.sizes)
-    return z, p_value
+        count, drawn, marked = with_genre[genre, group], of_group[:, group], of_genre[:, genre]
+        p_value[genre, group] = _exact_p_value(count, drawn, marked, sizes)
+    return expected, z, p_value
 
 
 def _exact_p_value(count: int, drawn: np.ndarray, marked: np.ndarray, sizes: np.ndarray) -> float:
@@ -203,8 +172,7 @@ def _exact_p_value(count: int, drawn: np.ndarray, marked: np.ndarray, sizes: np.
 def _hypergeometric(n: int, g: int, size: int) -> tuple[int, np.ndarray]:
     """Return the first likely count of marked movies among those drawn, and the pmf from it on.
 
-    Counts less likely than the mode by a factor of 1e-250 are left out, to save time; they do
-    not affect the result.
+    Counts less likely than the mode by a factor of 1e-250 are left out, to save time.
     """
     first, last = max(0, n + g - size), min(n, g)
     x = np.arange(first, last, dtype=float)

@@ -31,29 +31,21 @@ def curves(
     A subsample is reduced once, to the largest of `n_components`; smaller numbers use its first
     components. k-means has at most 5 starts here.
 
-    Parameters
-    ----------
-    recipe, corpus, incidence
-        The recipe, all movies and their matrix.
-    n_clusters, n_components : sequence of int
-        Numbers to try, one of the two at a time; the other is the recipe's. Numbers that are
-        impossible on a subsample are left out.
-    n_subsamples : int
-        Number of subsamples, drawn as in :func:`imdbclust.evaluation.stability.over_subsamples`.
+    One of the two numbers is varied at a time; the other is the recipe's. Numbers that are
+    impossible on a subsample are left out. The subsamples are those of
+    :func:`imdbclust.evaluation.stability.over_subsamples`.
 
-    Returns
-    -------
-    DataFrame
-        ``n_clusters``, ``n_components``, ``measure`` (``ari_subsamples``, ``held_out``,
-        ``silhouette``), ``value``: one row for each pair of subsamples or each subsample.
+    The columns are ``n_clusters``, ``n_components``, ``measure`` (``ari_subsamples``,
+    ``held_out``, ``silhouette``) and ``value``, with one row for each pair of subsamples or each
+    subsample.
     """
     n_movies, n_actors = incidence.shape
     most = min(round(TRAINED_SHARE * n_movies), n_actors)
     pairs = [(k, recipe.n_components) for k in n_clusters]
     pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
     pairs = [(k, d) for k, d in pairs if d <= most]
-    largest = max(d for _, d in pairs)
-    wide = recipe.with_(n_components=largest, n_init=min(recipe.model.n_init, 5))
+    n_init = min(recipe.model.n_init, 5)
+    wide = recipe.with_(n_components=max(d for _, d in pairs), n_init=n_init)
 
     def one(seed: int) -> dict[tuple[int, int], tuple[Subsample, float]]:
         trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
@@ -94,10 +86,8 @@ def supported_clusters(tried: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["measure", "n_clusters", "value", "at_chosen"])
 
 
-def silhouette(
-    embedding: Embedding, clustering: Clustering, *, random_state: int, n_movies: int = 2000
-) -> float:
-    """Return the mean silhouette of a sample of the placed movies; NaN where it is undefined.
+def silhouette(embedding: Embedding, clustering: Clustering, *, random_state: int) -> float:
+    """Return the mean silhouette of at most 2,000 placed movies; NaN where it is undefined.
 
     See Rousseeuw (1987), "Silhouettes", Journal of Computational and Applied Mathematics 20.
     """
@@ -105,7 +95,7 @@ def silhouette(
 
     placed = np.flatnonzero(clustering.placed)
     rng = np.random.default_rng(random_state)
-    some = rng.choice(placed, size=min(n_movies, len(placed)), replace=False)
+    some = rng.choice(placed, size=min(2000, len(placed)), replace=False)
     labels = clustering.labels[some]
     if not 2 <= len(np.unique(labels)) < len(labels):
         return np.nan

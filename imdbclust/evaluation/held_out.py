@@ -17,11 +17,7 @@ from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, one_hot
 from imdbclust.probabilities import CastModel, mutual_information
 
-ERA_WEIGHT = 16.0
-"""Pseudo-movies that smooth the genre shares of a cluster within a decade."""
-
-PREDICTORS = ("nearest", "posterior", "decade", "decade_and_nearest", "decade_and_posterior")
-"""Columns of :attr:`HeldOut.bits`."""
+ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +29,8 @@ class HeldOut:
     bits : DataFrame, genres x predictors
         Mean reduction of the log-loss (base 2) of "the movie has the genre", compared with
         Pr[genre], per held-out movie with a cast. The predictors: ``nearest`` (the cluster with
-        the nearest center), ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``, and
-        each of the first two together with the decade.
+        the nearest center), ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``,
+        ``decade_and_nearest`` and ``decade_and_posterior``.
     counts : DataFrame
         ``cluster``, ``genre``, ``trained``, ``trained_with``, ``new``, ``new_with``: movies of
         the cluster, and those with the genre, among the fitted and among the held-out movies.
@@ -61,27 +57,15 @@ def score_held_out(
     pseudo-movie with the overall shares; Pr[genre | decade] likewise. Pr[genre | cluster, decade]
     is smoothed by `ERA_WEIGHT` pseudo-movies with the shares of the decade; the fewer fitted
     movies a decade has, the more the shares of the cluster replace them. Movies without a cast are
-    left out. Movies that cannot be placed get the shares of the unplaced fitted movies.
-
-    Parameters
-    ----------
-    corpus, incidence
-        All movies and their matrix.
-    part : Subsample
-        A fit of some of the movies.
-    whole : Fitted, optional
-        A fit of all movies, to check whether a held-out movie gets the same cluster.
-
-    Raises
-    ------
-    NotEvaluated
-        No held-out movie has a cast.
+    left out. Movies that cannot be placed get the shares of the unplaced fitted movies. `whole`,
+    a fit of all movies, serves to check whether a held-out movie gets the same cluster. Raises
+    NotEvaluated if no held-out movie has a cast.
     """
     genres, names = corpus.genre_matrix()
     casts, decades = incidence.matrix, decade_codes(corpus)
     new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
     if not len(new):
-        raise NotEvaluated(wording.nothing_held_out(len(part.held_out)))
+        raise NotEvaluated(wording.sentence("nothing_held_out", n_movies=len(part.held_out)))
     has_genre, then, now = genres[part.trained], decades[part.trained], decades[new]
     n_clusters = part.fit.n_clusters
     groups = _group_codes(part.fit.labels, n_clusters)
@@ -117,10 +101,9 @@ def score_held_out(
 def split_in_time(
     fit: Fit, corpus: Corpus, incidence: Incidence, *, year: int, random_state: int
 ) -> Subsample | None:
-    """Fit the movies before a year and hold out those from that year on.
+    """Fit the movies before a year and hold out those from that year on; skip undated movies.
 
-    Movies without a year are left out. The result is None if no later movie has a cast, or if the
-    earlier movies are too few for the recipe.
+    The result is None if no later movie has a cast, or the earlier ones are too few for the recipe.
     """
     years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
     before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)
@@ -151,10 +134,9 @@ def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
 
 
 def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """Return the mean reduction of the log-loss (base 2) for each genre, compared with Pr[genre].
+    """Return the mean reduction of the log-loss (base 2) for each genre, compared with `base`.
 
-    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres; `base` is
-    Pr[genre].
+    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres.
     """
     won = happened * np.log2(predicted / base)
     lost = (1 - happened) * np.log2((1 - predicted) / (1 - base))

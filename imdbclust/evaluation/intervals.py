@@ -28,15 +28,9 @@ EXPECTED_BINS = {
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """Estimates with credible intervals: arrays of one shape.
+    """Posterior means of shares, or raw lifts, with equal-tailed credible intervals, of one shape.
 
-    Attributes
-    ----------
-    estimate : ndarray of float
-        Posterior means of shares; raw lifts.
-    low, high : ndarray of float
-        Ends of the equal-tailed credible intervals. If the posterior is very skewed, as for a
-        prior far below 0.5, the estimate may lie outside.
+    If the posterior is very skewed, as for a prior far below 0.5, the estimate may be outside.
     """
 
     estimate: np.ndarray
@@ -52,25 +46,9 @@ def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.9
     of the prior. See Brown, Cai and DasGupta (2001), "Interval estimation for a binomial
     proportion", Statistical Science 16(2).
 
-    Parameters
-    ----------
-    successes, trials : array_like of int
-        Counts of shapes that broadcast.
-    prior : float
-        0.5 is Jeffreys' prior, 1 the uniform prior.
-    level : float
-        Posterior probability of the interval.
-
-    Returns
-    -------
-    Interval
-        Arrays of the shape that the counts broadcast to.
-
-    Raises
-    ------
-    ValueError
-        A count is negative or not an integer, there are more successes than trials, `prior` is
-        not positive, or `level` is not between 0 and 1.
+    The counts broadcast. A `prior` of 0.5 is Jeffreys' prior, 1 the uniform prior; `level` is the
+    posterior probability of the interval. Raises ValueError if a count is negative or not an
+    integer, there are more successes than trials, or `prior` or `level` is out of range.
     """
     successes, trials = _check_counts(successes, trials)
     check_settings(prior, level)
@@ -84,9 +62,8 @@ def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> I
     :func:`share_intervals`. A single share is exactly 1. See Gelman and others (2013), "Bayesian
     Data Analysis", 3rd edition, section 3.4.
 
-    `counts`, shape (..., n_shares), are the movies of each kind; every movie is of one kind. The
-    arrays of the result have that shape, and the estimates sum to 1. Errors are those of
-    :func:`share_intervals`, and a ValueError if `counts` has no axis or no share.
+    `counts`, shape (..., n_shares), are the movies of each kind; every movie is of one kind.
+    Errors are those of :func:`share_intervals`, and a ValueError if `counts` has no share.
     """
     counts = _check_integers(counts, "counts")
     check_settings(prior, level)
@@ -117,22 +94,12 @@ def predictive_coverage(
     model is right. See Czado, Gneiting and Held (2009), "Predictive model assessment for count
     data", Biometrics 65(4).
 
-    Parameters
-    ----------
-    successes, trials : array_like of int
-        The counts that the intervals are derived from.
-    new_successes, new_trials : array_like of int
-        The counts to compare with the intervals. The shapes of all four broadcast.
-    prior, level : float
-        As in :func:`share_intervals`, which also describes the errors; `level` is the minimum
-        predictive probability of an interval, ends included.
+    The four counts broadcast; errors are those of :func:`share_intervals`. `level` is the minimum
+    predictive probability of an interval, ends included.
 
-    Returns
-    -------
-    DataFrame
-        ``bin``, ``cells``, ``covered``, ``covered_randomised``: one row for each bin of
-        `EXPECTED_BINS` that has cells, by the expected new count, and a last row ``all``. Cells
-        without new movies are left out. The last row has NaN if no cell remains.
+    The columns are ``bin``, ``cells``, ``covered`` and ``covered_randomised``, with one row for
+    each bin of `EXPECTED_BINS` that has cells, by the expected new count, and a last row ``all``.
+    Cells without new movies are left out. The last row has NaN if no cell remains.
     """
     old = _check_counts(successes, trials)
     new = _check_counts(new_successes, new_trials)
@@ -148,12 +115,10 @@ def predictive_coverage(
     expected = new_trials * (successes + prior) / (trials + 2 * prior)
     bins = np.searchsorted(list(EXPECTED_BINS), expected, side="right") - 1
     table = pd.DataFrame({"bin": bins, "covered": covered, "covered_randomised": randomised})
-    everything = len(EXPECTED_BINS)
-    by_bin = pd.concat([table, table.assign(bin=everything)]).groupby("bin")
-    rows = [*np.unique(bins), everything]
-    means = by_bin.mean().reindex(rows)
-    means.insert(0, "cells", by_bin.size().reindex(rows, fill_value=0).astype(int))
     names = [*EXPECTED_BINS.values(), "all"]
+    by_bin = pd.concat([table, table.assign(bin=len(EXPECTED_BINS))]).groupby("bin")
+    means = by_bin.mean().reindex([*np.unique(bins), len(EXPECTED_BINS)])
+    means.insert(0, "cells", by_bin.size().reindex(means.index, fill_value=0).astype(int))
     return means.rename(index=dict(enumerate(names))).rename_axis("bin").reset_index()
 
 
@@ -173,25 +138,20 @@ def lift_intervals(
     A lift is the share in the cluster divided by the share in all movies. The shares inside and
     outside the cluster have independent Beta posteriors; the cluster's share of the movies is
     taken as known. The quantiles are those of random draws. If all movies with the trait are in
-    the cluster, `high` is the raw lift; if none are, `low` is.
+    the cluster, `high` is the raw lift; if none are, `low` is. All three are NaN for an empty
+    cluster, or a trait of no movie.
 
     Parameters
     ----------
-    inside : array_like of int
-        Movies of the cluster that have the trait.
-    cluster_movies, trait_movies : array_like of int
-        Movies of the cluster; movies that have the trait. The shapes of all three broadcast.
+    inside, cluster_movies, trait_movies : array_like of int
+        Movies of the cluster that have the trait; movies of the cluster; movies that have the
+        trait. The shapes broadcast.
     n_movies : int
         All movies.
     prior, level : float
         As in :func:`share_intervals`.
     n_draws, random_state : int
         Number of posterior draws of each lift, and their seed.
-
-    Returns
-    -------
-    Interval
-        NaN for an empty cluster, or a trait of no movie.
     """
     counts = (np.asarray(some) for some in (inside, cluster_movies, trait_movies))
     inside, cluster_movies, trait_movies = np.broadcast_arrays(*counts)
@@ -207,9 +167,7 @@ def lift_intervals(
         draws = np.divide(share_in, share, out=np.ones_like(share), where=share > 0)
         ends[:, cell] = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     low = np.where(inside.ravel() == 0, raw, ends[0])
-    high = np.where(inside.ravel() == trait_movies.ravel(), raw, ends[1])
-    unknown = np.isnan(raw)
-    low[unknown] = high[unknown] = np.nan
+    high = np.where(np.isnan(raw) | (inside.ravel() == trait_movies.ravel()), raw, ends[1])
     return Interval(*(values.reshape(inside.shape) for values in (raw, low, high)))
 
 
@@ -220,22 +178,9 @@ def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
     O'Connor (2015), "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP.
 
-    Parameters
-    ----------
-    predicted, happened : array_like of one shape
-        Probabilities, and outcomes that are 0 or 1 (or bool).
-
-    Returns
-    -------
-    DataFrame
-        ``predicted`` (mean), ``observed`` (share of outcomes that are 1), ``n``; one row for each
-        bin, in ascending order of the predictions.
-
-    Raises
-    ------
-    ValueError
-        There are no predictions, the shapes differ, a prediction is not a probability, an outcome
-        is neither 0 nor 1, or `n_bins` is not positive.
+    `predicted` are probabilities, `happened` outcomes of 0 or 1, of one shape; otherwise, and
+    without predictions, a ValueError is raised. The columns are ``predicted`` (mean), ``observed``
+    (share of outcomes that are 1) and ``n``, with the bins in ascending order.
     """
     predicted, happened = np.asarray(predicted, dtype=float), np.asarray(happened, dtype=float)
     if predicted.shape != happened.shape:
@@ -306,7 +251,6 @@ def divide(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _check_integers(counts, name: str) -> np.ndarray:
-    """Return counts as int64; raise unless they are integers from 0 on."""
     counts = np.asarray(counts)
     as_float = counts.astype(float)
     if not (np.isfinite(as_float) & (as_float >= 0) & (as_float == np.rint(as_float))).all():
@@ -316,9 +260,8 @@ def _check_integers(counts, name: str) -> np.ndarray:
 
 def _check_counts(successes, trials) -> list[np.ndarray]:
     """Return both counts as int64, of one shape; raise unless they are valid."""
-    successes, trials = np.broadcast_arrays(
-        _check_integers(successes, "successes"), _check_integers(trials, "trials")
-    )
+    checked = _check_integers(successes, "successes"), _check_integers(trials, "trials")
+    successes, trials = np.broadcast_arrays(*checked)
     if (successes > trials).any():
         raise ValueError("there are more successes than trials")
     return [successes, trials]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from imdbclust.evaluation.held_out import genre_bits, score_held_out
 from imdbclust.evaluation.recipe import Effort, Fit, in_threads
@@ -14,8 +13,7 @@ from imdbclust.evaluation.stability import over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, shuffle_casts
 
-MIN_STRATUM = 20
-"""Minimum number of movies of a year to shuffle within it; sparser years use their decade."""
+MIN_STRATUM = 20  # movies of a year to shuffle within it; sparser years use their decade
 
 WITHIN_YEAR = "labels permuted within years"
 WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
@@ -35,9 +33,9 @@ def compare_with_nulls(
 ) -> pd.DataFrame:
     """Compare the results of a recipe with permuted labels and with shuffled casts.
 
-    `labels` are the clusters of all movies, `observed` the measures of :func:`under_shuffles`
-    without a shuffle. The columns are ``null``, ``measure``, ``n`` (shuffles), then the values of
-    :func:`compare_with_null`.
+    `labels` are the clusters of all movies, `observed` the measures without a shuffle: ``bits``
+    (in-sample), ``held_out``, ``held_out_posterior`` and ``ari_subsamples``. The columns are
+    ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`.
     """
     genres, _ = corpus.genre_matrix()
     era = era_codes(corpus)
@@ -46,9 +44,9 @@ def compare_with_nulls(
     for null, strata in ((WITHIN_YEAR, era), (WITHIN_YEAR_AND_CAST, era_and_cast)):
         usual = {"n_permutations": effort.n_permutations, "random_state": random_state}
         found.append((null, "bits", permuted_bits(labels, genres, strata, **usual)))
-    usual = {"n_shuffles": effort.n_shuffles, "random_state": random_state}
     kinds = {SHUFFLED_WITHIN_YEAR: era, SHUFFLED: None}
-    shuffles = under_shuffles(fit, corpus, incidence, strata=kinds, **usual)
+    seeds = [random_state + 1000 * (number + 1) for number in range(effort.n_shuffles)]
+    shuffles = _under_shuffles(fit, corpus, incidence, kinds, seeds)
     for null, table in shuffles.groupby("null", sort=False):
         found += [(null, *column) for column in table.drop(columns="null").items()]
     rows = [
@@ -59,22 +57,11 @@ def compare_with_nulls(
     return pd.DataFrame(rows)
 
 
-def under_shuffles(
-    fit: Fit,
-    corpus: Corpus,
-    incidence: Incidence,
-    *,
-    strata: Mapping[str, np.ndarray | None],
-    n_shuffles: int,
-    random_state: int,
-) -> pd.DataFrame:
-    """Evaluate a recipe on shuffled casts, where any structure is due to chance.
+def _under_shuffles(fit, corpus, incidence, strata, seeds) -> pd.DataFrame:
+    """Measure a recipe on shuffled casts, where any structure is due to chance.
 
-    `strata` has the kinds of shuffles: a name, and the groups of movies within which actors are
-    exchanged, as in :func:`imdbclust.matrix.shuffle_casts`. Shuffles within years keep the era.
-    There are `n_shuffles` matrices of each kind, and each is fitted on two subsamples. The result
-    has one row for each shuffle: ``null``, ``bits`` (in-sample), ``held_out``,
-    ``held_out_posterior``, ``ari_subsamples``.
+    `strata` has the groups of movies within which actors are exchanged, by the name of the null.
+    There is a row for each null and seed; each matrix is fitted on two subsamples.
     """
     genres, _ = corpus.genre_matrix()
 
@@ -87,23 +74,15 @@ def under_shuffles(
         held_out = (np.mean([some[name] for some in scores]) for name in ("nearest", "posterior"))
         return null, np.mean(bits), *held_out, pairs["ari"].mean()
 
-    seeds = [random_state + 1000 * (number + 1) for number in range(n_shuffles)]
     columns = ["null", "bits", "held_out", "held_out_posterior", "ari_subsamples"]
     jobs = [(null, seed) for seed in seeds for null in strata]
     return pd.DataFrame(in_threads(one, jobs), columns=columns)
 
 
-def permuted_bits(
-    labels: np.ndarray,
-    genres: sp.csr_array,
-    strata: np.ndarray,
-    *,
-    n_permutations: int,
-    random_state: int,
-) -> np.ndarray:
+def permuted_bits(labels, genres, strata, *, n_permutations: int, random_state: int) -> np.ndarray:
     """Return the in-sample bits of labels permuted within strata, summed over genres.
 
-    Such labels depend on the strata alone. The result has one value for each permutation.
+    The result has one value for each permutation.
     """
 
     def one(seed: int) -> float:

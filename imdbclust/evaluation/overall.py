@@ -30,8 +30,8 @@ class Evaluation:
     pairs : DataFrame
         ``over`` (``seeds`` or ``subsamples``), ``one``, ``other``, ``ari``.
     information : DataFrame
-        ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, each of
-        `PREDICTORS`, ``beyond_decade`` (decade and nearest, minus decade) and
+        ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, the columns of
+        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade) and
         ``beyond_decade_posterior``.
     by_genre : DataFrame
         The same for each genre, with its ``movies``.
@@ -95,8 +95,6 @@ def evaluate(
 
     Parameters
     ----------
-    fit, corpus, incidence
-        The recipe, all movies and their matrix.
     effort : Effort
         The number of fits; at least one seed and two subsamples.
     whole : Fitted, optional

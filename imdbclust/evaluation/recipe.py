@@ -9,27 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from imdbclust import wording
 from imdbclust.base.errors import UserError
-from imdbclust.clustering import (
-    EMPTY_CLUSTERS_ARE_FINE,
-    Clustering,
-    cluster_movies,
-    make_model,
-)
+from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, Clustering, cluster_movies, make_model
 from imdbclust.matrix import Incidence
 from imdbclust.reduction import Embedding, make_svd, reduce_movies
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-TRAINED_SHARE = 0.8
-"""Share of the movies in a subsample; the rest is held out."""
+TRAINED_SHARE = 0.8  # share of the movies in a subsample; the rest is held out
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +52,8 @@ Fit = Callable[[Incidence, int], Fitted]
 class Recipe:
     """The way from an incidence matrix to clusters: unfitted estimators, cloned for every fit.
 
-    Attributes
-    ----------
-    svd, model : estimator
-        As for :func:`~imdbclust.reduction.reduce_movies` and
-        :func:`~imdbclust.clustering.cluster_movies`.
-    weighting, regularization
-        As for :func:`~imdbclust.reduction.reduce_movies`.
+    The attributes are those of :func:`~imdbclust.reduction.reduce_movies` and
+    :func:`~imdbclust.clustering.cluster_movies`.
     """
 
     svd: BaseEstimator
@@ -166,15 +155,15 @@ class Effort:
         """Return the reason why the recipe is not evaluated; empty if it can be."""
         n_movies, n_actors = incidence.shape
         if not self.n_seeds:
-            return wording.evaluation_off()
+            return wording.sentence("evaluation_off")
         if self.max_movies and n_movies > self.max_movies:
-            return wording.too_many_to_evaluate(n_movies)
+            return wording.sentence("too_many_to_evaluate", n_movies=n_movies)
         n_placed = int(clustering.placed.sum())
         n_trained = int(TRAINED_SHARE * min(n_placed, n_movies, n_actors))
         if n_trained <= recipe.n_components or n_placed < 5 * recipe.n_clusters:
-            return wording.too_few_to_evaluate(
-                n_placed, n_actors, n_clusters=recipe.n_clusters, n_components=recipe.n_components
-            )
+            wanted = {"n_clusters": recipe.n_clusters, "n_components": recipe.n_components}
+            wanted |= {"placed": n_placed, "actors": n_actors}
+            return wording.sentence("too_few_to_evaluate", **wanted)
         return ""
 
 
@@ -192,14 +181,10 @@ class NotEvaluated(UserError):
     """The recipe cannot be fitted to a subsample, or no held-out movie has a cast."""
 
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
-
-
-def in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+def in_threads(function: Callable, items: Iterable) -> list:
     """Return the results of a function for all items, in their order, computed on all cores.
 
-    The libraries release Python's global interpreter lock. Every item has its own seed, so the
-    results do not depend on the number of cores.
+    Every item has its own seed, so the results do not depend on the number of cores.
     """
     from joblib import Parallel, delayed
 

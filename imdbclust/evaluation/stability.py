@@ -17,15 +17,7 @@ from imdbclust.matrix import Incidence
 
 @dataclass(frozen=True, eq=False)
 class Subsample:
-    """A fit of some of the movies.
-
-    Attributes
-    ----------
-    trained, held_out : ndarray of int
-        Positions of the fitted movies and of the held-out movies.
-    fit : Fitted
-        The clustering, with labels in the order of `trained`.
-    """
+    """Positions of fitted and of held-out movies, and the fit, with labels as in `trained`."""
 
     trained: np.ndarray
     held_out: np.ndarray
@@ -47,42 +39,21 @@ def over_seeds(
 
 
 def over_subsamples(
-    fit: Fit,
-    incidence: Incidence,
-    *,
-    n_subsamples: int,
-    random_state: int,
-    share: float = TRAINED_SHARE,
+    fit: Fit, incidence: Incidence, *, n_subsamples: int, random_state: int
 ) -> tuple[list[Subsample], pd.DataFrame]:
     """Fit random subsamples and compare all pairs of fits on the movies that they share.
 
     See Ben-Hur, Elisseeff and Guyon (2002), "A stability based method for discovering structure
     in clustered data", Pacific Symposium on Biocomputing.
 
-    Parameters
-    ----------
-    fit, incidence
-        The recipe and all movies.
-    n_subsamples : int
-        Number of subsamples; there are n (n - 1) / 2 pairs.
-    random_state : int
-        The first of consecutive seeds; each is for the draw and the fit of one subsample.
-    share : float between 0 and 1
-        Share of the movies in each subsample.
-
-    Returns
-    -------
-    list of Subsample, DataFrame
-        The fits, and their agreement as of :func:`compare_fits`.
-
-    Raises
-    ------
-    NotEvaluated
-        A subsample cannot be fitted.
+    The result is the fits and that of :func:`compare_fits`. `random_state` is the first of
+    consecutive seeds; each is for the draw and the fit of one subsample. Raises NotEvaluated if a
+    subsample cannot be fitted.
     """
 
     def one(seed: int) -> Subsample:
-        return fit_subsample(fit, incidence, *split_movies(incidence.shape[0], share, seed), seed)
+        movies = split_movies(incidence.shape[0], TRAINED_SHARE, seed)
+        return fit_subsample(fit, incidence, *movies, seed)
 
     subsamples = in_threads(one, [random_state + number for number in range(n_subsamples)])
     return subsamples, compare_fits([(part.trained, part.fit) for part in subsamples])
@@ -102,7 +73,8 @@ def fit_subsample(
     try:
         return Subsample(trained, held_out, fit(incidence.select(trained), random_state))
     except ValueError as error:
-        raise NotEvaluated(wording.subsample_not_fitted(len(trained), error)) from error
+        reason = wording.sentence("subsample_not_fitted", n_movies=len(trained), error=error)
+        raise NotEvaluated(reason) from error
 
 
 def compare_fits(fits: Sequence[tuple[np.ndarray, Fitted]]) -> pd.DataFrame:

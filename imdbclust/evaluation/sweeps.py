@@ -10,23 +10,18 @@ import pandas as pd
 
 from imdbclust.base.errors import UserError
 
-SEED = "random_state"
-"""The axis whose values are repeats of a setting."""
-
+SEED = "random_state"  # the axis whose values are repeats of a setting
 PREFERRED = ("held_out_bits", "genre_bits", "ari_subsamples", "share_of_variance")
 """Metrics to rank settings by, in order of preference."""
 
-ALWAYS = "genre_bits"
-"""The metric of `PREFERRED` that every finished setting has."""
-
+ALWAYS = "genre_bits"  # the metric of `PREFERRED` that every finished setting has
 IN_SAMPLE = ("genre_bits", "share_of_variance")
 """Metrics that always grow with the number of clusters or components."""
 
 SHOWN = (*PREFERRED, "ari_seeds", "silhouette", "largest_share")
 """Metrics shown next to the one that ranks, if the sweep has them."""
 
-MAX_LEVELS = 12
-"""Maximum number of values of an axis of a heat map."""
+MAX_LEVELS = 12  # maximum number of values of an axis of a heat map
 
 
 def choose_metric(results: pd.DataFrame, wanted: str = "") -> str:
@@ -42,11 +37,11 @@ def choose_metric(results: pd.DataFrame, wanted: str = "") -> str:
     return wanted or next(valued, ALWAYS)
 
 
-def shown_metrics(results: pd.DataFrame, chosen: str, most: int = 4) -> list[str]:
-    """Return the metrics to show: the chosen one, then those of `SHOWN` that vary."""
+def shown_metrics(results: pd.DataFrame, chosen: str) -> list[str]:
+    """Return up to four metrics to show: the chosen one, then those of `SHOWN` that vary."""
     numbers = results.select_dtypes("number")
     varying = [name for name in SHOWN if name in numbers and len(numbers[name].unique()) > 1]
-    return list(dict.fromkeys([chosen, *varying]))[:most]
+    return list(dict.fromkeys([chosen, *varying]))[:4]
 
 
 def varied(axes: Sequence[str]) -> list[str]:
@@ -106,7 +101,7 @@ def grid(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> 
                 first=("setting", "min"),
             )
             cells["spread"] = _without_noise(cells["spread"])
-            cells = cells.reset_index().rename(columns={row: "row", column: "column"})
+            cells = cells.rename_axis(["row", "column"]).reset_index()
             cells.insert(0, "row_axis", row)
             cells.insert(2, "column_axis", column)
             cells.insert(4, "metric", metric)
@@ -132,22 +127,16 @@ def bands(
     return grouped.agg(mean="mean", least="min", most="max").reset_index()
 
 
-def is_tie(best: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Return whether the means of two settings differ by less than noise.
-
-    Noise is two standard errors of the difference of the means, by Welch. It is unknown for
-    settings with one repeat each; then only equal means are a tie.
-    """
-    errors = [one["spread"] ** 2 / one["repeats"] for one in (best, other)]
-    noise = 2 * np.sqrt(np.nansum(errors))
-    return bool(abs(best["mean"] - other["mean"]) <= noise)
-
-
 def tied_with_best(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Return the settings that tie with the best, which is the first of `ranked`."""
-    rows = ranked.to_dict("records")
-    tied = [place > 0 and is_tie(rows[0], row) for place, row in enumerate(rows)]
-    return ranked[np.array(tied, dtype=bool)]
+    """Return the settings that tie with the best, which is the first of `ranked`.
+
+    Their means differ by at most two standard errors of the difference, by Welch. The errors are
+    unknown for settings with one repeat each; then only equal means are a tie.
+    """
+    errors = (ranked["spread"] ** 2 / ranked["repeats"]).fillna(0)
+    noise = 2 * np.sqrt(errors.head(1).sum() + errors)
+    gap = ranked["mean"].max() - ranked["mean"]
+    return ranked[gap <= noise].iloc[1:]
 
 
 def agreement_of_settings(
@@ -204,11 +193,8 @@ def total_seconds(results: pd.DataFrame) -> pd.Series:
 def costs(results: pd.DataFrame, metric: str) -> dict[str, float]:
     """Return what the best setting costs, and the cheapest within one per cent of it.
 
-    Returns
-    -------
-    dict of float
-        ``best`` and ``cheapest`` (numbers of settings), ``best_seconds`` and
-        ``cheapest_seconds``; empty if no setting finished.
+    The keys are ``best`` and ``cheapest`` (numbers of settings), ``best_seconds`` and
+    ``cheapest_seconds``; the dict is empty if no setting finished.
     """
     done = results[results["status"] == "done"].assign(seconds=total_seconds).dropna(subset=metric)
     if done.empty:
