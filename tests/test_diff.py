@@ -84,6 +84,9 @@ def test_tables_are_compared_by_columns_rows_and_numbers(finished_run, copy):
 def test_what_is_no_run_is_refused(finished_run, tmp_path, broken, capsys):
     assert cli.main(["diff", str(finished_run), "nowhere"]) == cli.WRONG
     assert "no run called 'nowhere' in" in capsys.readouterr().err
+    misspelt = ["diff", str(finished_run), "smal", "--out", str(finished_run.parent)]
+    assert cli.main(misspelt) == cli.WRONG
+    assert "did you mean small?" in capsys.readouterr().err
     (tmp_path / "manifest.json").write_text(broken)
     assert cli.main(["diff", str(finished_run), str(tmp_path)]) == cli.WRONG
     assert "is not a valid manifest of a run" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from imdbclust.datasets.credits import TableOptions
     from imdbclust.running.execute import ExecutionOptions
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes."""
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
+MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
 
-MIN_MEMORY = 500 * 10**6
-"""Bytes that a kernel needs to import its libraries."""
+LIMIT = "IMDBCLUST_STAGES_LIMIT"
+"""Environment variable with the size of the stages above which a run recommends cleaning."""
 
-Call = argparse.Namespace
-"""A parsed call."""
+Call = argparse.Namespace  # a parsed call
 
 
 class Parser(argparse.ArgumentParser):
@@ -202,10 +202,11 @@ def writing(file: Path) -> Iterator[None]:
 def recommending_clean(out: Path | None) -> Iterator[None]:
     """Recommend `imdbclust clean` afterwards if the finished stages exceed the limit."""
     from imdbclust.base.paths import reports
-    from imdbclust.running.clean import folder_size, stages_limit
+    from imdbclust.running.clean import folder_size
     from imdbclust.running.store import Store
 
-    limit = stages_limit()
+    with user_values():
+        limit = parse_memory(os.environ.get(LIMIT) or "5GB", least=0, what=LIMIT)
     yield
     folder = Store(out or reports()).folder
     if (size := folder_size(folder)) > limit:
