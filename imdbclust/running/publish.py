@@ -13,7 +13,7 @@ from imdbclust import __version__
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
-from imdbclust.running.parameters import Value, declared, settings
+from imdbclust.running.parameters import DATASET, FROM_RUN, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
 from imdbclust.running.store import (
@@ -30,40 +30,39 @@ from imdbclust.running.store import (
 )
 
 
-def new_manifest(
-    name: str,
-    preset: str,
-    values: dict[str, Value],
-    dataset: Dataset,
-    planned: list[PlannedStage],
-    command: str,
-) -> dict:
-    """Return the manifest of a run before any of its stages has been executed."""
-    usual = settings(preset, {})
+def new_manifest(name: str, dataset: Dataset, command: str) -> dict:
+    """Return what the manifests of runs and of sweeps have in common."""
     return {
         "format": 1,
         "name": name,
         "status": "done",
         "error": None,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "command": command,
-        "preset": preset,
-        "given": {name: value for name, value in values.items() if value != usual[name]},
         "dataset": dataset.describe(),
-        "parameters": {
-            name: {
-                "value": values[name],
-                "default": parameter.default,
-                "help": parameter.help,
-                "stages": list(parameter.stages),
-            }
-            for name, parameter in declared().items()
-            if name not in ("dataset", "from_run")
-        },
-        "stages": [stage_entry(stage) for stage in planned],
         "versions": {"imdbclust": __version__, **versions()},
         **commit(),
+    }
+
+
+def describe_settings(preset: str, values: dict[str, Value]) -> dict:
+    """Return the part of the manifest of a run that gives its start and its parameters."""
+    usual = settings(preset, {})
+    parameters = {
+        name: {
+            "value": values[name],
+            "default": parameter.default,
+            "help": parameter.help,
+            "stages": list(parameter.stages),
+        }
+        for name, parameter in declared().items()
+        if name not in (DATASET, FROM_RUN)
+    }
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "preset": preset,
+        "given": {name: value for name, value in values.items() if value != usual[name]},
+        "parameters": parameters,
     }
 
 
