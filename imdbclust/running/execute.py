@@ -131,21 +131,24 @@ def execute_stage(
     """
     options = (options or ExecutionOptions()).resolved()
     inputs = store.inputs(planned) if inputs is None else inputs
-    steps = (planned, store, inputs, films)
+    context = {
+        "inputs": {stage: str(folder) for stage, folder in inputs.items()},
+        "films": asdict(films) if films else None,
+        "parameters": list(declared_in(notebook_of(planned.stage))),
+    }
     try:
-        return _attempt(*steps, options, **callbacks)
+        return _attempt(planned, store, context, options, **callbacks)
     except StageFailed as failure:
         if not failure.server_lost or options.engine != "auto":
             raise
     note = "the process that kernels are forked from was killed"
-    return _attempt(*steps, replace(options, engine="plain"), note, **callbacks)
+    return _attempt(planned, store, context, replace(options, engine="plain"), note, **callbacks)
 
 
 def _attempt(
     planned: PlannedStage,
     store: Store,
-    inputs: dict[str, Path],
-    films: DatasetRef | None,
+    context: dict,
     options: ExecutionOptions,
     note: str = "",
     **callbacks: Callable | None,
@@ -154,23 +157,20 @@ def _attempt(
     started = time.monotonic()
     kernel: dict = {}
     with store.attempt(planned) as attempt:
-        context = {
-            "token": uuid.uuid4().hex,
-            "folder": str(attempt),
-            "inputs": {stage: str(folder) for stage, folder in inputs.items()},
-            "films": asdict(films) if films else None,
-            "parameters": list(declared_in(notebook_of(planned.stage))),
-        }
-        scratch = attempt / "scratch"
+        scratch, token = attempt / "scratch", uuid.uuid4().hex
         scratch.mkdir()
-        write_json(scratch / "context.json", context)
+        write_json(scratch / "context.json", context | {"token": token, "folder": str(attempt)})
         try:
             _run_papermill(planned, attempt, scratch, options, on_end=kernel.update, **callbacks)
-            done = _done(attempt, planned, context["token"])
+            done = _done(attempt, planned, token)
         except Exception as error:
-            seconds = time.monotonic() - started
-            raise _failure(error, planned, attempt, options, kernel, seconds) from error
-        _remove(scratch)
+            about, text = _describe_failure(error, planned, attempt, options, kernel)
+            seconds, lost = time.monotonic() - started, kernel.get("lost", False)
+            raise StageFailed(about, text, seconds, server_lost=lost) from error
+        try:
+            shutil.rmtree(scratch)
+        except OSError as error:  # with the path of the folder, not only that of an entry
+            raise OSError(error.errno, error.strerror, str(scratch)) from error
         (attempt / DONE).unlink()
         text = _as_published(attempt / NOTEBOOK, planned, times=False)
         (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
@@ -186,14 +186,6 @@ def _attempt(
         return store.publish(attempt, planned, record)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; an error gives the path of the folder, not only that of an entry."""
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How an execution ended."""
@@ -206,12 +198,6 @@ class Outcome:
     notebook: str = ""  # its annotated notebook
     seconds: float = 0.0  # its duration
 
-    @classmethod
-    def of(cls, failure: StageFailed) -> Outcome:
-        """Return the outcome of an execution that failed."""
-        about = {"error": failure.error, "notebook": failure.notebook, "seconds": failure.seconds}
-        return cls("failed", **about)
-
 
 def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
     """Execute a stage unless it is finished; a failure is an outcome, not an exception.
@@ -223,8 +209,8 @@ def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
         return Outcome("done", record, reused=True)
     try:
         record = execute_stage(planned, store=store, **options)
-    except StageFailed as failure:
-        return Outcome.of(failure)
+    except StageFailed as one:
+        return Outcome("failed", error=one.error, notebook=one.notebook, seconds=one.seconds)
     return Outcome("done", record, replaced=wrong)
 
 
@@ -266,13 +252,7 @@ def _no_template(path: Path) -> str:
 
 
 def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
-    """Return what the notebook wrote when it finished.
-
-    Raises
-    ------
-    RuntimeError
-        It did not finish, did not execute all cells, or ran with other parameters.
-    """
+    """Return what the notebook wrote when it finished; RuntimeError if it did not run as asked."""
     try:
         done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -288,15 +268,10 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
     return done
 
 
-def _failure(
-    error: Exception,
-    planned: PlannedStage,
-    attempt: Path,
-    options: ExecutionOptions,
-    kernel: dict,
-    seconds: float,
-) -> StageFailed:
-    """Return the failure of a stage, with the notebook as far as it was executed."""
+def _describe_failure(
+    error: Exception, planned: PlannedStage, attempt: Path, options: ExecutionOptions, kernel: dict
+) -> tuple[dict, str]:
+    """Return the error of a stage, and the notebook as far as it was executed."""
     text = ""
     with suppress(OSError, ValueError):  # not written yet, or cut off by a full disk
         text = _as_published(attempt / NOTEBOOK, planned, times=True)
@@ -312,8 +287,7 @@ def _failure(
     cells = json.loads(text)["cells"] if text else []
     states = {cell.get("id"): cell["metadata"].get("papermill", {}).get("status") for cell in cells}
     cell = next((name for name, state in states.items() if state == "failed"), None)
-    about = {"stage": planned.name, "type": kind, "message": message, "cell": cell}
-    return StageFailed(about, text, seconds, server_lost=kernel.get("lost", False))
+    return {"stage": planned.name, "type": kind, "message": message, "cell": cell}, text
 
 
 def _describe_death(kernel: dict, log: Path) -> str:
@@ -345,7 +319,7 @@ def _as_published(notebook: Path, planned: PlannedStage, *, times: bool) -> str:
     """Return an executed notebook without the paths of this machine, which papermill records.
 
     Without `times`, the times of cells and the random id of the injected cell are dropped too, so
-    that repeating an execution gives the same bytes. The record has the total time.
+    that repeating an execution gives the same bytes.
     """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"

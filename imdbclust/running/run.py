@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PRESET = "seed"
 
-NOT_NAMES = ("stages", "interactive", "bench")
-"""Folders in ``reports/`` that are not runs."""
+NOT_NAMES = ("stages", "interactive", "bench")  # folders in reports/ that are not runs
 
 
 class RunFailed(Failure):
@@ -137,7 +136,7 @@ def clear(store: Store, unwanted: Iterable[PlannedStage]) -> None:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a run; ParameterError unless every system has folders of that name."""
+    """Return the name of a run; ParameterError unless it is a valid folder name on every system."""
     usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) and not name.endswith(".")
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     if not usual or reserved or name.lower() in NOT_NAMES:
@@ -151,10 +150,7 @@ def check_name(name: str) -> str:
 def check_out(out: Path, name: str) -> None:
     """Check, before anything starts, that a run can be written to a folder for reports.
 
-    Raises
-    ------
-    ParameterError
-        The folder is not writable, or a file or folder of that name is not a run.
+    It is a ParameterError if the folder is not writable, or what has that name is not a run.
     """
     target = out / name
     try:
