@@ -27,13 +27,7 @@ class MissingNotebook(UserError):
 
 @cache
 def notebook_of(stage: str) -> Path:
-    """Return the numbered notebook of a stage.
-
-    Raises
-    ------
-    MissingNotebook
-        The package is not used from its repository.
-    """
+    """Return the numbered notebook of a stage."""
     found = sorted(NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise MissingNotebook(
