@@ -30,7 +30,7 @@ def test_presets_parameters_clusters_and_tables_are_told(finished_run, recommend
     call = ["diff", finished_run.name, recommended_run.name, "--out", str(finished_run.parent)]
     assert cli.main(call) == cli.FAILED
     said = capsys.readouterr().out
-    assert "preset preset: 'seed' and 'recommended'" in said
+    assert "preset: 'seed' and 'recommended'" in said
     assert "parameter weighting: 'none' and 'degree'" in said
     assert "n_clusters" not in said  # the same in both
     assert "clusters: adjusted Rand index 0." in said

@@ -80,23 +80,24 @@ def _locked(folder: Path, kind: int) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY)
     until = time.monotonic() + PATIENCE
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise Failure(
-                        f"{folder} has been locked by another command for {PATIENCE:g} seconds; "
-                        "try again later"
-                    ) from None
-                time.sleep(0.05)
-                continue
-            except OSError:  # without locks, the age of claims and stages protects them
-                pass
-            break
+        while not _take_lock(descriptor, kind):
+            if time.monotonic() > until:
+                raise Failure(
+                    f"{folder} has been locked by another command for {PATIENCE:g} seconds; "
+                    "try again later"
+                )
+            time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:  # without locks, the age of claims and stages protects them
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 def remove_unused(out: Path, *, keep_days: float = 7, dry_run: bool = False) -> dict[str, int]:
@@ -202,8 +203,8 @@ def stages_used_by(folder: Path) -> set[str]:
 
 def looks_like_a_run(folder: Path) -> bool:
     """Return whether a folder has the pages or notebooks of a run, a setting or a sweep."""
-    pages, notebooks = folder.glob("[0-9][0-9]_*.html"), folder.glob("notebooks/[0-9][0-9]_*.ipynb")
-    return any(pages) or any(notebooks)
+    patterns = ("[0-9][0-9]_*.html", "notebooks/[0-9][0-9]_*.ipynb")
+    return any(any(folder.glob(pattern)) for pattern in patterns)
 
 
 def _keys_of(results: Path, n_settings: int) -> set[str]:

@@ -99,7 +99,7 @@ def execute_stage(
     options: ExecutionOptions | None = None,
     **callbacks: Callable | None,
 ) -> dict:
-    """Execute a stage's notebook and publish its results.
+    """Execute a stage's notebook, publish its results, and return its record.
 
     Parameters
     ----------
@@ -116,12 +116,6 @@ def execute_stage(
     **callbacks
         ``on_cell`` is called after every cell, ``on_kernel`` with the manager of the kernel before
         the kernel is started.
-
-    Returns
-    -------
-    dict
-        The record of the execution. Its ``kernel`` is ``warm`` or ``plain``; ``kernel_note`` gives
-        the reason for a plain kernel where a warm one was possible.
 
     Raises
     ------
@@ -224,9 +218,7 @@ def _run_papermill(
     from imdbclust.running.kernels.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
-    environment = kernel_environment(
-        **{CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
-    )
+    paths = {CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
     execute_notebook(
         _no_template(notebook_of(planned.stage)),
         _no_template(attempt / NOTEBOOK),
@@ -235,7 +227,7 @@ def _run_papermill(
         kernel_name="python3",
         progress_bar=False,
         request_save_on_cell_execute=False,
-        kernel_env=environment,
+        kernel_env=kernel_environment(**paths),
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
         kernel_engine=options.engine,
@@ -277,9 +269,9 @@ def _describe_failure(
         text = _as_published(attempt / NOTEBOOK, planned, times=True)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
-    if kind == "DeadKernelError":
+    if died := kind == "DeadKernelError":
         message += f" ({_describe_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
-    if options.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
+    if options.memory_limit and (died or kind.endswith("MemoryError")):
         message += f"; --memory-limit is {byte_size(options.memory_limit)}"
     if kind == "CellTimeoutError":
         message = f"the notebook takes longer than the {options.timeout:g} s that --timeout allows"
@@ -294,15 +286,17 @@ def _describe_death(kernel: dict, log: Path) -> str:
     """Say how a kernel died, and the last line that it printed outside of its cells."""
     code, peak = kernel.get("exit_code"), kernel.get("peak", 0)
     used = f" while using {byte_size(peak)}" if peak else ""
-    if code == -signal.SIGKILL:
+    if code is None:
+        parts = []
+    elif code == -signal.SIGKILL:
         parts = [f"killed, possibly out of memory{used}"]
-    elif code is not None and code < 0:
+    elif code < 0:
         parts = [f"ended by {signal.Signals(-code).name}{used}"]
     else:
-        parts = [f"it exited with status {code}"] if code is not None else []
+        parts = [f"it exited with status {code}"]
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    if lines := [line.strip() for line in text.split("\n") if line.strip()]:
-        parts.append(f"its last output: {lines[-1][:500]}")
+    if last := text.strip().rpartition("\n")[2].strip():
+        parts.append(f"its last output: {last[:500]}")
     return "; ".join(parts) or "cause unknown"
 
 

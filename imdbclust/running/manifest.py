@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NotRequired, TypedDict
 
@@ -67,8 +68,9 @@ def find_folder(name: str, out: Path | None = None) -> Path:
     """
     parent = Path(out) if out else reports()
     for folder in (parent / name, Path(name)):
-        if name and _is_file(folder / MANIFEST):
-            return folder
+        with suppress(OSError):  # a name that is too long, or a loop of links
+            if name and (folder / MANIFEST).is_file():
+                return folder
     known = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST}"))
     hint = f"choose {' or '.join(known)}" if known else "create one with `imdbclust run`"
     if close := difflib.get_close_matches(name[:100], known, n=1):
@@ -109,10 +111,3 @@ def stage_folder(folder: Path, manifest: dict, stage: str) -> Path:
     if examine(found, keys[name])[0] is None:
         raise NotARun(f"{found} is damaged; run {folder.name!r} again first")
     return found
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, or a loop of links
-        return False

@@ -66,8 +66,8 @@ def describe_settings(preset: str, values: dict[str, Value]) -> dict:
     }
 
 
-def stage_entry(planned: PlannedStage, outcome: Outcome | None = None) -> dict:
-    """Return the entry of a stage in a manifest; without an outcome it is ``pending``."""
+def stage_entry(planned: PlannedStage, outcome: Outcome) -> dict:
+    """Return the entry of a stage in a manifest; ``pending`` unless it is done or failed."""
     entry = {
         "stage": planned.name,
         "title": "".join(cells_of(planned.stage)[0]["source"]).splitlines()[0].lstrip("# "),
@@ -81,30 +81,23 @@ def stage_entry(planned: PlannedStage, outcome: Outcome | None = None) -> dict:
         "kernel_note": "",
         **nothing_reported(),
     }
-    if outcome and outcome.status == "done":
+    if outcome.status == "done":
         entry |= {name: value for name, value in outcome.record.items() if name in entry}
         entry |= {"status": "done", "reused": outcome.reused, "replaced": outcome.replaced}
-    elif outcome and outcome.status == "failed":
+    elif outcome.status == "failed":
         entry |= {"status": "failed", "seconds": round(outcome.seconds, 2)}
     return entry
 
 
 def commit() -> dict:
     """Return the commit of the repository, and whether its files differ from that commit."""
+    how = {"cwd": REPOSITORY, "capture_output": True, "text": True, "check": True, "timeout": 10}
     try:
-        head, status = (
-            subprocess.run(
-                ["git", "-C", str(REPOSITORY), *arguments],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
+        head = subprocess.run(["git", "rev-parse", "HEAD"], **how).stdout.strip()
+        changes = subprocess.run(["git", "status", "--porcelain"], **how).stdout
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": None}
-    return {"commit": head, "dirty": bool(status)}
+    return {"commit": head, "dirty": bool(changes)}
 
 
 def publish(
@@ -121,12 +114,12 @@ def publish(
     """
     from imdbclust.running.pages.report import RenderError, render_index
 
-    manifest["stages"] = [stage_entry(stage, outcomes.get(stage.key)) for stage in planned]
+    ended = [(stage, outcomes.get(stage.key, Outcome("pending"))) for stage in planned]
+    manifest["stages"] = [stage_entry(*one) for one in ended]
     with unfinished(folder.parent, folder.name) as new:
-        (new / "notebooks").mkdir()
-        (new / TABLES).mkdir()
-        for stage in planned:
-            outcome = outcomes.get(stage.key, Outcome("pending"))
+        for part in ("notebooks", TABLES):
+            (new / part).mkdir()
+        for stage, outcome in ended:
             if outcome.status == "failed":
                 manifest |= {"status": "failed", "error": outcome.error}
             if outcome.status == "done" or outcome.notebook:
@@ -160,9 +153,9 @@ def copy_stage(planned: PlannedStage, outcome: Outcome, store: Store, folder: Pa
             shutil.copyfile(table, folder / table.name)
     content = json.loads(text)
     content["cells"] = with_current_text(content["cells"], cells_of(planned.stage))
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     path = folder / "notebooks" / f"{planned.name}.ipynb"
-    path.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def with_current_text(executed: list[dict], source: list[dict]) -> list[dict]:

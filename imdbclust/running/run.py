@@ -58,7 +58,7 @@ def run(
     dataset : str
         As for :func:`imdbclust.datasets.find.find_dataset`.
     preset : str
-        Named set of parameters, from ``notebooks/presets.yml``.
+        As in ``notebooks/presets.yml``.
     parameters : dict, optional
         Values that override the preset's.
     name : str, optional
@@ -137,7 +137,7 @@ def clear(store: Store, unwanted: Iterable[PlannedStage]) -> None:
 
 def check_name(name: str) -> str:
     """Return the name of a run; ParameterError unless it is a valid folder name on every system."""
-    usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) and not name.endswith(".")
+    usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?<!\.)", name)
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     if not usual or reserved or name.lower() in NOT_NAMES:
         raise ParameterError(

@@ -50,10 +50,6 @@ VOLATILE = ("seconds_", "peak_memory_mb_")
 _LAST = ("error", "key_", *VOLATILE)  # prefixes of its last columns
 
 
-class SweepFailed(RunFailed):
-    """Some settings of a sweep failed; its folder has the results of the rest."""
-
-
 @dataclass(frozen=True)
 class SweepPlan:
     """The executions of a sweep."""
@@ -98,10 +94,9 @@ class SettingReports(SweepProgress):
         """Report how an execution ended, and publish the settings that are complete with it."""
         super().ended(planned, outcome)
         for place, waiting in enumerate(self._waiting):
-            if planned.key in waiting:
-                waiting.discard(planned.key)
-                if not waiting:
-                    self._publish(place)
+            if waiting == {planned.key}:
+                self._publish(place)
+            waiting.discard(planned.key)
 
     def _publish(self, place: int) -> None:
         setting, stages = self.plan.specification.settings[place], self.plan.stages[place]
@@ -213,8 +208,8 @@ def sweep(
     ------
     imdbclust.base.errors.UserError
         Workers or kernels are not available, or would not give the same results.
-    SweepFailed
-        Some settings failed; the rest are done.
+    RunFailed
+        Some settings failed; the folder has the results of the rest.
     """
     check_out(store.out, check_name(name))
     n_workers = _check_workers(workers, scheduler)
@@ -235,7 +230,7 @@ def sweep(
     if manifest["failed"] and not error:
         error = f"{manifest['failed']} of {counted(len(results), 'setting')} failed"
     if error:
-        raise SweepFailed(error, store.out / name)
+        raise RunFailed(error, store.out / name)
     return store.out / name
 
 
@@ -261,6 +256,7 @@ def _execute(
     finished = plan.finished(store)
     remaining = [planned for key, planned in plan.executions.items() if key not in finished]
     todo = (remaining, store, DatasetRef.of(plan.dataset), options, watch)
+    n_workers = min(n_workers, len(remaining))
     try:
         for key, record in finished.items():
             watch.ended(plan.executions[key], Outcome("done", record, reused=True))
@@ -269,7 +265,6 @@ def _execute(
         if remaining and (scheduler or n_workers > 1):
             from imdbclust.running.workers import execute_on_workers
 
-            n_workers = min(n_workers, len(remaining))
             execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
         else:
             execute_locally(*todo)
