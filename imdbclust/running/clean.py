@@ -103,19 +103,8 @@ def _take_lock(descriptor: int, kind: int) -> bool:
 def remove_unused(out: Path, *, keep_days: float = 7, dry_run: bool = False) -> dict[str, int]:
     """Remove stages that are not in use, and what killed commands left.
 
-    Parameters
-    ----------
-    out : path
-        The folder for reports.
-    keep_days : float
-        Days after its last use for which a stage counts as used.
-    dry_run : bool
-        Only find them, and remove nothing.
-
-    Returns
-    -------
-    dict
-        The size of each stage in bytes, by name.
+    Returns the size of each stage in bytes, by name. A stage counts as used for `keep_days` after
+    its last use. With `dry_run`, nothing is removed.
 
     Raises
     ------
@@ -149,16 +138,13 @@ def _unused(out: Path, keep_days: float) -> list[Path]:
         if path.is_dir() and path != folder and not path.name.startswith("."):
             used |= stages_used_by(path)
     before = time.time() - keep_days * DAY if keep_days else math.inf
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if _STAGE.fullmatch(path.name) and path.name not in used and _last_used(path) < before
-    ]
-
-
-def _last_used(stage: Path) -> float:
-    record = stage / RECORD
-    return (record if record.exists() else stage).stat().st_mtime
+    unused = []
+    for path in sorted(folder.iterdir()):
+        if _STAGE.fullmatch(path.name) and path.name not in used:
+            dated = path / RECORD if (path / RECORD).exists() else path
+            if dated.stat().st_mtime < before:
+                unused.append(path)
+    return unused
 
 
 def _claimed(folder: Path) -> set[str]:

@@ -18,10 +18,8 @@ from imdbclust.running.store import TABLES
 MAX_TABLES = 12  # maximum number of differing tables that are listed; the rest are counted
 
 OF_RUN = ("started", "seconds", "command")
-"""Keys of ``manifest.json`` that may differ: when, how fast and how a run was made."""
-
 OF_STAGE = ("seconds", "peak_memory_mb", "reused", "kernel", "kernel_note")
-"""Keys of each stage in it that may differ: whether it was reused, and how it was executed."""
+"""Keys of ``manifest.json``, and of each stage in it, that may differ."""
 
 ON_PAGES = (
     r"(?<=<span>)\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC(?=</span>)",
@@ -123,7 +121,7 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
     exist = [path.is_file() for path in paths]
-    if any(exist) and not all(exist):
+    if exist[0] != exist[1]:
         yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if exist[0] else 'second'}"
     if not all(exist):
         return
@@ -153,9 +151,8 @@ def _tables(one: Path, other: Path) -> Iterator[str]:
 
 
 def _how_tables_differ(one: Path, other: Path) -> str:
-    left, right = (
-        _read(pd.read_csv, path, keep_default_na=False, na_values=[""]) for path in (one, other)
-    )
+    how = {"keep_default_na": False, "na_values": [""]}
+    left, right = (_read(pd.read_csv, path, **how) for path in (one, other))
     if list(left) != list(right):
         return "other columns"
     if len(left) != len(right):

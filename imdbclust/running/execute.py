@@ -58,10 +58,7 @@ class ExecutionOptions:
     def resolved(self) -> ExecutionOptions:
         """Return the options with ``auto`` replaced by the engine that will be used.
 
-        Raises
-        ------
-        imdbclust.running.kernels.warm.EngineError
-            The engine is unknown, or it or a memory limit is not available on this system.
+        It is an EngineError if the engine or a memory limit is not available on this system.
         """
         if self.memory_limit is not None and sys.platform != "linux":
             raise EngineError(f"a memory limit needs Linux; this is {sys.platform}")

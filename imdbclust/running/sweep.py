@@ -68,9 +68,9 @@ class SweepPlan:
         """Count, for each notebook, settings, executions, and those that are finished."""
         rows = []
         for stage in STAGES:
-            keys = [key for key, one in self.executions.items() if one.stage == stage]
-            n_finished = sum(key in finished for key in keys)
-            rows.append((notebook_of(stage).stem, len(self.stages), len(keys), n_finished))
+            keys = {key for key, one in self.executions.items() if one.stage == stage}
+            counts = (len(self.stages), len(keys), len(keys.intersection(finished)))
+            rows.append((notebook_of(stage).stem, *counts))
         return pd.DataFrame(rows, columns=["notebook", "settings", "executions", "there"])
 
 
@@ -198,11 +198,8 @@ def sweep(
     force, options, command
         As :func:`imdbclust.running.run.run`.
 
-    Returns
-    -------
-    Path
-        The folder: ``results.csv`` and ``results.parquet``, ``index.html``, ``manifest.json``,
-        ``specification.yml``, and the reports of each setting in ``settings/``.
+    Returns the folder: ``results.csv`` and ``results.parquet``, ``index.html``, ``manifest.json``,
+    ``specification.yml``, and the reports of each setting in ``settings/``.
 
     Raises
     ------
@@ -221,14 +218,13 @@ def sweep(
             with unfinished(store.out, name) as new:
                 watch = SettingReports(plan, store, new / "settings", command)
                 _execute(watch, options, n_workers, scheduler)
-                results = results_table(plan, watch.outcomes)
-                manifest = _write(new, name, watch, results, began, replace(options, timeout=None))
+                manifest = _write(name, watch, began, replace(options, timeout=None))
                 replace_folder(new, store.out / name)
         finally:
             tidy(store.out)
     error = manifest["error"]
     if manifest["failed"] and not error:
-        error = f"{manifest['failed']} of {counted(len(results), 'setting')} failed"
+        error = f"{manifest['failed']} of {counted(manifest['settings'], 'setting')} failed"
     if error:
         raise RunFailed(error, store.out / name)
     return store.out / name
@@ -272,16 +268,10 @@ def _execute(
         watch.close()
 
 
-def _write(
-    new: Path,
-    name: str,
-    watch: SettingReports,
-    results: pd.DataFrame,
-    began: float,
-    options: ExecutionOptions,
-) -> dict:
+def _write(name: str, watch: SettingReports, began: float, options: ExecutionOptions) -> dict:
     """Write the results, the manifest and the page of a sweep; return the manifest."""
-    plan, outcomes = watch.plan, watch.outcomes
+    new, plan, outcomes, store = watch.folder.parent, watch.plan, watch.outcomes, watch.store
+    results = results_table(plan, outcomes)
     write_table(results, new / "results.csv")
     results.to_parquet(new / "results.parquet", index=False)
     (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
@@ -299,27 +289,18 @@ def _write(
     }
     write_json(new / MANIFEST, manifest)  # the notebook reads it
     planned = plan_notebook("sweep", file_sha256(new / "results.parquet"))
-    outcome = _execute_notebook(planned, new, watch.store, options)
+    (new / "notebooks").mkdir()
+    with in_use(store.folder, [store.path(planned)]):
+        outcome = execute_once(planned, store=store, inputs={"sweep": new}, options=options)
+        if outcome.status == "failed" and not outcome.notebook:  # a page needs one
+            source = notebook_of(planned.stage).read_text(encoding="utf-8")
+            outcome = replace(outcome, notebook=source)
+        copy_stage(planned, outcome, store, new)
     manifest |= {"stages": [stage_entry(planned, outcome)], "error": outcome.error or None}
     render_sweep(new, manifest)
     write_json(new / MANIFEST, manifest)
     new.chmod(0o755)
     return manifest
-
-
-def _execute_notebook(
-    planned: PlannedStage, folder: Path, store: Store, options: ExecutionOptions
-) -> Outcome:
-    """Execute the notebook of a sweep, and copy what it leaves into the sweep's folder."""
-    (folder / "notebooks").mkdir()
-    with in_use(store.folder, [store.path(planned)]):
-        how = {"inputs": {"sweep": folder}, "options": options}
-        outcome = execute_once(planned, store=store, **how)
-        if outcome.status == "failed" and not outcome.notebook:  # a page needs one
-            source = notebook_of(planned.stage).read_text(encoding="utf-8")
-            outcome = replace(outcome, notebook=source)
-        copy_stage(planned, outcome, store, folder)
-    return outcome
 
 
 def run_sweep(
