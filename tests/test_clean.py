@@ -27,6 +27,8 @@ from imdbclust.running.store import Store
 
 OLD = time.time() - 30 * 24 * 3600
 NOTEBOOKS = [f"{number:02}_{stage}" for number, stage in enumerate(STAGES, start=1)]
+FILMS = {"title": "Films", "sha256": "0" * 64}
+ABOUT = {"status": "done", "commit": None, "versions": {}, "dataset": FILMS}
 
 
 def make_stage(out, name, *, old=True, size=1000):
@@ -52,10 +54,9 @@ def make_run(out, number, *, name=None, **manifest):
         for notebook, key in zip(NOTEBOOKS, keys, strict=True)
     ]
     stages[3]["headlines"] = [f"Finding of {name}, which is a long sentence " * 5]
-    about = {
-        "status": "done",
-        "dataset": {"title": "Films"},
+    about = ABOUT | {
         "preset": "seed",
+        "parameters": {},
         "started": f"2026-01-{number % 28 + 1:02}T12:00:00+00:00",
         "stages": stages,
     }
@@ -86,8 +87,8 @@ def make_sweep(out, number, n_settings):
     lines += [[str(place), *(row[one] for one in NOTEBOOKS)] for place, row in enumerate(rows, 1)]
     (out / name / "results.csv").write_text("".join(",".join(line) + "\n" for line in lines))
     own = {"stage": "06_sweep", "key": f"{number:020x}", "headlines": [], "findings": ["Best: 8."]}
-    manifest = {"status": "done", "dataset": {"title": "Films"}, "stages": [own]}
-    (out / name / "manifest.json").write_text(json.dumps(manifest | {"settings": n_settings}))
+    manifest = ABOUT | {"stages": [own], "settings": n_settings, "axes": []}
+    (out / name / "manifest.json").write_text(json.dumps(manifest))
     (out / name / "06_sweep.html").write_text("page")
     make_stage(out, f"06_sweep-{number:020x}")
     return set().union(*settings, {f"06_sweep-{number:020x}"})

@@ -84,13 +84,16 @@ def test_tables_are_compared_by_columns_rows_and_numbers(finished_run, copy):
 def test_what_is_no_run_is_refused(finished_run, tmp_path, broken, capsys):
     assert cli.main(["diff", str(finished_run), "nowhere"]) == cli.WRONG
     assert "no run called 'nowhere' in" in capsys.readouterr().err
+    misspelt = ["diff", str(finished_run), "smal", "--out", str(finished_run.parent)]
+    assert cli.main(misspelt) == cli.WRONG
+    assert "did you mean small?" in capsys.readouterr().err
     (tmp_path / "manifest.json").write_text(broken)
     assert cli.main(["diff", str(finished_run), str(tmp_path)]) == cli.WRONG
     assert "is not a valid manifest of a run" in capsys.readouterr().err
 
 
 def test_rows_of_two_sweeps_are_compared_but_not_what_they_took(tmp_path):
-    rows = "setting,ari,seconds_04,key_04\na,0.5,1,x\nb,0.25,2,y\n"
+    rows = "setting,ari,error,seconds_04,key_04\na,0.5,,1,x\nb,0.25,,2,y\n"
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.csv").write_text(rows)
@@ -103,5 +106,5 @@ def test_rows_of_two_sweeps_are_compared_but_not_what_they_took(tmp_path):
     assert said() == []
     other.write_text(rows.replace("0.25", "0.75"))
     assert said() == ["results: ari differs in 1 of 2 settings"]
-    other.write_text(rows + "c,1,3,z\n")
-    assert said() == ["results: 2 settings with 2 columns and 3 settings with 2 columns"]
+    other.write_text(rows + "c,1,,3,z\n")
+    assert said() == ["results: 2 settings with 3 columns and 3 settings with 3 columns"]

@@ -24,8 +24,7 @@ from imdbclust.commands.common import Call, CommandParser
 if TYPE_CHECKING:
     from imdbclust.new_movies import Assigner, Assignment
 
-MAX_LISTED = 5
-"""Maximum number of clusters and of genres in an answer."""
+MAX_LISTED = 5  # maximum number of clusters and of genres in an answer
 
 
 def add_options(parser: CommandParser) -> None:
@@ -43,8 +42,9 @@ def execute(call: Call) -> None:
         raise UserError("--actor must be an id or a name, not empty")
     if bool(call.file) == bool(call.actor or call.genre):
         raise UserError("give --actor and --genre, or else --file")
-    from imdbclust.display.csv_files import table_csv
+    from imdbclust.display.csv_files import read_table, table_csv
     from imdbclust.load import read_corpus
+    from imdbclust.running.store import TABLES
 
     with common.user_values():
         folders = _stage_folders(call.run, call.out)
@@ -53,7 +53,9 @@ def execute(call: Call) -> None:
             print(table_csv(assigner.assign_all(read_corpus(call.file))), end="")
             return
         found = assigner.assign(call.actor, call.genre)
-    print(shown(describe(found, assigner, _cluster_names(folders["clustering"])), keep="\n"))
+    profiles = read_table(folders["clustering"] / TABLES / "cluster_profiles.csv")
+    names = dict(zip(profiles["cluster"], profiles["name"], strict=True))
+    print(shown(describe(found, assigner, names), keep="\n"))
 
 
 def _stage_folders(run: str, out: Path | None) -> dict[str, Path]:
@@ -71,14 +73,6 @@ def _load(folders: dict[str, Path]) -> Assigner:
     from imdbclust.running.store import ARTIFACT
 
     return load_assigner({stage: folder / ARTIFACT for stage, folder in folders.items()})
-
-
-def _cluster_names(clustering: Path) -> dict[int, str]:
-    from imdbclust.display.csv_files import read_table
-    from imdbclust.running.store import TABLES
-
-    table = read_table(clustering / TABLES / "cluster_profiles.csv")
-    return dict(zip(table["cluster"], table["name"], strict=True))
 
 
 def describe(found: Assignment, assigner: Assigner, names: dict[int, str]) -> str:

@@ -17,8 +17,7 @@ from imdbclust.base.errors import UserError
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
-QUALITY = "quality"
-"""The part that compares clusters."""
+QUALITY = "quality"  # the part that compares clusters
 
 
 def add_options(parser: CommandParser) -> None:
@@ -32,11 +31,10 @@ def add_options(parser: CommandParser) -> None:
     parser.add_shared(common.dataset_option)
     parser.add_shared(common.out_option)
     parser.set_defaults(interrupted="finished parts are kept in the folder bench")
-    parser.more_help = list_parts
+    parser.more_help = _list_parts
 
 
-def list_parts() -> str:
-    """Return the part of the help that lists what can be measured."""
+def _list_parts() -> str:
     from imdbclust.bench.speed import SPEED
 
     parts = SPEED | {QUALITY: "clusters of our recipes and of other libraries"}

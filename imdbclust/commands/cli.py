@@ -18,6 +18,7 @@ from pathlib import Path
 
 from imdbclust import __version__
 from imdbclust.base.errors import Failure, UserError
+from imdbclust.base.paths import reports
 from imdbclust.commands import (
     assign,
     bench,
@@ -157,7 +158,6 @@ def _flush() -> bool:
 
 def _interrupted(call: Call) -> int:
     """Remove unfinished folders, those of killed commands too, and say how to continue."""
-    from imdbclust.base.paths import reports
     from imdbclust.running.store import tidy
 
     _silence_loops()
@@ -169,19 +169,13 @@ def _interrupted(call: Call) -> int:
 
 
 def _describe(error: OSError, call: Call) -> str:
-    """Return the message for an error of the disk or of the system."""
-    from imdbclust.base.paths import reports
-
     place = error.filename or getattr(call, "out", None) or getattr(call, "to", None) or reports()
     advice = "; finished stages are kept: fix this, then repeat the command to continue"
     return f"{place}: {error.strerror or error}{advice if call.resumable else ''}"
 
 
 def _silence_loops() -> None:
-    """Keep Python from printing a traceback of an event loop that was interrupted while created.
-
-    Such a loop fails to close when it is garbage collected.
-    """
+    """Print no traceback of an event loop that was interrupted while created and cannot close."""
     usual = sys.unraisablehook
 
     def hook(about: sys.UnraisableHookArgs) -> None:

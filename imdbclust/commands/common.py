@@ -5,29 +5,30 @@ from __future__ import annotations
 import argparse
 import inspect
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
 
 from imdbclust.base.errors import Failure, UserError
+from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, parse_memory, shown
 
 if TYPE_CHECKING:
     from imdbclust.datasets.credits import TableOptions
     from imdbclust.running.execute import ExecutionOptions
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes."""
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
+MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
 
-MIN_MEMORY = 500 * 10**6
-"""Bytes that a kernel needs to import its libraries."""
+LIMIT = "IMDBCLUST_STAGES_LIMIT"
+"""Environment variable with the size of the stages above which a run recommends cleaning."""
 
-Call = argparse.Namespace
-"""A parsed call."""
+Call = argparse.Namespace  # a parsed call
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,15 +40,9 @@ class Parser(argparse.ArgumentParser):
 
 
 class CommandParser(Parser):
-    """The parser of a command, whose help is the docstring of its module.
+    """The parser of a command, whose help is the docstring of its module."""
 
-    Attributes
-    ----------
-    more_help : callable
-        Returns text after the docstring; called only when the help is printed.
-    """
-
-    more_help: Callable[[], str] = str
+    more_help: Callable[[], str] = str  # returns text after it, called when the help is printed
 
     def add_shared(self, add_options: Callable[[CommandParser], None]) -> None:
         """Add options that several commands have; the help shows the function's docstring."""
@@ -75,14 +70,12 @@ def path(text: str) -> Path:
 
 def number(text: str, *, unit: str, zero: bool = False) -> float:
     """Parse a positive number, or 0 if `zero` allows it."""
-    try:
+    with suppress(ValueError):
         value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (0 < value < math.inf or (zero and value == 0)):
-        kind = "" if zero else "positive "
-        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind}number of {unit}")
-    return value
+        if 0 < value < math.inf or (zero and value == 0):
+            return value
+    kind = "" if zero else "positive "
+    raise argparse.ArgumentTypeError(f"{text!r} is not a {kind}number of {unit}")
 
 
 def memory(text: str, **limits: int) -> int:
@@ -137,7 +130,7 @@ def execution_options(parser: CommandParser) -> None:
 
 
 def execution(call: Call) -> ExecutionOptions:
-    """Return what the options that :func:`execution_options` adds select."""
+    """Return the options of :func:`execution_options`."""
     from imdbclust.running.execute import ExecutionOptions
 
     return ExecutionOptions(call.timeout, call.engine, call.memory_limit)
@@ -170,7 +163,7 @@ def table_options(parser: CommandParser) -> None:
 
 
 def table(call: Call) -> TableOptions:
-    """Return what the options that :func:`table_options` adds select."""
+    """Return the options of :func:`table_options`."""
     from imdbclust.datasets.credits import COLUMNS, TableOptions
 
     given = {key: getattr(call, key) for key in COLUMNS if getattr(call, key) is not None}
@@ -201,11 +194,11 @@ def writing(file: Path) -> Iterator[None]:
 @contextmanager
 def recommending_clean(out: Path | None) -> Iterator[None]:
     """Recommend `imdbclust clean` afterwards if the finished stages exceed the limit."""
-    from imdbclust.base.paths import reports
-    from imdbclust.running.clean import folder_size, stages_limit
+    from imdbclust.running.clean import folder_size
     from imdbclust.running.store import Store
 
-    limit = stages_limit()
+    with user_values():
+        limit = parse_memory(os.environ.get(LIMIT) or "5GB", least=0, what=LIMIT)
     yield
     folder = Store(out or reports()).folder
     if (size := folder_size(folder)) > limit:

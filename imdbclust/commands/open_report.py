@@ -5,7 +5,6 @@ RUN is the name of a run or sweep, or its folder; by default, the latest.
 options:
 """
 
-import difflib
 import webbrowser
 
 from imdbclust.base.paths import reports
@@ -25,14 +24,12 @@ def execute(call: Call) -> None:
     from imdbclust.running.manifest import NotARun, find_folder
 
     out = call.out or reports()
-    found = [one.folder for one in list_runs(out)]
-    if call.run is None and not found:
+    if call.run is not None:
+        folder = find_folder(call.run, out)
+    elif found := list_runs(out):
+        folder = found[0].folder
+    else:
         raise NotARun(f"no runs in {out}; create one with `imdbclust run`")
-    try:
-        folder = found[0] if call.run is None else find_folder(call.run, out)
-    except NotARun as error:
-        close = difflib.get_close_matches(call.run[:100], [one.name for one in found], n=1)
-        raise NotARun(f"{error}; did you mean {close[0]}?" if close else str(error)) from None
     page = (folder / "index.html").resolve()
     if not page.is_file():
         raise NotARun(f"{page} is missing; run {folder.name!r} again first")

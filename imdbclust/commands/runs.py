@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from textwrap import shorten
-from typing import NotRequired, TypedDict
 
 from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, counted, shown
@@ -19,43 +18,15 @@ from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
 
-class _Stage(TypedDict):
-    headlines: list[str]
-    findings: list[str]
-
-
-class _Films(TypedDict):
-    title: str
-
-
-class _Manifest(TypedDict):
-    status: str
-    dataset: _Films
-    stages: list[_Stage]
-    preset: NotRequired[str]
-    settings: NotRequired[int]
-    started: NotRequired[datetime]
-
-
 @dataclass(frozen=True)
 class Listed:
-    """A run or a sweep.
-
-    Attributes
-    ----------
-    folder : Path
-        Its folder.
-    when : datetime
-        When it started; for sweeps and damaged runs, when the manifest was written.
-    films, preset, finding : str
-        Title of the films, preset or number of settings, and first finding.
-    """
+    """A run or a sweep."""
 
     folder: Path
-    when: datetime
-    films: str = ""
-    preset: str = ""
-    finding: str = ""
+    when: datetime  # start; for sweeps and damaged runs, when the manifest was written
+    films: str = ""  # title
+    preset: str = ""  # or number of settings
+    finding: str = ""  # the first
 
 
 def add_options(parser: CommandParser) -> None:
@@ -95,19 +66,22 @@ def list_runs(out: Path) -> list[Listed]:
 
 
 def _read(path: Path) -> Listed:
-    import msgspec
+    from imdbclust.running.manifest import INVALID, decode_manifest
 
-    when = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+    when = datetime.fromtimestamp(path.stat().st_mtime)
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        return Listed(path.parent, when, finding=f"damaged: {error}")
-    findings = [text for stage in manifest["stages"] for text in stage["headlines"]]
-    findings += [text for stage in manifest["stages"] for text in stage["findings"]]
+        manifest = decode_manifest(path.parent)
+        if "started" in manifest:
+            when = datetime.fromisoformat(manifest["started"])
+    except INVALID as error:
+        return Listed(path.parent, when.astimezone(), finding=f"damaged: {error}")
+    kinds = ("headlines", "findings")
+    findings = [
+        text for kind in kinds for stage in manifest["stages"] for text in stage.get(kind, ())
+    ]
     if manifest["status"] != "done":
         findings.insert(0, manifest["status"])
-    n_settings = manifest.get("settings")
-    preset = manifest.get("preset", "") if n_settings is None else counted(n_settings, "setting")
-    if "started" in manifest:
-        when = manifest["started"].astimezone()
-    return Listed(path.parent, when, manifest["dataset"]["title"], preset, (findings or [""])[0])
+    is_sweep = "settings" in manifest
+    preset = counted(manifest["settings"], "setting") if is_sweep else manifest["preset"]
+    films = manifest["dataset"]["title"]
+    return Listed(path.parent, when.astimezone(), films, preset, (findings or [""])[0])

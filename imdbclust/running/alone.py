@@ -19,24 +19,17 @@ from imdbclust.running.store import ARTIFACT, TABLES, Store, discard
 def prepare_alone(
     name: str, values: dict[str, Value]
 ) -> tuple[dict[str, Value], Path, dict[str, Path]]:
-    """Return the parameters, the folder and the inputs of a notebook opened alone.
-
-    Parameters
-    ----------
-    name : str
-        The stage's word.
-    values : dict
-        The values of its parameters; they are checked here.
-    """
+    """Return the checked parameters, the folder and the inputs of a notebook opened alone."""
     declared = declared_in(notebook_of(name))
     parameters = {key: declared[key].check(value) for key, value in values.items()}
     if name == "sweep":
         inputs = {"sweep": _sweep(str(parameters["from_sweep"]))}
-    elif READS[name] and parameters.get(FROM_RUN):
+    elif not READS[name]:
+        inputs = {}
+    elif parameters[FROM_RUN]:
         inputs = _inputs_of_run(name, str(parameters[FROM_RUN]))
     else:
-        shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
-        inputs = prepare(name, shared)
+        inputs = _computed(name, parameters)
     folder = reports() / "interactive" / notebook_of(name).stem
     discard(folder)
     for part in (ARTIFACT, TABLES):
@@ -44,31 +37,24 @@ def prepare_alone(
     return parameters, folder, inputs
 
 
-def prepare(stage: str, shared: dict[str, Value]) -> dict[str, Path]:
+def _computed(name: str, parameters: dict[str, Value]) -> dict[str, Path]:
     """Compute the stages that a notebook reads, unless they are finished; return their folders.
 
-    Parameters
-    ----------
-    stage : str
-        The notebook's stage.
-    shared : dict
-        Its parameters. They apply to earlier stages that declare them too, such as
-        ``random_state``; all others have their defaults.
+    Parameters that earlier stages declare too, such as ``random_state``, apply to them; all others
+    have their defaults.
     """
-    folders = {}
-    if READS[stage]:
-        found = find_dataset(str(shared.get("dataset", "auto")))
-        store = Store(reports())
-        planned = plan_stages(settings(DEFAULT_PRESET, shared), found)
-        needed = [step for step in planned if step.stage in READS[stage]]
-        folders = {step.stage: store.path(step) for step in needed}
-        use_until_exit(store.folder, folders.values())
-        for step in needed:
-            if store.record(step) is None:
-                _say(f"{step.name} is computed first, from {found.title} …")
-                execute_stage(step, store=store, films=DatasetRef.of(found))
-        if found.synthetic:
-            _say("The films are made up: no real films are available.")
+    shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
+    found, store = find_dataset(str(shared.get("dataset", "auto"))), Store(reports())
+    planned = plan_stages(settings(DEFAULT_PRESET, shared), found)
+    needed = [step for step in planned if step.stage in READS[name]]
+    folders = {step.stage: store.path(step) for step in needed}
+    use_until_exit(store.folder, folders.values())
+    for step in needed:
+        if store.record(step) is None:
+            print(f"{step.name} is computed first, from {found.title} …", flush=True)
+            execute_stage(step, store=store, films=DatasetRef.of(found))
+    if found.synthetic:
+        print("The films are made up: no real films are available.", flush=True)
     return folders
 
 
@@ -82,7 +68,7 @@ def _sweep(name: str) -> Path:
         raise ParameterError(f"from_sweep: no sweep called {name!r} in {reports()}")
     from imdbclust.running.sweep import run_sweep
 
-    _say("There are no sweeps yet; the small one is computed now …")
+    print("There are no sweeps yet; the small one is computed now …", flush=True)
     return run_sweep(NOTEBOOKS / "small.yml")
 
 
@@ -96,7 +82,3 @@ def _inputs_of_run(name: str, run: str) -> dict[str, Path]:
         raise ParameterError(f"{FROM_RUN}: {error}") from None
     use_until_exit(Store(folder.parent).folder, found.values())
     return found
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

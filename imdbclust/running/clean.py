@@ -25,49 +25,25 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NotRequired, TypedDict
-
-import msgspec
 
 from imdbclust.base.disk import DAY, RANDOM, remove_abandoned, temporary
-from imdbclust.base.errors import Failure, UserError
-from imdbclust.base.text import parse_memory
-from imdbclust.running.manifest import MANIFEST, NotARun
+from imdbclust.base.errors import Failure
+from imdbclust.running.manifest import INVALID, NotARun, decode_manifest
 from imdbclust.running.stages import STAGES
 from imdbclust.running.store import RECORD, Store, tidy, unfinished
 
-CLAIM = ".use-"
-"""Prefix of the names of claims."""
-
-PATIENCE = 60.0
-"""Seconds to wait for the lock on the stages."""
-
-LIMIT = "IMDBCLUST_STAGES_LIMIT"
-"""Environment variable with the size of the stages above which a run recommends cleaning."""
+CLAIM = ".use-"  # prefix of the names of claims
+PATIENCE = 60.0  # seconds to wait for the lock on the stages
 
 _STAGE = re.compile(r"\d\d_[a-z]+-[0-9a-f]+")
-
-
-class _Stage(TypedDict):
-    stage: Annotated[str, msgspec.Meta(pattern=r"^\d\d_[a-z]+$")]
-    key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]+$")]
-
-
-class _Manifest(TypedDict):
-    stages: list[_Stage]
-    settings: NotRequired[int]
 
 
 @contextmanager
 def in_use(folder: Path, stages: Iterable[Path]) -> Iterator[None]:
     """Claim stages, so that they are not removed meanwhile; those that exist count as used now.
 
-    Parameters
-    ----------
-    folder : path
-        The folder ``stages``. It is made if necessary, and removed afterwards if it is empty.
-    stages : iterable of Path
-        Folders of the stages, which need not exist.
+    `folder` is the folder ``stages``; it is made if necessary, and removed afterwards if it is
+    empty.
     """
     stages = list(stages)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -100,51 +76,35 @@ def use_until_exit(folder: Path, stages: Iterable[Path]) -> None:
 
 @contextmanager
 def _locked(folder: Path, kind: int) -> Iterator[None]:
-    """Hold a shared or exclusive lock on a folder, except where the file system has no locks.
-
-    Raises
-    ------
-    Failure
-        Another process holds the lock for too long.
-    """
+    """Hold a shared or exclusive lock on a folder, except where the file system has no locks."""
     descriptor = os.open(folder, os.O_RDONLY)
     until = time.monotonic() + PATIENCE
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise Failure(
-                        f"{folder} has been locked by another command for {PATIENCE:g} seconds; "
-                        "try again later"
-                    ) from None
-                time.sleep(0.05)
-                continue
-            except OSError:  # without locks, the age of claims and stages protects them
-                pass
-            break
+        while not _take_lock(descriptor, kind):
+            if time.monotonic() > until:
+                raise Failure(
+                    f"{folder} has been locked by another command for {PATIENCE:g} seconds; "
+                    "try again later"
+                )
+            time.sleep(0.05)
         yield
     finally:
         os.close(descriptor)
 
 
+def _take_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:  # without locks, the age of claims and stages protects them
+        return not isinstance(error, BlockingIOError)
+    return True
+
+
 def remove_unused(out: Path, *, keep_days: float = 7, dry_run: bool = False) -> dict[str, int]:
     """Remove stages that are not in use, and what killed commands left.
 
-    Parameters
-    ----------
-    out : path
-        The folder for reports.
-    keep_days : float
-        Days after its last use for which a stage counts as used.
-    dry_run : bool
-        Only find them, and remove nothing.
-
-    Returns
-    -------
-    dict of int
-        Bytes that each stage took, by name.
+    Returns the size of each stage in bytes, by name. A stage counts as used for `keep_days` after
+    its last use. With `dry_run`, nothing is removed.
 
     Raises
     ------
@@ -160,41 +120,34 @@ def remove_unused(out: Path, *, keep_days: float = 7, dry_run: bool = False) -> 
         with _locked(folder, fcntl.LOCK_EX):
             return {path.name: folder_size(path) for path in _unused(out, keep_days)}
     tidy(out)
-    removed = {}
     with unfinished(folder, "clean") as aside:
         with _locked(folder, fcntl.LOCK_EX):
             for path in _unused(out, keep_days):
                 with suppress(FileNotFoundError):  # another command has just discarded it
                     path.rename(aside / path.name)
-        for path in sorted(aside.iterdir()):
-            size = folder_size(path)
-            shutil.rmtree(path)
-            removed[path.name] = size
-    return removed
+        sizes = {path.name: folder_size(path) for path in sorted(aside.iterdir())}
+        for name in sizes:
+            shutil.rmtree(aside / name)
+    return sizes
 
 
 def _unused(out: Path, keep_days: float) -> list[Path]:
-    """Return the stages that are not in use."""
     folder = Store(out).folder
     used = _claimed(folder)  # first: a run writes its manifest before it gives up its claim
     for path in sorted(out.iterdir()):
         if path.is_dir() and path != folder and not path.name.startswith("."):
             used |= stages_used_by(path)
     before = time.time() - keep_days * DAY if keep_days else math.inf
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if _STAGE.fullmatch(path.name) and path.name not in used and _last_used(path) < before
-    ]
-
-
-def _last_used(stage: Path) -> float:
-    record = stage / RECORD
-    return (record if record.exists() else stage).stat().st_mtime
+    unused = []
+    for path in sorted(folder.iterdir()):
+        if _STAGE.fullmatch(path.name) and path.name not in used:
+            dated = path / RECORD if (path / RECORD).exists() else path
+            if dated.stat().st_mtime < before:
+                unused.append(path)
+    return unused
 
 
 def _claimed(folder: Path) -> set[str]:
-    """Return the names of the stages that running commands have claimed."""
     claimed: set[str] = set()
     for path in remove_abandoned(folder, f"{CLAIM}{RANDOM}"):
         try:
@@ -216,7 +169,7 @@ def stages_used_by(folder: Path) -> set[str]:
         It is a run or sweep, but its manifest or its results are damaged.
     """
     try:
-        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_Manifest)
+        manifest = decode_manifest(folder)
         used = {f"{entry['stage']}-{entry['key']}" for entry in manifest["stages"]}
         if "settings" in manifest:
             used |= _keys_of(folder / "results.csv", manifest["settings"])
@@ -224,7 +177,7 @@ def stages_used_by(folder: Path) -> set[str]:
                 used |= stages_used_by(setting)
     except NotARun:
         raise
-    except (OSError, ValueError, RecursionError, csv.Error, msgspec.MsgspecError) as error:
+    except (*INVALID, csv.Error) as error:
         if not isinstance(error, PermissionError) and not looks_like_a_run(folder):
             return set()
         raise NotARun(
@@ -236,12 +189,12 @@ def stages_used_by(folder: Path) -> set[str]:
 
 def looks_like_a_run(folder: Path) -> bool:
     """Return whether a folder has the pages or notebooks of a run, a setting or a sweep."""
-    pages, notebooks = folder.glob("[0-9][0-9]_*.html"), folder.glob("notebooks/[0-9][0-9]_*.ipynb")
-    return any(pages) or any(notebooks)
+    patterns = ("[0-9][0-9]_*.html", "notebooks/[0-9][0-9]_*.ipynb")
+    return any(any(folder.glob(pattern)) for pattern in patterns)
 
 
 def _keys_of(results: Path, n_settings: int) -> set[str]:
-    """Return the names of the stages of all settings of a sweep."""
+    """Return the names of the stages of all settings of a sweep; ValueError if any are missing."""
     with results.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, strict=True))
     columns = [name for name in (rows[0] if rows else ()) if name.startswith("key_")]
@@ -260,17 +213,3 @@ def folder_size(folder: Path) -> int:
             with suppress(FileNotFoundError):  # removed meanwhile
                 size += (Path(parent) / name).lstat().st_size
     return size
-
-
-def stages_limit() -> int:
-    """Return the size of the stages in bytes above which a run recommends cleaning.
-
-    Raises
-    ------
-    UserError
-        The environment variable `LIMIT` is not a size.
-    """
-    try:
-        return parse_memory(os.environ.get(LIMIT) or "5GB", least=0, what=LIMIT)
-    except ValueError as error:
-        raise UserError(str(error)) from None

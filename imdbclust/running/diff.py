@@ -15,14 +15,11 @@ from imdbclust.base.text import counted
 from imdbclust.running.manifest import MANIFEST, NotARun, find_folder, read_manifest
 from imdbclust.running.store import TABLES
 
-MAX_TABLES = 12
-"""Maximum number of differing tables that are listed; the rest are counted."""
+MAX_TABLES = 12  # maximum number of differing tables that are listed; the rest are counted
 
 OF_RUN = ("started", "seconds", "command")
-"""Keys of ``manifest.json`` that may differ: when, how fast and how a run was made."""
-
 OF_STAGE = ("seconds", "peak_memory_mb", "reused", "kernel", "kernel_note")
-"""Keys of each stage in it that may differ: whether it was reused, and how it was executed."""
+"""Keys of ``manifest.json``, and of each stage in it, that may differ."""
 
 ON_PAGES = (
     r"(?<=<span>)\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC(?=</span>)",
@@ -51,16 +48,11 @@ one may have a movie that is equally near to two clusters.
 
 
 def comparable(folder: Path) -> dict[str, bytes]:
-    """Return the files of a run by name, without what may differ.
+    """Return the files of a run's folder by name, without what may differ.
 
     Two runs of the same notebooks on the same films with the same parameters and name, by the same
     versions on the same machine, give equal results: tables, notebooks, pages, figures, manifest.
     The index also lists the runs of other presets in the same folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The run's folder.
     """
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): _constant_part(path) for path in paths}
@@ -82,20 +74,10 @@ def _without(record: dict, names: tuple[str, ...]) -> dict:
 
 
 def describe_difference(one: str, other: str, *, out: Path | None = None) -> list[str]:
-    """Describe the differences of two runs, or of two sweeps.
+    """Describe the differences of two runs or two sweeps, each a name in `out` or a folder.
 
-    Parameters
-    ----------
-    one, other : str
-        Names of runs in the folder for reports, or their folders.
-    out : path, optional
-        The folder for reports.
-
-    Returns
-    -------
-    list of str
-        One line for each difference, first of the settings, then of the results. Times and memory
-        are not compared.
+    There is one line for each difference, first of the settings, then of the results. Times and
+    memory are not compared.
 
     Raises
     ------
@@ -113,8 +95,8 @@ def describe_difference(one: str, other: str, *, out: Path | None = None) -> lis
         if left.get(name) != right.get(name)
     ]
     if "settings" in manifests[0]:
-        return lines + list(_results(*folders))
-    return lines + list(_labels(*folders)) + list(_tables(*(folder / TABLES for folder in folders)))
+        return [*lines, *_results(*folders)]
+    return [*lines, *_labels(*folders), *_tables(*(folder / TABLES for folder in folders))]
 
 
 def _facts(manifest: dict) -> dict[str, str]:
@@ -139,44 +121,38 @@ def _labels(one: Path, other: Path) -> Iterator[str]:
 
     paths = [folder / MOVIE_TO_CLUSTER for folder in (one, other)]
     exist = [path.is_file() for path in paths]
-    if any(exist) and not all(exist):
+    if exist[0] != exist[1]:
         yield f"{MOVIE_TO_CLUSTER}: only in the {'first' if exist[0] else 'second'}"
     if not all(exist):
         return
-    left, right = (
-        _read(read_movie_to_cluster, path).set_index("movie_id")["cluster"] for path in paths
-    )
-    shared = left.index.intersection(right.index)
-    if len(shared) < max(len(left), len(right)):
-        yield f"movies: {len(left):,} and {len(right):,}; {len(shared):,} are in both"
-    left, right = left[shared], right[shared]
-    moved = int((left != right).sum())
-    if moved:
-        ari = adjusted_rand_score(left, right)
+    left, right = (_read(read_movie_to_cluster, path) for path in paths)
+    both = left.merge(right, on="movie_id")
+    if len(both) < max(len(left), len(right)):
+        yield f"movies: {len(left):,} and {len(right):,}; {len(both):,} are in both"
+    if moved := int((both["cluster_x"] != both["cluster_y"]).sum()):
+        ari = adjusted_rand_score(both["cluster_x"], both["cluster_y"])
         yield (
-            f"clusters: adjusted Rand index {ari:.4f}; {moved:,} of {len(shared):,} movies have "
+            f"clusters: adjusted Rand index {ari:.4f}; {moved:,} of {len(both):,} movies have "
             "another number"
         )
 
 
 def _tables(one: Path, other: Path) -> Iterator[str]:
-    names = {folder: {path.stem for path in folder.glob("*.csv")} for folder in (one, other)}
-    for name in sorted(names[one] ^ names[other]):
-        yield f"table {name}: only in {'the first' if name in names[one] else 'the second'}"
-    shared = (f"{name}.csv" for name in sorted(names[one] & names[other]))
-    differing = [
-        name for name in shared if (one / name).read_bytes() != (other / name).read_bytes()
-    ]
-    for name in differing[:MAX_TABLES]:
-        yield f"table {Path(name).stem}: {_how_tables_differ(one / name, other / name)}"
+    left, right = ({path.name: path for path in folder.glob("*.csv")} for folder in (one, other))
+    for name in sorted(left.keys() ^ right.keys()):
+        where = "the first" if name in left else "the second"
+        yield f"table {name.removesuffix('.csv')}: only in {where}"
+    pairs = [(left[name], right[name]) for name in sorted(left.keys() & right.keys())]
+    differing = [pair for pair in pairs if pair[0].read_bytes() != pair[1].read_bytes()]
+    for pair in differing[:MAX_TABLES]:
+        yield f"table {pair[0].stem}: {_how_tables_differ(*pair)}"
     if len(differing) > MAX_TABLES:
         yield f"{len(differing) - MAX_TABLES} more tables differ"
 
 
 def _how_tables_differ(one: Path, other: Path) -> str:
-    left, right = (
-        _read(pd.read_csv, path, keep_default_na=False, na_values=[""]) for path in (one, other)
-    )
+    how = {"keep_default_na": False, "na_values": [""]}
+    left, right = (_read(pd.read_csv, path, **how) for path in (one, other))
     if list(left) != list(right):
         return "other columns"
     if len(left) != len(right):
@@ -184,8 +160,8 @@ def _how_tables_differ(one: Path, other: Path) -> str:
     numbers = [name for name in left if all(is_numeric_dtype(one[name]) for one in (left, right))]
     apart = (left[numbers] - right[numbers]).abs().to_numpy()
     largest = float(np.nanmax(apart)) if np.isfinite(apart).any() else 0.0
-    texts = left.columns.difference(numbers)
-    n_texts = int((left[texts].astype(str) != right[texts].astype(str)).to_numpy().sum())
+    texts = [table.drop(columns=numbers).astype(str).fillna("") for table in (left, right)]
+    n_texts = int((texts[0] != texts[1]).to_numpy().sum())
     verb = "differs" if n_texts == 1 else "differ"
     return f"numbers differ by at most {largest:.3g}, {counted(n_texts, 'text')} {verb}"
 
@@ -194,7 +170,8 @@ def _results(one: Path, other: Path) -> Iterator[str]:
     """Compare the rows of two sweeps that have the same settings."""
     from imdbclust.running.sweep import VOLATILE
 
-    tables = [_read(pd.read_csv, folder / "results.csv") for folder in (one, other)]
+    how = {"dtype": "str", "keep_default_na": False}
+    tables = [_read(pd.read_csv, folder / "results.csv", **how) for folder in (one, other)]
     left, right = (
         table[[name for name in table if not name.startswith((*VOLATILE, "key_"))]]
         for table in tables
@@ -206,8 +183,7 @@ def _results(one: Path, other: Path) -> Iterator[str]:
         )
         yield f"results: {' and '.join(sizes)}"
         return
-    for name in left:
-        differing = int((left[name].astype(str) != right[name].astype(str)).sum())
+    for name, differing in (left != right).sum().items():
         if differing:
             yield f"results: {name} differs in {differing:,} of {counted(len(left), 'setting')}"
 

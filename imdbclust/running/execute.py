@@ -58,10 +58,7 @@ class ExecutionOptions:
     def resolved(self) -> ExecutionOptions:
         """Return the options with ``auto`` replaced by the engine that will be used.
 
-        Raises
-        ------
-        imdbclust.running.kernels.warm.EngineError
-            The engine is unknown, or it or a memory limit is not available on this system.
+        It is an EngineError if the engine or a memory limit is not available on this system.
         """
         if self.memory_limit is not None and sys.platform != "linux":
             raise EngineError(f"a memory limit needs Linux; this is {sys.platform}")
@@ -99,7 +96,7 @@ def execute_stage(
     options: ExecutionOptions | None = None,
     **callbacks: Callable | None,
 ) -> dict:
-    """Execute a stage's notebook and publish its results.
+    """Execute a stage's notebook, publish its results, and return its record.
 
     Parameters
     ----------
@@ -117,12 +114,6 @@ def execute_stage(
         ``on_cell`` is called after every cell, ``on_kernel`` with the manager of the kernel before
         the kernel is started.
 
-    Returns
-    -------
-    dict
-        The record of the execution. Its ``kernel`` is ``warm`` or ``plain``; ``kernel_note`` gives
-        the reason for a plain kernel where a warm one was possible.
-
     Raises
     ------
     StageFailed
@@ -131,21 +122,24 @@ def execute_stage(
     """
     options = (options or ExecutionOptions()).resolved()
     inputs = store.inputs(planned) if inputs is None else inputs
-    steps = (planned, store, inputs, films)
+    context = {
+        "inputs": {stage: str(folder) for stage, folder in inputs.items()},
+        "films": asdict(films) if films else None,
+        "parameters": list(declared_in(notebook_of(planned.stage))),
+    }
     try:
-        return _attempt(*steps, options, **callbacks)
+        return _attempt(planned, store, context, options, **callbacks)
     except StageFailed as failure:
         if not failure.server_lost or options.engine != "auto":
             raise
     note = "the process that kernels are forked from was killed"
-    return _attempt(*steps, replace(options, engine="plain"), note, **callbacks)
+    return _attempt(planned, store, context, replace(options, engine="plain"), note, **callbacks)
 
 
 def _attempt(
     planned: PlannedStage,
     store: Store,
-    inputs: dict[str, Path],
-    films: DatasetRef | None,
+    context: dict,
     options: ExecutionOptions,
     note: str = "",
     **callbacks: Callable | None,
@@ -154,23 +148,20 @@ def _attempt(
     started = time.monotonic()
     kernel: dict = {}
     with store.attempt(planned) as attempt:
-        context = {
-            "token": uuid.uuid4().hex,
-            "folder": str(attempt),
-            "inputs": {stage: str(folder) for stage, folder in inputs.items()},
-            "films": asdict(films) if films else None,
-            "parameters": list(declared_in(notebook_of(planned.stage))),
-        }
-        scratch = attempt / "scratch"
+        scratch, token = attempt / "scratch", uuid.uuid4().hex
         scratch.mkdir()
-        write_json(scratch / "context.json", context)
+        write_json(scratch / "context.json", context | {"token": token, "folder": str(attempt)})
         try:
             _run_papermill(planned, attempt, scratch, options, on_end=kernel.update, **callbacks)
-            done = _done(attempt, planned, context["token"])
+            done = _done(attempt, planned, token)
         except Exception as error:
-            seconds = time.monotonic() - started
-            raise _failure(error, planned, attempt, options, kernel, seconds) from error
-        _remove(scratch)
+            about, text = _describe_failure(error, planned, attempt, options, kernel)
+            seconds, lost = time.monotonic() - started, kernel.get("lost", False)
+            raise StageFailed(about, text, seconds, server_lost=lost) from error
+        try:
+            shutil.rmtree(scratch)
+        except OSError as error:  # with the path of the folder, not only that of an entry
+            raise OSError(error.errno, error.strerror, str(scratch)) from error
         (attempt / DONE).unlink()
         text = _as_published(attempt / NOTEBOOK, planned, times=False)
         (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
@@ -186,14 +177,6 @@ def _attempt(
         return store.publish(attempt, planned, record)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; an error gives the path of the folder, not only that of an entry."""
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(folder)) from error
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How an execution ended."""
@@ -206,12 +189,6 @@ class Outcome:
     notebook: str = ""  # its annotated notebook
     seconds: float = 0.0  # its duration
 
-    @classmethod
-    def of(cls, failure: StageFailed) -> Outcome:
-        """Return the outcome of an execution that failed."""
-        about = {"error": failure.error, "notebook": failure.notebook, "seconds": failure.seconds}
-        return cls("failed", **about)
-
 
 def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
     """Execute a stage unless it is finished; a failure is an outcome, not an exception.
@@ -223,8 +200,8 @@ def execute_once(planned: PlannedStage, *, store: Store, **options) -> Outcome:
         return Outcome("done", record, reused=True)
     try:
         record = execute_stage(planned, store=store, **options)
-    except StageFailed as failure:
-        return Outcome.of(failure)
+    except StageFailed as one:
+        return Outcome("failed", error=one.error, notebook=one.notebook, seconds=one.seconds)
     return Outcome("done", record, replaced=wrong)
 
 
@@ -238,9 +215,7 @@ def _run_papermill(
     from imdbclust.running.kernels.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
-    environment = kernel_environment(
-        **{CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
-    )
+    paths = {CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
     execute_notebook(
         _no_template(notebook_of(planned.stage)),
         _no_template(attempt / NOTEBOOK),
@@ -249,7 +224,7 @@ def _run_papermill(
         kernel_name="python3",
         progress_bar=False,
         request_save_on_cell_execute=False,
-        kernel_env=environment,
+        kernel_env=kernel_environment(**paths),
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
         kernel_engine=options.engine,
@@ -266,13 +241,7 @@ def _no_template(path: Path) -> str:
 
 
 def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
-    """Return what the notebook wrote when it finished.
-
-    Raises
-    ------
-    RuntimeError
-        It did not finish, did not execute all cells, or ran with other parameters.
-    """
+    """Return what the notebook wrote when it finished; RuntimeError if it did not run as asked."""
     try:
         done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -288,23 +257,18 @@ def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
     return done
 
 
-def _failure(
-    error: Exception,
-    planned: PlannedStage,
-    attempt: Path,
-    options: ExecutionOptions,
-    kernel: dict,
-    seconds: float,
-) -> StageFailed:
-    """Return the failure of a stage, with the notebook as far as it was executed."""
+def _describe_failure(
+    error: Exception, planned: PlannedStage, attempt: Path, options: ExecutionOptions, kernel: dict
+) -> tuple[dict, str]:
+    """Return the error of a stage, and the notebook as far as it was executed."""
     text = ""
     with suppress(OSError, ValueError):  # not written yet, or cut off by a full disk
         text = _as_published(attempt / NOTEBOOK, planned, times=True)
     kind = getattr(error, "ename", type(error).__name__)
     message = getattr(error, "evalue", str(error)) or "no message"
-    if kind == "DeadKernelError":
+    if died := kind == "DeadKernelError":
         message += f" ({_describe_death(kernel, attempt / 'scratch' / KERNEL_LOG)})"
-    if options.memory_limit and (kind == "DeadKernelError" or kind.endswith("MemoryError")):
+    if options.memory_limit and (died or kind.endswith("MemoryError")):
         message += f"; --memory-limit is {byte_size(options.memory_limit)}"
     if kind == "CellTimeoutError":
         message = f"the notebook takes longer than the {options.timeout:g} s that --timeout allows"
@@ -312,23 +276,24 @@ def _failure(
     cells = json.loads(text)["cells"] if text else []
     states = {cell.get("id"): cell["metadata"].get("papermill", {}).get("status") for cell in cells}
     cell = next((name for name, state in states.items() if state == "failed"), None)
-    about = {"stage": planned.name, "type": kind, "message": message, "cell": cell}
-    return StageFailed(about, text, seconds, server_lost=kernel.get("lost", False))
+    return {"stage": planned.name, "type": kind, "message": message, "cell": cell}, text
 
 
 def _describe_death(kernel: dict, log: Path) -> str:
     """Say how a kernel died, and the last line that it printed outside of its cells."""
     code, peak = kernel.get("exit_code"), kernel.get("peak", 0)
     used = f" while using {byte_size(peak)}" if peak else ""
-    if code == -signal.SIGKILL:
+    if code is None:
+        parts = []
+    elif code == -signal.SIGKILL:
         parts = [f"killed, possibly out of memory{used}"]
-    elif code is not None and code < 0:
+    elif code < 0:
         parts = [f"ended by {signal.Signals(-code).name}{used}"]
     else:
-        parts = [f"it exited with status {code}"] if code is not None else []
+        parts = [f"it exited with status {code}"]
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    if lines := [line.strip() for line in text.split("\n") if line.strip()]:
-        parts.append(f"its last output: {lines[-1][:500]}")
+    if last := text.strip().rpartition("\n")[2].strip():
+        parts.append(f"its last output: {last[:500]}")
     return "; ".join(parts) or "cause unknown"
 
 
@@ -345,7 +310,7 @@ def _as_published(notebook: Path, planned: PlannedStage, *, times: bool) -> str:
     """Return an executed notebook without the paths of this machine, which papermill records.
 
     Without `times`, the times of cells and the random id of the injected cell are dropped too, so
-    that repeating an execution gives the same bytes. The record has the total time.
+    that repeating an execution gives the same bytes.
     """
     content = json.loads(notebook.read_text(encoding="utf-8"))
     content["metadata"]["papermill"]["input_path"] = f"notebooks/{planned.name}.ipynb"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 import msgspec
 
@@ -12,6 +14,9 @@ from imdbclust.base.errors import UserError
 from imdbclust.base.paths import reports
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import MANIFEST, Store, examine
+
+INVALID = (OSError, ValueError, RecursionError, msgspec.MsgspecError)
+"""Errors of :func:`decode_manifest`."""
 
 
 class NotARun(UserError):
@@ -26,6 +31,8 @@ class _Films(TypedDict):
 class _Stage(TypedDict):
     stage: Annotated[str, msgspec.Meta(pattern=r"^\d\d_[a-z]+$")]
     key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]+$")]
+    headlines: NotRequired[list[str]]
+    findings: NotRequired[list[str]]
 
 
 class _Parameter(TypedDict):
@@ -38,6 +45,7 @@ class _Common(TypedDict):
     versions: dict[str, str]
     dataset: _Films
     stages: list[_Stage]
+    started: NotRequired[str]
 
 
 class _Run(_Common):
@@ -60,30 +68,31 @@ def find_folder(name: str, out: Path | None = None) -> Path:
     """
     parent = Path(out) if out else reports()
     for folder in (parent / name, Path(name)):
-        if name and _is_file(folder / MANIFEST):
-            return folder
+        with suppress(OSError):  # a name that is too long, or a loop of links
+            if name and (folder / MANIFEST).is_file():
+                return folder
     known = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST}"))
     hint = f"choose {' or '.join(known)}" if known else "create one with `imdbclust run`"
+    if close := difflib.get_close_matches(name[:100], known, n=1):
+        hint = f"did you mean {close[0]}?"
     raise NotARun(f"no run called {name!r} in {parent} and no such folder; {hint}")
 
 
-def read_manifest(folder: Path) -> dict:
-    """Return the manifest of a run or sweep.
-
-    Raises
-    ------
-    NotARun
-        It cannot be read, or is not a valid manifest.
-    """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        is_sweep = isinstance(manifest, dict) and "settings" in manifest
-        msgspec.convert(manifest, _Sweep if is_sweep else _Run)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise NotARun(f"{path} is not a valid manifest of a run: {reason}") from None
+def decode_manifest(folder: Path) -> dict:
+    """Return the manifest of a run or sweep; raise one of the errors `INVALID` otherwise."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    is_sweep = isinstance(manifest, dict) and "settings" in manifest
+    msgspec.convert(manifest, _Sweep if is_sweep else _Run)
     return manifest
+
+
+def read_manifest(folder: Path) -> dict:
+    """Return the manifest of a run or sweep; raise NotARun if it is not a valid one."""
+    try:
+        return decode_manifest(folder)
+    except INVALID as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise NotARun(f"{folder / MANIFEST} is not a valid manifest of a run: {reason}") from None
 
 
 def stage_folder(folder: Path, manifest: dict, stage: str) -> Path:
@@ -102,10 +111,3 @@ def stage_folder(folder: Path, manifest: dict, stage: str) -> Path:
     if examine(found, keys[name])[0] is None:
         raise NotARun(f"{found} is damaged; run {folder.name!r} again first")
     return found
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, or a loop of links
-        return False

@@ -42,15 +42,10 @@ if TYPE_CHECKING:
 def open_stage(name: str, namespace: dict) -> Stage:
     """Begin a stage from within its notebook.
 
-    The runner provides the inputs. In a notebook opened alone they are those of the run that the
-    parameter ``from_run`` names; otherwise those of the default settings, computed if necessary.
-
-    Parameters
-    ----------
-    name : str
-        The stage's word, e.g. ``clustering``.
-    namespace : dict
-        The notebook's ``globals()``, which hold the declared parameters.
+    `name` is the stage's word, `namespace` the notebook's ``globals()``, which hold the declared
+    parameters. The runner provides the inputs. In a notebook opened alone they are those of the run
+    that the parameter ``from_run`` names; otherwise those of the default settings, computed if
+    necessary.
     """
     return _opened(Stage, name, namespace)
 
@@ -60,15 +55,8 @@ def open_sweep(namespace: dict) -> SweepStage:
 
     The runner provides the sweep. In a notebook opened alone it is the one that ``from_sweep``
     names; otherwise the newest in the folder for reports, or the small one, computed now.
-
-    Parameters
-    ----------
-    namespace : dict
-        The notebook's ``globals()``, which hold the declared parameters.
     """
-    stage = _opened(SweepStage, "sweep", namespace)
-    stage.read_results()
-    return stage
+    return _opened(SweepStage, "sweep", namespace)
 
 
 @dataclass(eq=False)
@@ -88,13 +76,7 @@ class Stage:
         return self.folder / ARTIFACT
 
     def reads(self, stage: str) -> Path:
-        """Return the folder of the artifact of an earlier stage.
-
-        Raises
-        ------
-        KeyError
-            This stage does not read that one.
-        """
+        """Return the folder of the artifact of an earlier stage that this one reads."""
         if stage not in READS[self.name]:
             raise KeyError(f"{self.name} reads {', '.join(READS[self.name])}, not {stage}")
         return self.inputs[stage] / ARTIFACT
@@ -127,13 +109,7 @@ class Stage:
         _display(show.sentence_html(text, "warning"), f"Warning: {text}")
 
     def check(self, holds: bool, claim: str) -> None:
-        """Show a claim that holds.
-
-        Raises
-        ------
-        AssertionError
-            The claim does not hold.
-        """
+        """Show a claim that holds; raise AssertionError if it does not."""
         if not holds:
             raise AssertionError(f"this does not hold: {claim}")
         self.reported["checks"].append(claim)
@@ -165,11 +141,9 @@ class Stage:
         :mod:`imdbclust.display.missing_values`.
         """
         shown = frame[columns] if columns else frame
-        notes = self._write_table(frame, name, caption)
-        html = show.table_html(
-            shown, caption=caption, name=name, head=head, links=links, notes=notes
-        )
-        text = [shown.head(head or 10).to_string(index=False), *notes]
+        about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
+        html = show.table_html(shown, head=head, links=links, **about)
+        text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
         _display(self._located(html), "\n".join(text))
 
     def _located(self, html: str) -> str:
@@ -208,10 +182,8 @@ class Stage:
             **self.reported,
         }
         write_json(self.folder / (DONE if self.context else RECORD), done)
-        n_tables, n_checks = (len(self.reported[name]) for name in ("tables", "checks"))
-        text = (
-            f"Finished: {counted(n_tables, 'table')} written, {counted(n_checks, 'check')} passed"
-        )
+        tables, checks = (counted(len(self.reported[f"{one}s"]), one) for one in ("table", "check"))
+        text = f"Finished: {tables} written, {checks} passed"
         where = "" if self.context else f" in {self.folder}"
         _display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
@@ -220,20 +192,15 @@ class Stage:
 class SweepStage(Stage):
     """The notebook that compares the settings of a sweep."""
 
-    sweep: dict = field(default_factory=dict)  # its manifest
-    results: pd.DataFrame | None = None  # one row a setting, see running.sweep.results_table
-    axes: list[str] = field(default_factory=list)  # what varies, the seed last
-    metrics: list[str] = field(default_factory=list)  # columns that the notebooks measured
+    sweep: dict = field(init=False)  # its manifest
+    results: pd.DataFrame = field(init=False)  # one row a setting, see running.sweep.results_table
+    axes: list[str] = field(init=False)  # what varies, the seed last
+    metrics: list[str] = field(init=False)  # columns that the notebooks measured
 
-    @property
-    def folder_of_sweep(self) -> Path:
-        """The folder of the sweep."""
-        return self.inputs["sweep"]
-
-    def read_results(self) -> None:
-        """Read the manifest and the results of the sweep."""
+    def __post_init__(self):
         import pandas as pd
 
+        self.folder_of_sweep = self.inputs["sweep"]
         self.sweep = json.loads((self.folder_of_sweep / MANIFEST).read_text(encoding="utf-8"))
         self.axes, self.metrics = self.sweep["axes"], self.sweep["metrics"]
         self.results = pd.read_parquet(self.folder_of_sweep / "results.parquet")
@@ -259,7 +226,6 @@ class SweepStage(Stage):
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
-    """Return a stage with the inputs of the runner, or those of a notebook opened alone."""
     context = {}
     if CONTEXT in os.environ:
         context = json.loads(Path(os.environ[CONTEXT]).read_text(encoding="utf-8"))
@@ -277,7 +243,6 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
 
 
 def _display(html: str, text: str) -> None:
-    """Show HTML, with plain text as alternative."""
     from IPython.display import display
 
     display({"text/html": html, "text/plain": text}, raw=True)

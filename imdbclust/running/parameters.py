@@ -30,14 +30,9 @@ TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 FROM_RUN = "from_run"
 """Parameter that names the run from which a notebook opened alone reads the earlier stages."""
 
-DATASET = "dataset"
-"""Parameter that names the films; commands have the option ``--dataset`` for it."""
-
-MAX_TEXT = 4000
-"""Maximum length of a text."""
-
-MAX_INT = 2**63 - 1
-"""Largest whole number, also for the libraries."""
+DATASET = "dataset"  # names the films; commands have the option --dataset for it
+MAX_TEXT = 4000  # maximum length of a text
+MAX_INT = 2**63 - 1  # largest whole number, also for the libraries
 
 _BOUNDS = re.compile(r"\s*\[(?P<text>[^\]]*)\]\s*$")
 _RANGE = re.compile(r"^(?P<low>-?[\d.]*?)\.\.(?P<high>-?[\d.]*)$")
@@ -66,7 +61,7 @@ class Parameter:
         """Convert a text from the command line to a value, and check it."""
         try:
             value = text if self.type is str else _literal(text, self.type)
-        except ValueError:
+        except (KeyError, ValueError):
             raise self._error(_WORDS[self.type], text) from None
         return self.check(value)
 
@@ -114,10 +109,7 @@ _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true o
 def declared_in(notebook: Path) -> dict[str, Parameter]:
     """Return the parameters that a notebook declares, by name, in order.
 
-    Raises
-    ------
-    ParameterError
-        A declaration is not ``name: type = literal  # help``.
+    It is a ParameterError if a declaration is not ``name: type = literal  # help``.
     """
     with quick_imports():
         from papermill import inspect_notebook
@@ -125,33 +117,22 @@ def declared_in(notebook: Path) -> dict[str, Parameter]:
     found = {}
     for name, about in inspect_notebook(str(notebook)).items():
         place = f"{notebook.name}: {name}"
-        if about["inferred_type_name"] not in TYPES:
+        kind = TYPES.get(about["inferred_type_name"])
+        if kind is None:
             raise ParameterError(f"{place} needs one of the types {', '.join(TYPES)}")
         try:
             default = ast.literal_eval(about["default"])
         except (ValueError, SyntaxError):
             raise ParameterError(f"{place} needs a literal as default") from None
-        found[name] = Parameter(
-            name=name,
-            type=TYPES[about["inferred_type_name"]],
-            default=default,
-            help=_BOUNDS.sub("", about["help"]).strip(),
-            stages=(notebook.stem,),
-            **_bounds_of(about["help"], place),
-        )
+        text, bounds = _BOUNDS.sub("", about["help"]).strip(), _bounds_of(about["help"], place)
+        found[name] = Parameter(name, kind, default, text, stages=(notebook.stem,), **bounds)
         found[name].check(default)
     return found
 
 
 @cache
 def declared() -> Mapping[str, Parameter]:
-    """Return the parameters of all stages; notebooks that share one declare it equally.
-
-    Raises
-    ------
-    ParameterError
-        Two notebooks declare the same name differently.
-    """
+    """Return the parameters of all stages; those that share one must declare it equally."""
     found: dict[str, Parameter] = {}
     for stage in STAGES:
         for name, parameter in declared_in(notebook_of(stage)).items():
@@ -197,13 +178,7 @@ def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:
 
 
 def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return a value for every parameter: as given, else the preset's, else the default.
-
-    Raises
-    ------
-    ParameterError
-        An unknown preset or parameter, a wrong type, or a value out of range.
-    """
+    """Return a value for every parameter: as given, else the preset's, else the default."""
     defaults = {name: parameter.default for name, parameter in declared().items()}
     return defaults | presets()[check_preset(preset)] | check_values(given)
 
@@ -219,16 +194,11 @@ def _known(name: str) -> Parameter:
 
 def _literal(text: str, kind: type) -> Value:
     if kind is bool:
-        words = {"true": True, "false": False}
-        if text.lower() not in words:
-            raise ValueError(text)
-        return words[text.lower()]
-    if not text.isascii() or "_" in text:  # int() and float() accept more than people mean
+        return {"true": True, "false": False}[text.lower()]
+    # int() and float() accept more than people mean
+    if not text.isascii() or "_" in text or (kind is float and not math.isfinite(float(text))):
         raise ValueError(text)
-    value = kind(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
+    return kind(text)
 
 
 def _bounds_of(help_text: str, place: str) -> dict:

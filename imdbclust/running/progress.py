@@ -18,23 +18,20 @@ class Watch:
         from tqdm import tqdm
 
         self.outcomes: dict[str, Outcome] = {}
-        self._terminal = sys.stderr.isatty()
-        layout += _LAYOUT
-        self._bar = tqdm(total=total, disable=not self._terminal, bar_format=layout, leave=False)
+        # without a terminal, None disables the bar
+        self._bar = tqdm(total=total, disable=None, bar_format=layout + _LAYOUT, leave=False)
 
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
-        if self._terminal:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        self._bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
 
     def began(self, planned: PlannedStage) -> None:
-        """Report that an execution has started."""
+        """Show what is being executed."""
+        self._bar.set_description_str(planned.name)
 
     def cell(self) -> None:
         """Report that a cell has been executed."""
@@ -50,10 +47,6 @@ class RunProgress(Watch):
     def __init__(self, planned: list[PlannedStage]):
         self._cells = {stage.name: len(cells_of(stage.stage)) for stage in planned}
         super().__init__(sum(self._cells.values()), "{desc:<24} ")
-
-    def began(self, planned: PlannedStage) -> None:
-        """Show what is being executed."""
-        self._bar.set_description_str(planned.name)
 
     def cell(self) -> None:
         """Advance the bar."""
@@ -78,7 +71,7 @@ class SweepProgress(Watch):
         super().__init__(total, "{desc} ")
 
     def began(self, planned: PlannedStage) -> None:
-        """Show what is being executed."""
+        """Show how many stages are being executed."""
         self._running.add(planned.key)
         self._bar.set_description_str(self._summary())
 
@@ -93,8 +86,8 @@ class SweepProgress(Watch):
             self.say(f"  {planned.name} done{_why(outcome)}")
         self._bar.set_description_str(self._summary())
         self._bar.update()
-        ended = sum(self._counts.values())
-        if not self._terminal and ended * 10 // self._total > (ended - 1) * 10 // self._total:
+        ended = len(self.outcomes)
+        if self._bar.disable and ended * 10 // self._total > (ended - 1) * 10 // self._total:
             self.say(f"  {ended} of {self._total} stages: {self._summary()}")
 
     def _summary(self) -> str:

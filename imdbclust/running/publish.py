@@ -13,7 +13,7 @@ from imdbclust import __version__
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
-from imdbclust.running.parameters import Value, declared, settings
+from imdbclust.running.parameters import DATASET, FROM_RUN, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
 from imdbclust.running.store import (
@@ -30,45 +30,44 @@ from imdbclust.running.store import (
 )
 
 
-def new_manifest(
-    name: str,
-    preset: str,
-    values: dict[str, Value],
-    dataset: Dataset,
-    planned: list[PlannedStage],
-    command: str,
-) -> dict:
-    """Return the manifest of a run before any of its stages has been executed."""
-    usual = settings(preset, {})
+def new_manifest(name: str, dataset: Dataset, command: str) -> dict:
+    """Return what the manifests of runs and of sweeps have in common."""
     return {
         "format": 1,
         "name": name,
         "status": "done",
         "error": None,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": 0.0,
         "command": command,
-        "preset": preset,
-        "given": {name: value for name, value in values.items() if value != usual[name]},
         "dataset": dataset.describe(),
-        "parameters": {
-            name: {
-                "value": values[name],
-                "default": parameter.default,
-                "help": parameter.help,
-                "stages": list(parameter.stages),
-            }
-            for name, parameter in declared().items()
-            if name not in ("dataset", "from_run")
-        },
-        "stages": [stage_entry(stage) for stage in planned],
         "versions": {"imdbclust": __version__, **versions()},
         **commit(),
     }
 
 
-def stage_entry(planned: PlannedStage, outcome: Outcome | None = None) -> dict:
-    """Return the entry of a stage in a manifest; without an outcome it is ``pending``."""
+def describe_settings(preset: str, values: dict[str, Value]) -> dict:
+    """Return the part of the manifest of a run that gives its start and its parameters."""
+    usual = settings(preset, {})
+    parameters = {
+        name: {
+            "value": values[name],
+            "default": parameter.default,
+            "help": parameter.help,
+            "stages": list(parameter.stages),
+        }
+        for name, parameter in declared().items()
+        if name not in (DATASET, FROM_RUN)
+    }
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "preset": preset,
+        "given": {name: value for name, value in values.items() if value != usual[name]},
+        "parameters": parameters,
+    }
+
+
+def stage_entry(planned: PlannedStage, outcome: Outcome) -> dict:
+    """Return the entry of a stage in a manifest; ``pending`` unless it is done or failed."""
     entry = {
         "stage": planned.name,
         "title": "".join(cells_of(planned.stage)[0]["source"]).splitlines()[0].lstrip("# "),
@@ -82,30 +81,23 @@ def stage_entry(planned: PlannedStage, outcome: Outcome | None = None) -> dict:
         "kernel_note": "",
         **nothing_reported(),
     }
-    if outcome and outcome.status == "done":
+    if outcome.status == "done":
         entry |= {name: value for name, value in outcome.record.items() if name in entry}
         entry |= {"status": "done", "reused": outcome.reused, "replaced": outcome.replaced}
-    elif outcome and outcome.status == "failed":
+    elif outcome.status == "failed":
         entry |= {"status": "failed", "seconds": round(outcome.seconds, 2)}
     return entry
 
 
 def commit() -> dict:
     """Return the commit of the repository, and whether its files differ from that commit."""
+    how = {"cwd": REPOSITORY, "capture_output": True, "text": True, "check": True, "timeout": 10}
     try:
-        head, status = (
-            subprocess.run(
-                ["git", "-C", str(REPOSITORY), *arguments],
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=10,
-            ).stdout.strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
+        head = subprocess.run(["git", "rev-parse", "HEAD"], **how).stdout.strip()
+        changes = subprocess.run(["git", "status", "--porcelain"], **how).stdout
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": None}
-    return {"commit": head, "dirty": bool(status)}
+    return {"commit": head, "dirty": bool(changes)}
 
 
 def publish(
@@ -122,12 +114,12 @@ def publish(
     """
     from imdbclust.running.pages.report import RenderError, render_index
 
-    manifest["stages"] = [stage_entry(stage, outcomes.get(stage.key)) for stage in planned]
+    ended = [(stage, outcomes.get(stage.key, Outcome("pending"))) for stage in planned]
+    manifest["stages"] = [stage_entry(*one) for one in ended]
     with unfinished(folder.parent, folder.name) as new:
-        (new / "notebooks").mkdir()
-        (new / TABLES).mkdir()
-        for stage in planned:
-            outcome = outcomes.get(stage.key, Outcome("pending"))
+        for part in ("notebooks", TABLES):
+            (new / part).mkdir()
+        for stage, outcome in ended:
             if outcome.status == "failed":
                 manifest |= {"status": "failed", "error": outcome.error}
             if outcome.status == "done" or outcome.notebook:
@@ -161,9 +153,9 @@ def copy_stage(planned: PlannedStage, outcome: Outcome, store: Store, folder: Pa
             shutil.copyfile(table, folder / table.name)
     content = json.loads(text)
     content["cells"] = with_current_text(content["cells"], cells_of(planned.stage))
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     path = folder / "notebooks" / f"{planned.name}.ipynb"
-    path.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def with_current_text(executed: list[dict], source: list[dict]) -> list[dict]:

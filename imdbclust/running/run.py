@@ -20,7 +20,7 @@ from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.parameters import ParameterError, Value, settings
 from imdbclust.running.plan import PlannedStage, plan_stages
 from imdbclust.running.progress import RunProgress, Watch
-from imdbclust.running.publish import new_manifest, publish
+from imdbclust.running.publish import describe_settings, new_manifest, publish
 from imdbclust.running.store import ARTIFACT, MANIFEST, PART, Store, discard, tidy
 
 if TYPE_CHECKING:
@@ -28,25 +28,16 @@ if TYPE_CHECKING:
 
 DEFAULT_PRESET = "seed"
 
-NOT_NAMES = ("stages", "interactive", "bench")
-"""Folders in ``reports/`` that are not runs."""
+NOT_NAMES = ("stages", "interactive", "bench")  # folders in reports/ that are not runs
 
 
 class RunFailed(Failure):
-    """A stage of a run failed; the run's folder has the annotated notebook.
-
-    Attributes
-    ----------
-    folder : Path
-        The run's folder.
-    page : Path
-        The index of its report.
-    """
+    """A stage of a run failed; the run's folder has the annotated notebook."""
 
     def __init__(self, error: dict | str, folder: Path):
         text = "{stage}: {type}: {message}"
         super().__init__(error if isinstance(error, str) else text.format_map(error))
-        self.folder, self.page = folder, folder / "index.html"
+        self.page = folder / "index.html"
 
 
 def run(
@@ -60,14 +51,14 @@ def run(
     options: ExecutionOptions | None = None,
     command: str = "",
 ) -> Path:
-    """Execute the five notebooks and render their reports.
+    """Execute the five notebooks and render their reports; return the run's folder.
 
     Parameters
     ----------
     dataset : str
-        As :func:`imdbclust.datasets.find.find_dataset`.
+        As for :func:`imdbclust.datasets.find.find_dataset`.
     preset : str
-        Named set of parameters, from ``notebooks/presets.yml``.
+        As in ``notebooks/presets.yml``.
     parameters : dict, optional
         Values that override the preset's.
     name : str, optional
@@ -81,11 +72,6 @@ def run(
         Execution options.
     command : str
         The command line, for the report.
-
-    Returns
-    -------
-    Path
-        The run's folder.
 
     Raises
     ------
@@ -106,7 +92,7 @@ def run(
             start_early()  # kernels import their libraries while the films are read here
         check_possible(values, films_of(planned[0], store, found))
         clear(store, planned if force else ())
-        manifest = new_manifest(name, preset, values, found, planned, command)
+        manifest = new_manifest(name, found, command) | describe_settings(preset, values)
         began = time.monotonic()
         progress = RunProgress(planned)
         try:
@@ -134,13 +120,12 @@ def execute_locally(
     A stage that reads a failed one is skipped; `watch` follows the executions.
     """
     for stage in planned:
-        read = [watch.outcomes[key] for key in stage.inputs.values()]
-        if all(outcome.status == "done" for outcome in read):
+        outcome = Outcome("skipped")
+        if all(watch.outcomes[key].status == "done" for key in stage.inputs.values()):
             watch.began(stage)
             how = {"films": films, "options": options, "on_cell": watch.cell}
-            watch.ended(stage, execute_once(stage, store=store, **how))
-        else:
-            watch.ended(stage, Outcome("skipped"))
+            outcome = execute_once(stage, store=store, **how)
+        watch.ended(stage, outcome)
 
 
 def clear(store: Store, unwanted: Iterable[PlannedStage]) -> None:
@@ -151,14 +136,8 @@ def clear(store: Store, unwanted: Iterable[PlannedStage]) -> None:
 
 
 def check_name(name: str) -> str:
-    """Return the name of a run if it is a valid folder name on every system.
-
-    Raises
-    ------
-    ParameterError
-        It is not.
-    """
-    usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) and not name.endswith(".")
+    """Return the name of a run; ParameterError unless it is a valid folder name on every system."""
+    usual = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?<!\.)", name)
     reserved = re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name)
     if not usual or reserved or name.lower() in NOT_NAMES:
         raise ParameterError(
@@ -171,10 +150,7 @@ def check_name(name: str) -> str:
 def check_out(out: Path, name: str) -> None:
     """Check, before anything starts, that a run can be written to a folder for reports.
 
-    Raises
-    ------
-    ParameterError
-        The folder is not writable, or a file or folder of that name is not a run.
+    It is a ParameterError if the folder is not writable, or what has that name is not a run.
     """
     target = out / name
     try:
@@ -199,13 +175,7 @@ def check_out(out: Path, name: str) -> None:
 
 
 def films_of(load: PlannedStage, store: Store, dataset: Dataset) -> Corpus:
-    """Return the films of a run, from its first stage if that is already finished.
-
-    Raises
-    ------
-    imdbclust.load.CorpusError
-        The films cannot be read.
-    """
+    """Return the films of a run, from its first stage if that is already finished."""
     from imdbclust.load import Corpus
 
     if store.record(load):
@@ -224,7 +194,9 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
     imdbclust.load.CorpusError
         No movie has a genre.
     """
+    from imdbclust.clustering import check_n_clusters
     from imdbclust.load import CorpusError
+    from imdbclust.matrix import linked_movies
     from imdbclust.probabilities import resolve_actor, resolve_genre
     from imdbclust.reduction import check_n_components
 
@@ -233,29 +205,21 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
             f"no movie has a genre ({counted(corpus.n_movies, 'movie')}), so nothing can be said "
             "about genres"
         )
+    by_degree, linked = values["weighting"] == "degree", linked_movies(corpus)
+    n_movies = int((linked if by_degree else corpus.cast_sizes() > 0).sum())
+    if values["algorithm"] == "MiniBatchKMeans":
+        n_movies = corpus.n_movies
     try:
         check_n_components(values["n_components"], (corpus.n_movies, corpus.n_actors))
-        _check_placeable(values, corpus)
+        if by_degree and not linked.any():
+            raise ParameterError("no actor plays in two movies, so no movies are linked")
+        check_n_clusters(values["n_clusters"], n_movies)
         if values["target_genre"]:
             resolve_genre(corpus, values["target_genre"])
         if values["target_actor"]:
             resolve_actor(corpus, values["target_actor"])
     except ValueError as error:
         raise ParameterError(str(error)) from None
-
-
-def _check_placeable(values: dict[str, Value], corpus: Corpus) -> None:
-    """Raise ValueError if there are fewer movies to cluster than clusters."""
-    from imdbclust.clustering import check_n_clusters
-    from imdbclust.matrix import linked_movies
-
-    by_degree = values["weighting"] == "degree"
-    linked = linked_movies(corpus)
-    if by_degree and not linked.any():
-        raise ValueError("no actor plays in two movies, so no movies are linked")
-    placeable = linked if by_degree else corpus.cast_sizes() > 0
-    all_movies = values["algorithm"] == "MiniBatchKMeans"
-    check_n_clusters(values["n_clusters"], corpus.n_movies if all_movies else int(placeable.sum()))
 
 
 def plain(name: str) -> str:

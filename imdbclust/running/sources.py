@@ -19,10 +19,7 @@ from imdbclust.base.paths import NOTEBOOKS
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
-_EXECUTES = "running.execute"
-"""The module that executes notebooks; the results of all of them depend on it."""
-
-_NO_INFLUENCE = ("running.pages", "running.alone", "commands", "bench")
+_NO_INFLUENCE = re.compile(r"\w+\.(running\.pages|running\.alone|commands|bench)(\.|$)")
 """Rooms and modules that show results or start executions, but never change a result."""
 
 _SKIPPED = re.compile(
@@ -64,23 +61,13 @@ def _hash(paths: Iterable[Path]) -> str:
 
 
 def modules_of(code: str) -> list[str]:
-    """Return the modules of the package that some code imports, directly or through others.
-
-    Parameters
-    ----------
-    code : str
-        The code of a notebook.
-    """
+    """Return the modules of the package that some code imports, directly or through others."""
     found: set[str] = set()
-    waiting = {f"{PACKAGE.name}.{_EXECUTES}", *_imports(code)}
-    while waiting := {module for module in waiting - found if not _has_no_influence(module)}:
+    waiting = {f"{PACKAGE.name}.running.execute", *_imports(code)}  # it executes all notebooks
+    while waiting := {module for module in waiting - found if not _NO_INFLUENCE.match(module)}:
         found |= waiting
         waiting = set().union(*map(_imports_of, waiting))
     return sorted(found)
-
-
-def _has_no_influence(module: str) -> bool:
-    return f"{module.partition('.')[2]}.".startswith(tuple(f"{name}." for name in _NO_INFLUENCE))
 
 
 @cache

@@ -39,11 +39,8 @@ from imdbclust.running.parameters import (
     settings,
 )
 
-MAX_SETTINGS = 10_000
-"""Maximum number of settings; a larger grid is taken for a mistake."""
-
-MAX_TEXT = 2**20
-"""Maximum length of a specification in characters."""
+MAX_SETTINGS = 10_000  # a larger grid is taken for a mistake
+MAX_TEXT = 2**20  # maximum length of a specification in characters
 
 SEED = "random_state"
 PRESET = "preset"
@@ -81,14 +78,7 @@ def read_specification(
 ) -> Specification:
     """Read and expand a specification.
 
-    Parameters
-    ----------
-    path : path
-        The YAML file.
-    dataset : str, optional
-        Overrides the dataset of the file.
-    given : mapping, optional
-        Overrides the fixed parameters of the file.
+    `dataset` and `given` override the dataset and the fixed parameters of the file.
 
     Raises
     ------
@@ -124,10 +114,8 @@ class _Reader:
 
     def specification(self, root, text: str, dataset: str | None, given: dict) -> Specification:
         parts = self.mapping(root, "the specification", KEYS)
-        named, preset = (
-            self.value(parts[name], name, name) if name in parts else default
-            for name, default in ((DATASET, "auto"), (PRESET, "seed"))
-        )
+        top = {DATASET: "auto", PRESET: "seed"}
+        top |= {name: self.value(parts[name], name, name) for name in top.keys() & parts}
         fixed = self.values(parts["parameters"], "parameters") if "parameters" in parts else {}
         fixed |= given
         points = self.grid(parts["grid"], fixed) if "grid" in parts else []
@@ -136,13 +124,15 @@ class _Reader:
             self.fail(root, "grid", "nothing varies; add a grid or settings")
         found = {}
         for axes in points:
-            one = _setting(axes, preset, fixed)
-            found.setdefault((one.preset, *sorted(one.parameters.items())), one)
+            chosen = str(axes.get(PRESET, top[PRESET]))
+            varied = {name: value for name, value in axes.items() if name != PRESET}
+            one = Setting(axes, chosen, settings(chosen, fixed | varied))
+            found.setdefault((chosen, *sorted(one.parameters.items())), one)
         axes = dict.fromkeys(name for axes in points for name in axes)
         for name in given.keys() & axes.keys() - self.counted:
             self.fail(root, name, "is varied by this file; drop -p or remove it from the grid")
         ordered = sorted(axes, key=lambda name: name == SEED)
-        return Specification(dataset or named, list(found.values()), tuple(ordered), text)
+        return Specification(dataset or top[DATASET], list(found.values()), tuple(ordered), text)
 
     def grid(self, node, fixed: dict[str, Value]) -> list[dict[str, Value]]:
         parts = self.mapping(node, "grid")
@@ -196,13 +186,10 @@ class _Reader:
     def scalar(self, node, place: str) -> Value:
         if not isinstance(node, yaml.ScalarNode):
             self.fail(node, place, "must be one value, not a list or a mapping")
-        loader = yaml.SafeLoader("")
         try:
-            value = loader.construct_object(node)
+            value = yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError):
             self.fail(node, place, f"{quoted(node.value)} cannot be read")
-        finally:
-            loader.dispose()
         if not isinstance(value, bool | int | float | str):
             self.fail(node, place, "must be a number, a text, true or false")
         if isinstance(value, float) and not math.isfinite(value):
@@ -233,9 +220,3 @@ class _Reader:
 
     def fail(self, node, place: str, text: str):
         raise SpecificationError(f"{self.path}:{node.start_mark.line + 1}: {place}: {text}")
-
-
-def _setting(axes: dict[str, Value], preset: str, fixed: dict[str, Value]) -> Setting:
-    chosen = str(axes.get(PRESET, preset))
-    varied = {name: value for name, value in axes.items() if name != PRESET}
-    return Setting(dict(axes), chosen, settings(chosen, fixed | varied))

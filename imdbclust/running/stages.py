@@ -21,22 +21,12 @@ READS: dict[str, tuple[str, ...]] = {
 STAGES = tuple(READS)
 
 
-class MissingNotebook(UserError):
-    """The notebooks are not next to the package."""
-
-
 @cache
 def notebook_of(stage: str) -> Path:
-    """Return the numbered notebook of a stage.
-
-    Raises
-    ------
-    MissingNotebook
-        The package is not used from its repository.
-    """
+    """Return the numbered notebook of a stage."""
     found = sorted(NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
-        raise MissingNotebook(
+        raise UserError(
             f"expected one notebook NN_{stage}.ipynb in {NOTEBOOKS}; work in a clone of the "
             "repository, with the package installed by pip install -e ."
         )

@@ -27,17 +27,12 @@ ARTIFACT = "artifact"
 TABLES = "tables"
 MANIFEST = "manifest.json"
 
-EXPLORER_DATA = "explorer_data.gz"
-"""What the last notebook leaves, in its artifact, for the explorer page."""
+EXPLORER_DATA = "explorer_data.gz"  # for the explorer page, in the artifact of the last notebook
+DONE = "done.json"  # a notebook writes it when it finishes
+PART = ".part-"  # prefix of the names of unfinished folders
 
 CONTEXT = "IMDBCLUST_STAGE"
 """Environment variable with the path of the context that the runner writes for a kernel."""
-
-DONE = "done.json"
-"""File that a notebook writes when it finishes."""
-
-PART = ".part-"
-"""Prefix of the names of unfinished folders."""
 
 
 def nothing_reported() -> dict:
@@ -47,13 +42,7 @@ def nothing_reported() -> dict:
 
 
 class Store:
-    """The finished stages below a folder for reports.
-
-    Parameters
-    ----------
-    out : path
-        The folder for reports. Its subfolder ``stages`` is created by the first publication.
-    """
+    """The finished stages below a folder for reports, in its subfolder ``stages``."""
 
     def __init__(self, out: Path):
         self.out = Path(out)
@@ -150,12 +139,7 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
 def tidy(out: Path, *, patience: float = 3.0) -> None:
     """Remove the unfinished folders and sockets of runs and sweeps that were killed.
 
-    Parameters
-    ----------
-    out : path
-        The folder for reports. Folders of running processes are kept.
-    patience : float
-        Seconds to keep trying: a kernel whose runner was killed may write for a moment longer.
+    It keeps trying for `patience` seconds: a kernel whose runner was killed may still write.
     """
     until = time.monotonic() + patience
     for folder in (Path(out), Store(out).folder):
@@ -175,15 +159,10 @@ def discard(folder: Path) -> None:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Replace a folder by a finished one in one atomic step.
+    """Replace a folder by a finished one in one atomic step; an OSError leaves it unchanged.
 
     The old folder takes the place of `new`. On a file system that cannot exchange folders, the old
     one is moved away first, and moved back if the new one cannot be renamed.
-
-    Raises
-    ------
-    OSError
-        The target is a file, or the disk fails. The target is unchanged.
     """
     disk.fsync_all(new)
     if target.exists() and not target.is_dir():

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 from joblib import cpu_count
 
-from imdbclust import __version__
 from imdbclust.base.disk import file_sha256
 from imdbclust.base.paths import reports
 from imdbclust.base.text import counted
@@ -22,9 +21,15 @@ from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, exe
 from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.pages.report import render_sweep
 from imdbclust.running.parameters import ParameterError, Value
-from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages, versions
+from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages
 from imdbclust.running.progress import SweepProgress
-from imdbclust.running.publish import commit, copy_stage, new_manifest, publish, stage_entry
+from imdbclust.running.publish import (
+    copy_stage,
+    describe_settings,
+    new_manifest,
+    publish,
+    stage_entry,
+)
 from imdbclust.running.run import (
     RunFailed,
     check_name,
@@ -42,9 +47,7 @@ from imdbclust.running.store import MANIFEST, Store, replace_folder, tidy, unfin
 VOLATILE = ("seconds_", "peak_memory_mb_")
 """Prefixes of the columns of ``results.csv`` that differ when a sweep is repeated."""
 
-
-class SweepFailed(RunFailed):
-    """Some settings of a sweep failed; its folder has the results of the rest."""
+_LAST = ("error", "key_", *VOLATILE)  # prefixes of its last columns
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class SweepPlan:
     executions: dict[str, PlannedStage]  # each once, by its key, after those that it reads
 
     def finished(self, store: Store) -> dict[str, dict]:
-        """Return the records of the executions that are already finished, by key."""
+        """Return the records of the finished executions, by key."""
         found = {key: store.record(planned) for key, planned in self.executions.items()}
         return {key: record for key, record in found.items() if record is not None}
 
@@ -65,9 +68,9 @@ class SweepPlan:
         """Count, for each notebook, settings, executions, and those that are finished."""
         rows = []
         for stage in STAGES:
-            keys = [key for key, one in self.executions.items() if one.stage == stage]
-            n_finished = sum(key in finished for key in keys)
-            rows.append((notebook_of(stage).stem, len(self.stages), len(keys), n_finished))
+            keys = {key for key, one in self.executions.items() if one.stage == stage}
+            counts = (len(self.stages), len(keys), len(keys.intersection(finished)))
+            rows.append((notebook_of(stage).stem, *counts))
         return pd.DataFrame(rows, columns=["notebook", "settings", "executions", "there"])
 
 
@@ -91,27 +94,24 @@ class SettingReports(SweepProgress):
         """Report how an execution ended, and publish the settings that are complete with it."""
         super().ended(planned, outcome)
         for place, waiting in enumerate(self._waiting):
-            if planned.key in waiting:
-                waiting.discard(planned.key)
-                if not waiting:
-                    self._publish(place)
+            if waiting == {planned.key}:
+                self._publish(place)
+            waiting.discard(planned.key)
 
     def _publish(self, place: int) -> None:
         setting, stages = self.plan.specification.settings[place], self.plan.stages[place]
         name = f"{place + 1:0{len(str(len(self.plan.stages)))}}"
-        about = (name, setting.preset, setting.parameters, self.plan.dataset, stages, self.command)
-        publish(self.folder / name, new_manifest(*about), stages, self.outcomes, self.store)
+        manifest = new_manifest(name, self.plan.dataset, self.command)
+        manifest |= describe_settings(setting.preset, setting.parameters)
+        publish(self.folder / name, manifest, stages, self.outcomes, self.store)
 
 
 def results_table(plan: SweepPlan, outcomes: dict[str, Outcome]) -> pd.DataFrame:
     """Return one row for each setting, in the order of the specification.
 
-    Returns
-    -------
-    DataFrame
-        ``setting`` (from 1), ``status``, ``preset``, the axes, every metric that the notebooks
-        recorded, ``error``, the key of each stage, and for each stage seconds and peak memory:
-        columns with the prefixes `VOLATILE`.
+    The columns are ``setting`` (from 1), ``status``, ``preset``, the axes, every metric that the
+    notebooks recorded, ``error``, the key of each stage, and for each stage seconds and peak
+    memory: columns with the prefixes `VOLATILE`.
     """
     rows = []
     axes = [name for name in plan.specification.axes if name != "preset"]
@@ -130,16 +130,15 @@ def results_table(plan: SweepPlan, outcomes: dict[str, Outcome]) -> pd.DataFrame
             row[f"peak_memory_mb_{name}"] = outcome.record.get("peak_memory_mb")
         rows.append(row)
     table = pd.DataFrame(rows)
-    first = list(dict.fromkeys(["setting", "status", "preset", *axes]))
-    last = [name for name in table if name.startswith(("error", "key_", *VOLATILE))]
-    return table[[*first, *metrics_of(table, first), *last]]
+    first = ["setting", "status", "preset", *axes]
+    last = [name for name in table if name.startswith(_LAST)]
+    return table[[*first, *metrics_of(table, axes), *last]]
 
 
 def metrics_of(table: pd.DataFrame, axes: Sequence[str]) -> list[str]:
     """Return the columns of a table of results that the notebooks measured."""
-    about = ("setting", "status", "preset", *axes)
-    others = ("error", "key_", *VOLATILE)
-    return [name for name in table if name not in about and not name.startswith(others)]
+    about = {"setting", "status", "preset", *axes}
+    return [name for name in table if name not in about and not name.startswith(_LAST)]
 
 
 def prepare_sweep(
@@ -187,36 +186,27 @@ def sweep(
 
     Parameters
     ----------
-    plan : SweepPlan
-        The executions.
-    store : Store
-        Where they are published, in the folder for reports.
+    plan, store
+        As :func:`prepare_sweep` returns them.
     name : str
         Name of the sweep's folder. A sweep of that name is replaced when this one has ended.
-    force : bool
-        Re-run stages that are already finished.
     workers : int, optional
         Number of processes that execute notebooks; by default the number of cores. 1 is this
         process.
     scheduler : str, optional
         Address of a Dask scheduler whose workers execute the notebooks instead.
-    options : ExecutionOptions, optional
-        Execution options.
-    command : str
-        The command line, for the report.
+    force, options, command
+        As :func:`imdbclust.running.run.run`.
 
-    Returns
-    -------
-    Path
-        The folder: ``results.csv`` and ``results.parquet``, ``index.html``, ``manifest.json``,
-        ``specification.yml``, and the reports of each setting in ``settings/``.
+    Returns the folder: ``results.csv`` and ``results.parquet``, ``index.html``, ``manifest.json``,
+    ``specification.yml``, and the reports of each setting in ``settings/``.
 
     Raises
     ------
     imdbclust.base.errors.UserError
         Workers or kernels are not available, or would not give the same results.
-    SweepFailed
-        Some settings failed; the rest are done.
+    RunFailed
+        Some settings failed; the folder has the results of the rest.
     """
     check_out(store.out, check_name(name))
     n_workers = _check_workers(workers, scheduler)
@@ -228,27 +218,20 @@ def sweep(
             with unfinished(store.out, name) as new:
                 watch = SettingReports(plan, store, new / "settings", command)
                 _execute(watch, options, n_workers, scheduler)
-                results = results_table(plan, watch.outcomes)
-                error = _write(new, name, watch, results, began, replace(options, timeout=None))
+                manifest = _write(name, watch, began, replace(options, timeout=None))
                 replace_folder(new, store.out / name)
         finally:
             tidy(store.out)
-    n_failed = int((results["status"] == "failed").sum())
-    if n_failed and not error:
-        error = f"{n_failed} of {counted(len(results), 'setting')} failed"
+    error = manifest["error"]
+    if manifest["failed"] and not error:
+        error = f"{manifest['failed']} of {counted(manifest['settings'], 'setting')} failed"
     if error:
-        raise SweepFailed(error, store.out / name)
+        raise RunFailed(error, store.out / name)
     return store.out / name
 
 
 def _check_workers(workers: int | None, scheduler: str | None) -> int:
-    """Return the number of processes of this machine that execute notebooks.
-
-    Raises
-    ------
-    ParameterError
-        The number or the address is invalid, both are given, or Dask is not installed.
-    """
+    """Return the number of processes of this machine that execute notebooks."""
     if scheduler == "":
         raise ParameterError("--scheduler must be an address, e.g. tcp://10.0.0.1:8786, not empty")
     if workers and scheduler:
@@ -265,11 +248,11 @@ def _check_workers(workers: int | None, scheduler: str | None) -> int:
 def _execute(
     watch: SettingReports, options: ExecutionOptions, n_workers: int, scheduler: str | None
 ) -> None:
-    """Execute the stages of a sweep that are not finished."""
     plan, store = watch.plan, watch.store
     finished = plan.finished(store)
     remaining = [planned for key, planned in plan.executions.items() if key not in finished]
     todo = (remaining, store, DatasetRef.of(plan.dataset), options, watch)
+    n_workers = min(n_workers, len(remaining))
     try:
         for key, record in finished.items():
             watch.ended(plan.executions[key], Outcome("done", record, reused=True))
@@ -278,7 +261,6 @@ def _execute(
         if remaining and (scheduler or n_workers > 1):
             from imdbclust.running.workers import execute_on_workers
 
-            n_workers = min(n_workers, len(remaining))
             execute_on_workers(*todo, n_workers=n_workers, scheduler=scheduler)
         else:
             execute_locally(*todo)
@@ -286,26 +268,15 @@ def _execute(
         watch.close()
 
 
-def _write(
-    new: Path,
-    name: str,
-    watch: SettingReports,
-    results: pd.DataFrame,
-    began: float,
-    options: ExecutionOptions,
-) -> dict | None:
-    """Write the results, the manifest and the page of a sweep; return the error of the page."""
-    plan, outcomes = watch.plan, watch.outcomes
+def _write(name: str, watch: SettingReports, began: float, options: ExecutionOptions) -> dict:
+    """Write the results, the manifest and the page of a sweep; return the manifest."""
+    new, plan, outcomes, store = watch.folder.parent, watch.plan, watch.outcomes, watch.store
+    results = results_table(plan, outcomes)
     write_table(results, new / "results.csv")
     results.to_parquet(new / "results.parquet", index=False)
     (new / "specification.yml").write_text(plan.specification.text, encoding="utf-8")
     reused = [key for key, outcome in outcomes.items() if outcome.reused]
-    manifest = {
-        "format": 1,
-        "name": name,
-        "status": "done",
-        "command": watch.command,
-        "dataset": plan.dataset.describe(),
+    manifest = new_manifest(name, plan.dataset, watch.command) | {
         "settings": len(results),
         "failed": int((results["status"] == "failed").sum()),
         "executions": plan.summary(reused).to_dict("records"),
@@ -313,34 +284,23 @@ def _write(
         "axes": list(plan.specification.axes),
         "metrics": metrics_of(results, plan.specification.axes),
         "volatile_columns": list(VOLATILE),
-        "versions": {"imdbclust": __version__, **versions()},
         "seconds": round(time.monotonic() - began, 2),
         "stages": [],
-        **commit(),
     }
     write_json(new / MANIFEST, manifest)  # the notebook reads it
     planned = plan_notebook("sweep", file_sha256(new / "results.parquet"))
-    outcome = _execute_notebook(planned, new, watch.store, options)
+    (new / "notebooks").mkdir()
+    with in_use(store.folder, [store.path(planned)]):
+        outcome = execute_once(planned, store=store, inputs={"sweep": new}, options=options)
+        if outcome.status == "failed" and not outcome.notebook:  # a page needs one
+            source = notebook_of(planned.stage).read_text(encoding="utf-8")
+            outcome = replace(outcome, notebook=source)
+        copy_stage(planned, outcome, store, new)
     manifest |= {"stages": [stage_entry(planned, outcome)], "error": outcome.error or None}
     render_sweep(new, manifest)
     write_json(new / MANIFEST, manifest)
     new.chmod(0o755)
-    return manifest["error"]
-
-
-def _execute_notebook(
-    planned: PlannedStage, folder: Path, store: Store, options: ExecutionOptions
-) -> Outcome:
-    """Execute the notebook of a sweep, and copy what it leaves into the sweep's folder."""
-    (folder / "notebooks").mkdir()
-    with in_use(store.folder, [store.path(planned)]):
-        how = {"inputs": {"sweep": folder}, "options": options}
-        outcome = execute_once(planned, store=store, **how)
-        if outcome.status == "failed" and not outcome.notebook:  # a page needs one
-            source = notebook_of(planned.stage).read_text(encoding="utf-8")
-            outcome = replace(outcome, notebook=source)
-        copy_stage(planned, outcome, store, folder)
-    return outcome
+    return manifest
 
 
 def run_sweep(
@@ -357,5 +317,5 @@ def run_sweep(
 
 
 def name_of(path: Path) -> str:
-    """Return the default name of a sweep, from the name of its specification."""
+    """Return the default name of a sweep."""
     return f"sweep-{plain(Path(path).stem)}"

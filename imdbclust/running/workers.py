@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import Client, Future, LocalCluster, as_completed, get_worker
 from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 
@@ -33,13 +33,9 @@ from imdbclust.running.store import Store
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
-ALLOWED_DEATHS = 5
-"""Worker deaths after which an execution counts as failed."""
-
-WAIT_SECONDS = 30
-"""Seconds to wait for the scheduler and its first worker."""
-
-TOPIC = "imdbclust"
+ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
+WAIT_SECONDS = 30  # maximum wait for the scheduler and its first worker
+TOPIC = "imdbclust"  # of Dask events
 
 
 def execute_on_workers(
@@ -52,16 +48,10 @@ def execute_on_workers(
     n_workers: int,
     scheduler: str | None = None,
 ) -> None:
-    """Execute stages on workers.
+    """Execute stages on workers, otherwise as :func:`imdbclust.running.run.execute_locally`.
 
-    Parameters
-    ----------
-    planned, store, films, options, watch
-        As :func:`imdbclust.running.run.execute_locally`.
-    n_workers : int
-        Number of processes to start on this machine.
-    scheduler : str, optional
-        Address of a scheduler whose workers are used instead.
+    `n_workers` processes are started on this machine, unless `scheduler` is the address of one
+    whose workers are used instead.
 
     Raises
     ------
@@ -78,7 +68,8 @@ def execute_on_workers(
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
-        _prepare_workers(client, SameVersion(fingerprint(), options.engine))
+        plugin = SameVersion(fingerprint(), options.engine)
+        _repeated(lambda: client.register_plugin(plugin), CommClosedError)
         client.subscribe_topic(TOPIC, begin)
         futures = {}
         for stage in planned:
@@ -87,45 +78,50 @@ def execute_on_workers(
             name = f"{stage.name}-{stage.key}-{token}"
             call = (_execute, stage, out, films, options, token, *read)
             futures[stage.key] = client.submit(*call, key=name, pure=False)
+        keys = {future.key: key for key, future in futures.items()}
         try:
-            _gather(by_key, futures, watch)
+            for future in as_completed(futures.values()):
+                stage = by_key[keys[future.key]]
+                watch.ended(stage, _outcome(stage, future, futures))
         finally:
             _stop(client, futures, token)
 
 
-def _gather(by_key: dict[str, PlannedStage], futures: dict, watch: Watch) -> None:
-    """Wait for all executions, and report each as it ends."""
-    keys = {future.key: key for key, future in futures.items()}
-    for future in as_completed(futures.values()):
-        stage = by_key[keys[future.key]]
-        read = [futures[key] for key in stage.inputs.values() if key in futures]
-        if future.status == "finished":
-            outcome = future.result()
-        elif any(one.status == "error" for one in read):
-            outcome = Outcome("skipped")
-        else:  # an error outside of the notebook
-            kind, message = type(future.exception()).__name__, str(future.exception())
-            if kind == "KilledWorker":
-                message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
-            error = {"stage": stage.name, "type": kind, "message": message, "cell": None}
-            outcome = Outcome("failed", error=error)
-        watch.ended(stage, outcome)
+def _outcome(stage: PlannedStage, future: Future, futures: dict[str, Future]) -> Outcome:
+    """Return how an execution ended."""
+    if future.status == "finished":
+        return future.result()
+    read = [futures[key] for key in stage.inputs.values() if key in futures]
+    if any(one.status == "error" for one in read):
+        return Outcome("skipped")
+    kind, message = type(future.exception()).__name__, str(future.exception())
+    if kind == "KilledWorker":
+        message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
+    error = {"stage": stage.name, "type": kind, "message": message, "cell": None}
+    return Outcome("failed", error=error)
 
 
-# ---------------------------------------------------------------- workers
+_CLUSTER = {
+    "threads_per_worker": 1,
+    "host": "127.0.0.1",
+    # encrypted and authenticated: anyone who can connect to a worker can run arbitrary code
+    "protocol": "tls",
+    "security": True,
+    "dashboard_address": "127.0.0.1:0",
+    "worker_dashboard_address": None,
+    "memory_limit": 0,  # kernels are processes of their own
+    "silence_logs": logging.CRITICAL,
+    "preload": [__name__],
+}
+"""How workers are started on this machine."""
 
 
 def _repeated(act: Callable, error: type[Exception]) -> object:
-    """Do something again if it fails because a worker died, up to `ALLOWED_DEATHS` times."""
+    """Repeat what fails because a worker died, up to `ALLOWED_DEATHS` times."""
     for _ in range(ALLOWED_DEATHS):
         with suppress(error):
             return act()
     return act()
-
-
-def _prepare_workers(client: Client, plugin: WorkerPlugin) -> None:
-    """Register a plugin on all workers."""
-    _repeated(lambda: client.register_plugin(plugin), CommClosedError)
 
 
 @contextmanager
@@ -152,29 +148,12 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         # a terminal sends Ctrl-C to the workers, too; only this process must react to it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            cluster = _repeated(lambda: _local_cluster(n_workers, str(private)), RuntimeError)
+            how = {"n_workers": n_workers, "local_directory": str(private), **_CLUSTER}
+            cluster = _repeated(lambda: LocalCluster(**how), RuntimeError)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         with cluster, Client(cluster) as client:
             yield client
-
-
-def _local_cluster(n_workers: int, folder: str) -> LocalCluster:
-    """Start workers on this machine."""
-    return LocalCluster(
-        n_workers=n_workers,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        # encrypted and authenticated: anyone who can connect to a worker can run arbitrary code
-        protocol="tls",
-        security=True,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address=None,
-        memory_limit=0,  # kernels are processes of their own
-        local_directory=folder,
-        silence_logs=logging.CRITICAL,
-        preload=[__name__],
-    )
 
 
 def dask_setup(worker: object) -> None:
@@ -184,7 +163,7 @@ def dask_setup(worker: object) -> None:
 
 
 def _silence_dask() -> None:
-    """Stop Dask from logging errors, which the outcomes of the executions report."""
+    """Stop Dask from logging errors, which the outcomes report."""
     for name in ("distributed", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -192,12 +171,7 @@ def _silence_dask() -> None:
 class SameVersion(WorkerPlugin):
     """Refuses workers that would not give the same results, also those that join later.
 
-    Parameters
-    ----------
-    expected : dict
-        As :func:`imdbclust.running.plan.fingerprint`.
-    engine : {"auto", "warm", "plain"}
-        How kernels will be started; the worker prepares for it.
+    `expected` is a :func:`imdbclust.running.plan.fingerprint`; each worker prepares for `engine`.
     """
 
     name = "imdbclust-same-version"
@@ -224,13 +198,7 @@ def _differences(expected: dict[str, str]) -> str:
 
 
 def _check_workers(client: Client, store: Store) -> None:
-    """Check the workers of a scheduler.
-
-    Raises
-    ------
-    ParameterError
-        There are no workers, or some have other versions or do not share the store's folder.
-    """
+    """Check that a scheduler has workers, of the same versions, that share the store's folder."""
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError:
@@ -253,8 +221,6 @@ def _check_workers(client: Client, store: Store) -> None:
                     "that all machines share under the same path"
                 )
 
-
-# ---------------------------------------------------------------- what workers do
 
 _KERNELS: dict[str, list[KernelManager]] = {}
 """Kernels that this worker has started, by the sweep's token."""
@@ -289,8 +255,7 @@ def _execute(
 
 def _stop(client: Client, futures: dict, token: str) -> None:
     """Stop the executions that have not ended; after an undisturbed sweep there are none."""
-    left = [future for future in futures.values() if not future.done()]
-    if left:
+    if left := [future for future in futures.values() if not future.done()]:
         with suppress(Exception):  # the workers may have ended already
             client.cancel(left, force=True)
             client.run(_kill_kernels, token)
