@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,7 @@ import scipy.sparse as sp
 
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted
-from imdbclust.clustering import (
-    UNPLACED,
-    Clustering,
-)
+from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 from imdbclust.probabilities import CastModel, Counts, count_movies, resolve_genre
@@ -29,30 +26,18 @@ class AmbiguousActor(UserError):
 def find_actor(corpus: Corpus, actor: str) -> int | None:
     """Return the position of the actor with that id or unique name; None if unknown.
 
-    Raises
-    ------
-    AmbiguousActor
-        Several actors have the name.
+    Raises AmbiguousActor if several actors have the name.
     """
     found = corpus.find_actor(actor)
     if len(found) > 1:
-        who = "\n".join(
-            f"  {row.actor_id}: {counted(row.n_movies, 'movie')}, such as "
-            f"{_best_known(corpus, row.Index)}"
-            for row in found.itertuples()
-        )
-        raise AmbiguousActor(
-            f"{actor!r} is the name of {len(found)} actors; give one of these ids:\n{who}"
-        )
+        lines = [f"{actor!r} is the name of {len(found)} actors; give one of these ids:"]
+        for row in found.itertuples():
+            places = corpus.credits.loc[corpus.credits["actor"] == row.Index, "movie"]
+            movies = corpus.movies.iloc[places].sort_values("votes", ascending=False, kind="stable")
+            known = "; ".join(titled(one.title, one.year) for one in movies.head(3).itertuples())
+            lines.append(f"  {row.actor_id}: {counted(row.n_movies, 'movie')}, such as {known}")
+        raise AmbiguousActor("\n".join(lines))
     return None if found.empty else int(found.index[0])
-
-
-def _best_known(corpus: Corpus, actor: int, n: int = 3) -> str:
-    """Return the movies with most votes of the actor at this position."""
-    credits = corpus.credits
-    movies = corpus.movies.iloc[credits.loc[credits["actor"] == actor, "movie"]]
-    known = movies.sort_values("votes", ascending=False, kind="stable").head(n)
-    return "; ".join(titled(row.title, row.year) for row in known.itertuples())
 
 
 def match_actors(known: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
@@ -135,14 +120,8 @@ class Assigner:
         genres are taken as independent of the cast given the cluster. With genres alone,
         Pr[cluster | genres] includes the unplaced movies. With neither, the movie is unplaced.
 
-        Parameters
-        ----------
-        actors : sequence of str
-            Ids, or names that only one actor has.
-        genres : sequence of str
-            Genres of the corpus.
-        n_nearest : int
-            Maximum number of nearest movies to return.
+        `actors` are ids, or names that only one actor has; `n_nearest` is the maximum number of
+        nearest movies to return.
 
         Raises
         ------
@@ -162,7 +141,8 @@ class Assigner:
     def _assign(
         self, places: list[int], genres: tuple[str, ...], unknown: tuple[str, ...], n_nearest: int
     ) -> Assignment:
-        cast = self._cast(places)
+        where = (np.zeros(len(places), dtype=int), sorted(places))
+        cast = sp.csr_array((np.ones(len(places)), where), shape=(1, self.incidence.shape[1]))
         p_cluster = self._p_cluster(cast, genres)
         shares = (self.p_genre_given_cluster @ p_cluster).drop(list(genres))
         actors = self.corpus.actors.iloc[places]
@@ -174,7 +154,7 @@ class Assigner:
             cluster=int(self.clustering.nearest(scores)[0]) if places else UNPLACED,
             p_cluster=p_cluster,
             p_genre=shares.sort_values(ascending=False).rename("p_genre"),
-            nearest=self._nearest(cast, n_nearest),
+            nearest=self._nearest(cast, scores[0], n_nearest),
         )
 
     def assign_all(self, movies: Corpus) -> pd.DataFrame:
@@ -196,36 +176,28 @@ class Assigner:
         place_of = match_actors(self.corpus.actors, movies.actors)
         names = movies.actors["name"].to_numpy()
         rows = []
-        for movie, (movie_id, title) in enumerate(
-            zip(movies.movies["movie_id"], movies.movies["title"], strict=True)
-        ):
+        for movie, about in enumerate(movies.movies.itertuples()):
             cast, tags = casts.get(movie, []), genres.get(movie, [])
             places = list(dict.fromkeys(int(place) for place in place_of[cast] if place >= 0))
             wanted = tuple(genre for genre in tags if genre in known_genres)
             unknown = [names[actor] for actor in cast if place_of[actor] < 0]
             unknown += [genre for genre in tags if genre not in known_genres]
             found = self._assign(places, wanted, (), 0)
+            expected = found.p_genre.index[:3] if places or wanted else ()
             rows.append(
                 {
-                    "movie_id": movie_id,
-                    "title": title,
+                    "movie_id": about.movie_id,
+                    "title": about.title,
                     "cluster": found.cluster,
                     "likeliest": found.p_cluster.idxmax(),
                     "probability": found.p_cluster.max(),
                     "p_unplaced": found.p_cluster.get(UNPLACED, 0.0),
-                    "genres_expected": "; ".join(
-                        found.p_genre.index[:3] if places or wanted else ()
-                    ),
+                    "genres_expected": "; ".join(expected),
                     "known_actors": len(places),
                     "unknown": "; ".join(unknown),
                 }
             )
         return pd.DataFrame(rows)
-
-    def _cast(self, places: Iterable[int]) -> sp.csr_array:
-        places = sorted(places)
-        where = (np.zeros(len(places), dtype=int), places)
-        return sp.csr_array((np.ones(len(places)), where), shape=(1, self.incidence.shape[1]))
 
     def _p_cluster(self, cast: sp.csr_array, genres: Sequence[str]) -> pd.Series:
         groups = self.clustering.groups
@@ -240,8 +212,7 @@ class Assigner:
         joint = likelihood * self.counts.clusters
         return (joint / joint.sum()).rename("p_cluster")
 
-    def _nearest(self, cast: sp.csr_array, n: int) -> pd.DataFrame:
-        scores = self.embedding.transform(cast)[0]
+    def _nearest(self, cast: sp.csr_array, scores: np.ndarray, n: int) -> pd.DataFrame:
         placed = np.flatnonzero(self.embedding.placed if n and scores.any() else [])
         distances = np.linalg.norm(self.embedding.scores[placed] - scores, axis=1)
         shared = (self.incidence.matrix[placed] @ cast.T).toarray().ravel().astype(int)
@@ -270,8 +241,7 @@ def smoothed_p_genre_given_cluster(counts: Counts, *, prior: float = 0.5) -> pd.
     cluster is weak evidence and an empty one has no weight.
     """
     overall = (counts.genres + prior) / (counts.n_movies + 2 * prior)
-    added = np.outer(2 * prior * overall, np.ones(len(counts.clusters)))
-    return (counts.joint + added) / (counts.clusters + 2 * prior)
+    return counts.joint.add(2 * prior * overall, axis=0) / (counts.clusters + 2 * prior)
 
 
 def load_assigner(folders: dict[str, Path]) -> Assigner:

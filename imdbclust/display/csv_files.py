@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-FLOAT_FORMAT = "%.12g"
-"""Format of numbers: 12 significant digits are precise enough and the same on all machines."""
+FLOAT_FORMAT = "%.12g"  # 12 significant digits are precise enough and the same on all machines
 
 # texts that already have apostrophes get one more, so that removing one restores any text
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -54,13 +53,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 def read_table(path: Path, **options) -> pd.DataFrame:
     """Read a table that a run wrote, with its original texts.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    **options
-        Options of :func:`pandas.read_csv`. By default, ``NA`` and the like are texts; an empty cell
-        is a missing value in a column of numbers, and the empty text in a column of texts.
+    `options` are those of :func:`pandas.read_csv`. By default, ``NA`` and the like are texts; an
+    empty cell is a missing value in a column of numbers, and the empty text in a column of texts.
     """
     import pandas as pd
 
@@ -72,17 +66,12 @@ def read_table(path: Path, **options) -> pd.DataFrame:
 
 def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """Return a table with every text changed, including its header."""
-    import pandas as pd
 
     def changed(value: object) -> object:
         return change(value) if isinstance(value, str) else value
 
-    columns = (frame.iloc[:, place] for place in range(frame.shape[1]))
-    table = pd.DataFrame(
-        {
-            place: column.astype(object).map(changed) if column.dtype.kind == "O" else column
-            for place, column in enumerate(columns)
-        },
-        index=frame.index,
-    )
-    return table.set_axis([changed(name) for name in frame.columns], axis=1)
+    table = frame.set_axis([changed(name) for name in frame.columns], axis=1)
+    for place, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O":
+            table.isetitem(place, frame.iloc[:, place].astype(object).map(changed))
+    return table

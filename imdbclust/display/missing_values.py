@@ -13,8 +13,8 @@ from imdbclust.base.text import counted
 if TYPE_CHECKING:
     import pandas as pd
 
+# keys instead of a column: the reason for an empty table, and for all columns not listed
 ROWS, REST = "no rows", "all other columns"
-"""Keys instead of a column: the reason for an empty table, and for all columns not listed."""
 
 _EMPTY = "the cluster is empty"
 _ONE_CLUSTER = "there is only one cluster"
@@ -22,9 +22,10 @@ _NO_RATING = "none of the movies has a rating"
 _UNDEFINED = "undefined, because there are too few movies or they are all alike"
 _FAILED = "the setting failed before this was measured, or it is undefined for the setting"
 
+# reasons by column, for any table
 EVERYWHERE = {"year": "the year is unknown", "votes": "the number of votes is unknown"}
-"""Reasons by column, for any table."""
 
+# reasons by table and column
 REASONS: dict[str, dict[str, str]] = {
     "load_notes": {ROWS: "the input had no irregularities"},
     "problems": {ROWS: "no record was skipped"},
@@ -85,7 +86,6 @@ REASONS: dict[str, dict[str, str]] = {
     "settings": {"error": "the setting did not fail", REST: _FAILED},
     "heat": {"spread": "a single setting has no spread", REST: _FAILED},
 }
-"""Reasons by table and column."""
 
 
 def is_missing(column: pd.Series) -> pd.Series:
@@ -95,19 +95,9 @@ def is_missing(column: pd.Series) -> pd.Series:
 
 
 def explained(frame: pd.DataFrame, table: str) -> list[str]:
-    """Return why a table lacks values or rows.
+    """Return why the table of that name lacks values or rows.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        The table.
-    table : str
-        Its name.
-
-    Returns
-    -------
-    list of str
-        One sentence for each reason, with its columns; empty if nothing is missing.
+    There is one sentence for each reason, with its columns.
     """
     reasons = EVERYWHERE | REASONS.get(table, {})
     if frame.empty:

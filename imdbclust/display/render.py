@@ -20,31 +20,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+# columns of integers that are names rather than amounts: no thousands separators
 PLAIN_INTEGERS = (
     "year", "decade", "cluster", "component", "rank", "line", "since", "until", "random_state",
 )  # fmt: skip
-"""Columns of integers that are names rather than amounts: no thousands separators."""
 
-MAX_COLUMNS = 40
-"""Maximum number of columns on a page; the CSV has all of them."""
-
-MAX_ROWS = 200
-"""Maximum number of rows of a table that is shown completely although it has a `head`."""
-
-MAX_TEXT = 200
-"""Maximum number of characters of a cell on a page; the CSV has all of them."""
-
-SORTED_FROM = 9
-"""Minimum number of rows of a complete table that readers can sort."""
-
-DOTS_PER_INCH = 150
-"""Resolution of the rasterised parts of a figure."""
-
+# limits of a page; the CSV has all columns and characters
+MAX_COLUMNS, MAX_TEXT = 40, 200
+MAX_ROWS = 200  # of a table that is shown completely although it has a `head`
+SORTED_FROM = 9  # minimum number of rows of a complete table that readers can sort
+DOTS_PER_INCH = 150  # resolution of the rasterised parts of a figure
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
-"""The cluster of unplaced movies, and its name for readers."""
 
+# for `str.translate`: removes what changes the direction of the text after it
 BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
-"""Table for `str.translate` that removes what changes the direction of the text after it."""
 
 # control characters get their pictures; others that HTML does not allow get a question mark
 _PICTURES = (
@@ -53,8 +42,8 @@ _PICTURES = (
     | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
 )
 
+# in points
 _SVG_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', re.DOTALL)
-"""Width and height of a figure, in points."""
 
 # JupyterLab aligns whole tables to the right and has no style sheet of ours
 _TABLE = """
@@ -132,10 +121,9 @@ def table_html(
         caption += f" (first {len(shown)} of {len(frame):,} rows)"
     if shown.shape[1] < frame.shape[1]:
         caption += f" (first {MAX_COLUMNS} of {frame.shape[1]:,} columns)"
-    names = [str(column) for column in shown.columns]
     columns = [
-        _column(shown.iloc[:, place], name, first=place == 0, links=(links or {}).get(name, ()))
-        for place, name in enumerate(names)
+        _column(column, str(key), first=place == 0, links=(links or {}).get(str(key), ()))
+        for place, (key, column) in enumerate(shown.items())
     ]
     return _render_table(
         columns,
@@ -162,14 +150,10 @@ def heat_html(
     cells : DataFrame
         ``row_axis``, ``row``, ``column_axis``, ``column``, ``mean``, ``spread``, ``first``: one row
         for each cell, from :func:`imdbclust.evaluation.sweeps.grid`. Other cells are empty.
-    caption : str
-        What the cells show.
-    name : str
-        Name of the CSV, without the extension.
     links : dict
         Addresses by ``first``.
-    notes : sequence of str
-        Sentences below the table.
+    caption, name, notes
+        See :func:`table_html`.
     """
     rows, columns = cells["row"].unique(), cells["column"].unique()
     at = {(one.row, one.column): one for one in cells.itertuples()}
@@ -188,19 +172,11 @@ def heat_html(
         )
 
     row_axis, column_axis = (_heading(cells[axis].iloc[0]) for axis in ("row_axis", "column_axis"))
-    names = [f'<th scope="row">{escape(str(row))}</th>' for row in rows]
-    number = ' class="number"'
-    return _render_table(
-        [
-            (row_axis, "", names),
-            *((str(one), number, [cell(row, one) for row in rows]) for one in columns),
-        ],
-        name=name,
-        caption=caption,
-        notes=notes,
-        column_axis=column_axis,
-        n_visible=len(rows),
-    )
+    shown = [(row_axis, "", [f'<th scope="row">{escape(str(row))}</th>' for row in rows])]
+    for column in columns:
+        shown.append((str(column), ' class="number"', [cell(row, column) for row in rows]))
+    about = {"name": name, "caption": caption, "notes": notes, "column_axis": column_axis}
+    return _render_table(shown, n_visible=len(rows), **about)
 
 
 def _render_table(columns: list[tuple], *, caption: str, notes: Sequence[str], **context) -> str:
@@ -231,21 +207,19 @@ def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    file, about = io.BytesIO(), {"Date": None, "Creator": None}
+    file, metadata = io.BytesIO(), {"Date": None, "Creator": None}
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
         # characters that the font lacks are drawn as boxes; the tables have them as text
         warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
         if figure.get_layout_engine():  # savefig would draw it twice for the tight box
             figure.dpi = DOTS_PER_INCH
-            FigureCanvasSVG(figure).print_svg(file, metadata=about)
+            FigureCanvasSVG(figure).print_svg(file, metadata=metadata)
         else:
-            figure.savefig(
-                file, format="svg", metadata=about, dpi=DOTS_PER_INCH, bbox_inches="tight"
-            )
+            options = {"dpi": DOTS_PER_INCH, "bbox_inches": "tight", "metadata": metadata}
+            figure.savefig(file, format="svg", **options)
     svg = file.getvalue()
-    width, height = (
-        round(float(side) * 4 / 3) for side in _SVG_SIZE.search(svg.decode("utf-8")).groups()
-    )
+    points = _SVG_SIZE.search(svg.decode("utf-8")).groups()
+    width, height = (round(float(side) * 4 / 3) for side in points)
     data = base64.b64encode(svg).decode("ascii")
     caption, alt = escape(readable(caption)), escape(readable(alt))
     return (
@@ -273,11 +247,9 @@ def format_column(column: pd.Series, name: str = "") -> list[str]:
     decimals = 0
     if 0 < largest < 1000:
         decimals = min(6, 3 - math.floor(math.log10(largest)))
+    plain = whole and name in PLAIN_INTEGERS
     return [
-        "–"
-        if _is_missing(value)
-        else _number(value, decimals, plain=whole and name in PLAIN_INTEGERS)
-        for value in column
+        "–" if _is_missing(value) else _number(value, decimals, plain=plain) for value in column
     ]
 
 
@@ -287,7 +259,7 @@ def _heading(name: str) -> str:
 
 def _number(value: float, decimals: int, *, plain: bool) -> str:
     if value == 0 or plain:
-        return f"{value:g}" if value == 0 else f"{value:.0f}"
+        return f"{value:.0f}"
     if abs(value) < 0.5 * 10**-decimals:
         return f"{value:.1e}"
     return f"{value:,.{decimals}f}"

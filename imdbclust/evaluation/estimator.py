@@ -1,4 +1,4 @@
-"""The recipe as one estimator in scikit-learn's manner."""
+"""The recipe as a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -91,24 +91,17 @@ class MovieClusters(ClusterMixin, BaseEstimator):
         return self
 
     def predict(self, casts: Iterable[Iterable[str]] | Corpus | sp.csr_array) -> np.ndarray:
-        """Return the cluster with the nearest center for each cast.
+        """Return the cluster with the nearest center for each cast: int32 of shape (n_new,).
+
+        It is -1 for a cast without an actor who links it to other movies, if such movies are not
+        clustered (``MiniBatchKMeans`` clusters them).
 
         Parameters
         ----------
         casts : list of lists of str, Corpus, or csr_array of shape (n_new, n_actors)
-            Lists name the actors of each movie by id, or by a name that only one actor has. The
-            columns of a matrix are the actors of the fitted one. Unknown actors are ignored.
-
-        Returns
-        -------
-        ndarray of int32, shape (n_new,)
-            -1 for a cast without an actor who links it to other movies, if such movies are not
-            clustered (``MiniBatchKMeans`` clusters them).
-
-        Raises
-        ------
-        AmbiguousActor
-            Several actors have a name in one of the lists.
+            Lists name the actors of each movie by id, or by name; a name that several actors have
+            raises AmbiguousActor. The columns of a matrix are the actors of the fitted one.
+            Unknown actors are ignored.
         """
         check_is_fitted(self)
         scores = self.embedding_.transform(self._matrix(casts))

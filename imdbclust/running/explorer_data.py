@@ -25,30 +25,19 @@ import scipy.sparse as sp
 from imdbclust.clustering import UNPLACED, Profiles, neighbouring_clusters
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies import Assigner
-from imdbclust.reduction import Embedding
 
-MAX_MOVIES = 50_000
-"""Maximum number of movies; the most linked ones are packed."""
+MAX_MOVIES = 50_000  # the most linked ones are packed
+MAX_BYTES = 5_800_000  # of packed data, 7.7 MB as base64
+MAX_TEXT = 300  # characters of a title or name; the tables have the full text
 
-MAX_BYTES = 5_800_000
-"""Maximum size of the packed data in bytes (7.7 MB as base64)."""
-
-MAX_TEXT = 300
-"""Maximum length of a title or name in characters; the tables have the full text."""
-
+# Pr[cluster | cast] is kept for the likeliest clusters, if it is not too small
 MAX_CLUSTERS, MIN_PROBABILITY = 6, 0.005
-"""Pr[cluster | cast] is kept for the likeliest clusters, if it is not too small."""
 
+# maximum share of coordinates in the data before gzip: 32 components of `MAX_MOVIES` movies, or
+# more components of fewer movies
 COORDINATES_SHARE = 0.56
-"""Maximum share of coordinates in the data before gzip: 32 components of `MAX_MOVIES` movies, or
-more components of fewer movies."""
-
-LARGEST = 32_767
-"""The largest coordinate, in steps."""
-
-SCALE = 10_000
-"""Probabilities are integer multiples of 1 / `SCALE`, ratings of 0.01."""
-
+LARGEST = 32_767  # the largest coordinate, in steps
+SCALE = 10_000  # probabilities are integer multiples of 1 / `SCALE`, ratings of 0.01
 NO_RATING = 65_535
 
 # control characters are replaced by their pictures, NUL by ␀
@@ -57,15 +46,7 @@ _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
 
 @dataclass(frozen=True, eq=False)
 class ExplorerData:
-    """Packed data of the explorer page.
-
-    Attributes
-    ----------
-    packed : bytes
-        The data; the same for the same input.
-    n_movies, n_actors : int
-        Numbers of movies and actors in it.
-    """
+    """Packed data of the explorer page, with its numbers of movies and actors."""
 
     packed: bytes
     n_movies: int
@@ -80,14 +61,12 @@ def pack_explorer_data(
     colors: Sequence[str],
     max_bytes: int = MAX_BYTES,
 ) -> ExplorerData:
-    """Pack the data of the explorer page.
+    """Pack the data of the explorer page; the same input gives the same bytes.
 
     Parameters
     ----------
-    assigner : Assigner
-        Corpus, matrix, embedding and clustering of the run, with its model of casts.
-    profiles : Profiles
-        Description of the clusters.
+    assigner, profiles
+        Stages of the run with its model of casts, and the description of its clusters.
     typical : DataFrame
         Result of :func:`imdbclust.clustering.typical_movies`.
     colors : sequence of str
@@ -96,13 +75,12 @@ def pack_explorer_data(
         Maximum size of the packed data. Movies are omitted until it fits, the least linked first.
         Only the leading components of the embedding are kept if `COORDINATES_SHARE` of this size
         has no room for all.
-
-    Returns
-    -------
-    ExplorerData
     """
-    n_movies = MAX_MOVIES
-    leading = _leading(assigner.embedding, max_bytes)
+    n_movies = min(assigner.corpus.n_movies, MAX_MOVIES)
+    room = int(COORDINATES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
+    leading = assigner.embedding
+    if room < leading.n_components:
+        leading = leading.first(max(1, room))
     while True:
         movies = most_linked_movies(assigner.incidence, n_movies)
         data = _pack(assigner, profiles, typical, leading, colors, movies)
@@ -125,18 +103,22 @@ def unpack_explorer_data(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
 
 def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> ExplorerData:
     corpus, clustering = assigner.corpus, assigner.clustering
+    movies = _by_prominence(assigner, movies)
     casts = assigner.incidence.matrix[movies]
-    careers = assigner.incidence.movies_per_actor()
-    actors = np.flatnonzero(np.bincount(casts.indices, minlength=len(careers)))
-    # the most prominent first, which is the order of search results
-    movies, actors = _by_prominence(assigner, movies), _actors_by_prominence(assigner, actors)
+    # by number of movies, most first, then by id
+    actors = np.unique(casts.indices)
+    careers = assigner.incidence.movies_per_actor()[actors]
+    ids = np.asarray(assigner.incidence.actor_ids, object)[actors]
+    actors = actors[np.lexsort((ids, -careers))]
+    casts = casts[:, actors]
+    casts.sort_indices()
     table = corpus.movies.iloc[movies]
     arrays = {
         "year": table["year"].fillna(0).clip(0, 65_535).to_numpy(np.uint16),
         "rating": (table["rating"] * 100).round().fillna(NO_RATING).to_numpy(np.uint16),
         "group": clustering.codes[movies].astype(np.uint16),
     }
-    arrays |= _lists("cast", _renumbered(assigner.incidence.matrix[movies], actors), np.uint32)
+    arrays |= _lists("cast", casts, np.uint32)
     genres, genre_names = corpus.genre_matrix()
     arrays |= _lists("genre", genres[movies], np.uint16)
     places, step = quantise(leading.scores[movies])
@@ -151,36 +133,23 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> E
         "scale": SCALE,
         "step": step,
         "n_components": assigner.embedding.n_components,
-        "movie_ids": _texts(table["movie_id"]),
-        "titles": _texts(table["title"]),
-        "actor_ids": _texts(people["actor_id"]),
-        "names": _texts(people["name"]),
-        "genres": _texts(genre_names),
+        "movie_ids": list(map(_text, table["movie_id"])),
+        "titles": list(map(_text, table["title"])),
+        "actor_ids": list(map(_text, people["actor_id"])),
+        "names": list(map(_text, people["name"])),
+        "genres": list(map(_text, genre_names)),
         "clusters": _clusters(assigner, profiles, typical, colors, movies),
     }
     return ExplorerData(_joined(header, arrays), len(movies), len(actors))
 
 
 def _by_prominence(assigner: Assigner, movies: np.ndarray) -> np.ndarray:
-    """Order movies by votes and then links, most first, then by id."""
+    """Order movies as search results are: by votes and then links, most first, then by id."""
     table = assigner.corpus.movies.iloc[movies]
     links = assigner.incidence.matrix[movies] @ (assigner.incidence.movies_per_actor() - 1.0)
     votes = table["votes"].fillna(0).to_numpy(np.int64)
     ids = table["movie_id"].to_numpy(object)
     return movies[np.lexsort((ids, -links, -votes))]
-
-
-def _actors_by_prominence(assigner: Assigner, actors: np.ndarray) -> np.ndarray:
-    """Order actors by number of movies, most first, then by id."""
-    ids = np.asarray(assigner.incidence.actor_ids, object)[actors]
-    return actors[np.lexsort((ids, -assigner.incidence.movies_per_actor()[actors]))]
-
-
-def _renumbered(matrix: sp.csr_array, columns: np.ndarray) -> sp.csr_array:
-    """Return columns of a matrix in the given order."""
-    chosen = sp.csr_array(matrix[:, columns])
-    chosen.sort_indices()
-    return chosen
 
 
 def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]:
@@ -191,26 +160,11 @@ def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]
     }
 
 
-def _leading(embedding: Embedding, max_bytes: int) -> Embedding:
-    """Return an embedding with as many leading components as there is room for."""
-    n_movies = min(len(embedding.scores), MAX_MOVIES)
-    room = int(COORDINATES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
-    return embedding if room >= embedding.n_components else embedding.first(max(1, room))
-
-
 def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
     """Return coordinates as integer multiples of a step, and the step.
 
-    Parameters
-    ----------
-    coordinates : ndarray of float64, shape (n_movies, n_components)
-
-    Returns
-    -------
-    places : ndarray of int16, shape (n_movies, n_components)
-        ``places * step`` differs from `coordinates` by at most half a step.
-    step : float
-        The largest coordinate is `LARGEST` steps; 0 if all are zero.
+    The multiples are int16 of the same shape; times the step they differ from `coordinates` by at
+    most half a step. The largest coordinate is `LARGEST` steps; the step is 0 if all are zero.
     """
     step = float(np.abs(coordinates).max(initial=0.0)) / LARGEST
     if step == 0:
@@ -280,10 +234,6 @@ def _overrepresented(table: pd.DataFrame) -> list[list]:
         [_text(row.name), int(row.n_in_cluster), int(row.n_in_all), round(float(row.lift), 2)]
         for row in table.itertuples()
     ]
-
-
-def _texts(values: pd.Series | pd.Index) -> list[str]:
-    return [_text(value) for value in values]
 
 
 def _text(value: object) -> str:

@@ -29,12 +29,10 @@ with quick_imports():
     from papermill.iorw import write_ipynb
 
 
-IOPUB_SECONDS = 30
-"""Seconds to wait for outputs after the end of a cell."""
+IOPUB_SECONDS = 30  # to wait for outputs after the end of a cell
 
+# limits of a cell: number of outputs, of printed characters, and of characters in total
 MAX_OUTPUTS, MAX_PRINTED, MAX_SHOWN = 1_000, 100_000, 20_000_000
-"""Limits of a cell: number of outputs, of printed characters, and of characters in total."""
-
 CUT = f"\n… truncated: limits are {MAX_OUTPUTS:,} outputs and {MAX_PRINTED:,} printed characters\n"
 
 # silent, because the outcome of an execution reports errors
@@ -60,11 +58,6 @@ class TruthfulClient(PapermillNotebookClient):
         if self.on_kernel:
             self.on_kernel(self.km)
         return self.km
-
-    def about_kernel(self) -> dict:
-        """Return how the kernel was started and why, how it ended, and its peak memory."""
-        names = ("kernel", "why", "lost", "exit_code", "peak")
-        return {name: getattr(self.manager.provisioner, name) for name in names}
 
     def output(
         self, outs: list[NotebookNode], msg: dict, display_id: str | None, cell_index: int
@@ -140,7 +133,8 @@ class TruthfulEngine(NBClientEngine):
         - `deadline`: the time of :func:`time.monotonic` at which the running cell fails
         - `on_kernel`: called with the kernel's manager before the kernel starts
         - `on_cell`: called after each cell
-        - `on_end`: called with the result of :meth:`TruthfulClient.about_kernel`
+        - `on_end`: called with the kernel's `kernel`, `why`, `lost`, `exit_code` and `peak`, see
+          :class:`~imdbclust.running.kernels.provisioner.WarmProvisioner`
         """
         client = TruthfulClient(  # papermill's options and ours that the client knows
             nb_man,
@@ -171,17 +165,12 @@ class TruthfulEngine(NBClientEngine):
             raise
         finally:
             if on_end and client.manager and client.manager.provisioner:
-                on_end(client.about_kernel())
+                names = ("kernel", "why", "lost", "exit_code", "peak")
+                on_end({name: getattr(client.manager.provisioner, name) for name in names})
 
 
 def _seconds_to(deadline: float) -> int:
-    """Return the seconds that a cell may take, as an integer for nbclient.
-
-    Raises
-    ------
-    nbclient.exceptions.CellTimeoutError
-        The deadline has passed.
-    """
+    """Return the seconds that a cell may take; raise CellTimeoutError after the deadline."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise CellTimeoutError("no time is left")

@@ -30,8 +30,8 @@ import sys
 import tempfile
 import time
 import warnings
-from typing import NamedTuple
 
+# modules to import once for all kernels; those that are not installed are skipped
 PRELOAD = (
     "numpy", "scipy.optimize", "scipy.sparse.csgraph", "scipy.sparse.linalg", "scipy.spatial",
     "scipy.special", "scipy.stats", "pandas", "pandas.core.arrays.arrow.extension_types",
@@ -45,14 +45,12 @@ PRELOAD = (
     "ipykernel.zmqshell", "IPython.core.completer", "IPython.core.completerlib",
     "IPython.core.debugger", "IPython.core.oinspect", "IPython.extensions.storemagic",
 )  # fmt: skip
-"""Modules to import once for all kernels; those that are not installed are skipped."""
-
-INLINE = "module://matplotlib_inline.backend_inline"
-"""Matplotlib's default backend in a kernel."""
-
+INLINE = "module://matplotlib_inline.backend_inline"  # matplotlib's default backend in a kernel
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
-CHECK_INTERVAL = 0.5
-"""Seconds between two checks whether the user still runs, in case its socket stays open."""
+CHECK_INTERVAL = 0.5  # seconds between checks whether the user runs, if its socket stays open
+
+# of a new kernel: the socket for the answer, the request, the descriptors of stdout and stderr
+Kernel = tuple[socket.socket, dict, tuple[int, ...]]
 
 
 class Server:
@@ -140,7 +138,7 @@ class Server:
         else:
             if pid == 0:
                 self.separate()
-                return Kernel(line, request, streams)
+                return line, request, streams
             line.setblocking(False)
             self.kernels[pid] = line
             pidfd = os.pidfd_open(pid)
@@ -206,20 +204,11 @@ class Server:
         self.kernels.clear()
 
 
-class Kernel(NamedTuple):
-    """A new kernel: the socket for the answer, the request, its stdout and stderr."""
-
-    line: socket.socket
-    request: dict
-    streams: tuple[int, ...]
-
-
 def kill_group(pid: int) -> None:
     """Kill a kernel and its session, which may not exist yet."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
 
 
 def send(to: socket.socket, message: dict) -> None:

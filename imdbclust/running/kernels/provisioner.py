@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import queue
+import resource
 import signal
 import socket
 import sys
@@ -27,21 +28,10 @@ from jupyter_client.provisioning import LocalProvisioner
 from jupyter_core.utils import run_sync
 from traitlets import Integer, Type, Unicode
 
-from imdbclust.running.kernels.warm import (
-    NoWarmKernel,
-    WarmProcess,
-    fixed_at_start,
-    impossible,
-    private_folder,
-    start_server,
-)
+from imdbclust.running.kernels import warm
+from imdbclust.running.kernels.warm import NoWarmKernel, WarmProcess
 
-START_TIMEOUT = 60.0
-"""Seconds to wait for the fork server to import its libraries and to fork a kernel."""
-
-RECONNECT_MILLISECONDS = 5
-"""Interval of attempts to connect to a kernel that does not listen yet; the default is 0.1 s."""
-
+START_TIMEOUT = 60.0  # seconds for the fork server to import its libraries and to fork a kernel
 _BACKENDS = ("", "agg", "inline", "module://matplotlib_inline.backend_inline")
 
 
@@ -82,9 +72,9 @@ class WarmProvisioner(LocalProvisioner):
         """Replace local ports, which any user can connect to, by sockets in a private folder."""
         manager = self.parent
         usual = manager and manager.transport == "tcp" and manager.ip in ("127.0.0.1", "localhost")
-        if usual and not manager.shell_port and self.engine != "plain" and not impossible():
+        if usual and not manager.shell_port and self.engine != "plain" and not warm.impossible():
             self._folders = ExitStack()
-            private = self._folders.enter_context(private_folder())
+            private = self._folders.enter_context(warm.private_folder())
             manager.cache_ports = False
             manager.transport, manager.ip = "ipc", str(private / "s")
         return await super().pre_launch(**kwargs)
@@ -113,26 +103,26 @@ class WarmProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs):
         """Start a kernel; see the class."""
-        connection = await self._launch(cmd, **kwargs)
+        self.kernel, self.why, self._forked = "plain", "", None
+        if self.engine != "plain":
+            try:
+                self.process = self._forked = await _fork(cmd, **self._scrub_kwargs(kwargs))
+            except NoWarmKernel as error:
+                self.why = str(error)
+                if self.engine == "warm":
+                    raise NoWarmKernel(f"the kernel cannot be forked: {error}") from None
+        if self._forked is None:
+            await super().launch_kernel(cmd, **kwargs)
+        else:
+            # without a pgid, signals go through WarmProcess, which knows whether it has ended
+            self.kernel, self.pid, self.pgid = "warm", self.process.pid, None
+            self.cwd = kwargs.get("cwd") or Path.cwd()
         self.peak = _memory_of(self.pid, "VmHWM")  # the kernel may be gone before the next poll
         if self.memory_limit is not None:
-            _limit_memory(self.pid, self.memory_limit)
-        return connection
-
-    async def _launch(self, cmd: list[str], **kwargs):
-        self.kernel, self.why, self._forked = "plain", "", None
-        if self.engine == "plain":
-            return await super().launch_kernel(cmd, **kwargs)
-        try:
-            self.process = self._forked = await _fork(cmd, **self._scrub_kwargs(kwargs))
-        except NoWarmKernel as error:
-            self.why = str(error)
-            if self.engine == "warm":
-                raise NoWarmKernel(f"the kernel cannot be forked: {error}") from None
-            return await super().launch_kernel(cmd, **kwargs)
-        # without a pgid, signals go through WarmProcess, which knows whether the kernel has ended
-        self.kernel, self.pid, self.pgid = "warm", self.process.pid, None
-        self.cwd = kwargs.get("cwd") or Path.cwd()
+            # memory that a forked kernel shares with the fork server does not count
+            limit = _memory_of(self.pid, "VmData") + self.memory_limit
+            with suppress(ProcessLookupError):  # it has ended
+                resource.prlimit(self.pid, resource.RLIMIT_DATA, (limit, limit))
         return self.connection_info
 
     async def poll(self) -> int | None:
@@ -143,19 +133,6 @@ class WarmProvisioner(LocalProvisioner):
         elif self.process:
             self.exit_code = code
         return code
-
-
-def _limit_memory(pid: int, n_bytes: int) -> None:
-    """Limit the memory of a process to what it has and `n_bytes` more.
-
-    Memory that a forked kernel shares with the fork server therefore does not count. A process that
-    has ended is ignored.
-    """
-    import resource
-
-    limit = _memory_of(pid, "VmData") + n_bytes
-    with suppress(ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_DATA, (limit, limit))
 
 
 def _memory_of(pid: int, field: str) -> int:
@@ -178,13 +155,7 @@ async def _fork(
     independent: bool = False,
     **other,
 ) -> WarmProcess:
-    """Return a forked kernel.
-
-    Raises
-    ------
-    NoWarmKernel
-        Forking is impossible, or the kernel would differ from a plain one.
-    """
+    """Fork a kernel, or raise NoWarmKernel if that is impossible or gives a different kernel."""
     cwd = os.path.abspath(cwd or os.getcwd())  # noqa: PTH100, PTH109
     if cmd[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
         raise NoWarmKernel("the kernel is not ipykernel under the running interpreter")
@@ -201,9 +172,9 @@ async def _fork(
         streams = [_descriptor(stdout, 1), _descriptor(stderr, 2)]
     except (ValueError, AttributeError, OSError):
         raise NoWarmKernel("the kernel's output goes to pipes") from None
-    server = start_server(env)
-    changed = sorted({name for name, _ in server.fixed.items() ^ fixed_at_start(env).items()})
-    if changed:
+    server = warm.start_server(env)
+    fixed = warm.fixed_at_start(env)
+    if changed := sorted({name for name, _ in server.fixed.items() ^ fixed.items()}):
         raise NoWarmKernel(f"{changed[0]} has changed since the fork server started")
     until = time.monotonic() + START_TIMEOUT
     while not server.ready():
@@ -243,9 +214,7 @@ async def _pause(until: float) -> None:
 def _descriptor(stream: object, default: int) -> int:
     """Return the file descriptor of a stream as in :class:`subprocess.Popen`."""
     number = default if stream is None else stream if isinstance(stream, int) else stream.fileno()
-    if number < 0:
-        raise ValueError(number)
-    os.fstat(number)
+    os.fstat(number)  # an OSError for a pipe, which has a negative number
     return number
 
 
@@ -254,27 +223,24 @@ class PromptClient(AsyncKernelClient):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MILLISECONDS)
+        # milliseconds between attempts to connect to a kernel that does not listen yet
+        self.context.setsockopt(zmq.RECONNECT_IVL, 5)
 
     async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait for the answer to a request on all channels.
-
-        Raises
-        ------
-        RuntimeError
-            The kernel died, or did not answer in time.
-        """
+        """Wait for an answer on all channels; raise RuntimeError if it does not come in time."""
         until = time.monotonic() + (float("inf") if timeout is None else timeout)
         for patience in chain((0.02, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4), repeat(1)):
             request = self.kernel_info()
             with suppress(queue.Empty):
                 # iopub first: once it answers, its subscription works and no output can be lost
-                while not _ends(await self.iopub_channel.get_msg(timeout=patience), request):
-                    pass
-                while (reply := await self.shell_channel.get_msg(timeout=1)) and (
-                    reply["parent_header"].get("msg_id") != request
-                ):
-                    pass
+                state = None
+                while state != "idle":
+                    message = await self.iopub_channel.get_msg(timeout=patience)
+                    if message["parent_header"].get("msg_id") == request:
+                        state = message["content"].get("execution_state")
+                reply = None
+                while reply is None or reply["parent_header"].get("msg_id") != request:
+                    reply = await self.shell_channel.get_msg(timeout=1)
                 self._handle_kernel_info_reply(reply)
                 return
             if not await self._async_is_alive():
@@ -285,23 +251,12 @@ class PromptClient(AsyncKernelClient):
     wait_for_ready = _async_wait_for_ready
 
 
-def _ends(message: dict, request: str) -> bool:
-    """Return whether a message reports that the kernel has finished a request."""
-    answers = message["parent_header"].get("msg_id") == request
-    return answers and message["content"].get("execution_state") == "idle"
-
-
 class PrivateKernelManager(AsyncKernelManager):
     """Manages a kernel of the running interpreter through sockets in a private folder.
 
     Kernels installed under the name ``python3`` are ignored. Sockets need no ports, so parallel
-    kernels cannot take each other's.
-
-    Attributes
-    ----------
-    engine : {"auto", "warm", "plain"}
-    memory_limit : int or None
-        See :class:`WarmProvisioner`.
+    kernels cannot take each other's. `engine` and `memory_limit` are those of
+    :class:`WarmProvisioner`.
     """
 
     engine = Unicode("auto")
@@ -311,7 +266,7 @@ class PrivateKernelManager(AsyncKernelManager):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._folders = ExitStack()
-        self.private = self._folders.enter_context(private_folder())
+        self.private = self._folders.enter_context(warm.private_folder())
         self.connection_file = str(self.private / "kernel.json")
         self.transport, self.ip = "ipc", str(self.private / "s")
 

@@ -26,24 +26,16 @@ from imdbclust.base.disk import temporary
 from imdbclust.base.errors import UserError
 
 FORKSERVER = Path(__file__).with_name("fork_server.py")
-ENGINES = ("auto", "warm", "plain")
-"""Whether kernels are forked if possible, always, or never."""
-
-PRIVATE = "imdbclust-"
-"""Prefix of folders for sockets."""
-
-TRIM = "MALLOC_TRIM_THRESHOLD_"
-"""Variable of the C library that Dask sets for its workers."""
-
+ENGINES = ("auto", "warm", "plain")  # kernels are forked if possible, always, or never
+PRIVATE = "imdbclust-"  # prefix of folders for sockets
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
+# prefixes of variables that Python or a library reads only when it starts
 _READ_AT_START = (
     "PYTHON", "LD_", "GLIBC_", "MALLOC_", "JE_ARROW_", "LANG", "LC_", "HOME", "XDG_", "MPLCONFIG",
     "MATPLOTLIB", "NPY_", "NUMPY_", "OPENBLAS_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_", "GOTO_",
     "SCIPY_", "SKLEARN_", "PANDAS_", "JOBLIB_", "ARROW_", "JUPYTER_", "IPYTHON",
 )  # fmt: skip
-"""Prefixes of variables that Python or a library reads only when it starts."""
-
 _READ_LATER = ("IPYTHONDIR", "JUPYTER_DEFAULT_PROVISIONER_NAME")
 
 
@@ -56,24 +48,15 @@ class NoWarmKernel(RuntimeError):
 
 
 class Server:
-    """A fork server of this process.
+    """A fork server of this process, for kernels with a given environment.
 
-    Parameters
-    ----------
-    environment : dict
-        Environment of the kernels. Kernels that differ in variables that are read only at the start
-        cannot be forked from this server.
-
-    Attributes
-    ----------
-    why : str
-        Why it cannot fork kernels; empty if it can or may be able to.
-    useless : bool
-        Whether a new server would fail in the same way.
+    Kernels that differ in variables that are read only at the start cannot be forked from it.
     """
 
     def __init__(self, environment: dict[str, str]):
-        self.why, self._ready, self.useless = "", False, False
+        self._ready = False
+        self.why = ""  # why it cannot fork kernels; empty if it can or may be able to
+        self.useless = False  # whether a new server would fail in the same way
         self.fixed = fixed_at_start(environment)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.setblocking(False)
@@ -99,13 +82,7 @@ class Server:
             )
 
     def ready(self) -> bool:
-        """Return whether the server has finished its imports.
-
-        Raises
-        ------
-        NoWarmKernel
-            It cannot fork kernels.
-        """
+        """Return whether its imports are finished; raise NoWarmKernel if it cannot fork kernels."""
         if not self._ready and not self.why:
             try:
                 data = self._control.recv(4096)
@@ -127,13 +104,7 @@ class Server:
         return True
 
     def send(self, message: dict, descriptors: tuple[int, ...] = ()) -> None:
-        """Send a message.
-
-        Raises
-        ------
-        OSError
-            The server has ended or does not listen.
-        """
+        """Send a message; raise OSError if the server has ended or does not listen."""
         data = json.dumps(message).encode()
         socket.send_fds(self._control, [data], descriptors, socket.MSG_NOSIGNAL)
 
@@ -163,10 +134,7 @@ _kernels: weakref.WeakSet[WarmProcess] = weakref.WeakSet()
 def start_server(environment: dict[str, str]) -> Server:
     """Return this process's server; start it if it does not run, without waiting for its imports.
 
-    Raises
-    ------
-    NoWarmKernel
-        Forking is impossible.
+    Raises NoWarmKernel if forking is impossible.
     """
     global _server
     if why := impossible():
@@ -269,25 +237,15 @@ def fixed_at_start(environment: dict[str, str]) -> dict[str, str]:
 
 
 class WarmProcess:
-    """A forked kernel with the interface of :class:`subprocess.Popen` that provisioners use.
-
-    Attributes
-    ----------
-    returncode : int or None
-        As in :class:`subprocess.Popen`.
-    lost : bool
-        Whether it ended because its server did.
-    refused : str
-        Why the server did not fork it; empty otherwise.
-    """
+    """A forked kernel with the interface of :class:`subprocess.Popen` that provisioners use."""
 
     stdin = stdout = stderr = None
 
     def __init__(self, line: socket.socket):
         self.line, self.pid = line, 0
         self.returncode: int | None = None
-        self.lost = False
-        self.refused = ""
+        self.lost = False  # whether it ended because its server did
+        self.refused = ""  # why the server did not fork it
         _kernels.add(self)
 
     def receive(self) -> None:
@@ -314,13 +272,7 @@ class WarmProcess:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and return the return code.
-
-        Raises
-        ------
-        subprocess.TimeoutExpired
-            The kernel still runs.
-        """
+        """Wait for the end, and return the return code or raise subprocess.TimeoutExpired."""
         while self.poll() is None:
             if not select.select([self.line], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("warm kernel", timeout)
@@ -346,12 +298,10 @@ def kernel_environment(**extra: str) -> dict[str, str]:
 
     With one thread, results are the same on machines with any number of cores, and kernels can run
     in parallel. The variables in `THREAD_VARIABLES` override it.
-
-    Dask makes its workers return freed memory to the system at once (`TRIM`). Kernels would take
-    about a third longer with that, so it is unset.
     """
     environment = dict(os.environ)
-    environment.pop(TRIM, None)
+    # Dask has its workers return freed memory at once; kernels would take a third longer with that
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
     environment.pop("MPLBACKEND", None)  # figures use the backend of notebooks
     for name in THREAD_VARIABLES:
         environment.setdefault(name, "1")
@@ -361,10 +311,7 @@ def kernel_environment(**extra: str) -> dict[str, str]:
 def chosen_engine(engine: str = "auto") -> str:
     """Return an engine; ``auto`` is replaced by the variable ``IMDBCLUST_ENGINE`` if it is set.
 
-    Raises
-    ------
-    EngineError
-        The engine is unknown, or it is ``warm`` and kernels cannot be forked.
+    Raises EngineError if it is unknown, or if it is ``warm`` and kernels cannot be forked.
     """
     if engine == "auto":
         engine = os.environ.get("IMDBCLUST_ENGINE") or "auto"

@@ -21,13 +21,7 @@ SCRIPT = (TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
 
 
 class RenderError(Failure):
-    """Pages failed their checks; the message lists every page and problem.
-
-    Attributes
-    ----------
-    problems : list of str
-        One line ``page: problem`` each.
-    """
+    """Pages failed their checks; `problems` and the message list each as ``page: problem``."""
 
     def __init__(self, problems):
         self.problems = list(problems)
@@ -50,23 +44,9 @@ def policy(*scripts: str) -> str:
 def check_page(
     html: str, *, page: str, scripts: Sequence[str] = (SCRIPT,), max_bytes: int = MAX_BYTES
 ) -> list[str]:
-    """Return what is wrong with a page.
+    """Return every problem of a page once, after the name `page`; empty for a good page.
 
-    Parameters
-    ----------
-    html : str
-        The page.
-    page : str
-        Its name, a prefix of every problem.
-    scripts : sequence of str
-        The inline scripts that are allowed, verbatim.
-    max_bytes : int
-        Maximum size of the page.
-
-    Returns
-    -------
-    list of str
-        Every problem once; empty for a good page.
+    `scripts` are the inline scripts that are allowed, verbatim.
     """
     checker = _Checker(scripts)
     checker.feed(html)
@@ -86,9 +66,7 @@ class _Checker(HTMLParser):
     LOADING = frozenset({"src", "srcset", "poster", "background", "data", "ping", "xlink:href"})
     LIVE = frozenset({"iframe", "frame", "object", "embed", "applet", "base", "form"})
     # placeholders that nbconvert and other programs use for a description
-    EMPTY_ALTS = frozenset(
-        {"", "no description has been provided for this image", "image", "figure", "plot"}
-    )
+    EMPTY_ALTS = ("", "no description has been provided for this image", "image", "figure", "plot")
     LOADING_CSS = re.compile(r"@import|url\(\s*[\"']?(?!data:|#)[^\s\"')]+", re.IGNORECASE)
 
     def __init__(self, scripts):

@@ -17,26 +17,10 @@ EXPLORER_SCRIPT = (TEMPLATES / "report" / "explore.js").read_text(encoding="utf-
 
 
 def render_explorer(folder: Path, manifest: dict, data: Path) -> Path:
-    """Write the explorer page of a run.
+    """Write the explorer page of a run into its folder, which has its tables; return the page.
 
-    Parameters
-    ----------
-    folder : Path
-        The run's folder, with its tables.
-    manifest : dict
-        The run's manifest.
-    data : Path
-        File of :func:`imdbclust.running.explorer_data.pack_explorer_data`.
-
-    Returns
-    -------
-    Path
-        The page.
-
-    Raises
-    ------
-    imdbclust.running.pages.checks.RenderError
-        The page fails its checks. It is written anyway.
+    `data` is a file of :func:`imdbclust.running.explorer_data.pack_explorer_data`. A page that
+    fails its checks is written, too; then this raises RenderError.
     """
     packed = data.read_bytes()
     header, _ = unpack_explorer_data(packed)

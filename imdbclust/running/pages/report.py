@@ -48,7 +48,6 @@ def render_run(folder: Path, manifest: dict, siblings: Sequence[dict] = ()) -> l
         A notebook cannot be read, or a page fails `check_page`. The pages are written anyway, for
         inspection.
     """
-    folder = Path(folder)
     manifest = _with_explorer(folder, manifest)
     pages = pages_of(folder, manifest)
     renderers = {
@@ -74,10 +73,7 @@ def render_run(folder: Path, manifest: dict, siblings: Sequence[dict] = ()) -> l
 def render_sweep(folder: Path, manifest: dict) -> None:
     """Write the page of a sweep: its one notebook, as ``index.html``.
 
-    Raises
-    ------
-    RenderError
-        The page fails `check_page`. It is written anyway.
+    A page that fails `check_page` is written, too; then this raises RenderError.
     """
     (page,) = pages_of(folder, manifest)
     page |= {"href": "index.html", "alone": True}
@@ -88,8 +84,7 @@ def render_sweep(folder: Path, manifest: dict) -> None:
 def render_index(folder: Path, manifest: dict, siblings: Sequence[dict]) -> None:
     """Update the index of a finished run, because there are new runs to compare it with.
 
-    Parameters are those of :func:`render_run`. A page that fails `check_page` does not replace the
-    old index.
+    A page that fails `check_page` does not replace the old index.
     """
     manifest = _with_explorer(folder, manifest)
     text = _index_page(folder, manifest, pages_of(folder, manifest), siblings)
@@ -106,14 +101,9 @@ def render_page(
     max_bytes: int = MAX_BYTES,
     **context,
 ) -> Path:
-    """Write a page from one of the templates.
+    """Write a page from one of the templates; `scripts` and `max_bytes` are for `check_page`.
 
-    `scripts` and `max_bytes` are those of :func:`check_page`.
-
-    Raises
-    ------
-    RenderError
-        The page fails `check_page`. It is written anyway.
+    A page that fails its checks is written, too; then this raises RenderError.
     """
     text = exporter().environment.get_template(template).render(**context)
     if problems := _write(path, text, scripts=scripts, max_bytes=max_bytes):
@@ -141,17 +131,12 @@ def pages_of(folder: Path, manifest: dict) -> list[dict]:
     pages = []
     for number, record in enumerate(manifest.get("stages", []), start=1):
         stage = record["stage"]
+        label = stage_label(stage)
         executed = (folder / "notebooks" / f"{stage}.ipynb").is_file()
-        pages.append(
-            {
-                "stage": stage,
-                "number": number,
-                "label": stage_label(stage),
-                "title": record.get("title") or stage_label(stage),
-                "href": f"{stage}.html" if executed else None,
-                "record": record,
-            }
-        )
+        page = {"stage": stage, "number": number, "label": label, "record": record}
+        page["title"] = record.get("title") or label
+        page["href"] = f"{stage}.html" if executed else None
+        pages.append(page)
     return pages
 
 
@@ -159,57 +144,45 @@ def _stage_page(folder, manifest, pages, page):
     """Render one executed notebook."""
     notebook = nbformat.read(folder / "notebooks" / f"{page['stage']}.ipynb", as_version=4)
     outline, failed_cell = prepare_cells(notebook)
-    context = {
-        "run": manifest,
-        "pages": pages,
-        "here": page,
-        "title": outline.title or page["title"],
-        "toc": outline.entries,
-        "failed_cell": failed_cell,
-    }
+    context = {"run": manifest, "pages": pages, "here": page, "failed_cell": failed_cell}
+    context |= {"title": outline.title or page["title"], "toc": outline.entries}
     return exporter().from_notebook_node(notebook, resources={"page": context})[0]
-
-
-def _metrics(run):
-    """Return all metrics of a run by name."""
-    return {
-        k: v for stage in run.get("stages", []) for k, v in (stage.get("metrics") or {}).items()
-    }
 
 
 def _index_page(folder, manifest, pages, siblings=()):
     """Render the overview of a run."""
+    runs = []
+    for run in (manifest, *siblings):
+        metrics = {}
+        for stage in run.get("stages", []):
+            metrics |= stage.get("metrics") or {}
+        about = {"here": run is manifest, "metrics": metrics, "lead": run_summary(metrics)}
+        runs.append(run | about)
     parameters = manifest.get("parameters") or {}
-    runs = [
-        {
-            **run,
-            "here": run is manifest,
-            "metrics": _metrics(run),
-            "lead": run_summary(_metrics(run)),
-        }
-        for run in (manifest, *siblings)
-    ]
     changed = {k: one for k, one in parameters.items() if one.get("value") != one.get("default")}
-    context = {
-        "run": manifest,
-        "pages": pages,
-        "lead": runs[0]["lead"],
-        "presets": sorted(runs, key=lambda run: str(run.get("preset"))),
-        "metrics": {
-            name: label
-            for name, label in METRICS.items()
-            if siblings and any(run["metrics"].get(name) is not None for run in runs)
-        },
-        "changed": changed,
-        "unchanged": {name: one for name, one in parameters.items() if name not in changed},
-        "tables": [
-            {**table, "page": page}
-            for page in pages
-            for table in page["record"].get("tables") or []
-        ],
-        "link": partial(_link, folder),
-    }
-    return exporter().environment.get_template("run.html.j2").render(context)
+    return (
+        exporter()
+        .environment.get_template("run.html.j2")
+        .render(
+            run=manifest,
+            pages=pages,
+            lead=runs[0]["lead"],
+            presets=sorted(runs, key=lambda run: str(run.get("preset"))),
+            metrics={
+                name: label
+                for name, label in METRICS.items()
+                if siblings and any(run["metrics"].get(name) is not None for run in runs)
+            },
+            changed=changed,
+            unchanged={name: one for name, one in parameters.items() if name not in changed},
+            tables=[
+                table | {"page": page}
+                for page in pages
+                for table in page["record"].get("tables") or []
+            ],
+            link=partial(_link, folder),
+        )
+    )
 
 
 def _link(folder, name):
