@@ -18,7 +18,6 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from imdbclust.base.text import byte_size, shown
@@ -192,15 +191,6 @@ class TsvFile:
         )
         table = table.append_column("line", pa.array(lines)).combine_chunks()
         return table.to_batches()[0].cast(self.schema)
-
-
-def keep(
-    batch: pa.RecordBatch, mask: pa.Array, otherwise: str, dropped: Counter[str]
-) -> pa.RecordBatch:
-    """Return the rows for which `mask` is true; count the rest under `otherwise`."""
-    kept = batch.filter(pc.fill_null(mask, False))
-    dropped[otherwise] += len(batch) - len(kept)
-    return kept
 
 
 def _count_regular(block: bytes, n_fields: int) -> int | None:
