@@ -14,14 +14,9 @@ import pandas as pd
 from imdbclust.films.checks import Rows
 from imdbclust.films.problems import CONTROL, CorpusError, ProblemLog, brief
 
-NO_GENRE = frozenset({"", "\\N"})
-"""Genre values that mean "no genre": the empty string and IMDb's null."""
-
-YEARS, RATINGS, VOTES = (1, 9999), (0, 10), (0, 2**63 - 1)
-"""Limits of a year, a rating and a number of votes."""
-
-Tables = Mapping[str, pd.DataFrame]
-"""The tables of a corpus: movies, actors, credits, genres."""
+NO_GENRE = frozenset({"", "\\N"})  # the empty string and IMDb's null
+YEARS, RATINGS, VOTES = (1, 9999), (0, 10), (0, 2**63 - 1)  # limits
+Tables = Mapping[str, pd.DataFrame]  # of a corpus: movies, actors, credits, genres
 
 
 class _Known:
@@ -83,17 +78,9 @@ def canonical(
 ) -> Tables:
     """Return the tables in a corpus' order: credits by movie, actors by first appearance.
 
-    Parameters
-    ----------
-    movies, actors : DataFrame
-        The columns of a corpus' tables.
-    credits : DataFrame
-        ``movie`` and ``actor``, as row numbers into the two tables; duplicates count once.
-    genres : DataFrame
-        ``movie``, as row number, and ``genre``, a text; missing genres and those in `NO_GENRE`
-        are left out.
-    rows, tags : Rows
-        The rows of the last two, for messages.
+    `credits` has ``movie`` and ``actor``, as row numbers into the first two; `genres` has
+    ``movie``, as row number, and ``genre``, a text. Duplicates count once, missing genres and
+    those in `NO_GENRE` are left out. `rows` and `tags` are the rows of both, for messages.
     """
     ids, actor_ids = movies["movie_id"].array, actors["actor_id"].array
 
