@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from imdbclust.base.disk import replacing
 from imdbclust.base.text import byte_size, shown
-from imdbclust.films.frames import RATINGS, VOTES, YEARS
+from imdbclust.films.frames import LIMITS
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CONTROL, MAX_TEXT, CorpusError, Problem, ProblemLog, brief
 
@@ -158,9 +158,12 @@ _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 _Genre = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
+_within = {key: msgspec.Meta(ge=low, le=high) for key, (low, high) in LIMITS.items()}
+
+
 class _Rating(msgspec.Struct):
-    avg: Annotated[float, msgspec.Meta(ge=RATINGS[0], le=RATINGS[1])] | None = None
-    votes: Annotated[int, msgspec.Meta(ge=VOTES[0], le=VOTES[1])] | None = None
+    avg: Annotated[float, _within["rating"]] | None = None
+    votes: Annotated[int, _within["votes"]] | None = None
 
 
 class _Movie(msgspec.Struct):
@@ -168,7 +171,7 @@ class _Movie(msgspec.Struct):
     title: _Text
     genres: list[_Genre]
     actors: list[tuple[_Text, _Text]]
-    year: Annotated[int, msgspec.Meta(ge=YEARS[0], le=YEARS[1])] | None = None
+    year: Annotated[int, _within["year"]] | None = None
     rating: _Rating | None = None
 
 

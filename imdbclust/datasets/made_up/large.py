@@ -17,21 +17,8 @@ import numpy as np
 
 from imdbclust.base.errors import UserError
 from imdbclust.datasets.imdb_tables import BASICS, FORMAT, NAMES, PRINCIPALS, RATINGS
-from imdbclust.datasets.made_up.sample import (
-    COURSE_ACTORS,
-    COURSE_CREDITS,
-    COURSE_MOVIES,
-    FORENAMES,
-    GENRES,
-    SURNAMES,
-    check_range,
-    draw_genre_weights,
-    draw_genres,
-    draw_ratings,
-    draw_titles,
-    full_names,
-    ids,
-)
+from imdbclust.datasets.made_up import sample
+from imdbclust.datasets.made_up.sample import FORENAMES, SURNAMES, ids
 from imdbclust.datasets.tsv import NULL
 from imdbclust.films.json_lines import encode_movie, gzip_or_plain
 
@@ -92,8 +79,8 @@ class LargeSample:
 
     def __init__(
         self,
-        n_movies: int = COURSE_MOVIES,
-        n_actors: int = COURSE_ACTORS,
+        n_movies: int = sample.COURSE_MOVIES,
+        n_actors: int = sample.COURSE_ACTORS,
         n_credits: int | None = None,
         *,
         n_troupes: int = 16,
@@ -103,13 +90,13 @@ class LargeSample:
         undated: float = 0.02,
         random_state: int = 31337,
     ):
-        check_range("n_movies", n_movies, 1, MOST)
-        check_range("n_actors", n_actors, 1, MOST)
-        check_range("random_state", random_state, 0, 2**32 - 1)
+        sample.check_range("n_movies", n_movies, 1, MOST)
+        sample.check_range("n_actors", n_actors, 1, MOST)
+        sample.check_range("random_state", random_state, 0, 2**32 - 1)
         least = max(n_movies, n_actors)
         if n_credits is None:
-            scale = max(n_movies / COURSE_MOVIES, n_actors / COURSE_ACTORS)
-            n_credits = max(round(COURSE_CREDITS * scale), least)
+            scale = max(n_movies / sample.COURSE_MOVIES, n_actors / sample.COURSE_ACTORS)
+            n_credits = max(round(sample.COURSE_CREDITS * scale), least)
         if not least <= n_credits <= min(n_movies * n_actors, MOST):
             raise UserError(
                 f"{n_credits:,} credits are impossible: {n_movies:,} movies and {n_actors:,} "
@@ -135,7 +122,7 @@ class LargeSample:
             if math.gcd(step, n_actors) == 1
         )  # fmt: skip
         self._begins = rng.integers(YEARS[0], YEARS[1] - SPAN + 2, n_troupes)
-        self._genres = draw_genre_weights(n_troupes, rng)
+        self._genres = sample.draw_genre_weights(n_troupes, rng)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all movies, `BLOCK` at a time."""
@@ -148,10 +135,10 @@ class LargeSample:
             n = len(troupe)
             rated, dated = rng.random(n) >= self._unrated, rng.random(n) >= self._undated
             years = self._begins[troupe] + rng.integers(0, SPAN, n)
-            ratings, votes = draw_ratings(n, rng)
+            ratings, votes = sample.draw_ratings(n, rng)
             yield Block(
                 first=first,
-                titles=draw_titles(n, rng),
+                titles=sample.draw_titles(n, rng),
                 years=np.where(dated, years, 0),
                 ratings=np.where(rated, ratings, np.nan),
                 votes=np.where(rated, votes, 0),
@@ -162,7 +149,7 @@ class LargeSample:
 
     def actor_names(self, actors: np.ndarray) -> list[str]:
         """Return the names of actors, by number; the first six million are distinct."""
-        return full_names((actors * 1_000_003 + 7) % (len(FORENAMES) * len(SURNAMES)))
+        return sample.full_names((actors * 1_000_003 + 7) % (len(FORENAMES) * len(SURNAMES)))
 
     def _casts(
         self, troupe: np.ndarray, sizes: np.ndarray, filled: np.ndarray, rng: np.random.Generator
@@ -207,9 +194,9 @@ class LargeSample:
         return np.minimum(self._ends[troupe] - self._members[troupe] + rank, self.n_actors - 1)
 
     def _draw_genres(self, troupe: np.ndarray, rng: np.random.Generator) -> list[tuple[str, ...]]:
-        has_genre = draw_genres(self._genres[troupe], rng)
+        has_genre = sample.draw_genres(self._genres[troupe], rng)
         has_genre[rng.random(len(troupe)) < self._genreless] = False
-        names = iter(np.array(list(GENRES), dtype=object)[np.nonzero(has_genre)[1]].tolist())
+        names = iter(np.array(list(sample.GENRES), dtype=object)[np.nonzero(has_genre)[1]].tolist())
         return [tuple(islice(names, n)) for n in has_genre.sum(axis=1).tolist()]
 
     def write_corpus(self, path: Path) -> None:
