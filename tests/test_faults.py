@@ -24,13 +24,13 @@ from types import SimpleNamespace
 
 import pytest
 from faults import ERRORS, KILL, Disk, killed_at, notebooks_that_cost_nothing, tree
+from imdb_files import put, rows_of
 
 from imdbclust.base import disk
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.commands import cli
 from imdbclust.datasets import download, imdb_dumps, imdb_tables
 from imdbclust.datasets import find as datasets
-from imdbclust.datasets.made_up.dumps import write_dumps
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.datasets.registry import Entry, Source
 from imdbclust.load import write_corpus
@@ -138,7 +138,7 @@ def prepare_films(root):
         (root / f"in{which}.jsonl.source.json").write_text(json.dumps(about))
         (root / f"in{which}.csv").write_text(f"title,actor\nA{which},B\nC,B\n")
         corpus = make_filmography(20, 20, random_state=which).corpus
-        write_dumps(corpus, root / f"dumps{which}")
+        put(root / f"dumps{which}", rows_of(corpus))
 
 
 def make_merged(root, which):

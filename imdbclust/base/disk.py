@@ -23,12 +23,12 @@ from glob import escape
 from pathlib import Path
 from typing import IO
 
-_ours: set[Path] = set()
-"""Temporary files and folders of this process that still exist."""
-
 DAY = 24 * 3600
-RANDOM = "?" * 8
-"""Pattern of the random characters that `tempfile` puts into a name."""
+RANDOM = "?" * 8  # pattern of the random characters that tempfile puts into a name
+CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+"""Error codes of systems and file systems that do not support `exchange`."""
+
+_ours: set[Path] = set()  # temporary files and folders of this process that still exist
 
 
 @contextmanager
@@ -152,12 +152,8 @@ def fsync(path: Path) -> None:
 
 def fsync_all(folder: Path) -> None:
     """Flush a folder and its contents to disk."""
-    with ThreadPoolExecutor(8) as pool:  # eight at once take as long as two one by one
+    with ThreadPoolExecutor(8) as pool:  # eight together take as long as two one by one
         list(pool.map(fsync, [*folder.rglob("*"), folder]))
-
-
-CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-"""Error codes of systems and file systems that do not support `exchange`."""
 
 
 def exchange(one: Path, other: Path) -> None:

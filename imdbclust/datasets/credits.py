@@ -22,17 +22,8 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from imdbclust.base.text import shown
+from imdbclust.films import frames
 from imdbclust.films.checks import Rows
-from imdbclust.films.frames import (
-    RATINGS,
-    VOTES,
-    YEARS,
-    as_movies,
-    canonical,
-    contradictions,
-    first_known,
-    first_names,
-)
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import (
     CONTROL,
@@ -56,34 +47,20 @@ COLUMNS = {
 }
 """Usual names of columns, in lower case and without punctuation, by their content."""
 
-SEPARATORS, GENRE_SEPARATORS = "\t;,|", "|;,"
-"""Separators that are tried between cells, and between the genres in a cell."""
-
-HEAD_BYTES = 2**18
-"""Maximum size of a table's header."""
-
-MAX_ROWS = 200_000_000
-"""Maximum number of rows of a parquet file."""
-
+SEPARATORS, GENRE_SEPARATORS = "\t;,|", "|;,"  # tried between cells, and between genres in a cell
+HEAD_BYTES = 2**18  # maximum size of a table's header
+MAX_ROWS = 200_000_000  # maximum number of rows of a parquet file
 NULL = "\\N"
-NO_NUMBER = frozenset({"na", "n/a", "nan", "null", "none", "-", "?"})
-"""Texts that mean a missing number in spreadsheets, in lower case."""
+NO_NUMBER = frozenset({"na", "n/a", "nan", "null", "none", "-", "?"})  # in lower case
 
 
 @dataclass(frozen=True)
 class TableOptions:
     """How to read a table; everything that is not given is guessed and reported.
 
-    Attributes
-    ----------
-    columns : dict of str to str
-        Names of columns, by the keys of `COLUMNS`.
-    separator : str, optional
-        The character between cells.
-    genre_separator : str, optional
-        The text between the genres in a cell.
-    encoding : str, optional
-        Name of the encoding; by default UTF-8, or UTF-16 if there is a byte order mark.
+    `columns` are the names of columns by the keys of `COLUMNS`, `separator` is the character
+    between cells, `genre_separator` the text between the genres in a cell. The default of
+    `encoding` is UTF-8, or UTF-16 if there is a byte order mark.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -105,8 +82,6 @@ def read_credits(
     ----------
     path : path
         A text table such as CSV, plain or gzip, or parquet; the first row has the column names.
-    options : TableOptions, optional
-        Names of columns and separators.
     on_problem : {"stop", "skip"}
         What to do with invalid rows: list them all in an error, or set them aside.
     problem_log : ProblemLog, optional
@@ -137,8 +112,7 @@ def read_credits(
     n_blank = int((~rows.good).sum())
 
     _refuse_open_quotes(table)
-    limits = {"year": YEARS, "rating": RATINGS, "votes": VOTES}
-    columns = {key: _numbers(table, key, between) for key, between in limits.items()}
+    columns = {key: _numbers(table, key, between) for key, between in frames.LIMITS.items()}
     columns["movie_id"] = _movie_ids(table, columns["year"])
     columns["title"] = cells.get("title", columns["movie_id"])
     _require_one(columns["title"], columns["movie_id"], table.called("title"), rows)
@@ -148,18 +122,18 @@ def read_credits(
     if not rows.good.any():
         raise _no_movie(log, len(rows.good) - n_blank)
 
-    every = as_movies(columns)[rows.good]
+    every = frames.as_movies(columns)[rows.good]
     movie, _ = pd.factorize(every["movie_id"])
-    movies = first_known(every, movie)
-    for key, where, text in contradictions(every, movies, movie):
+    movies = frames.first_known(every, movie)
+    for key, where, text in frames.contradictions(every, movies, movie):
         rows.note(where, "contradictions", table.called(key), text)
     has_cast = has_cast & rows.good
-    actor, actors = first_names(actor_ids[has_cast], names[has_cast], rows)
+    actor, actors = frames.first_names(actor_ids[has_cast], names[has_cast], rows)
     movie = pd.Series(movie, every.index)
     cast = pd.DataFrame({"movie": movie[has_cast[rows.good]], "actor": actor})
     genres = _genres(table, movie, options.genre_separator)
     silent = Rows("", 0, ProblemLog())  # every row of a movie may repeat its genres
-    tables = canonical(movies, actors, cast, rows, genres, silent)
+    tables = frames.canonical(movies, actors, cast, rows, genres, silent)
     return Corpus.of_tables(
         tables,
         log,

@@ -20,20 +20,11 @@ from imdbclust.base.errors import DatasetError
 from imdbclust.base.text import shown
 from imdbclust.datasets.registry import Source
 
-SCHEMES = ("https://",)
-"""Allowed beginnings of addresses."""
-
-PATIENCE = 5.0
-"""Seconds to wait for the first answer of a host, and between two pieces of a file."""
-
-MAX_BYTES = 2**30
-"""Maximum size of a registered file; a longer answer is not the file."""
-
-MAX_CHANGING_BYTES = 8 * 2**30
-"""Maximum size of a file that changes."""
-
-FRESH = timedelta(hours=12)
-"""Age at which a file that changes every day is downloaded again."""
+SCHEMES = ("https://",)  # allowed beginnings of addresses
+PATIENCE = 5.0  # seconds to wait for the first answer of a host, and between two pieces of a file
+MAX_BYTES = 2**30  # maximum size of a registered file; a longer answer is not the file
+MAX_CHANGING_BYTES = 8 * 2**30  # maximum size of a file that changes
+FRESH = timedelta(hours=12)  # age at which a file that changes is downloaded again
 
 
 def fetch_files(source: Source, *, to: Path, mirror: Path | None = None) -> list[Path]:
@@ -69,7 +60,10 @@ def fetch_changing(source: Source, *, to: Path) -> list[Path]:
     """
     targets = source.paths_in(to)
     manifest = targets[0].with_name("manifest.json")
-    known = _known_files(manifest)
+    try:
+        known = dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
     for entry, target in zip(source.entries, targets, strict=True):
         if _is_fresh(target, known.get(target.name)):
             continue
@@ -99,13 +93,6 @@ def _written(target: Path) -> Iterator[Path]:
             yield part
     except OSError as error:
         raise DatasetError(f"{target}: cannot be written: {error.strerror or error}") from None
-
-
-def _known_files(manifest: Path) -> dict[str, dict]:
-    try:
-        return dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _is_fresh(path: Path, known: dict | None) -> bool:
@@ -140,7 +127,10 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
                     if file.tell() > (most or MAX_BYTES):
                         raise DatasetError(f"{url} is larger than any registered file")
     except requests.RequestException as error:
-        raise DatasetError(f"{url} cannot be downloaded ({_reason(error)})") from None
+        reason = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+        if isinstance(error, requests.HTTPError):
+            reason = f"HTTP status {error.response.status_code}"
+        raise DatasetError(f"{url} cannot be downloaded ({reason})") from None
 
 
 def _open(url: str, patience: float) -> requests.Response:
@@ -161,10 +151,3 @@ def _open(url: str, patience: float) -> requests.Response:
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-def _reason(error: requests.RequestException) -> str:
-    """Return a short reason; the messages of requests are long and repeat the address."""
-    if isinstance(error, requests.HTTPError):
-        return f"HTTP status {error.response.status_code}"
-    return "no answer in time" if isinstance(error, requests.Timeout) else "no connection"

@@ -26,34 +26,16 @@ if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
 NAMES = ("auto", "imdb", "wikipedia", "sample")
-
-ENDINGS = (".json", ".jsonl", ".ndjson")
-"""Names of corpus files end in one of these, optionally followed by .gz."""
-
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")
-"""Names of tables of credits end in one of these, optionally followed by .gz."""
+ENDINGS = (".json", ".jsonl", ".ndjson")  # of corpus files, optionally followed by .gz
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")  # of tables of credits, likewise
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Films that are available and can be read.
 
-    Attributes
-    ----------
-    name : str
-        Registered name, or the file's name.
-    title : str
-        Description of the films.
-    read_files : callable
-        Returns the corpus; takes `on_problem`.
-    licence, url : str
-        Terms of use and address; empty if unknown.
-    files : tuple of Path
-        The files to read; empty for the generated sample.
-    synthetic : bool
-        Whether the films are made up.
-    why : str
-        Why ``auto`` chose this dataset, if it did.
+    `name` is registered or a file's, `licence` and `url` are empty if unknown. The `files` of the
+    generated sample are empty. `why` is the reason for which ``auto`` chose the dataset.
     """
 
     name: str

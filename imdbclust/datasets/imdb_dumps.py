@@ -33,9 +33,7 @@ from imdbclust.datasets.tsv import TsvFile
 from imdbclust.films.json_lines import gzip_or_plain
 from imdbclust.films.problems import CorpusError
 
-MEMORY = 2 * 10**9
-"""Default memory limit of an import, in bytes."""
-
+MEMORY = 2 * 10**9  # default memory limit of an import, in bytes
 DUCKDB_SHARE = 0.3
 """DuckDB's share of the memory limit. Python, its libraries and blocks of text take half a
 gigabyte, and DuckDB exceeds its own limit at times."""

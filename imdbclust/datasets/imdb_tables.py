@@ -44,10 +44,7 @@ NEEDED = {
 }
 """The columns that are read, in any order."""
 
-NONE = ("", NULL)
-"""Entries of a list of genres that are not genres."""
-
-
+NONE = ("", NULL)  # entries of a list of genres that are not genres
 Filters = dict[str, Callable[[pa.RecordBatch], pa.Array]]
 
 
@@ -95,9 +92,7 @@ class Selection:
             raise UserError(f"min-cast must be at least 0, not {self.min_cast}")
 
 
-EVERYTHING = Selection(
-    types=(), since=None, until=None, categories=(), adult=True, min_movies=1, min_cast=0
-)
+EVERYTHING = Selection((), None, None, categories=(), adult=True, min_movies=1, min_cast=0)
 """All titles and all people."""
 
 
@@ -189,12 +184,10 @@ class DumpTables:
         self.summary.inputs.append(about | {"date": date})
         return file.rows, dropped
 
-    def _drop(self, name: str, reasons: dict[str, int], *, kept: int | None = None) -> None:
-        """Record how many rows of a file were dropped, and finally how many were kept."""
-        counts = self.summary.counts[name]
-        counts |= {f"dropped: {reason}": n for reason, n in reasons.items() if n}
-        if kept is not None:
-            counts["kept"] = kept
+    def _drop(self, name: str, reasons: dict[str, int], **kept: int) -> None:
+        """Record how many rows of a file were dropped, and finally how many were `kept`."""
+        dropped = {f"dropped: {reason}": n for reason, n in reasons.items() if n}
+        self.summary.counts[name] |= dropped | kept
 
     def _titles(self) -> None:
         choice, filters = self.choice, {}

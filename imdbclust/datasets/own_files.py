@@ -16,7 +16,7 @@ from imdbclust.base.disk import replacing
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.credits import TableOptions, read_credits
 from imdbclust.datasets.find import check_ending, read_films, read_licence, source_file
-from imdbclust.films.problems import EFFECTS, SET_ASIDE, CorpusError, ProblemLog
+from imdbclust.films.problems import EFFECTS, SET_ASIDE, CorpusError, Problem, ProblemLog
 from imdbclust.load import Corpus, write_corpus
 
 CLEAN, USABLE, UNUSABLE = 0, 1, 2
@@ -53,24 +53,23 @@ class Report:
             "findings": [
                 {
                     "kind": kind,
-                    "effect": EFFECTS.get(kind, SET_ASIDE),
+                    "effect": effect,
                     "count": count,
                     "examples": [
                         {"file": p.file, "line": p.line, "field": p.field, "problem": p.problem}
-                        for p in self.problem_log.of_kind(kind)
+                        for p in examples
                     ],
                 }
-                for kind, count in self._kinds()
+                for kind, effect, count, examples in self._findings()
             ],
         }
 
     def __str__(self) -> str:
-        kinds = self._kinds()
-        lines = [f"{'kind':<20} {'effect':<18} {'count':>9}"] if kinds else []
-        for kind, count in kinds:
-            effect = EFFECTS.get(kind, SET_ASIDE)
+        findings = self._findings()
+        lines = [f"{'kind':<20} {'effect':<18} {'count':>9}"] if findings else []
+        for kind, effect, count, examples in findings:
             lines.append(f"{kind.replace('_', ' '):<20} {effect:<18} {count:>9,}")
-            lines += [f"    {problem}" for problem in self.problem_log.of_kind(kind)]
+            lines += [f"    {problem}" for problem in examples]
         return "\n".join([*lines, self._verdict()])
 
     def _verdict(self) -> str:
@@ -92,10 +91,15 @@ class Report:
             "records": corpus.notes["records"],
         }
 
-    def _kinds(self) -> list[tuple[str, int]]:
-        """Return kinds and counts: kinds of records set aside first, then by falling count."""
-        found = [(kind, n) for kind, n in self.problem_log.counts.items() if n]
-        return sorted(found, key=lambda kind: (kind[0] in EFFECTS, -kind[1], kind[0]))
+    def _findings(self) -> list[tuple[str, str, int, list[Problem]]]:
+        """Return kind, effect, count and examples; kinds of records set aside are first."""
+        log, found = self.problem_log, self.problem_log.counts
+        kinds = sorted(found, key=lambda kind: (kind in EFFECTS, -found[kind], kind))
+        return [
+            (kind, EFFECTS.get(kind, SET_ASIDE), found[kind], log.of_kind(kind))
+            for kind in kinds
+            if found[kind]
+        ]
 
 
 def check_films(path: str | Path, options: TableOptions | None = None) -> Report:

@@ -51,7 +51,6 @@ _IMDB_URL = (
     "https://raw.githubusercontent.com/cbuntain/umd.inst414/"
     f"6c513a6b952c489f0a00a9e7902754b1d5f3c6f2/data/{_IMDB_FILE}"
 )
-
 _IMDB_LICENCE = (
     "Information courtesy of IMDb (https://www.imdb.com). Used with permission. "
     "Personal and non-commercial use only."

@@ -18,25 +18,16 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from imdbclust.base.text import byte_size, shown
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CorpusError, Problem
 
-BLOCK_BYTES = 8 * 2**20
-"""Number of bytes that are parsed together; a block ends with a whole line."""
-
-MAX_LINE_BYTES = 10**6
-"""Maximum length of a line. A longer one is not from such a file and would only fill the memory."""
-
-LISTED_PROBLEMS = 100
-"""Maximum number of bad lines that are kept with their number; the rest are only counted."""
-
-NULL = "\\N"
-"""The text that means a missing value."""
-
+BLOCK_BYTES = 8 * 2**20  # parsed together; a block ends with a whole line
+MAX_LINE_BYTES = 10**6  # a longer line is not from such a file and would only fill the memory
+LISTED_PROBLEMS = 100  # maximum number of bad lines that are kept; the rest are only counted
+NULL = "\\N"  # the text that means a missing value
 TAB, NEWLINE = 9, 10
 
 
@@ -160,8 +151,8 @@ class TsvFile:
         good, lines = [], []
         every = block.split(b"\n")[:-1]
         for at, line in enumerate(every, start=number):
-            if problem := _problem_of(line, names, wanted):
-                field, reason, detail = problem
+            field, reason, detail = _problem_of(line, names, wanted)
+            if reason:
                 self.set_aside[reason] += 1
                 if len(self.problems) < LISTED_PROBLEMS:
                     kind = reason.replace(" ", "_")
@@ -194,15 +185,6 @@ class TsvFile:
         return table.to_batches()[0].cast(self.schema)
 
 
-def keep(
-    batch: pa.RecordBatch, mask: pa.Array, otherwise: str, dropped: Counter[str]
-) -> pa.RecordBatch:
-    """Return the rows for which `mask` is true; count the rest under `otherwise`."""
-    kept = batch.filter(pc.fill_null(mask, False))
-    dropped[otherwise] += len(batch) - len(kept)
-    return kept
-
-
 def _count_regular(block: bytes, n_fields: int) -> int | None:
     """Return the number of lines if each of them has `n_fields` fields, else None."""
     text = np.frombuffer(block, dtype=np.uint8)
@@ -214,8 +196,8 @@ def _count_regular(block: bytes, n_fields: int) -> int | None:
     return len(lines) if regular else None
 
 
-def _problem_of(line: bytes, names: list[str], wanted: list[int]) -> tuple[str, str, str] | None:
-    """Return field, reason and detail if a line is invalid, else None."""
+def _problem_of(line: bytes, names: list[str], wanted: list[int]) -> tuple[str, str, str]:
+    """Return field, reason and detail if a line is invalid, else empty texts."""
     if not line:
         return "", "empty line", ""
     fields = line.split(b"\t")
@@ -228,4 +210,4 @@ def _problem_of(line: bytes, names: list[str], wanted: list[int]) -> tuple[str, 
             fields[at].decode("utf-8")
         except UnicodeDecodeError:
             return names[at], "not UTF-8", ""
-    return None
+    return "", "", ""

@@ -9,11 +9,8 @@ import pandas as pd
 
 from imdbclust.films.problems import EXAMPLES, MAX_TEXT, Problem, ProblemLog
 
-KEPT_ROWS = 10_000
-"""Maximum number of bad rows of each kind that are kept of a table; the rest are only counted."""
-
-Text = str | Callable[[int], str]
-"""What is wrong with some rows, or a function that says it for one row."""
+KEPT_ROWS = 10_000  # maximum number of bad rows of each kind that are kept; the rest are counted
+Text = str | Callable[[int], str]  # what is wrong with some rows, or a function that says it of one
 
 
 class Rows:

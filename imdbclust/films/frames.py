@@ -14,14 +14,9 @@ import pandas as pd
 from imdbclust.films.checks import Rows
 from imdbclust.films.problems import CONTROL, CorpusError, ProblemLog, brief
 
-NO_GENRE = frozenset({"", "\\N"})
-"""Genre values that mean "no genre": the empty string and IMDb's null."""
-
-YEARS, RATINGS, VOTES = (1, 9999), (0, 10), (0, 2**63 - 1)
-"""Limits of a year, a rating and a number of votes."""
-
-Tables = Mapping[str, pd.DataFrame]
-"""The tables of a corpus: movies, actors, credits, genres."""
+NO_GENRE = frozenset({"", "\\N"})  # the empty string and IMDb's null
+LIMITS = {"year": (1, 9999), "rating": (0, 10), "votes": (0, 2**63 - 1)}
+Tables = Mapping[str, pd.DataFrame]  # of a corpus: movies, actors, credits, genres
 
 
 class _Known:
@@ -49,7 +44,8 @@ def tables_from_frames(
     Invalid rows are recorded in `problem_log`. A frame that is not a DataFrame, lacks a column or
     has a column of a wrong type is a CorpusError.
     """
-    movies, known_movies = _checked_movies(movies, problem_log)
+    movies, known_movies = _checked(movies, "movie", "title", LIMITS, problem_log)
+    movies = as_movies(movies)
     rows = _rows(credits, "credits", problem_log)
     movie = _references(credits, rows, "movie", known_movies)
     if actors is None:
@@ -61,7 +57,7 @@ def tables_from_frames(
         rows.check_texts(names, "name")
         actor, actors = first_names(ids[rows.good], names[rows.good], rows)
     else:
-        actors, known_actors = _checked_actors(actors, problem_log)
+        actors, known_actors = _checked(actors, "actor", "name", {}, problem_log)
         actor = _references(credits, rows, "actor", known_actors)[rows.good]
     if genres is None:
         genres = pd.DataFrame({"movie_id": [], "genre": []}, dtype="str")
@@ -83,17 +79,9 @@ def canonical(
 ) -> Tables:
     """Return the tables in a corpus' order: credits by movie, actors by first appearance.
 
-    Parameters
-    ----------
-    movies, actors : DataFrame
-        The columns of a corpus' tables.
-    credits : DataFrame
-        ``movie`` and ``actor``, as row numbers into the two tables; duplicates count once.
-    genres : DataFrame
-        ``movie``, as row number, and ``genre``, a text; missing genres and those in `NO_GENRE`
-        are left out.
-    rows, tags : Rows
-        The rows of the last two, for messages.
+    `credits` has ``movie`` and ``actor``, as row numbers into the first two; `genres` has
+    ``movie``, as row number, and ``genre``, a text. Duplicates count once, missing genres and
+    those in `NO_GENRE` are left out. `rows` and `tags` are the rows of both, for messages.
     """
     ids, actor_ids = movies["movie_id"].array, actors["actor_id"].array
 
@@ -200,32 +188,33 @@ def contradictions(
             yield column, every.index[differs.to_numpy(dtype=bool)], text
 
 
-def _checked_movies(movies: pd.DataFrame, problem_log: ProblemLog) -> tuple[pd.DataFrame, _Known]:
-    rows = _rows(movies, "movies", problem_log)
-    columns = {name: _texts(movies, name, rows) for name in ("movie_id", "title")}
-    rows.check_texts(columns["movie_id"], "movie_id", control=CONTROL)
-    rows.check_texts(columns["title"], "title")
-    for name, limits in (("year", YEARS), ("rating", RATINGS), ("votes", VOTES)):
-        columns[name] = _numbers(movies, name, rows, limits, whole=name != "rating")
-    _refuse_duplicates(columns["movie_id"], "movie_id", "repeated_movie", rows)
-    table = as_movies(columns)[rows.good].reset_index(drop=True)
-    return table, _Known(columns["movie_id"], rows.good)
+def _checked(
+    frame: pd.DataFrame, what: str, text: str, limits: Mapping, problem_log: ProblemLog
+) -> tuple[pd.DataFrame, _Known]:
+    """Return the valid movies or actors: ids, a column of texts, and numbers within limits."""
+    rows, key = _rows(frame, f"{what}s", problem_log), f"{what}_id"
+    columns = {name: _texts(frame, name, rows) for name in (key, text)}
+    ids = columns[key]
+    rows.check_texts(ids, key, control=CONTROL)
+    rows.check_texts(columns[text], text)
+    for name, between in limits.items():
+        columns[name] = _numbers(frame, name, rows, between, whole=name != "rating")
+    first = ids[rows.good].drop_duplicates()
+    row_of = pd.Series(first.index, index=first.array)
+    rows.refuse(
+        ~ids.index.isin(first.index),
+        f"repeated_{what}",
+        key,
+        lambda row: f"{ids[row]!r} is a duplicate of row {row_of[ids[row]]}",
+    )
+    table = pd.DataFrame(columns)[rows.good].reset_index(drop=True)
+    return table, _Known(ids, rows.good)
 
 
 def as_movies(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
     """Return these columns as a table of movies with a corpus' types."""
     types = {"movie_id": "str", "title": "str", "year": "Int64", "rating": float, "votes": "Int64"}
     return pd.DataFrame({name: columns[name] for name in types}).astype(types)
-
-
-def _checked_actors(actors: pd.DataFrame, problem_log: ProblemLog) -> tuple[pd.DataFrame, _Known]:
-    rows = _rows(actors, "actors", problem_log)
-    ids, names = _texts(actors, "actor_id", rows), _texts(actors, "name", rows)
-    rows.check_texts(ids, "actor_id", control=CONTROL)
-    rows.check_texts(names, "name")
-    _refuse_duplicates(ids, "actor_id", "repeated_actor", rows)
-    table = pd.DataFrame({"actor_id": ids, "name": names})[rows.good].astype("str")
-    return table.reset_index(drop=True), _Known(ids, rows.good)
 
 
 def first_names(ids: pd.Series, names: pd.Series, rows: Rows) -> tuple[np.ndarray, pd.DataFrame]:
@@ -269,18 +258,6 @@ def _references(frame: pd.DataFrame, rows: Rows, what: str, known: _Known) -> np
     rows.note(gone, "gone_with_others", column, f"the {what} was set aside")
     rows.good[gone] = False
     return found
-
-
-def _refuse_duplicates(ids: pd.Series, column: str, kind: str, rows: Rows) -> None:
-    good = ids[rows.good]
-    first = good.drop_duplicates()
-    row_of = pd.Series(first.index, index=first.array)
-    rows.refuse(
-        ~ids.index.isin(first.index),
-        kind,
-        column,
-        lambda row: f"{ids[row]!r} is a duplicate of row {row_of[ids[row]]}",
-    )
 
 
 def _rows(frame: object, name: str, problem_log: ProblemLog) -> Rows:

@@ -16,19 +16,15 @@ import pyarrow as pa
 
 from imdbclust.base.disk import replacing
 from imdbclust.base.text import byte_size, shown
-from imdbclust.films.frames import RATINGS, VOTES, YEARS
+from imdbclust.films.frames import LIMITS
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CONTROL, MAX_TEXT, CorpusError, Problem, ProblemLog, brief
 
-MAX_LINE_BYTES = 16 * 10**6
-"""Maximum length of a line. A longer one is not a movie and would only fill the memory."""
-
+MAX_LINE_BYTES = 16 * 10**6  # a longer line is not a movie and would only fill the memory
+GIVE_UP = 10_000  # reading stops if none of this many records at the beginning is valid
 ROWS_TOGETHER = 256
 """Number of movies that are converted to columns together. If more of them stayed Python objects,
 garbage collection would take as long as all the rest."""
-
-GIVE_UP = 10_000
-"""Reading stops if none of this many records at the beginning is valid."""
 
 _TEXT, _INT, _SIZE = pa.large_string(), pa.int64(), pa.int32()
 _TYPES = (_TEXT, _TEXT, _INT, pa.float64(), _INT, _INT, _SIZE, _SIZE, _TEXT, _TEXT, _TEXT)
@@ -57,11 +53,7 @@ class MovieColumns(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: Sequence[tuple]) -> MovieColumns:
-        """Return the columns of movies.
-
-        Each row is a tuple of id, title, year, rating, votes, line, genres, and pairs of an
-        actor's id and name.
-        """
+        """Return the columns of movies: id, title, year, rating, votes, line, genres, actors."""
         *values, genres, casts = zip(*rows, strict=True) if rows else [()] * 8
         pairs = list(chain.from_iterable(casts))
         values += [list(map(len, genres)), list(map(len, casts)), chain.from_iterable(genres)]
@@ -166,9 +158,12 @@ _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 _Genre = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
+_within = {key: msgspec.Meta(ge=low, le=high) for key, (low, high) in LIMITS.items()}
+
+
 class _Rating(msgspec.Struct):
-    avg: Annotated[float, msgspec.Meta(ge=RATINGS[0], le=RATINGS[1])] | None = None
-    votes: Annotated[int, msgspec.Meta(ge=VOTES[0], le=VOTES[1])] | None = None
+    avg: Annotated[float, _within["rating"]] | None = None
+    votes: Annotated[int, _within["votes"]] | None = None
 
 
 class _Movie(msgspec.Struct):
@@ -176,14 +171,12 @@ class _Movie(msgspec.Struct):
     title: _Text
     genres: list[_Genre]
     actors: list[tuple[_Text, _Text]]
-    year: Annotated[int, msgspec.Meta(ge=YEARS[0], le=YEARS[1])] | None = None
+    year: Annotated[int, _within["year"]] | None = None
     rating: _Rating | None = None
 
 
 _UNRATED = _Rating()
-
-_decoder = msgspec.json.Decoder(_Movie)
-
+_decoder, _encoder = msgspec.json.Decoder(_Movie), msgspec.json.Encoder()
 _KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
 
 
@@ -201,8 +194,8 @@ def _check_closely(line: bytes, movie: _Movie, seen: dict[str, int]) -> None:
     if has_escapes or any(line.count(key) > 1 for key in _KEYS):
         json.loads(line, object_pairs_hook=_refuse_duplicate_keys, parse_int=float)
     if has_escapes:
-        ids = {"imdb_id": movie.imdb_id}
-        ids |= {f"actors[{place}][0]": pair[0] for place, pair in enumerate(movie.actors)}
+        actor_ids = {f"actors[{at}][0]": actor_id for at, (actor_id, _) in enumerate(movie.actors)}
+        ids = {"imdb_id": movie.imdb_id, **actor_ids}
         for where, text in ids.items():
             if re.search(CONTROL, text):
                 what = f"has a control character: {brief(text)}"
@@ -223,13 +216,18 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
 
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>\w+)`$")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def _explain(error: Exception, file: str, number: int, line: bytes) -> Problem:
     """Return the problem of a line that the decoder rejects."""
     if isinstance(error, RecursionError):
         return Problem(file, number, "", "nested too deeply to be a movie", "too_deep")
-    if isinstance(error, UnicodeDecodeError) or not _is_utf8(line):
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        error = wrong
+    if isinstance(error, UnicodeDecodeError):
         return Problem(file, number, "", "not UTF-8", "not_utf8")
     if isinstance(error, _Objection):
         return Problem(file, number, error.field, str(error), error.kind)
@@ -257,8 +255,6 @@ def explain_mismatch(error: msgspec.ValidationError, file: str, number: int) -> 
     return Problem(file, number, where, what, kind)
 
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-
 _KINDS = {
     "of length >= 1": "empty",
     "of length <= ": "too_long",
@@ -267,17 +263,6 @@ _KINDS = {
     "out of range": "out_of_range",
 }
 """Kinds of problems by a part of the decoder's message; the first match counts."""
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.isascii() or text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-_encoder = msgspec.json.Encoder()
 
 
 def encode_movie(

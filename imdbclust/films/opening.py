@@ -15,14 +15,9 @@ from typing import IO, BinaryIO
 from imdbclust.base.text import shown
 from imdbclust.films.problems import CorpusError
 
-MAX_EXPANSION = 200
-"""Films expand to 4 to 30 times the size of their gzip file; a larger factor is a zip bomb."""
-
-FREE_BYTES = 64 * 2**20
-"""Files that expand to at most this size are always accepted."""
-
-LIMIT_VARIABLE = "IMDBCLUST_MAX_EXPANSION"
-"""Environment variable that replaces `MAX_EXPANSION`."""
+MAX_EXPANSION = 200  # films expand 4 to 30 times; a larger factor is a zip bomb
+FREE_BYTES = 64 * 2**20  # files that expand to at most this size are always accepted
+LIMIT_VARIABLE = "IMDBCLUST_MAX_EXPANSION"  # environment variable that replaces MAX_EXPANSION
 
 
 @contextmanager

@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, quoted, shown
 
-LISTED_PROBLEMS = 20
-"""Maximum number of problems in the error message of a file; the rest are only counted."""
-
-EXAMPLES = 5
-"""Maximum number of examples that are kept of each kind of change and of doubtful value."""
-
-MAX_TEXT = 10_000
-"""Maximum length of an id, a title or a name."""
+LISTED_PROBLEMS = 20  # maximum number in the error message of a file; the rest are only counted
+EXAMPLES = 5  # maximum number that is kept of each kind of change and of doubtful value
+MAX_TEXT = 10_000  # maximum length of an id, a title or a name
+CONTROL = r"[\x00-\x1f]"  # characters that ids cannot contain; titles and names only NUL
 
 SET_ASIDE, CHANGED, DOUBTFUL = "set aside", "changed", "kept, look at it"
 
@@ -163,10 +159,6 @@ class ProblemLog:
 def brief(value: object) -> str:
     """Return the truncated repr of a value of a frame; a NumPy scalar looks like Python's."""
     return quoted(value.item() if getattr(value, "ndim", 1) == 0 else value)
-
-
-CONTROL = r"[\x00-\x1f]"
-"""Pattern of characters that ids cannot contain; titles and names cannot contain NUL."""
 
 
 def check_on_problem(on_problem: str) -> None:

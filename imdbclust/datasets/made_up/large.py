@@ -7,7 +7,8 @@ Here memory grows by three bytes a movie only; troupes, careers and genres are o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,40 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from imdbclust.base.errors import UserError
-from imdbclust.datasets.imdb_tables import BASICS, NAMES, PRINCIPALS, RATINGS
-from imdbclust.datasets.made_up.dumps import DumpWriter
-from imdbclust.datasets.made_up.sample import (
-    COURSE_ACTORS,
-    COURSE_CREDITS,
-    COURSE_MOVIES,
-    FORENAMES,
-    GENRES,
-    SURNAMES,
-    check_range,
-    draw_genre_weights,
-    draw_genres,
-    draw_ratings,
-    draw_titles,
-    full_names,
-    ids,
-)
+from imdbclust.datasets.imdb_tables import BASICS, FORMAT, NAMES, PRINCIPALS, RATINGS
+from imdbclust.datasets.made_up import sample
+from imdbclust.datasets.made_up.sample import FORENAMES, SURNAMES, ids
 from imdbclust.datasets.tsv import NULL
 from imdbclust.films.json_lines import encode_movie, gzip_or_plain
 
-MOST = 10**9
-"""Maximum number of movies, actors or credits: ten times all of IMDb."""
-
-YEARS, SPAN = (2000, 2022), 8
-"""First and last year, and the number of consecutive years in which a troupe makes its movies."""
-
-BLOCK = 20_000
-"""Number of movies, or actors, that are made together."""
-
-TAIL, HEAD = 0.64, 10
-"""Careers decrease with the rank as ``(rank + HEAD) ** -TAIL``, in every troupe."""
-
-FIRST_ID = {"tt": 9_900_001, "nm": 9_800_001}
-"""First ids of the dumps; some have seven digits and some eight."""
+MOST = 10**9  # movies, actors or credits: ten times all of IMDb
+YEARS, SPAN = (2000, 2022), 8  # a troupe makes its movies in SPAN consecutive years
+BLOCK = 20_000  # number of movies, or actors, that are made together
+TAIL, HEAD = 0.64, 10  # in every troupe, careers decrease as (rank + HEAD) ** -TAIL
+FIRST_ID = {"tt": 9_900_001, "nm": 9_800_001}  # in dumps: ids of seven and of eight digits
 
 TYPES = {"movie": 0.6, "tvEpisode": 0.2, "short": 0.12, "tvMovie": 0.05, "video": 0.03}
 CATEGORIES = {
@@ -58,10 +36,10 @@ CATEGORIES = {
 """Shares of types and categories in dumps that are not clean."""
 
 ODD_TITLES = ('"{}', '"{}" and Then', '{}"', "NA", "null", "nan", "'{}", "{}, \\N", "=1+{}", "#{}")
-"""Titles on which readers fail; in dumps that are not clean, their share is `RARE`."""
+"""Titles on which readers fail."""
 
 RARE = 0.01
-"""Share of titles for adults, of `ODD_TITLES` and of people listed twice."""
+"""Share of `ODD_TITLES`, titles for adults and people listed twice in dumps that are not clean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,33 +63,24 @@ class Block:
 class LargeSample:
     """Made-up films whose casts, genres and years come from planted troupes.
 
+    Every movie has an actor, and every actor plays in at least one movie. The same arguments give
+    the same films. An impossible size is a UserError.
+
     Parameters
     ----------
-    n_movies, n_actors : int
-        Every movie has an actor, and every actor plays in at least one movie.
     n_credits : int, optional
-        Number of pairs of a movie and an actor, at least as many as either; by default in
-        proportion to the course's file. A few percent fewer are made if casts are so large that
-        actors would be duplicates.
-    n_troupes : int
-        Number of troupes.
+        Number of pairs of a movie and an actor, by default in proportion to the course's file. A
+        few percent fewer are made if casts are so large that actors would be duplicates.
     signal : float from 0 to 1
         Share of the credits, other than first appearances, that stay within the movie's troupe.
     genreless, unrated, undated : float from 0 to 1
         Share of the movies without genres, without a rating, without a year.
-    random_state : int
-        Seed: the same arguments give the same films.
-
-    Raises
-    ------
-    UserError
-        An impossible size.
     """
 
     def __init__(
         self,
-        n_movies: int = COURSE_MOVIES,
-        n_actors: int = COURSE_ACTORS,
+        n_movies: int = sample.COURSE_MOVIES,
+        n_actors: int = sample.COURSE_ACTORS,
         n_credits: int | None = None,
         *,
         n_troupes: int = 16,
@@ -121,13 +90,13 @@ class LargeSample:
         undated: float = 0.02,
         random_state: int = 31337,
     ):
-        check_range("n_movies", n_movies, 1, MOST)
-        check_range("n_actors", n_actors, 1, MOST)
-        check_range("random_state", random_state, 0, 2**32 - 1)
+        sample.check_range("n_movies", n_movies, 1, MOST)
+        sample.check_range("n_actors", n_actors, 1, MOST)
+        sample.check_range("random_state", random_state, 0, 2**32 - 1)
         least = max(n_movies, n_actors)
         if n_credits is None:
-            scale = max(n_movies / COURSE_MOVIES, n_actors / COURSE_ACTORS)
-            n_credits = max(round(COURSE_CREDITS * scale), least)
+            scale = max(n_movies / sample.COURSE_MOVIES, n_actors / sample.COURSE_ACTORS)
+            n_credits = max(round(sample.COURSE_CREDITS * scale), least)
         if not least <= n_credits <= min(n_movies * n_actors, MOST):
             raise UserError(
                 f"{n_credits:,} credits are impossible: {n_movies:,} movies and {n_actors:,} "
@@ -153,7 +122,7 @@ class LargeSample:
             if math.gcd(step, n_actors) == 1
         )  # fmt: skip
         self._begins = rng.integers(YEARS[0], YEARS[1] - SPAN + 2, n_troupes)
-        self._genres = draw_genre_weights(n_troupes, rng)
+        self._genres = sample.draw_genre_weights(n_troupes, rng)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all movies, `BLOCK` at a time."""
@@ -166,10 +135,10 @@ class LargeSample:
             n = len(troupe)
             rated, dated = rng.random(n) >= self._unrated, rng.random(n) >= self._undated
             years = self._begins[troupe] + rng.integers(0, SPAN, n)
-            ratings, votes = draw_ratings(n, rng)
+            ratings, votes = sample.draw_ratings(n, rng)
             yield Block(
                 first=first,
-                titles=draw_titles(n, rng),
+                titles=sample.draw_titles(n, rng),
                 years=np.where(dated, years, 0),
                 ratings=np.where(rated, ratings, np.nan),
                 votes=np.where(rated, votes, 0),
@@ -180,7 +149,7 @@ class LargeSample:
 
     def actor_names(self, actors: np.ndarray) -> list[str]:
         """Return the names of actors, by number; the first six million are distinct."""
-        return full_names((actors * 1_000_003 + 7) % (len(FORENAMES) * len(SURNAMES)))
+        return sample.full_names((actors * 1_000_003 + 7) % (len(FORENAMES) * len(SURNAMES)))
 
     def _casts(
         self, troupe: np.ndarray, sizes: np.ndarray, filled: np.ndarray, rng: np.random.Generator
@@ -225,41 +194,40 @@ class LargeSample:
         return np.minimum(self._ends[troupe] - self._members[troupe] + rank, self.n_actors - 1)
 
     def _draw_genres(self, troupe: np.ndarray, rng: np.random.Generator) -> list[tuple[str, ...]]:
-        has_genre = draw_genres(self._genres[troupe], rng)
+        has_genre = sample.draw_genres(self._genres[troupe], rng)
         has_genre[rng.random(len(troupe)) < self._genreless] = False
-        names = iter(np.array(list(GENRES), dtype=object)[np.nonzero(has_genre)[1]].tolist())
+        names = iter(np.array(list(sample.GENRES), dtype=object)[np.nonzero(has_genre)[1]].tolist())
         return [tuple(islice(names, n)) for n in has_genre.sum(axis=1).tolist()]
 
     def write_corpus(self, path: Path) -> None:
         """Write the films as JSON lines, gzip where the name ends in ``.gz``."""
-        with gzip_or_plain(Path(path), level=6) as file:
+        with gzip_or_plain(path, level=6) as file:
             for block in self.blocks():
-                file.write(b"".join(self._records(block)))
+                names = self.actor_names(block.actors)
+                actors = zip(ids("nm", block.actors + 1), names, strict=True)
+                movie_ids = ids("tt", np.arange(len(block.titles)) + block.first + 1)
+                columns = (block.cast_sizes, block.years, block.ratings, block.votes)
+                numbers = (column.tolist() for column in columns)
+                rows = zip(movie_ids, block.titles, block.genres, *numbers, strict=True)
+                for movie_id, title, genres, n_cast, year, rating, votes in rows:
+                    cast = list(islice(actors, n_cast))
+                    known = {"year": year or None, "rating": rating if votes else None}
+                    known["votes"] = votes or None
+                    file.write(encode_movie(movie_id, title, genres, cast, **known))
 
-    def _records(self, block: Block) -> Iterator[bytes]:
-        actors = zip(ids("nm", block.actors + 1), self.actor_names(block.actors), strict=True)
-        movie_ids = ids("tt", np.arange(len(block.titles)) + block.first + 1)
-        columns = (block.cast_sizes, block.years, block.ratings, block.votes)
-        numbers = (column.tolist() for column in columns)
-        rows = zip(movie_ids, block.titles, block.genres, *numbers, strict=True)
-        for movie_id, title, genres, n_cast, year, rating, votes in rows:
-            cast = list(islice(actors, n_cast))
-            known = {"year": year or None, "rating": rating if votes else None}
-            yield encode_movie(movie_id, title, genres, cast, **known, votes=votes or None)
-
-    def write_dumps(self, folder: Path, *, clean: bool = False, zipped: bool = True) -> None:
-        """Write the films as four files in IMDb's format, ``.tsv.gz`` or ``.tsv``.
+    def write_dumps(self, folder: Path, *, clean: bool = False) -> None:
+        """Write the films as four ``.tsv.gz`` files in IMDb's format.
 
         If they are clean, all titles are movies and all people act. Otherwise there are titles of
         many types and people of many `CATEGORIES`, and cases on which readers fail: `ODD_TITLES`,
         titles for adults, people listed twice for a title or missing from ``name.basics``.
         """
-        with DumpWriter(folder, zipped=zipped) as files:
+        with _dump_files(folder) as write:
             for number, block in enumerate(self.blocks()):
                 rng = None if clean else np.random.default_rng([self._seed, 2, number])
                 movie_ids = ids("tt", np.arange(len(block.titles)) + block.first + FIRST_ID["tt"])
-                _write_titles(files, block, movie_ids, rng)
-                _write_principals(files, block, movie_ids, rng)
+                _write_titles(write, block, movie_ids, rng)
+                _write_principals(write, block, movie_ids, rng)
             for number, first in enumerate(range(0, self.n_actors, BLOCK)):
                 rng = np.random.default_rng([self._seed, 3, number])
                 actors = np.arange(first, min(first + BLOCK, self.n_actors))
@@ -269,11 +237,32 @@ class LargeSample:
                 known = ids("tt", actors % self.n_movies + FIRST_ID["tt"])
                 names = self.actor_names(actors)
                 people = ids("nm", actors + FIRST_ID["nm"])
-                files.write(NAMES, people, names, born, NULL, "actor", known)
+                write(NAMES, people, names, born, NULL, "actor", known)
+
+
+@contextmanager
+def _dump_files(folder: Path) -> Iterator[Callable[..., None]]:
+    """Give a function that adds rows to the four files; these appear together at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        files = {}
+        for name, columns in FORMAT.items():
+            path = folder / f"{name}.tsv.gz"
+            files[name] = stack.enter_context(gzip_or_plain(path, level=5))
+            files[name].write("\t".join(columns).encode() + b"\n")
+
+        def write(name: str, *columns: Sequence[str] | str) -> None:
+            """Add rows to a file; a column that is a single text is the same in all rows."""
+            n = len(columns[0])
+            full = [[column] * n if isinstance(column, str) else column for column in columns]
+            lines = ("\t".join(row) + "\n" for row in zip(*full, strict=True))
+            files[name].write("".join(lines).encode())
+
+        yield write
 
 
 def _write_titles(
-    files: DumpWriter, block: Block, movie_ids: list[str], rng: np.random.Generator | None
+    write: Callable, block: Block, movie_ids: list[str], rng: np.random.Generator | None
 ) -> None:
     """Write ``title.basics`` and ``title.ratings``; without `rng`, clean ones."""
     n, types, adult, titles = len(movie_ids), "movie", "0", block.titles
@@ -286,14 +275,14 @@ def _write_titles(
     years = [str(year) if year else NULL for year in block.years.tolist()]
     genres = [",".join(names) or NULL for names in block.genres]
     minutes = [str(70 + at % 60) for at in range(n)]
-    files.write(BASICS, movie_ids, types, titles, titles, adult, years, NULL, minutes, genres)
+    write(BASICS, movie_ids, types, titles, titles, adult, years, NULL, minutes, genres)
     rated = np.flatnonzero(block.votes)
     numbers = (map(str, column[rated].tolist()) for column in (block.ratings, block.votes))
-    files.write(RATINGS, [movie_ids[at] for at in rated.tolist()], *map(list, numbers))
+    write(RATINGS, [movie_ids[at] for at in rated.tolist()], *map(list, numbers))
 
 
 def _write_principals(
-    files: DumpWriter, block: Block, movie_ids: list[str], rng: np.random.Generator | None
+    write: Callable, block: Block, movie_ids: list[str], rng: np.random.Generator | None
 ) -> None:
     """Write ``title.principals``; without `rng`, a clean one."""
     movie = np.repeat(np.arange(len(movie_ids)), block.cast_sizes)
@@ -307,12 +296,11 @@ def _write_principals(
     roles = FORENAMES[(actors + movie) % len(FORENAMES)].tolist()
     characters = [f'["{role}"]' for role in roles]
     if rng:
-        acting = ("actor", "actress", "self")
-        pairs = zip(characters, category, strict=True)
+        pairs, acting = zip(characters, category, strict=True), ("actor", "actress", "self")
         characters = [role if kind in acting else NULL for role, kind in pairs]
     titles, people = np.array(movie_ids)[movie].tolist(), ids("nm", actors + FIRST_ID["nm"])
     places = list(map(str, ordering.tolist()))
-    files.write(PRINCIPALS, titles, places, people, category, NULL, characters)
+    write(PRINCIPALS, titles, places, people, category, NULL, characters)
 
 
 def _sizes(n: int, size: int = BLOCK) -> list[int]:

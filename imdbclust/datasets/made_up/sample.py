@@ -15,16 +15,14 @@ import numpy as np
 import pandas as pd
 
 from imdbclust.base.errors import UserError
+from imdbclust.films.frames import as_movies
 from imdbclust.load import Corpus
 
 COURSE_MOVIES, COURSE_ACTORS, COURSE_CREDITS = 20_620, 33_609, 83_000
 """Size of the course's file. Its number of credits is not published; this one fits the rest."""
 
-COURSE_TOP_CAREERS = (194, 98, 97, 88, 75, 71, 63, 63, 61, 61)
-"""Number of movies of the ten most frequent actors in the course's file."""
-
-COURSE_HOMONYMS = 193 / COURSE_ACTORS
-"""Share of the actors in the course's file who have the name of an earlier actor."""
+COURSE_TOP_CAREERS = (194, 98, 97, 88, 75, 71, 63, 63, 61, 61)  # movies of ten frequent actors
+COURSE_HOMONYMS = 193 / COURSE_ACTORS  # share of the actors who have the name of an earlier one
 
 GENRES = {
     "Action": 12, "Adventure": 9, "Animation": 5, "Biography": 5, "Comedy": 30, "Crime": 12,
@@ -65,12 +63,11 @@ def make_filmography(
 
     The default has the marginals of the course's file. Other sizes are scaled: casts have four
     actors on average, or more if actors would otherwise have fewer than 2.5 movies each, and
-    careers are as uneven as in the default.
+    careers are as uneven as in the default. Every actor plays in at least one movie. The same
+    arguments give the same films. An argument out of its range is a UserError.
 
     Parameters
     ----------
-    n_movies, n_actors : int
-        Number of movies and of actors; every actor plays in at least one movie.
     n_troupes : int, at most `n_movies`
         Number of troupes, by default 16 or fewer; the largest has about three times the movies of
         the smallest.
@@ -84,18 +81,11 @@ def make_filmography(
         Share of the movies without a cast (less than 1), without genres, without a rating.
     homonyms : float from 0 to 1
         Share of the actors who have the name of another one.
-    random_state : int
-        Seed: the same arguments give the same films.
 
     Returns
     -------
     Filmography
         The corpus, with actors in order of first appearance, and the troupes.
-
-    Raises
-    ------
-    UserError
-        An argument is out of its range.
     """
     n_troupes = max(1, min(16, n_movies)) if n_troupes is None else n_troupes
     check_range("n_movies", n_movies, 1)
@@ -306,12 +296,9 @@ def _draw_movies(
     votes = pd.array(votes, dtype="Int64")
     missing = rng.permutation(n_movies)[: int(unrated * n_movies)]
     rating[missing], votes[missing] = np.nan, pd.NA
-    numbers = {"year": pd.array(years, dtype="Int64"), "rating": rating, "votes": votes}
+    numbers = {"year": years, "rating": rating, "votes": votes}
     titles = draw_titles(n_movies, rng)
-    texts = pd.DataFrame(
-        {"movie_id": ids("tt", range(1, n_movies + 1)), "title": titles}, dtype="str"
-    )
-    return texts.assign(**numbers)
+    return as_movies({"movie_id": ids("tt", range(1, n_movies + 1)), "title": titles, **numbers})
 
 
 def draw_ratings(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
