@@ -67,8 +67,7 @@ def _remove_ours() -> None:
         _remove(path)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_ours.clear)
+os.register_at_fork(after_in_child=_ours.clear)
 
 
 def remove_abandoned(parent: Path, pattern: str) -> set[Path]:

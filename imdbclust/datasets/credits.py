@@ -21,18 +21,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from imdbclust.base.text import shown
+from imdbclust.base.text import quoted, shown
 from imdbclust.films import frames
 from imdbclust.films.checks import Rows
 from imdbclust.films.opening import open_films
-from imdbclust.films.problems import (
-    CONTROL,
-    CorpusError,
-    Problem,
-    ProblemLog,
-    brief,
-    check_on_problem,
-)
+from imdbclust.films.problems import CONTROL, CorpusError, Problem, ProblemLog, check_on_problem
 from imdbclust.load import Corpus
 
 COLUMNS = {
@@ -51,7 +44,7 @@ SEPARATORS, GENRE_SEPARATORS = "\t;,|", "|;,"  # tried between cells, and betwee
 HEAD_BYTES = 2**18  # maximum size of a table's header
 MAX_ROWS = 200_000_000  # maximum number of rows of a parquet file
 NULL = "\\N"
-NO_NUMBER = frozenset({"na", "n/a", "nan", "null", "none", "-", "?"})  # in lower case
+NO_NUMBER = frozenset({"na", "n/a", "nan", "null", "none", "-", "?"})  # a missing number
 
 
 @dataclass(frozen=True)
@@ -265,20 +258,19 @@ def _header(path: Path, options: TableOptions, log: ProblemLog) -> tuple[str, st
     declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel writes and reads this
     if declared:
         n_before, text = n_before + 1, rest
-    separator = options.separator or (declared and declared[1]) or _guess_separator(text, log)
+    separator = options.separator or (declared and declared[1])
+    if not separator:
+        header = text.splitlines()[0]
+        separator = max(SEPARATORS, key=header.count)
+        if separator not in header:
+            raise CorpusError(
+                f"{name}: the header {quoted(header)} has one column; set --separator"
+            )
+        log.guess(f"cells are separated by {'a tab' if separator == chr(9) else separator}")
     if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
         raise CorpusError(f"the separator must be one character, such as , or ;, not {separator!r}")
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     return encoding, separator, [shown(name.strip()) for name in names], n_before
-
-
-def _guess_separator(text: str, log: ProblemLog) -> str:
-    header = text.splitlines()[0]
-    separator = max(SEPARATORS, key=header.count)
-    if separator not in header:
-        raise CorpusError(f"{log.file}: the header {brief(header)} has one column; set --separator")
-    log.guess(f"cells are separated by {'a tab' if separator == chr(9) else separator}")
-    return separator
 
 
 def _chosen(names: list[str], given: Mapping[str, str], log: ProblemLog) -> dict[str, str]:
@@ -407,14 +399,13 @@ def _numbers(table: _Table, key: str, limits: tuple[int, int]) -> pd.Series:
         plain = texts if table.separator in (None, ",") else texts.str.replace(",", ".")
         pattern = r"[+-]?(\d{1,18}\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"
     number = plain.str.fullmatch(pattern).fillna(False).to_numpy(dtype=bool)
-    number = number & texts.notna().to_numpy()
     values = pd.Series(pd.NA, index=texts.index, dtype="Int64" if whole else "Float64")
     values[number] = plain[number].astype("int64" if whole else float)
     inside = values.between(*limits).fillna(False).to_numpy(dtype=bool)
 
     def text(row: int) -> str:
         what = f"a {'whole ' if whole else ''}number from {limits[0]:,} to {limits[1]:,}"
-        return f"expected {what}, got {brief(texts[row])}"
+        return f"expected {what}, got {quoted(texts[row])}"
 
     table.rows.refuse(texts.notna() & ~number, "wrong_type", column, text)
     table.rows.refuse(number & ~inside, "out_of_range", column, text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import queue
 import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,19 +135,17 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
 
 def _open(url: str, patience: float) -> requests.Response:
     """Request an address; give up in time even if resolving the host hangs."""
-    answers: queue.Queue = queue.Queue()
+    answer: Future[requests.Response] = Future()
 
     def ask() -> None:
+        options = {"stream": True, "allow_redirects": False}
         try:
-            answers.put(requests.get(url, stream=True, timeout=patience, allow_redirects=False))
+            answer.set_result(requests.get(url, timeout=patience, **options))
         except requests.RequestException as error:
-            answers.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=patience)
-    except queue.Empty:
+        return answer.result(timeout=patience)
+    except TimeoutError:
         raise requests.ConnectTimeout(f"no answer within {patience:g} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer

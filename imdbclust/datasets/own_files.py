@@ -82,14 +82,11 @@ class Report:
         return f"{self.name}: {records} read, {found}: {size}"
 
     def _sizes(self) -> dict[str, int]:
-        if (corpus := self.corpus) is None:
-            return {"movies": 0, "actors": 0, "credits": 0, "records": 0}
-        return {
-            "movies": corpus.n_movies,
-            "actors": corpus.n_actors,
-            "credits": corpus.n_credits,
-            "records": corpus.notes["records"],
-        }
+        tables = ("movies", "actors", "credits")
+        if self.corpus is None:
+            return dict.fromkeys((*tables, "records"), 0)
+        sizes = {table: len(getattr(self.corpus, table)) for table in tables}
+        return sizes | {"records": self.corpus.notes["records"]}
 
     def _findings(self) -> list[tuple[str, str, int, list[Problem]]]:
         """Return kind, effect, count and examples; kinds of records set aside are first."""

@@ -143,14 +143,10 @@ def merged_tables(parts: Sequence[Tables], names: Sequence[str], problem_log: Pr
         numbers = [part[table][column] + first for part, first in zip(parts, firsts, strict=False)]
         return number[np.concatenate(numbers)]
 
-    cast = {
-        "movie": renumbered("credits", "movie", first_movies, movie_of),
-        "actor": renumbered("credits", "actor", first_actors, actor_of),
-    }
-    genres = {
-        "movie": renumbered("genres", "movie", first_movies, movie_of),
-        "genre": np.concatenate([part["genres"]["genre"].astype("str") for part in parts]),
-    }
+    players = renumbered("credits", "actor", first_actors, actor_of)
+    cast = {"movie": renumbered("credits", "movie", first_movies, movie_of), "actor": players}
+    names = np.concatenate([part["genres"]["genre"].astype("str") for part in parts])
+    genres = {"movie": renumbered("genres", "movie", first_movies, movie_of), "genre": names}
     silent = ProblemLog()  # a credit that several corpora have is not a duplicate
     cast, genres = pd.DataFrame(cast), pd.DataFrame(genres)
     cast_rows, tags = (Rows("", len(frame), silent) for frame in (cast, genres))

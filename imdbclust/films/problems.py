@@ -47,17 +47,6 @@ class CorpusError(UserError):
         super().__init__(message)
         self.problems = list(problems)
 
-    @classmethod
-    def listing(cls, problem_log: ProblemLog) -> CorpusError:
-        """Return the error for a file with bad records: it lists the first and counts the rest."""
-        n, problems = problem_log.n_set_aside, problem_log.problems
-        lines = [f"{counted(n, 'bad record')}:"]
-        lines += [f"  {problem}" for problem in problems[:LISTED_PROBLEMS]]
-        if n > LISTED_PROBLEMS:
-            lines.append(f"  … and {n - LISTED_PROBLEMS:,} more")
-        lines.append('Fix them, or skip and count them with on_problem="skip".')
-        return cls("\n".join(lines), problems)
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -151,9 +140,18 @@ class ProblemLog:
         self._tell(sentence)
 
     def stop_if(self, on_problem: str) -> None:
-        """Raise the CorpusError that lists the records set aside if `on_problem` is "stop"."""
+        """Raise a CorpusError for the records set aside if `on_problem` is "stop".
+
+        It lists the first and counts the rest.
+        """
+        n = self.n_set_aside
         if on_problem == "stop" and self.problems:
-            raise CorpusError.listing(self)
+            lines = [f"{counted(n, 'bad record')}:"]
+            lines += [f"  {problem}" for problem in self.problems[:LISTED_PROBLEMS]]
+            if n > LISTED_PROBLEMS:
+                lines.append(f"  … and {n - LISTED_PROBLEMS:,} more")
+            lines.append('Fix them, or skip and count them with on_problem="skip".')
+            raise CorpusError("\n".join(lines), self.problems)
 
 
 def brief(value: object) -> str:

@@ -114,13 +114,11 @@ class LargeSample:
             more = np.bincount(rng.integers(0, n_movies, n), minlength=n_movies)
             self._cast_sizes += more.astype(np.uint16)
         self._places = np.bincount(self._troupe, self._cast_sizes, n_troupes).astype(np.int64)
-        exact = np.cumsum(self._places) * n_actors  # fits into 63 bits
-        self._ends = exact // n_credits  # actors are shared among troupes as places are
+        # actors are shared among troupes as places are; the product fits into 63 bits
+        self._ends = np.cumsum(self._places) * n_actors // n_credits
         self._members = np.diff(self._ends, prepend=0)
-        self._mix = next(
-            step for step in range(int(0.618 * n_actors) + 1, 2 * n_actors + 2)
-            if math.gcd(step, n_actors) == 1
-        )  # fmt: skip
+        steps = range(int(0.618 * n_actors) + 1, 2 * n_actors + 2)
+        self._mix = next(step for step in steps if math.gcd(step, n_actors) == 1)
         self._begins = rng.integers(YEARS[0], YEARS[1] - SPAN + 2, n_troupes)
         self._genres = sample.draw_genre_weights(n_troupes, rng)
 

@@ -106,13 +106,12 @@ def make_filmography(
     genres = _draw_genres(movie_troupe, genreless, rng)
     movies = _draw_movies(movie_troupe, since, until, unrated, rng)
     names = _draw_names(n_actors, homonyms, rng)
+    actors = {"actor_id": ids("nm", range(1, n_actors + 1)), "name": names}
     none = ("repeated_credits", "repeated_genres", "other_names", "blank_lines")
     n_genreless = n_movies - genres["movie"].nunique()
     corpus = Corpus(
         movies=movies,
-        actors=pd.DataFrame(
-            {"actor_id": ids("nm", range(1, n_actors + 1)), "name": names}, dtype="str"
-        ),
+        actors=pd.DataFrame(actors, dtype="str"),
         credits=pd.DataFrame({"movie": movie, "actor": actor}),
         genres=genres,
         notes=dict.fromkeys(none, 0) | {"empty_genres": n_genreless, "records": n_movies},
@@ -252,21 +251,16 @@ def _draw_genres(
     has_genre[rng.permutation(n_movies)[: int(genreless * n_movies)]] = False
     movie, genre = np.nonzero(has_genre)
     used, codes = np.unique(genre, return_inverse=True)
-    names = np.array(list(GENRES))[used].tolist()
-    return pd.DataFrame(
-        {
-            "movie": movie.astype(np.int32),
-            "genre": pd.Categorical.from_codes(codes, categories=names),
-        }
-    )
+    categories = np.array(list(GENRES))[used].tolist()
+    genre = pd.Categorical.from_codes(codes, categories=categories)
+    return pd.DataFrame({"movie": movie.astype(np.int32), "genre": genre})
 
 
 def draw_genre_weights(n_troupes: int, rng: np.random.Generator) -> np.ndarray:
     """Return how much each troupe prefers each genre, shape (n_troupes, n_genres)."""
     common = np.array(list(GENRES.values())) / sum(GENRES.values())
-    return common + _draw_distinct(
-        np.tile(np.sqrt(common), (n_troupes, 1)), np.full(n_troupes, 3), rng
-    )
+    weights = np.tile(np.sqrt(common), (n_troupes, 1))
+    return common + _draw_distinct(weights, np.full(n_troupes, 3), rng)
 
 
 def draw_genres(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
