@@ -24,10 +24,13 @@ from imdbclust.running import sweep as sweeping
 LONG = "x" * 300
 
 RUN = ("run", "--dataset", "films.jsonl", "--out", "reports")
-NO_PARAMETER = "there is no parameter"
-WHOLE, NUMBER = "is a whole number, not", "is a number, not"
-NO_NAME = "cannot be the name of a run: up to 64 letters"
-NO_OUT = "reports cannot be written there: .*; name another folder with --out"
+NO_PARAMETER = "unknown parameter"
+WHOLE, NUMBER = "must be a whole number, not", "must be a number, not"
+NO_NAME = "cannot be the name of a run; use up to 64 letters"
+BAD_TEXT = "must be at most 4,000 characters long and free of NUL and unpaired surrogates"
+NO_RUN = "no run called"
+NO_FACTOR = "must be a positive number"
+NO_OUT = "reports cannot be written there: .*; choose another folder with --out"
 
 PARAMETERS = {
     # what is given after -p: name, value, what is said
@@ -38,18 +41,22 @@ PARAMETERS = {
     "import": ("__import__", "8", NO_PARAMETER),
     "code after the name": ("n_clusters=3;x", "8", NO_PARAMETER),
     "code in the name": ("__import__('os').system('touch x'); x", "8", NO_PARAMETER),
-    "lines in the name": ("x\nimport os\ny", "8", r"no parameter 'x\\nimport os\\ny'"),
+    "lines in the name": ("x\nimport os\ny", "8", r"unknown parameter 'x\\nimport os\\ny'"),
     "hyphen": ("n-clusters", "8", "did you mean n_clusters"),
     "digit first": ("1a", "8", NO_PARAMETER),
     "accent": ("naïve", "8", NO_PARAMETER),
-    "empty name": ("", "8", "no parameter ''"),
+    "empty name": ("", "8", "unknown parameter ''"),
     "space before": (" n_clusters", "8", "did you mean n_clusters"),
     "upper case": ("N_CLUSTERS", "8", NO_PARAMETER),
-    "name that reads the other way": ("\u202en", "8", r"no parameter '\\u202en'"),
-    "endless name": ("n" * 10_000, "8", "no parameter 'nnnn"),
-    "escape sequence": ("\x1b[31m", "8", r"no parameter '\\x1b\[31m'"),
-    "films": ("dataset", "sample", "given with --dataset"),
-    "a notebook's own": ("from_run", "x", "lists them"),
+    "name that reads the other way": ("\u202en", "8", r"unknown parameter '\\u202en'"),
+    "endless name": ("n" * 10_000, "8", "unknown parameter 'nnnn"),
+    "escape sequence": ("\x1b[31m", "8", r"unknown parameter '\\x1b\[31m'"),
+    "films": ("dataset", "sample", "choose the films with --dataset, not with -p dataset"),
+    "a notebook's own": (
+        "from_run",
+        "x",
+        "unknown parameter 'from_run'; see `imdbclust run --help`",
+    ),
     "another notebook's": ("from_sweep", "x", NO_PARAMETER),
     "empty number": ("n_clusters", "", WHOLE),
     "only a space": ("n_clusters", " ", WHOLE),
@@ -67,7 +74,7 @@ PARAMETERS = {
     "code": ("n_clusters", "__import__('os')", WHOLE),
     "nan for int": ("n_clusters", "nan", WHOLE),
     "5,000 digits": ("n_clusters", "9" * 5_000, f"{WHOLE} '9{{56}}…$"),
-    "30 digits": ("n_clusters", "9" * 30, "too large a number"),
+    "30 digits": ("n_clusters", "9" * 30, "n_clusters is too large"),
     "no cluster": ("n_clusters", "0", "at least 1, not 0"),
     "minus none": ("n_clusters", "-0", "at least 1, not 0"),
     "negative": ("n_clusters", "-3", "at least 1, not -3"),
@@ -75,10 +82,10 @@ PARAMETERS = {
     "no component": ("n_components", "0", "at least 1, not 0"),
     "more components than actors": ("n_components", "41", "40 movies and 40 actors has 1 to 40"),
     "huge components": ("n_components", "9" * 18, "is impossible"),
-    "no start": ("n_init", "0", "n_init is 1 to 10000, not 0"),
-    "starts without end": ("n_init", "100000000000", "n_init is 1 to 10000"),
+    "no start": ("n_init", "0", "n_init must be 1 to 10000, not 0"),
+    "starts without end": ("n_init", "100000000000", "n_init must be 1 to 10000"),
     "passes without end": ("max_iter", "9" * 21, "too large"),
-    "more passes than any": ("max_iter", "10000000", "max_iter is 1 to 1000000"),
+    "more passes than any": ("max_iter", "10000000", "max_iter must be 1 to 1000000"),
     "seed below 0": ("random_state", "-1", "0 to 4294967295, not -1"),
     "seed too large": ("random_state", "4294967296", "0 to 4294967295, not 4294967296"),
     "seed none": ("random_state", "None", WHOLE),
@@ -101,10 +108,10 @@ PARAMETERS = {
     "empty choice": ("weighting", "", "one of none, degree"),
     "endless choice": ("algorithm", "k" * 9_000, "not 'kkkkk"),
     "other word": ("on_problem", "ignore", "one of stop, skip"),
-    "endless text": ("target_genre", "x" * 4_001, "too long a text"),
-    "NUL": ("target_genre", "a\0b", "has a NUL"),
+    "endless text": ("target_genre", "x" * 4_001, f"target_genre {BAD_TEXT}"),
+    "NUL": ("target_genre", "a\0b", f"target_genre {BAD_TEXT}"),
     "no such genre": ("target_genre", "Space Opera", "no movie has the genre 'Space Opera'"),
-    "lone surrogate": ("form_tags", "\ud800", "half a character"),
+    "lone surrogate": ("form_tags", "\ud800", f"form_tags {BAD_TEXT}"),
     "no such actor": ("target_actor", "'; import os", "no actor has the id or the name"),
     "markup": ("target_actor", "<script>", "no actor has the id or the name '<script>'"),
 }
@@ -129,7 +136,7 @@ DATASETS = {
     "a device": ("/dev/null", "a device"),
     "an address": ("https://example.org/films.jsonl", "no file is called 'https:"),
     "an address of a file": ("file:///etc/passwd", "no file is called 'file:"),
-    "home of nobody": ("~nobody-here/films.jsonl", "no file is called"),
+    "home of an unknown user": ("~nobody-here/films.jsonl", "no file is called"),
     "too long": (LONG, "no file is called"),
     "a template": ("{x}", "no file is called '{x}'"),
     "standard input": ("-", "no file is called '-'"),
@@ -147,11 +154,13 @@ PLACES = {
     "below a file": ("films.dat/reports", NO_OUT),
     "where nothing can be written": ("/proc/reports", NO_OUT),
     "a device": ("/dev/null", NO_OUT),
-    "too long": (LONG, "File name too long; name another folder"),
+    "too long": (LONG, "File name too long; choose another folder"),
     "a link to nowhere": ("dangling", NO_OUT),
     "a loop of links": ("loop", NO_OUT),
     "with a file for its stages": ("taken", NO_OUT),
-    "with a thesis of that name": ("precious", "precious/films-seed is there and is no run, so it"),
+    "with a thesis of that name": (
+        "precious", "precious/films-seed exists and is not a run, so it is not replaced"
+    ),
     "empty": ("", "the path is empty"),
 }  # fmt: skip
 
@@ -161,74 +170,78 @@ SWEEPS = {
     # the text of a specification, the line that is named, what is said
     "empty": ("", "", "is empty"),
     "a comment": ("# nothing", "", "is empty"),
-    "a list": ("- 1", 1, "is a mapping"),
-    "a scalar": ("n_clusters", 1, "is a mapping"),
+    "a list": ("- 1", 1, "must be a mapping"),
+    "a scalar": ("n_clusters", 1, "must be a mapping"),
     "empty grid": ("grid: {}", 1, "grid: is empty"),
-    "null grid": ("grid:", 1, "nothing varies|is a mapping"),
+    "null grid": ("grid:", 1, "grid: must be a mapping"),
     "empty list": ("grid: {n_clusters: []}", 1, "is an empty list"),
-    "scalar for a list": ("grid: {n_clusters: 4}", 1, "is a list of values"),
-    "mapping for a list": ("grid: {n_clusters: {a: 1}}", 1, "is a list of values"),
+    "scalar for a list": ("grid: {n_clusters: 4}", 1, "must be a list of values"),
+    "mapping for a list": ("grid: {n_clusters: {a: 1}}", 1, "must be a list of values"),
     "endless grid": (
         f"grid:\n  n_clusters: {list(range(1, 400))}\n  n_init: {list(range(1, 400))}",
         2,
         "159,201 settings, more than 10,000",
     ),
-    "value twice": ("grid: {n_clusters: [4, 4]}", 1, "has a value twice"),
-    "value twice in other words": ("grid: {tol: [1, 1.0]}", 1, "has a value twice"),
-    "true for 1": ("grid: {n_clusters: [1, true]}", 1, "n_clusters is a whole number, not True"),
-    "seeds twice": ("grid: {random_state: [7, 7]}", 1, "has a value twice"),
+    "value twice": ("grid: {n_clusters: [4, 4]}", 1, "has a duplicate value"),
+    "value twice in other words": ("grid: {tol: [1, 1.0]}", 1, "has a duplicate value"),
+    "true for 1": (
+        "grid: {n_clusters: [1, true]}",
+        1,
+        "n_clusters must be a whole number, not True",
+    ),
+    "seeds twice": ("grid: {random_state: [7, 7]}", 1, "has a duplicate value"),
     "unknown parameter": ("grid:\n  n_cluster: [4]", 2, "did you mean n_clusters"),
-    "unknown in the fixed": (f"parameters: {{x: 1}}\n{GRID}", 1, "no parameter 'x'"),
-    "unknown key": (f"{GRID}\nexclude: [1]", 2, "'exclude' is unknown"),
-    "key twice": (f"{GRID}\n{GRID}", 2, "grid stands there twice"),
-    "parameter twice": ("grid:\n n_clusters: [4]\n n_clusters: [8]", 3, "stands there twice"),
-    "merge key": ("grid:\n  <<: {n_clusters: [4]}", 2, "<<: is a list of values"),
-    "no": ("grid: {explorer: [no, 7]}", 1, "explorer is true or false, not 7"),
-    "no for a text": ("grid: {evaluation: [off]}", 1, "evaluation is a text, not False"),
-    "octal": ("grid: {n_clusters: [010]}", 1, "'010' is no plain number"),
-    "hexadecimal": ("grid: {n_clusters: [0x10]}", 1, "'0x10' is no plain number"),
-    "underscore": ("grid: {n_clusters: [1_0]}", 1, "'1_0' is no plain number"),
-    "exponent": ("grid: {tol: [1e3]}", 1, "tol is a number, not '1e3'"),
-    "sexagesimal": ("grid: {n_clusters: [12:30:45]}", 1, "'12:30:45' is no plain number"),
-    "date": ("grid: {n_clusters: [2001-01-01]}", 1, "is no number, text, true or false"),
+    "unknown in the fixed": (f"parameters: {{x: 1}}\n{GRID}", 1, "unknown parameter 'x'"),
+    "unknown key": (f"{GRID}\nexclude: [1]", 2, "unknown key 'exclude'"),
+    "key twice": (f"{GRID}\n{GRID}", 2, "duplicate key grid"),
+    "parameter twice": ("grid:\n n_clusters: [4]\n n_clusters: [8]", 3, "duplicate key n_clusters"),
+    "merge key": ("grid:\n  <<: {n_clusters: [4]}", 2, "<<: must be a list of values"),
+    "no": ("grid: {explorer: [no, 7]}", 1, "explorer must be true or false, not 7"),
+    "no for a text": ("grid: {evaluation: [off]}", 1, "evaluation must be a text, not False"),
+    "octal": ("grid: {n_clusters: [010]}", 1, "'010' is not a decimal number"),
+    "hexadecimal": ("grid: {n_clusters: [0x10]}", 1, "'0x10' is not a decimal number"),
+    "underscore": ("grid: {n_clusters: [1_0]}", 1, "'1_0' is not a decimal number"),
+    "exponent": ("grid: {tol: [1e3]}", 1, "tol must be a number, not '1e3'"),
+    "sexagesimal": ("grid: {n_clusters: [12:30:45]}", 1, "'12:30:45' is not a decimal number"),
+    "date": ("grid: {n_clusters: [2001-01-01]}", 1, "must be a number, a text, true or false"),
     "bad date": ("grid: {n_clusters: [2001-99-99]}", 1, "cannot be read"),
-    "binary": ("grid: {n_clusters: [!!binary x]}", 1, "cannot be read|is no number"),
+    "binary": ("grid: {n_clusters: [!!binary x]}", 1, "cannot be read"),
     "nan": ("grid: {tol: [.nan]}", 1, "is not finite"),
     "infinity": ("grid: {tol: [-.inf]}", 1, "is not finite"),
-    "400 digits": (f"grid: {{tol: [{'9' * 400}]}}", 1, "too large a number"),
-    "4,000 digits": (f"grid: {{n_clusters: [{'9' * 4_000}]}}", 1, "too large a number"),
+    "400 digits": (f"grid: {{tol: [{'9' * 400}]}}", 1, "tol is too large"),
+    "4,000 digits": (f"grid: {{n_clusters: [{'9' * 4_000}]}}", 1, "n_clusters is too large"),
     "9,000 digits": (f"grid: {{n_clusters: [{'9' * 9_000}]}}", 1, "'9{56}… cannot be read"),
-    "object": ("grid: {n_clusters: [!!python/object/apply:os.getcwd []]}", 1, "is one value"),
+    "object": ("grid: {n_clusters: [!!python/object/apply:os.getcwd []]}", 1, "must be one value"),
     "name": ("grid: {n_clusters: [!!python/name:os.getcwd x]}", 1, "cannot be read"),
-    "object for a grid": ("grid: !!python/object/apply:os.getcwd []", 1, "is a mapping"),
+    "object for a grid": ("grid: !!python/object/apply:os.getcwd []", 1, "must be a mapping"),
     "alias bomb": (
         "grid:\n"
         + "".join(
             f"  b{n + 1}: &b{n + 1} [{', '.join([f'*b{n}'] * 9)}]\n" for n in range(1, 9)
         ).replace("*b1", "x"),
         2,
-        "is one value|no parameter",
+        "unknown parameter 'b2'",
     ),
-    "grid of itself": ("grid: &g {n_clusters: *g}", 1, "is a list of values|is no YAML"),
-    "two documents": (f"{GRID}\n---\n{GRID}", "", "is no YAML"),
-    "tab": ("grid:\n\tn_clusters: [4]", 2, "is no YAML"),
-    "open bracket": ("grid: [", "", "is no YAML"),
-    "unknown alias": ("grid: *x", 1, "is no YAML"),
-    "nested without end": ("[" * 600, "", "is no YAML"),
-    "steps of 0": ("search: {draws: 1, ranges: {tol: {low: 1, high: 1}}}", 1, "less than high"),
-    "reversed": ("search: {draws: 1, ranges: {tol: {low: 2, high: 1}}}", 1, "less than high"),
-    "no draws": ("search: {draws: 0, ranges: {tol: [1]}}", 1, "from 1 to 10,000, not 0"),
-    "draws of 9,000 digits": (
-        f"search: {{draws: 0x{'9' * 9_000}, ranges: {{tol: [1]}}}}",
+    "grid of itself": ("grid: &g {n_clusters: *g}", 1, "must be a list of values"),
+    "two documents": (f"{GRID}\n---\n{GRID}", "", "invalid YAML"),
+    "tab": ("grid:\n\tn_clusters: [4]", 2, "invalid YAML"),
+    "open bracket": ("grid: [", "", "invalid YAML"),
+    "unknown alias": ("grid: *x", 1, "invalid YAML"),
+    "nested without end": ("[" * 600, "", "invalid YAML"),
+    "a search": ("search: {draws: 1, ranges: {tol: [1]}}", 1, "unknown key 'search'; choose"),
+    "other than repeats": ("grid: {random_state: {low: 1}}", 1, "unknown key 'low'; choose"),
+    "no repeats": ("grid: {random_state: {repeats: 0}}", 1, "repeats must be 1 to 10000, not 0"),
+    "repeats of 9,000 digits": (
+        f"grid: {{random_state: {{repeats: 0x{'9' * 9_000}}}}}",
         1,
-        "is no plain number",
+        "is not a decimal number",
     ),
-    "films in a grid": ("grid: {dataset: [imdb]}", 1, "the films of a sweep are one"),
-    "films that are none": (f"dataset: 3\n{GRID}", 1, "dataset: is a text"),
-    "preset": (f"preset: best\n{GRID}", 1, "there is no preset 'best'"),
+    "films in a grid": ("grid: {dataset: [imdb]}", 1, "a sweep has one dataset"),
+    "films that are a number": (f"dataset: 3\n{GRID}", 1, "dataset must be a text, not 3"),
+    "preset": (f"preset: best\n{GRID}", 1, "unknown preset 'best'"),
     "impossible corner": ("grid: {n_clusters: [2, 41]}", "", "n_clusters 41: n_clusters = 41"),
-    "no text": (b"\xff\xfe\0", "", "is no text in UTF-8"),
-    "control character": ("grid: {n_clusters: ['\x07']}", "", "is no YAML|special characters"),
+    "no text": (b"\xff\xfe\0", "", "not UTF-8 text"),
+    "control character": ("grid: {n_clusters: ['\x07']}", "", "invalid YAML: special characters"),
 }
 
 SWEEP = ("sweep", "sweep.yml", "--dataset", "films.jsonl", "--out", "reports")
@@ -247,9 +260,9 @@ CALLS = {
     "option without a value": (("run", "--dataset"), 2, "expected one argument"),
     "half a parameter": ((*RUN, "-p", "tol"), 2, "expected 2 arguments"),
     "a parameter twice": ((*RUN, "-p", "tol", "1", "-p", "tol", "2"), 2, "tol is given twice"),
-    "no such preset": ((*RUN, "--preset", "best"), 2, "no preset 'best'; there is seed"),
-    "empty preset": ((*RUN, "--preset", ""), 2, "no preset ''"),
-    "endless preset": ((*RUN, "--preset", "x" * 9_000), 2, "no preset 'xxxx"),
+    "no such preset": ((*RUN, "--preset", "best"), 2, "unknown preset 'best'; choose seed"),
+    "empty preset": ((*RUN, "--preset", ""), 2, "unknown preset ''"),
+    "endless preset": ((*RUN, "--preset", "x" * 9_000), 2, "unknown preset 'xxxx"),
     "no time": ((*RUN, "--timeout", "0"), 2, "'0' is not a positive number of seconds"),
     "negative time": ((*RUN, "--timeout", "-1"), 2, "not a positive number of seconds"),
     "nan of time": ((*RUN, "--timeout", "nan"), 2, "not a positive number of seconds"),
@@ -259,20 +272,20 @@ CALLS = {
     "no specification": (("sweep",), 2, "required: SPEC.yml"),
     "no such specification": (("sweep", "no.yml"), 2, "no.yml: cannot be read: No such file"),
     "a folder for a specification": (("sweep", "."), 2, "cannot be read: Is a directory"),
-    "an endless specification": (("sweep", "/dev/zero"), 2, "longer than any specification"),
+    "an endless specification": (("sweep", "/dev/zero"), 2, "longer than 1,048,576 characters"),
     "a specification of a long name": (("sweep", LONG), 2, "cannot be read: File name too long"),
-    "workers 0": ((*SWEEP, "--workers", "0"), 2, "--workers is at least 1, not 0"),
-    "workers -1": ((*SWEEP, "--workers", "-1"), 2, "--workers is at least 1, not -1"),
+    "workers 0": ((*SWEEP, "--workers", "0"), 2, "--workers must be at least 1, not 0"),
+    "workers -1": ((*SWEEP, "--workers", "-1"), 2, "--workers must be at least 1, not -1"),
     "workers many": ((*SWEEP, "--workers", "many"), 2, "invalid int value: 'many'"),
     "workers twice": ((*SWEEP, "--workers", "2", "--scheduler", "tcp://x:1"), 2, "not both"),
-    "an empty scheduler": ((*SWEEP, "--scheduler", ""), 2, "--scheduler is an address"),
-    "a fixed parameter that varies": ((*SWEEP, "-p", "n_clusters", "3"), 2, "varies here; leave"),
+    "an empty scheduler": ((*SWEEP, "--scheduler", ""), 2, "--scheduler must be an address"),
+    "a fixed axis": ((*SWEEP, "-p", "n_clusters", "3"), 2, "n_clusters: is varied .*; drop -p"),
     "a misspelt fixed parameter": ((*SWEEP, "-p", "n_cluster", "3"), 2, "did you mean"),
     "the films as a parameter": ((*SWEEP, "-p", "dataset", "imdb"), 2, "with --dataset"),
     "a sweep out of the folder": ((*SWEEP, "--name", "../x"), 2, NO_NAME),
     "a sweep without a name": ((*SWEEP, "--name", ""), 2, NO_NAME),
     "a sweep into a file": ((*SWEEP[:-1], "films.dat"), 2, NO_OUT),
-    "a sweep over a thesis": ((*SWEEP[:-1], "precious"), 2, "sweep-sweep is there and is no run"),
+    "a sweep over a thesis": ((*SWEEP[:-1], "precious"), 2, "sweep-sweep exists and is not a run"),
     "a sweep of no films": ((*SWEEP, "--dataset", "none.jsonl"), 2, "no file is called"),
     # fetch
     "fetch nothing": (("fetch",), 2, "required: NAME"),
@@ -287,9 +300,9 @@ CALLS = {
     "check an address": (("check", "https://example.org/x.jsonl"), 2, "no such file"),
     "no such column": (("check", "table.csv", "--title", "x"), 2, "missing column 'x'"),
     "separator of two": (("check", "table.csv", "--separator", ";;"), 2, "one character"),
-    "no such encoding": (("check", "table.csv", "--encoding", "x"), 2, "'x' is no encoding"),
-    "an encoding of bytes": (("check", "table.csv", "--encoding", "hex"), 2, "is no encoding"),
-    "an encoding of names": (("check", "table.csv", "--encoding", "idna"), 2, "is no encoding"),
+    "no such encoding": (("check", "table.csv", "--encoding", "x"), 2, "unknown encoding 'x'"),
+    "a hex encoding": (("check", "table.csv", "--encoding", "hex"), 2, "unknown encoding 'hex'"),
+    "an encoding of hosts": (("check", "table.csv", "--encoding", "idna"), 2, "unknown encoding"),
     # import-credits, merge
     "import without a place": (("import-credits", "table.csv"), 2, "required: --to"),
     "import no table": (("import-credits", "no.csv", "--to", "new.jsonl"), 2, "no such file"),
@@ -356,14 +369,14 @@ CALLS = {
     "assign both": (("assign", "x", "--genre", "War", "--file", "f.jsonl"), 2, "or else --file"),
     "assign an empty actor": (("assign", "x", "--actor", ""), 2, "--actor must be an id or a name"),
     "assign an empty file": (("assign", "x", "--file", ""), 2, "the path is empty"),
-    "assign of no run": (("assign", "x", "--genre", "War"), 2, "there is no run 'x' in"),
-    "assign of nothing": (("assign", "", "--genre", "War"), 2, "there is no run ''"),
-    "assign of a long name": (("assign", LONG, "--genre", "War"), 2, "there is no run 'xxx"),
-    "assign of a file": (("assign", "films.dat", "--genre", "War"), 2, "there is no run 'films"),
+    "assign of no run": (("assign", "x", "--genre", "War"), 2, "no run called 'x' in"),
+    "assign of nothing": (("assign", "", "--genre", "War"), 2, "no run called ''"),
+    "assign of a long name": (("assign", LONG, "--genre", "War"), 2, "no run called 'xxx"),
+    "assign of a file": (("assign", "films.dat", "--genre", "War"), 2, "no run called 'films"),
     "diff one": (("diff", "x"), 2, "required: RUN"),
-    "diff of no run": (("diff", "x", "y"), 2, "there is no run 'x' in .*`imdbclust run` makes one"),
-    "diff of a long name": (("diff", LONG, "y"), 2, "there is no run 'xxx"),
-    "diff of an escape sequence": (("diff", "\x1b[31m", "y"), 2, r"no run '\\x1b\[31m'"),
+    "diff of no run": (("diff", "x", "y"), 2, f"{NO_RUN} 'x' in .*create one with `imdbclust run`"),
+    "diff of a long name": (("diff", LONG, "y"), 2, "no run called 'xxx"),
+    "diff of an escape sequence": (("diff", "\x1b[31m", "y"), 2, r"no run called '\\x1b\[31m'"),
     # runs, open, clean
     "runs of nothing": (("runs", "--out", ""), 2, "the path is empty"),
     "runs of an option": (("runs", "--all"), 2, "unrecognized arguments: --all"),
@@ -394,20 +407,20 @@ VARIABLES = {
     "reports a file": ("IMDBCLUST_REPORTS", "films.dat", RUN[:3], 2, NO_OUT),
     "reports in /proc": ("IMDBCLUST_REPORTS", "/proc/x", RUN[:3], 2, NO_OUT),
     "reports of a long name": ("IMDBCLUST_REPORTS", LONG, RUN[:3], 2, "File name too long"),
-    "data of nobody": ("IMDBCLUST_DATA", "~nobody-here", ("run", "--dataset", "imdb"), 2, "nobody"),
+    "data of no one": ("IMDBCLUST_DATA", "~nobody-here", ("run", "--dataset", "imdb"), 2, "nobody"),
     "data a file": ("IMDBCLUST_DATA", "films.dat", ("run", "--dataset", "imdb"), 2, "put imdb_mov"),
     "data nowhere": ("IMDBCLUST_DATA", "nowhere", ("run", "--dataset", "imdb"), 2, "put imdb_mov"),
-    "growth a word": ("IMDBCLUST_MAX_EXPANSION", "big", ("check", "f.jsonl.gz"), 2, "above 0"),
-    "growth nan": ("IMDBCLUST_MAX_EXPANSION", "nan", ("check", "f.jsonl.gz"), 2, "above 0"),
-    "growth below 0": ("IMDBCLUST_MAX_EXPANSION", "-1", ("check", "f.jsonl.gz"), 2, "above 0"),
+    "growth a word": ("IMDBCLUST_MAX_EXPANSION", "big", ("check", "f.jsonl.gz"), 2, NO_FACTOR),
+    "growth nan": ("IMDBCLUST_MAX_EXPANSION", "nan", ("check", "f.jsonl.gz"), 2, NO_FACTOR),
+    "growth below 0": ("IMDBCLUST_MAX_EXPANSION", "-1", ("check", "f.jsonl.gz"), 2, NO_FACTOR),
     "limit a word": ("IMDBCLUST_STAGES_LIMIT", "lots", RUN, 2, "IMDBCLUST_STAGES_LIMIT must be a"),
     "limit below 0": ("IMDBCLUST_STAGES_LIMIT", "-1GB", RUN, 2, "a number and a unit, e.g. 2GB"),
     "limit of digits": ("IMDBCLUST_STAGES_LIMIT", "9" * 400, RUN, 2, "must be a number and a unit"),
     "columns a word": ("COLUMNS", "wide", ("run", "--fast"), 2, "unrecognized arguments"),
     "columns 1": ("COLUMNS", "1", ("fly",), 2, "invalid choice: 'fly'"),
     "columns -1": ("COLUMNS", "-1", ("fly",), 2, "invalid choice: 'fly'"),
-    "a terminal that can nothing": ("TERM", "dumb", (*RUN, "--name", ".."), 2, NO_NAME),
-    "the home of nobody": ("HOME", "/proc/nobody", (*RUN, "--name", ".."), 2, NO_NAME),
+    "a dumb terminal": ("TERM", "dumb", (*RUN, "--name", ".."), 2, NO_NAME),
+    "an impossible home": ("HOME", "/proc/nobody", (*RUN, "--name", ".."), 2, NO_NAME),
 }  # fmt: skip
 
 
@@ -674,7 +687,7 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize(("content", "says"), MANIFESTS.values(), ids=MANIFESTS)
-def test_a_manifest_that_is_none_is_named(content, says, results, finished_run, assign, capsys):
+def test_an_invalid_manifest_is_named(content, says, results, finished_run, assign, capsys):
     path = results / "small" / "manifest.json"
     before = path.read_bytes()
     if isinstance(content, dict):
@@ -688,14 +701,14 @@ def test_a_manifest_that_is_none_is_named(content, says, results, finished_run, 
         path.write_bytes(before)
     assert code == 2
     for sentence in (said, also):
-        assert f"{path} is no manifest of a run" in sentence
+        assert f"{path} is not a valid manifest of a run" in sentence
         assert re.search(says, sentence)
         assert "Traceback" not in sentence
 
 
 @pytest.mark.parametrize("name", ["movie_to_cluster.csv", "tables/p_genre.csv"])
 @pytest.mark.parametrize("harm", [empty, write_rubbish, cut, lose])
-def test_tables_that_are_damaged_are_told_apart_or_named(name, harm, results, finished_run, capsys):
+def test_damaged_tables_are_compared_or_named(name, harm, results, finished_run, capsys):
     path = results / "small" / name
     before = path.read_bytes()
     try:

@@ -379,7 +379,7 @@ def test_what_is_only_unusual_is_clean(tmp_path, check, line):
 
 
 @pytest.mark.parametrize(("content", "says"), REFUSED.values(), ids=REFUSED)
-def test_a_file_that_is_no_corpus_is_unusable(tmp_path, check, to, content, says):
+def test_a_file_that_is_not_a_corpus_is_unusable(tmp_path, check, to, content, says):
     path = write(tmp_path / "films.jsonl", content)
     code, report = check(path)
     assert (code, report["movies"]) == (2, 0)
@@ -435,12 +435,12 @@ def test_names_of_files_do_not_reach_the_terminal_as_they_are(tmp_path, say, nam
     assert "cannot be used" in say(write(tmp_path / name, b"x"))
 
 
-def test_names_that_are_not_unicode_are_told(tmp_path, check):
+def test_names_that_are_not_unicode_are_shown(tmp_path, check):
     path = tmp_path / os.fsdecode(b"\xff.jsonl")
     assert check(write(path, GOOD_LINE))[0] == 0
 
 
-def test_what_is_no_file_is_unusable(tmp_path, check):
+def test_what_is_not_a_file_is_unusable(tmp_path, check):
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
@@ -478,7 +478,7 @@ def test_a_file_that_may_not_be_read_is_unusable(tmp_path, check):
     assert (code, "cannot be read: Permission denied" in report["error"]) == (2, True)
 
 
-def test_an_error_of_the_disk_is_told(tmp_path, check, monkeypatch):
+def test_an_error_of_the_disk_is_reported(tmp_path, check, monkeypatch):
     path = write(tmp_path / "films.jsonl", GOOD_LINE)
 
     def broken(*_):

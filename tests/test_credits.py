@@ -60,7 +60,7 @@ def test_rows_of_a_movie_become_one_movie(read):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_the_separator_is_guessed_and_told(read, separator):
+def test_the_separator_is_guessed_and_reported(read, separator):
     corpus, _, guesses = read("title,actor\nA,B\n".replace(",", separator))
     assert films(corpus) == {"A": (["B"], [])}
     assert guesses[0].startswith(
@@ -105,7 +105,7 @@ def test_every_row_of_a_movie_may_name_other_genres(read):
     assert problem_log.counts.total() == 0
 
 
-def test_columns_are_guessed_from_their_names_and_told(read):
+def test_columns_are_guessed_from_their_names_and_reported(read):
     corpus, _, guesses = read(
         "tconst,Primary Title,nconst,primaryName,startYear,Plot\n1,A,2,B,3,x\n"
     )
@@ -295,7 +295,7 @@ def test_one_command_makes_a_corpus_that_runs_know(tmp_path, capsys):
         pd.testing.assert_frame_equal(getattr(toy_corpus(), name), getattr(read_corpus(to), name))
 
 
-def test_what_was_set_aside_is_told_and_strict_writes_nothing(tmp_path, capsys):
+def test_what_was_set_aside_is_reported_and_strict_writes_nothing(tmp_path, capsys):
     table, to = tmp_path / "films.tsv", tmp_path / "films.jsonl"
     table.write_text("Film\tStar\tSeen\nA\tB\t1999\n\tC\t\nD\tE\tx\n")
     call = ["import-credits", str(table), "--to", str(to), "--year", "Seen", "--title", "Film"]
@@ -307,7 +307,7 @@ def test_what_was_set_aside_is_told_and_strict_writes_nothing(tmp_path, capsys):
     assert json.loads(to.read_text())["imdb_id"] == "A (1999)"
 
 
-def test_a_table_is_no_dataset_but_can_become_one(tmp_path):
+def test_a_table_is_not_a_dataset_but_can_become_one(tmp_path):
     (tmp_path / "films.csv.gz").write_bytes(gzip.compress(b"title,actor\nA,B\n"))
     with pytest.raises(DatasetError, match=r"imdbclust import-credits films\.csv\.gz --to"):
         find_dataset(str(tmp_path / "films.csv.gz"))

@@ -147,7 +147,7 @@ def test_a_file_with_another_ending_is_refused(tmp_path, name):
         find_dataset(str(tmp_path / name))
 
 
-def test_a_table_of_credits_is_no_corpus_yet(tmp_path):
+def test_a_table_of_credits_is_not_a_corpus_yet(tmp_path):
     (tmp_path / "films.csv").write_bytes(b"title,actor\nA,B\n")
     with pytest.raises(
         DatasetError, match=r"imdbclust import-credits films\.csv --to films\.jsonl"
@@ -155,7 +155,7 @@ def test_a_table_of_credits_is_no_corpus_yet(tmp_path):
         find_dataset(str(tmp_path / "films.csv"))
 
 
-def test_a_folder_is_no_corpus_file(tmp_path):
+def test_a_folder_is_not_a_corpus_file(tmp_path):
     with pytest.raises(DatasetError, match="this is a folder; name a file in it"):
         find_dataset(str(tmp_path))
 
@@ -233,7 +233,7 @@ def test_imdb_in_the_mirror_goes_before_wikipedia_in_data(data, mirror):
     assert find_dataset().name == "imdb"
 
 
-def test_auto_downloads_imdb_where_nothing_is_at_hand(data, asked, monkeypatch):
+def test_auto_downloads_imdb_where_nothing_is_available(data, asked, monkeypatch):
     def succeed(url, path):
         asked.append(url)
         path.write_bytes(IMDB_BYTES)
@@ -253,7 +253,7 @@ def test_auto_makes_up_films_last_and_says_why(data, asked):
     assert files_in(data) == []
 
 
-def test_auto_without_download_asks_nobody(asked):
+def test_auto_without_download_does_not_use_the_network(asked):
     assert "not available" in find_dataset(download=False).why
     assert asked == []
 
@@ -287,7 +287,7 @@ def test_one_changed_file_of_several_is_refused_by_name(mirror):
         find_dataset("wikipedia")
 
 
-def test_a_source_with_a_file_missing_is_not_at_hand(mirror):
+def test_a_source_with_a_file_missing_is_not_available(mirror):
     put(mirror, DECADES)
     (mirror / "wiki/movies-b.json").unlink()
     assert find_dataset(download=False).name == "sample"
@@ -331,7 +331,7 @@ def test_fetch_refuses_another_file_of_the_mirror_and_leaves_nothing(data, mirro
     assert files_in(data) == []
 
 
-def test_fetch_keeps_what_is_there_and_replaces_what_is_not_the_file(data, mirror):
+def test_fetch_keeps_a_good_file_and_replaces_another(data, mirror):
     put(mirror, DECADES)
     put(data, DECADES | {"wiki/movies-b.json": b"[]"})
     before = (data / "wiki/movies-a.json").stat().st_ino
@@ -508,7 +508,7 @@ def test_a_download_of_just_the_allowed_size_is_kept(fetch_from, monkeypatch):
     assert fetch_from("/good")
 
 
-def test_nobody_listening_is_no_connection(tmp_path, monkeypatch):
+def test_a_closed_port_is_a_failed_connection(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(DatasetError, match="no connection"):
         download.download("http://127.0.0.1:1/films.json", tmp_path / "films.json")
@@ -627,13 +627,13 @@ def test_decades_without_a_film_are_refused(decade, entries):
     "content",
     [b"", b"[", b'{"title": "A"}', b"<html>", b'["\xff"]', b"[" * 99_999, b"\0", b"[NaN]"],
 )
-def test_a_decade_that_is_no_json_array_is_refused_by_name(tmp_path, content):
+def test_a_decade_that_is_not_a_json_array_is_refused_by_name(tmp_path, content):
     (tmp_path / "movies-a.json").write_bytes(content)
     with pytest.raises(CorpusError, match=r"movies-a\.json: (not JSON|one JSON array)"):
         read_wikipedia([tmp_path / "movies-a.json"], on_problem="skip")
 
 
-def test_a_decade_that_is_no_sound_file_is_refused_by_name(tmp_path):
+def test_a_decade_that_is_a_damaged_file_is_refused_by_name(tmp_path):
     (tmp_path / "movies-a.json").write_bytes(b"\x1f\x8b rubbish")
     with pytest.raises(CorpusError, match=r"movies-a\.json: the gzip data is damaged"):
         read_wikipedia([tmp_path / "movies-a.json"])
@@ -764,7 +764,7 @@ def test_a_dump_that_breaks_off_leaves_the_older_one(fetch_dumps, tmp_path, plac
     assert files_in(tmp_path) == ["data/dumps/0.tsv.gz"]
 
 
-def test_a_dump_that_is_no_gzip_or_too_large_is_not_kept(fetch_dumps, tmp_path, monkeypatch):
+def test_a_dump_that_is_not_gzip_or_too_large_is_not_kept(fetch_dumps, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MAX_CHANGING_BYTES", 5)
     with pytest.raises(DatasetError, match="larger than"):
         fetch_dumps("good")

@@ -15,9 +15,9 @@ def copy(finished_run, tmp_path):
     return shutil.copytree(finished_run, tmp_path / "copy")
 
 
-def change(folder, **told):
+def change(folder, **changed):
     path = folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | told))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
 
 
 def test_a_run_does_not_differ_from_its_copy(finished_run, copy, capsys):
@@ -26,7 +26,7 @@ def test_a_run_does_not_differ_from_its_copy(finished_run, copy, capsys):
     assert capsys.readouterr().out == "nothing differs\n"
 
 
-def test_presets_parameters_clusters_and_tables_are_told(finished_run, recommended_run, capsys):
+def test_presets_parameters_clusters_and_tables_are_reported(finished_run, recommended_run, capsys):
     call = ["diff", finished_run.name, recommended_run.name, "--out", str(finished_run.parent)]
     assert cli.main(call) == cli.FAILED
     said = capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_presets_parameters_clusters_and_tables_are_told(finished_run, recommend
     assert "table cluster_sizes: " in said
 
 
-def test_other_films_versions_and_commits_are_told(finished_run, copy):
+def test_other_films_versions_and_commits_are_reported(finished_run, copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     change(
         copy,
@@ -81,7 +81,7 @@ def test_tables_are_compared_by_columns_rows_and_numbers(finished_run, copy):
 
 
 @pytest.mark.parametrize("broken", ["", "[]", "{}", "no json"])
-def test_what_is_no_run_is_refused(finished_run, tmp_path, broken, capsys):
+def test_what_is_not_a_run_is_refused(finished_run, tmp_path, broken, capsys):
     assert cli.main(["diff", str(finished_run), "nowhere"]) == cli.WRONG
     assert "no run called 'nowhere' in" in capsys.readouterr().err
     misspelt = ["diff", str(finished_run), "smal", "--out", str(finished_run.parent)]

@@ -52,7 +52,7 @@ def test_a_file_that_got_its_name_keeps_it_although_a_killed_writer_was_there(tm
 @pytest.mark.parametrize(
     ("end", "n_left"), [("raise SystemExit(130)", 0), ("os.kill(os.getpid(), 9)", 1)]
 )
-def test_whoever_ends_before_seeing_to_it_removes_it_unless_killed(end, n_left, tmp_path):
+def test_a_process_that_ends_early_removes_its_folder_unless_killed(end, n_left, tmp_path):
     code = (
         "import os, pathlib, sys, threading, time; from imdbclust.base.disk import temporary\n"
         "made = temporary(pathlib.Path(sys.argv[1]), 'a-'); made.__enter__()\n"

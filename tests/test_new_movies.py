@@ -117,9 +117,9 @@ def test_unknown_actors_are_named_and_count_for_nothing(toy):
     found = toy.assign(["Bo", "Nobody"])
     assert found.unknown == ("Nobody",)
     pd.testing.assert_series_equal(found.p_cluster, toy.assign(["Bo"]).p_cluster)
-    nobody = toy.assign(["Nobody"])
-    assert nobody.p_cluster[UNPLACED] == 1
-    assert nobody.cluster == UNPLACED
+    unknown = toy.assign(["Nobody"])
+    assert unknown.p_cluster[UNPLACED] == 1
+    assert unknown.cluster == UNPLACED
 
 
 def test_where_no_movie_is_unplaced_an_unknown_cast_leaves_the_prior():
@@ -388,7 +388,7 @@ def test_an_unknown_run_is_refused_with_those_there_are(finished_run, capsys):
     call_it = ["assign", "nowhere", "--out", str(finished_run.parent), "--actor", "A"]
     assert cli.main(call_it) == cli.WRONG
     said = capsys.readouterr().err
-    assert "there is no run 'nowhere'" in said
+    assert "no run called 'nowhere'" in said
     assert finished_run.name in said
 
 

@@ -63,8 +63,8 @@ PROTECTIONS = {
     ),
     "hashes of artifacts": Protection(
         "imdbclust/running/store.py",
-        "if odd := sorted(n for n in told.keys() | found if told.get(n) != found.get(n)):",
-        "if odd := []:",
+        "sorted(n for n in written.keys() | found if written.get(n) != found.get(n)):",
+        "[]:",
         DAMAGED.format("flipped"),
     ),
     "keys of artifacts": Protection(
@@ -105,8 +105,8 @@ PROTECTIONS = {
     ),
     "no mathematics in figures": Protection(
         "imdbclust/plots.py",
-        '"text.parse_math": False,',
-        '"text.parse_math": True,',
+        '["axes.spines.top", "axes.spines.right", "text.parse_math"], False)',
+        '["axes.spines.top", "axes.spines.right"], False)',
         "tests/test_plots.py::test_text_with_dollars_is_no_formula",
     ),
     "text in tables is escaped": Protection(
@@ -127,7 +127,7 @@ PROTECTIONS = {
         "",
         f"{ON_DISK}[sample]",
     ),
-    "a name is on the disk before it is told": Protection(
+    "a name is on the disk before it is reported": Protection(
         "imdbclust/base/disk.py",
         "        fsync(path.parent)\n",
         "",
@@ -139,7 +139,7 @@ PROTECTIONS = {
         "",
         f"{ON_DISK}[stage]",
     ),
-    "the name of a stage is on the disk before it is told": Protection(
+    "the name of a stage is on the disk before it is reported": Protection(
         "imdbclust/running/store.py",
         "        disk.fsync(self.folder)\n",
         "",
@@ -151,7 +151,7 @@ PROTECTIONS = {
         "",
         f"{ON_DISK}[run]",
     ),
-    "the name of a run is on the disk before it is told": Protection(
+    "the name of a run is on the disk before it is reported": Protection(
         "imdbclust/running/store.py",
         "    disk.fsync(target.parent)\n",
         "",

@@ -97,7 +97,7 @@ def read_specification(
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
-        reason = getattr(error, "problem", None) or "nested too deeply"
+        reason = getattr(error, "problem", None) or getattr(error, "reason", "nested too deeply")
         raise SpecificationError(f"{place}: invalid YAML: {reason}") from None
     if root is None:
         reason = f"longer than {MAX_TEXT:,} characters" if len(text) > MAX_TEXT else "is empty"
