@@ -29,7 +29,7 @@ from imdbclust.base.text import byte_size, counted
 
 SPEED = {
     "import": "import-imdb compared with pandas, on the same dumps",
-    "recipe": "the steps of the course compared with the course's own code, at growing sizes",
+    "recipe": "the course's steps compared with its own code, at growing sizes",
     "kernels": "forked kernels compared with kernels started as usual",
     "rendering": "the pages of a run compared with nbconvert",
     "run": "a run compared with stock papermill and nbconvert",

@@ -15,7 +15,7 @@ from imdbclust.base.text import counted, quoted, shown
 LISTED_PROBLEMS = 20  # maximum number in the error message of a file; the rest are only counted
 EXAMPLES = 5  # maximum number that is kept of each kind of change and of doubtful value
 MAX_TEXT = 10_000  # maximum length of an id, a title or a name
-CONTROL = r"[\x00-\x1f]"  # characters that ids cannot contain; titles and names only NUL
+CONTROL = r"[\x00-\x1f]"  # not allowed in ids; only NUL is not allowed in titles and names
 
 SET_ASIDE, CHANGED, DOUBTFUL = "set aside", "changed", "kept, look at it"
 
