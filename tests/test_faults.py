@@ -72,8 +72,7 @@ def _make_cheap(monkeypatch):
     for module in (run, sweep):
         monkeypatch.setattr(module, "films_of", lambda *_: None)
         monkeypatch.setattr(module, "check_possible", lambda *_: None)
-    for module in (publish, sweep):
-        monkeypatch.setattr(module, "commit", dict)
+    monkeypatch.setattr(publish, "commit", dict)
     for module in (execute, run, sweep):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
     for module in (publish, download, imdb_dumps, imdb_tables):
