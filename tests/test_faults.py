@@ -41,7 +41,7 @@ from imdbclust.running.store import PART, RECORD
 NUMBERS = "artifact/numbers.bin"
 
 N_POINTS = 500
-"""So many points at least are tried, all cases together."""
+"""Minimum number of operations that fail, in all cases together."""
 
 
 class StandingClock(datetime):
@@ -61,7 +61,7 @@ def cheap():
 
 
 def _make_cheap(monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # it is counted, and nobody cuts the power
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # it is counted only: no test loses power
     monkeypatch.setattr(execute, "_run_papermill", notebooks_that_cost_nothing)
     for module in (execute, plan, run):
         if hasattr(module, "declared_in"):
@@ -72,8 +72,7 @@ def _make_cheap(monkeypatch):
     for module in (run, sweep):
         monkeypatch.setattr(module, "films_of", lambda *_: None)
         monkeypatch.setattr(module, "check_possible", lambda *_: None)
-    for module in (publish, sweep):
-        monkeypatch.setattr(module, "commit", dict)
+    monkeypatch.setattr(publish, "commit", dict)
     for module in (execute, run, sweep):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 0.0))
     for module in (publish, download, imdb_dumps, imdb_tables):
@@ -191,7 +190,7 @@ class Case:
     whole : str
         Patterns of the folders and files that each appear at once.
     stride : int
-        In the default suite only every so many-th operation fails.
+        In the default suite, only every `stride`-th operation fails.
     damage, damaged
         Spoil something before it is made, and the pattern of what is spoilt and may be gone.
     """
@@ -328,7 +327,7 @@ def test_whatever_fails_what_was_there_stays_or_the_new_is_whole(made, error, ca
     TRIED[request.node.name] = try_points(made, error, numbers_of(made, error), capsys.readouterr)
 
 
-def test_so_many_points_were_tried(request):
+def test_enough_operations_failed(request):
     if len(TRIED) < len(CASES) * len(ERRORS):
         pytest.skip("not all cases were run")
     assert sum(TRIED.values()) >= N_POINTS
@@ -341,13 +340,15 @@ def test_every_operation_may_fail(made, error, capsys):
     assert try_points(made, error, every, capsys.readouterr) == len(every)
 
 
-def test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_is_told(made):
+def test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_is_reported(made):
     """A kill cannot see it, a loss of power can."""
     for done in made[3].values():
         published = 0
         for number, (what, where) in enumerate(done):
             *parents, name = Path(where).parts
-            being_made = any(part.startswith(PART) for part in parents)  # nobody reads there
+            being_made = any(
+                part.startswith(PART) for part in parents
+            )  # unfinished folders are not read
             if what not in ("replace", "rename", "exchange") or being_made or name[0] != ".":
                 continue
             before = {path for act, path in done[:number] if act == "fsync"}
@@ -448,7 +449,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(("damage", "says"), DAMAGE.values(), ids=DAMAGE)
-def test_what_is_damaged_is_computed_anew_and_that_is_told(damage, says, ran, capsys):
+def test_what_is_damaged_is_recomputed_and_reported(damage, says, ran, capsys):
     root, folder = ran
     undamaged = tree(root)
     damage(folder)
@@ -462,7 +463,7 @@ def test_what_is_damaged_is_computed_anew_and_that_is_told(damage, says, ran, ca
     assert tree(root) == undamaged
 
 
-def test_a_sweep_tells_of_what_is_damaged(ran, capsys):
+def test_a_sweep_reports_what_is_damaged(ran, capsys):
     root, _ = ran
     prepare_sweeps(root)
     assert make_sweep(root, 0) == cli.DONE
@@ -682,7 +683,7 @@ def test_a_disk_that_takes_nothing_leaves_what_was_there(state, error, on_its_ow
 # what a killed one leaves
 
 
-def test_only_what_nobody_works_in_is_removed(tmp_path):
+def test_only_abandoned_files_and_folders_are_removed(tmp_path):
     (tmp_path / f"{PART}x-killed" / "artifact").mkdir(parents=True)
     (tmp_path / ".to.jsonl.0123abcd.part").write_bytes(b"killed")
     to = tmp_path / "to.jsonl"

@@ -195,7 +195,7 @@ def command_of(name, sources, target, slow_server):
 
 @pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["sample", "merge", "import-imdb", "fetch"])
-def test_a_file_of_films_is_whole_or_not_there_whoever_writes_it(
+def test_a_file_of_films_is_complete_or_missing_after_any_command_is_killed(
     name, times, sources, slow_server, tmp_path
 ):
     chance = random.Random(f"{name} {times}")

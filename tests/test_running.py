@@ -43,8 +43,8 @@ def manifest_of(folder):
 
 
 def metrics_of(folder):
-    told = [stage["metrics"] for stage in manifest_of(folder)["stages"]]
-    return {name: value for metrics in told for name, value in metrics.items()}
+    stages = [stage["metrics"] for stage in manifest_of(folder)["stages"]]
+    return {name: value for metrics in stages for name, value in metrics.items()}
 
 
 def small_arguments():
@@ -77,13 +77,13 @@ def test_movie_to_cluster_has_every_movie_once(finished_run, films):
 def test_each_preset_leaves_an_index_that_compares_both(finished_run, recommended_run):
     for folder, other in ((finished_run, "small-recommended"), (recommended_run, "small")):
         index = (folder / "index.html").read_text(encoding="utf-8")
-        assert "Beside the other presets" in index
+        assert "Comparison with other presets" in index
         assert f'href="../{other}/index.html"' in index
         rows = re.findall(r'<tr><th scope="row" class="wide">(.*?)</th>(.*?)</tr>', index)
         values = {
             label: re.findall(r'<td class="number">(.*?)</td>', cells) for label, cells in rows
         }
-        agreement = values["agreement over parts of the movies (ARI)"]
+        agreement = values["agreement between random subsamples (ARI)"]
         metrics = [metrics_of(run)["ari_subsamples"] for run in (recommended_run, finished_run)]
         assert [float(value) for value in agreement] == pytest.approx(metrics, abs=5e-5)
 
@@ -122,11 +122,12 @@ def test_unplaced_movies_are_a_group_of_their_own(recommended_run, films):
 
 
 def test_the_run_says_how_stable_its_clusters_are_and_what_the_era_explains(recommended_run):
-    told = [text for stage in manifest_of(recommended_run)["stages"] for text in stage["headlines"]]
-    assert len(told) == 3
+    stages = manifest_of(recommended_run)["stages"]
+    headlines = [text for stage in stages for text in stage["headlines"]]
+    assert len(headlines) == 3
     index = (recommended_run / "index.html").read_text(encoding="utf-8")
     assert "The era explains" in index
-    for text in told:
+    for text in headlines:
         assert html.escape(text, quote=False) in index.replace("&#39;", "'")
     metrics = metrics_of(recommended_run)
     assert metrics["genre_bits_of_era"] < metrics["genre_bits"]
@@ -209,20 +210,20 @@ def test_another_number_of_clusters_shares_the_stages_before(films):
 
 
 def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, monkeypatch, capsys):
-    dataset = made_up(why="No real films are at hand: no connection")
+    dataset = made_up(why="No real films are available: no connection")
     monkeypatch.setattr(running, "find_dataset", lambda _: dataset)
     monkeypatch.setattr(running, "films_of", lambda *_: None)
     monkeypatch.setattr(running, "check_possible", lambda *_: None)
     monkeypatch.setattr(running, "execute_locally", lambda *_: None)
     monkeypatch.setattr(running, "publish", lambda folder, *_: folder)
     running.run(out=tmp_path, name="none", options=ExecutionOptions(engine="plain"))
-    assert "ARE MADE UP. No real films are at hand" in capsys.readouterr().err
+    assert "ARE MADE UP. No real films are available" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}
     folder = tmp_path / "run"
     folder.mkdir()
     render_run(folder, manifest)
     page = (folder / "index.html").read_text(encoding="utf-8")
-    assert "No real films are at hand: no connection" in page
+    assert "No real films are available: no connection" in page
     values = settings("seed", {})
     assert plan_stages(values, dataset) == plan_stages(values, find_dataset("sample"))
 
@@ -540,7 +541,7 @@ def broken_clustering(monkeypatch, tmp_path):
 
 @pytest.fixture
 def out(finished_run, tmp_path):
-    """A folder for reports in which the stages of the finished run are there already."""
+    """A folder for reports that already has the stages of the finished run."""
     shutil.copytree(finished_run.parent / "stages", tmp_path / "out" / "stages")
     return tmp_path / "out"
 

@@ -73,7 +73,7 @@ def test_what_settings_share_is_planned_once(films, tmp_path):
         seen.add(key)
 
 
-def test_the_plan_is_told_and_nothing_started(films, tmp_path, capsys):
+def test_a_dry_run_prints_the_plan_and_starts_nothing(films, tmp_path, capsys):
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--dry-run"]
     assert cli.main([*call, "--out", str(tmp_path / "out")]) == cli.DONE
     said = capsys.readouterr().out

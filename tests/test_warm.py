@@ -201,7 +201,7 @@ def test_an_interrupt_reaches_the_cell_and_what_it_started():
     ("code", "status"),
     [("import os; os._exit(7)", 7), ("import os, signal; os.kill(os.getpid(), 9)", -9)],
 )
-def test_how_a_kernel_ended_is_told(code, status):
+def test_the_exit_status_of_a_kernel_is_reported(code, status):
     async def end():
         async with Kernel() as kernel:
             kernel.client.execute(code)
@@ -222,8 +222,8 @@ def test_what_a_kernel_started_ends_with_it():
 def last_stage(films, tmp_path):
     """A stage to execute, and how: what it reads is there."""
     found, store = find_dataset(str(films)), Store(tmp_path / "out")
-    planned = plan_stages(settings("seed", QUICK), found, until="load")
-    return planned[-1], {"store": store, "inputs": {}, "films": DatasetRef.of(found)}
+    planned = plan_stages(settings("seed", QUICK), found)
+    return planned[0], {"store": store, "inputs": {}, "films": DatasetRef.of(found)}
 
 
 def test_a_stage_whose_server_is_killed_is_executed_by_a_plain_kernel(last_stage):
@@ -404,13 +404,13 @@ def test_two_users_at_once_do_not_meet():
         subprocess.Popen([sys.executable, "-c", USER], env=environment, **pipes) for _ in range(2)
     ]
     with users[0], users[1]:
-        told = [json.loads(user.stdout.readline()) for user in users]
-        assert len({pid for one in told for pid in one["pids"]}) == 4
-        folders = [Path(one["private"]) for one in told]
+        about = [json.loads(user.stdout.readline()) for user in users]
+        assert len({pid for one in about for pid in one["pids"]}) == 4
+        folders = [Path(one["private"]) for one in about]
         assert folders[0] != folders[1]
         assert all(stat.S_IMODE(folder.stat().st_mode) & 0o777 == 0o700 for folder in folders)
         users[0].kill()
-        gone = [folders[0], *(Path(f"/proc/{pid}") for pid in told[0]["pids"])]
+        gone = [folders[0], *(Path(f"/proc/{pid}") for pid in about[0]["pids"])]
         wait_for(lambda: not any(path.exists() for path in gone), seconds=5)
         assert users[1].communicate("\n", timeout=60)[0] == "42\n"
         assert users[1].returncode == 0
@@ -419,7 +419,7 @@ def test_two_users_at_once_do_not_meet():
 
 @pytest.mark.parametrize("victim", ["server", "kernel"])
 @pytest.mark.parametrize("n_times", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_a_server_or_kernel_killed_at_any_moment_is_told_truly(victim, n_times, last_stage):
+def test_a_server_or_kernel_killed_at_any_moment_is_reported_truly(victim, n_times, last_stage):
     planned, how = last_stage
     answer("1")
     moments = random.Random(n_times)

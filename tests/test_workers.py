@@ -1,4 +1,4 @@
-"""Sweeps on workers: the same results as in one process, whoever is killed meanwhile."""
+"""Sweeps on workers: the same results as in one process, even if processes are killed."""
 
 import json
 import random
@@ -167,10 +167,13 @@ def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions
     ("options", "sentence"),
     [
         (["--workers", "0"], "--workers must be at least 1, not 0"),
-        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "--workers or --scheduler"),
+        (
+            ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"],
+            "give --workers or --scheduler, not both",
+        ),
         (["--scheduler", "nonsense://x"], "no scheduler answers at nonsense://x"),
         (["--scheduler", "tcp://127.0.0.1:1"], "no scheduler answers at tcp://127.0.0.1:1"),
-        (["--timeout", "0"], "'0' is no number of seconds above 0"),
+        (["--timeout", "0"], "'0' is not a positive number of seconds"),
     ],
 )
 def test_workers_that_cannot_be_are_refused(
@@ -195,18 +198,18 @@ def test_without_dask_there_is_one_worker_or_a_sentence(films, tmp_path, monkeyp
     assert "pip install 'imdbclust[cluster]'" in capsys.readouterr().err
 
 
-def test_a_notebook_that_takes_too_long_fails_and_is_told(films, tmp_path, capsys):
+def test_a_notebook_that_takes_too_long_fails_and_is_reported(films, tmp_path, capsys):
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(tmp_path)]
     assert cli.main([*call, "--workers", "1", "--timeout", "0.001"]) == cli.FAILED
     assert "01_load failed: the notebook takes longer than the 0.001 s" in capsys.readouterr().err
     results = pd.read_csv(tmp_path / "sweep-grid" / "results.csv")
     assert results["status"].tolist() == ["failed"] * 2
     page = (tmp_path / "sweep-grid" / "index.html").read_text(encoding="utf-8")
-    assert "No setting was finished" in page
+    assert "No setting finished" in page
     assert "CellTimeoutError" in page
 
 
-# whoever is killed
+# processes that are killed
 
 
 def kill_one(call, kind):

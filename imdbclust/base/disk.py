@@ -55,9 +55,9 @@ def temporary(
     try:
         yield path
     finally:
+        os.close(lock)  # first: if the removal fails, the next process can still remove it
         _remove(path)
         _ours.discard(path)
-        os.close(lock)
 
 
 @atexit.register
