@@ -159,7 +159,7 @@ def test_pages_say_when_and_how_fast_and_this_is_what_is_left_out(tmp_path):
         f" <span>1 h 3 min</span> <span>{FILTERS['memory'](1433.6)} of memory</span>"
         " <span>reused from an earlier run</span> <span>5 January 2026, 00:13 UTC</span></p>"
         '<td class="number">under 0.1 s</td><td class="number">254MB</td>'
-        '<td>in this run</td><p>The whole run took 5.2 s.</p>'
+        "<td>in this run</td><p>The whole run took 5.2 s.</p>"
         '<pre tabindex="0" aria-label="Command"><code>imdbclust run</code></pre>'
         '<time datetime="2026-01-05T00:13:00+00:00">5 January 2026, 00:13 UTC</time>'
     )
