@@ -1,4 +1,4 @@
-"""Films that leave something out of what the pages tell, and what is then wrong with a run."""
+"""Degenerate films, and a search for unexplained gaps in the reports of their runs."""
 
 import json
 import re
@@ -87,7 +87,7 @@ GO_THROUGH = {
     ),
     "two blocks": (troupes(n_troupes=2), TWO),
 }
-"""Films and parameters of runs that end well, with either preset."""
+"""Films and parameters of runs that succeed with either preset."""
 
 SEED_ONLY = {
     "one movie": ([movie(0, [1, 2, 3])], ONE),
@@ -112,9 +112,9 @@ def given(parameters: dict) -> list[str]:
 
 
 def complaints(folder: Path) -> list[str]:
-    """Return what a reader of a finished run would stumble over.
+    """Return the problems that a reader of a finished run would see.
 
-    Gaps in tables of which nobody says why, ``nan`` and the like in what is to be read, and
+    Gaps in tables without a stated reason, ``nan`` and similar words in readable text, and
     warnings of libraries.
     """
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -153,7 +153,7 @@ def _names(sentence: str, column: str) -> bool:
 
 
 def text_of(page: Path) -> str:
-    """Return what there is to read on a page, descriptions of figures too; code is left out."""
+    """Return the readable text of a page, with alternative texts of figures but without code."""
     reader = _Reader()
     reader.feed(page.read_text(encoding="utf-8"))
     return "".join(reader.texts)

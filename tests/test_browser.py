@@ -49,7 +49,7 @@ def hostile_run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def sample_run(tmp_path_factory) -> Path:
-    """A run on the made-up films, evaluated, beside one of the other preset."""
+    """A run on the made-up films, evaluated, and one with the other preset in the same folder."""
     return run_apart(tmp_path_factory.mktemp("sample"), "sample", "seed", "recommended")
 
 
@@ -128,7 +128,7 @@ def test_every_link_leads_somewhere_and_every_table_can_be_read(folder, visit):
             target = Path(unquote(parts.path))
             assert target.is_file(), (path.name, address)
             linked.add(target)
-            if parts.fragment and "=" not in parts.fragment:  # else what the explorer shows
+            if parts.fragment and "=" not in parts.fragment:  # with =: for the explorer
                 ids = re.findall(r' id="([^"]+)"', target.read_text(encoding="utf-8"))
                 assert unquote(parts.fragment) in ids, (path.name, address)
     tables = {path for path in linked if path.suffix == ".csv"}
@@ -307,7 +307,7 @@ def lab(tmp_path):
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    # as the Makefile has it; no browser of the user's is opened, and nothing of theirs is read
+    # as in the Makefile, but without opening a browser or reading the user's settings
     (target,) = re.findall(
         r"^\t@\$\(BIN\)/jupyter (lab .*)$", (sources / "Makefile").read_text(), re.M
     )
@@ -332,7 +332,7 @@ def lab(tmp_path):
 
 @pytest.mark.slow
 def test_in_jupyterlab_a_notebook_runs_from_top_to_bottom(lab, browser, tmp_path):
-    """Open 05 with nothing made before it, Run All: figures and tables appear, no error."""
+    """Open 05 without earlier artifacts, Run All: figures and tables appear, no error."""
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     for _ in range(60):
         with contextlib.suppress(playwright.Error):

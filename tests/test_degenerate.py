@@ -1,4 +1,4 @@
-"""Films of which something cannot be computed: a sentence says what and why."""
+"""Degenerate films: a sentence says which results cannot be computed, and why."""
 
 import json
 import threading
@@ -44,7 +44,7 @@ PRESETS = ("seed", "recommended")
 # whole runs
 
 FIRST = [("same cast", "seed"), ("a genre of one, no years, no ratings", "recommended")]
-"""Runs that meet most of what there is; the others take too long for every day."""
+"""Runs that cover most cases; the rest are slow tests."""
 
 RUNS = [(name, preset) for name in GO_THROUGH for preset in PRESETS]
 RUNS += [(name, "seed") for name in SEED_ONLY]
@@ -85,10 +85,10 @@ SAID = {
     "one movie": ["All casts are identical, so the matrix has no variance", "(1 placed)"],
     "a genre of all": ["The clusters are unrelated to genres: they reappear in subsamples"],
 }
-"""Sentences that the index of a run has to have."""
+"""Sentences that the index of a run must contain."""
 
 
-# what is refused before anything starts
+# runs that are refused before they start
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_components_beyond_the_rank_are_counted(alike):
     assert n_dimensions(np.zeros(3)) == 0
 
 
-def test_what_components_keep_is_said_also_where_there_is_no_variance(alike):
+def test_share_kept_is_reported_even_without_variance(alike):
     kept = [float(embedding.explained_variance_ratio.sum()) for embedding in alike]
     assert wording.share_kept(kept[0], 3, weighted=False).startswith("All casts are identical")
     assert (
@@ -231,7 +231,7 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
 # evaluation
 
 
-def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
+def test_subsamples_that_cannot_be_clustered_give_a_reason(tmp_path):
     corpus = find_dataset(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
     recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
     with pytest.raises(
@@ -241,7 +241,7 @@ def test_parts_that_cannot_be_clustered_are_a_reason_not_a_failure(tmp_path):
         over_subsamples(recipe.fit, build_incidence(corpus), n_subsamples=6, random_state=0)
 
 
-def test_parts_that_leave_nobody_to_predict_are_a_reason_not_a_failure():
+def test_subsamples_that_leave_no_movie_to_predict_give_a_reason():
     corpus = toy_corpus()
     incidence = build_incidence(corpus)
     everything, castless = np.arange(8), np.array([6])

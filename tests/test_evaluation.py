@@ -207,7 +207,7 @@ def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence
     assert alone[["nearest", "posterior"]].isna().all()
 
 
-def test_clusters_drawn_by_lot_tell_nothing(sample, incidence):
+def test_random_clusters_carry_no_bits(sample, incidence):
     (part,), _ = over_subsamples(by_chance(8), incidence, n_subsamples=1, random_state=3)
     scored = score_held_out(sample.corpus, incidence, part).bits.sum()
     n_shares = 7 * sample.corpus.genre_matrix()[0].shape[1]
@@ -234,7 +234,7 @@ def test_what_is_counted_of_held_out_movies_is_all_of_them(sample, incidence):
     assert agreement["posterior"] > 0.8
 
 
-def test_a_decade_that_was_not_seen_leaves_the_word_to_the_cluster(sample, incidence):
+def test_for_an_unseen_decade_the_cluster_alone_predicts(sample, incidence):
     part = split_in_time(truth_of(sample), sample.corpus, incidence, year=2010, random_state=0)
     years = sample.corpus.movies["year"]
     assert (years.iloc[part.trained] < 2010).all()
@@ -245,12 +245,12 @@ def test_a_decade_that_was_not_seen_leaves_the_word_to_the_cluster(sample, incid
 
 
 @pytest.mark.parametrize("year", [1, 9999])
-def test_a_split_with_an_empty_side_is_none(year, sample, incidence):
+def test_a_split_with_an_empty_side_returns_none(year, sample, incidence):
     found = split_in_time(RECIPE.fit, sample.corpus, incidence, year=year, random_state=0)
     assert found is None
 
 
-def test_a_split_with_too_few_movies_before_the_year_is_none():
+def test_a_split_with_too_few_movies_before_the_year_returns_none():
     corpus = make_filmography(300, 240, since=2004, random_state=7).corpus
     assert (corpus.movies["year"] < 2005).sum() == 2
     found = split_in_time(RECIPE.fit, corpus, build_incidence(corpus), year=2005, random_state=0)
@@ -332,7 +332,7 @@ def test_on_shuffled_casts_the_evaluation_finds_nothing():
     assert said.startswith("The clusters are noise")
 
 
-# all of it
+# whole evaluations
 
 
 def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):

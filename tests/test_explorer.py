@@ -63,7 +63,7 @@ def look_up(page, text):
 def make_page(
     folder: Path, corpus: Corpus, *, n_clusters: int = 4, n_components: int = 2, max_bytes=None
 ) -> Path:
-    """Write an explorer of these films; their clusters are of no account."""
+    """Write an explorer of these films; their clusters do not matter."""
     incidence = build_incidence(corpus)
     embedding = reduced(incidence, n_components)
     labels = np.arange(corpus.n_movies) % n_clusters
@@ -108,7 +108,7 @@ def test_a_movie_an_actor_and_a_cluster_are_found_by_keyboard(finished_run, visi
 
 
 def test_numbers_are_those_of_the_tables(recommended_run, visit):
-    """Counts, Pr[cluster | actor] and lift of an actor, worked out anew from the run's tables."""
+    """Counts, Pr[cluster | actor] and lift of an actor, recomputed from the run's tables."""
     folder = recommended_run
     top = pd.read_csv(folder / "tables" / "top_actors.csv").iloc[0]
     sizes = pd.read_csv(folder / "tables" / "cluster_sizes.csv").set_index("cluster")["movies"]
@@ -238,7 +238,7 @@ def test_the_list_of_matches_is_a_combobox(finished_run, visit):
     assert page.locator("#status").inner_text() == "No matches"
 
 
-def test_what_is_asked_for_and_not_there_is_said(finished_run, visit):
+def test_an_unknown_id_is_reported(finished_run, visit):
     page = visit(finished_run, "#movie=no%20such%20<b>one</b>")
     assert "no such <b>one</b>" in page.locator("#found").inner_text()
     assert page.trouble == []
@@ -269,8 +269,8 @@ def test_it_is_accessible_and_fits(finished_run, visit, width, scheme):
         change()
         levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
         found = page.evaluate("tags => axe.run({runOnly: tags})", levels)
-        told = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
-        assert told == []
+        broken = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+        assert broken == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -1,4 +1,4 @@
-"""What the explorer page carries: everything is there, the same, small, and as text."""
+"""Data of the explorer page: complete, equal to the results, small, and stored as text."""
 
 import dataclasses
 
@@ -97,7 +97,7 @@ def test_the_probabilities_are_those_of_the_model(toy):
         assert kept[k] == sorted(kept[k], reverse=True)
         for chance, group in zip(kept[k], groups[k], strict=True):
             assert chance / SCALE == pytest.approx(wanted[group], abs=1 / SCALE)
-    assert kept[header["movie_ids"].index("m7")] == []  # no cast, nothing told
+    assert kept[header["movie_ids"].index("m7")] == []  # no cast, no probabilities
 
 
 def places_of(header, arrays):

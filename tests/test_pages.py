@@ -322,7 +322,7 @@ def test_two_errors_in_a_page_have_one_anchor(tmp_path):
     assert len(page.select("section.error")) == 3
 
 
-def test_a_failure_without_a_traceback_is_told_all_the_same(tmp_path):
+def test_a_failure_without_a_traceback_is_reported(tmp_path):
     save(tmp_path, "01_load", new_markdown_cell("# T"), code("a"))
     manifest = make_manifest(
         status="failed",
@@ -486,7 +486,7 @@ def test_changed_parameters_are_marked_in_words(pages):
     assert "1 of 3 parameters differs from the default." in text_of(pages["index.html"])
 
 
-def test_what_was_set_by_hand_is_told_from_what_the_preset_sets(tmp_path):
+def test_parameters_set_by_hand_are_distinguished_from_the_preset(tmp_path):
     one = {"value": 1, "default": 2, "help": "", "stages": []}
     manifest = make_manifest(parameters={"a": one, "b": one}, given={"b": 1}, preset="own")
     marks = render(tmp_path, manifest)["index.html"].select("#parameters ~ .scroll .mark")

@@ -25,7 +25,7 @@ ON_PAGES = (
     r"(?<=<span>)\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d UTC(?=</span>)",
     r'(?<=aria-label="Command"><code>)[^<]*(?=</code>)',
     r'(?:(?<=<span>)|(?<=<td class="number">)|(?<=run took ))'
-    r"(?:under 0\.1 s|[\d.]+ (?:s|min|h|MB|GB)\b)[^<]*(?=<)",
+    r"(?:under 0\.1 s|[\d.]+(?: s| min| h|[kMGT]B)\b)[^<]*(?=<)",
     r" <span>reused from an earlier run</span>",
     r"(?<=<td>)in (?:an earlier|this) run(?=</td>)",
     r'(?<=<time datetime=")[^<]*(?=</time>)',
