@@ -401,13 +401,23 @@ def test_the_command_imports_and_says_what_it_did(dumps, target, capsys):
         (["--since", "0"], "since must be a year from 1 to 9999"),
         (["--min-movies", "0"], "min-movies must be at least 1"),
         (["--min-cast", "-1"], "min-cast must be at least 0"),
-        (["--memory", "lots"], "memory must be a number and a unit"),
-        (["--memory", "10MB"], "memory must be at least 1GB"),
         (["--genre", "Nothing"], "no title is left"),
     ],
 )
 def test_a_wrong_call_is_refused_in_words(dumps, target, capsys, options, words):
     assert cli.main(["import-imdb", str(dumps), "--to", str(target), *options]) == 2
+    assert words in capsys.readouterr().err
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [("lots", "memory must be a number and a unit"), ("10MB", "memory must be at least 1GB")],
+)
+def test_an_amount_of_memory_is_checked_when_the_call_is_read(dumps, target, capsys, memory, words):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["import-imdb", str(dumps), "--to", str(target), "--memory", memory])
+    assert ended.value.code == 2
     assert words in capsys.readouterr().err
     assert not target.exists()
 
