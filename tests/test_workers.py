@@ -93,7 +93,7 @@ def test_a_worker_may_die_while_workers_are_prepared():
             self.plugin = plugin
 
     client = Dying()
-    distributed._prepare_workers(client, "plugin")
+    distributed._repeated(lambda: client.register_plugin("plugin"), CommClosedError)
     assert client.plugin == "plugin"
 
 
