@@ -39,14 +39,14 @@ class Protection:
 
 ON_DISK = (
     "tests/test_faults.py::"
-    "test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_is_told"
+    "test_files_are_on_the_disk_before_they_get_their_names_and_these_before_it_is_reported"
 )
 FAULTS = (
     "tests/test_faults.py::test_whatever_fails_what_was_there_stays_or_the_new_is_whole[{}-KILL]"
 )
 REFUSED = "tests/test_running.py::test_what_cannot_work_is_refused_before_it_starts[{}]"
 WRONG = "tests/test_running.py::test_a_wrong_value_is_refused_with_a_sentence[{}]"
-DAMAGED = "tests/test_faults.py::test_what_is_damaged_is_computed_anew_and_that_is_told[{}]"
+DAMAGED = "tests/test_faults.py::test_what_is_damaged_is_recomputed_and_reported[{}]"
 
 PROTECTIONS = {
     "a file is renamed when it is whole": Protection(
@@ -167,7 +167,7 @@ PROTECTIONS = {
         "imdbclust/base/disk.py",
         "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "        pass\n",
-        "tests/test_faults.py::test_only_what_nobody_works_in_is_removed",
+        "tests/test_faults.py::test_only_abandoned_files_and_folders_are_removed",
     ),
     "errors of the disk are sentences": Protection(
         "imdbclust/commands/cli.py",
