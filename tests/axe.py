@@ -29,12 +29,12 @@ def fetch() -> Path:
     Raises
     ------
     NoAxe
-        There is no npm, it cannot reach the package, or the package is not the one we know.
+        npm is missing, cannot reach the package, or returns a package with another hash.
     """
     if not ARCHIVE.is_file():
         npm = shutil.which("npm")
         if not npm:
-            raise NoAxe("axe-core is not here, and there is no npm to fetch it")
+            raise NoAxe("axe-core is missing, and so is npm, which would fetch it")
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", f"axe-core@{VERSION}", "--silent", "--fetch-retries=0"]
             try:

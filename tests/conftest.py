@@ -95,7 +95,7 @@ def recommended_run(films, finished_run) -> Path:
 
 @pytest.fixture(scope="session")
 def real_films() -> str:
-    """Name of the real films, where they are at hand."""
+    """Name of the real films, if they are available."""
     if not os.environ.get("IMDBCLUST_DATA"):
         pytest.skip("no real films: IMDBCLUST_DATA does not name a folder with them")
     return "wikipedia"

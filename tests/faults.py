@@ -62,11 +62,11 @@ class Disk:
         self._real_open = io.open
         for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "chmod", "link"):
             self._stand_in(os, name)
-        self._stand_in(os, "fsync", told=self.path_of)
+        self._stand_in(os, "fsync", name_of=self.path_of)
         self._stand_in(os, "open", counts=lambda _, flags, *more, **named: flags & WRITING)
         self._stand_in(disk, "exchange")
         if hasattr(os, "sendfile"):  # with which shutil copies
-            self._stand_in(os, "sendfile", "write", told=self.path_of)
+            self._stand_in(os, "sendfile", "write", name_of=self.path_of)
         for module in (io, builtins):
             self._stack.enter_context(mock.patch.object(module, "open", self._open))
         return self
@@ -74,12 +74,14 @@ class Disk:
     def __exit__(self, *error):
         self._stack.close()
 
-    def _stand_in(self, module, name, called=None, counts=lambda *_, **__: True, told=lambda x: x):
+    def _stand_in(
+        self, module, name, called=None, counts=lambda *_, **__: True, name_of=lambda x: x
+    ):
         real = getattr(module, name)
 
         def operation(*arguments, **named):
             if counts(*arguments, **named):
-                self.before(called or name, told(arguments[0]))
+                self.before(called or name, name_of(arguments[0]))
             return real(*arguments, **named)
 
         self._stack.enter_context(mock.patch.object(module, name, operation))
@@ -162,8 +164,8 @@ def notebooks_that_cost_nothing(planned, attempt, scratch, options, *, on_end, *
     if planned.stage == "clustering":
         clusters = f"movie_id,cluster\n{planned.key},0\n"
         (attempt / ARTIFACT / "movie_to_cluster.csv").write_text(clusters)
-    told = {"headlines": [], "findings": [], "warnings": [], "checks": [], "tables": []}
-    done = {"token": token, "parameters": planned.parameters, "peak_memory_mb": 1.0, **told}
+    reported = {"headlines": [], "findings": [], "warnings": [], "checks": [], "tables": []}
+    done = {"token": token, "parameters": planned.parameters, "peak_memory_mb": 1.0, **reported}
     write_json(attempt / DONE, done | {"metrics": {}})
     on_end({"kernel": "plain", "why": ""})
 
@@ -171,7 +173,7 @@ def notebooks_that_cost_nothing(planned, attempt, scratch, options, *, on_end, *
 def tree(folder) -> dict[str, bytes]:
     """Return the content of every file below a folder, and b"/" for every folder.
 
-    What a manifest says of how much was there already is left out.
+    The parts of a manifest that depend on how much was reused are left out.
     """
     return {
         path.relative_to(folder).as_posix(): content_of(path) for path in sorted(folder.rglob("*"))
@@ -179,7 +181,7 @@ def tree(folder) -> dict[str, bytes]:
 
 
 def content_of(path) -> bytes:
-    """Return what is in a file, without what differs where some of it was there already."""
+    """Return the content of a file, without what depends on how much was reused."""
     if path.is_dir():
         return b"/"
     content = path.read_bytes()
