@@ -1,6 +1,8 @@
 """New movies: from casts and genres to clusters and genres, and the command that does it."""
 
 import io
+import re
+import shutil
 
 import hypothesis
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from imdbclust.base.paths import REPOSITORY
 from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
@@ -407,3 +410,14 @@ def test_a_written_corpus_can_be_assigned_again(toy, tmp_path):
 
     table = toy.assign_all(read_corpus(path))
     assert table["likeliest"].tolist()[:6] == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_lines_of_python_in_the_readme_run_as_they_are(films, tmp_path, monkeypatch, capsys):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    shutil.copyfile(films, tmp_path / "films.jsonl")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert printed.split()[:3] == ["cluster", "name", "movies"]
+    assert printed.endswith("[-1]\n")  # actors of real films are unknown among made-up ones
