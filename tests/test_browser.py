@@ -147,6 +147,7 @@ def test_light_and_dark_follow_the_reader(folder, visit):
             assert brightness[0] > 500 > 250 > brightness[1], path.name
 
 
+@pytest.mark.slow
 def test_no_rule_of_wcag_is_broken(folder, visit):
     try:
         checker = axe.script()

@@ -363,7 +363,7 @@ def test_films_without_room_are_counted_on_the_page(tmp_path, visit):
     text = page.locator("main").inner_text()
     n = int(re.search(r"(\d+) movies and", text)[1])
     assert n < 300
-    assert f"The other {300 - n} movies of this run" in text
+    assert f"This page omits {300 - n} movies of this run" in text
     assert page.trouble == []
 
 

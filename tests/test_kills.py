@@ -293,7 +293,8 @@ def ends_as_if_nothing_had_been(command, temporary, out, whole):
     call.clear()
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [4, 80])
 def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     times, films, finished_run, tmp_path
 ):
@@ -332,7 +333,8 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     ends_as_if_nothing_had_been(command, temporary, out, finished_run)
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [3, 24])
 def test_a_report_written_anew_is_the_old_or_the_new_one(times, films, finished_run, tmp_path):
     chance, out = random.Random(times), tmp_path / "out"
     shutil.copytree(finished_run.parent / "stages", out / "stages")

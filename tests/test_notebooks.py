@@ -124,7 +124,10 @@ def environment(own_reports, monkeypatch):
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage",  # the first and the last by default: the last has all others computed
+    [STAGES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in STAGES[1:-1]), STAGES[-1]],
+)
 def test_opened_alone_and_run_from_top_to_bottom_as_jupyterlab_does(stage):
     """A fresh kernel in notebooks/, no run before: what is missing is made and said to be."""
     notebook = nbformat.read(notebook_of(stage), as_version=4)

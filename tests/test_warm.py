@@ -89,6 +89,7 @@ def outputs_of(notebook):
     return [(cell.execution_count, cell.outputs) for cell in cells if cell.cell_type == "code"]
 
 
+@pytest.mark.slow
 def test_both_engines_leave_the_same_bytes_and_figures(films, tmp_path):
     for engine in ("warm", "plain"):
         for preset in ("seed", "recommended"):
@@ -397,6 +398,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_two_users_at_once_do_not_meet():
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -143,6 +143,7 @@ def cluster(folder):
             process.wait(30)
 
 
+@pytest.mark.slow
 def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions(
     undisturbed, films, tmp_path, monkeypatch, capsys
 ):
@@ -242,7 +243,8 @@ def goes_on_and_ends_well(calls, out, undisturbed, temporary=None):
     assert list(again.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [3, 50])
 def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, calls, tmp_path):
     killed = 0
     while killed < times:
@@ -259,7 +261,8 @@ def test_a_worker_that_is_killed_loses_nothing(times, undisturbed, calls, tmp_pa
         assert unfinished(out) == []
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [3, 20])
 def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_them(
     times, undisturbed, calls, tmp_path
 ):
@@ -277,7 +280,8 @@ def test_a_kernel_that_is_killed_fails_its_settings_and_the_same_command_mends_t
         goes_on_and_ends_well(calls, out, undisturbed)
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [1, 20])
 def test_a_sweep_that_is_stopped_leaves_nothing_and_goes_on(rounds, undisturbed, calls, tmp_path):
     for number in range(rounds):
         out, temporary = tmp_path / str(number), None
