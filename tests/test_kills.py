@@ -193,7 +193,8 @@ def command_of(name, sources, target, slow_server):
     return [name, *commands[name], "--to", str(target)], ("-m", "imdbclust")
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [3, 24])
 @pytest.mark.parametrize("name", ["sample", "merge", "import-imdb", "fetch"])
 def test_a_file_of_films_is_complete_or_missing_after_any_command_is_killed(
     name, times, sources, slow_server, tmp_path

@@ -420,7 +420,8 @@ def test_two_users_at_once_do_not_meet():
 
 
 @pytest.mark.parametrize("victim", ["server", "kernel"])
-@pytest.mark.parametrize("n_times", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_times", [2, 50])
 def test_a_server_or_kernel_killed_at_any_moment_is_reported_truly(victim, n_times, last_stage):
     planned, how = last_stage
     answer("1")
