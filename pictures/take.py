@@ -1,6 +1,6 @@
-"""Take the pictures that the README shows: of reports on made-up films, never of real ones.
+"""Take the README's pictures of reports on made-up films, never of real ones.
 
-``make pictures`` makes the run and the sweep first where they are not there.
+``make pictures`` makes the run and the sweep first if they are missing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def is_made_up(folder: Path) -> bool:
-    """Tell whether a report is on generated films: rows of real ones are not ours to publish."""
+    """Return whether a report is on made-up films: rows of real films must not be published."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -80,7 +80,7 @@ def take(page: Page, run: Path, sweep: Path) -> dict[str, bytes]:
     page.evaluate("scrollTo(0, 0)")
     shots["explorer"] = page.screenshot()
     page.goto((sweep / "index.html").as_uri())
-    heat = page.get_by_role("heading", name="How do two axes work together?")
+    heat = page.get_by_role("heading", name="How do two axes interact?")
     heat.evaluate("heading => heading.scrollIntoView()")
     shots["sweep"] = page.screenshot()
     return shots
