@@ -57,6 +57,7 @@ def differing(one, other):
     return sorted(name for name in one | other if one.get(name) != other.get(name))
 
 
+@pytest.mark.slow
 def test_hashes_time_zone_locale_and_folder_change_no_byte(films, recommended_run, tmp_path):
     changed = {"PYTHONHASHSEED": "1", "TZ": "Asia/Tokyo", "LC_ALL": "C", "COLUMNS": "40"}
     name = recommended_run.name
@@ -217,6 +218,7 @@ on_x86 = pytest.mark.skipif(
 
 @on_x86
 @pytest.mark.parametrize("kind", ["Nehalem", pytest.param("Haswell", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_another_processor_and_another_number_of_threads_find_the_same(kind, tmp_path):
     path = tmp_path / "found.npz"
     changed = {"OPENBLAS_CORETYPE": kind, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}

@@ -227,6 +227,7 @@ def last_stage(films, tmp_path):
     return planned[0], {"store": store, "inputs": {}, "films": DatasetRef.of(found)}
 
 
+@pytest.mark.slow
 def test_a_stage_whose_server_is_killed_is_executed_by_a_plain_kernel(last_stage):
     planned, how = last_stage
     killed = []
@@ -467,6 +468,7 @@ def test_a_server_or_kernel_killed_at_any_moment_is_reported_truly(victim, n_tim
 # others that start kernels
 
 
+@pytest.mark.slow
 def test_stock_papermill_gets_warm_kernels_through_private_sockets(tmp_path):
     code = (
         "import os; from pathlib import Path\n"
