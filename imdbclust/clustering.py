@@ -1,4 +1,4 @@
-"""Cluster the movies in the reduced space and describe what each cluster contains."""
+"""Cluster the movies in the reduced space, and find typical movies and neighbouring clusters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust.load import Corpus
-from imdbclust.matrix import build_incidence, one_hot, read_ids, write_ids
+from imdbclust.matrix import one_hot, read_ids, write_ids
 from imdbclust.reduction import Embedding
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def cluster_movies(embedding: Embedding, model: ClusterMixin) -> Clustering:
     ``MiniBatchKMeans`` clusters all movies, those with zero coordinates too, and its clusters keep
     scikit-learn's numbers, so that the labels can be compared with those of another program with
     the same recipe. Every other estimator clusters the placed movies only; its clusters are
-    numbered by descending size, and the order of the movies has no influence.
+    numbered by descending size, those of equal size by their smallest movie id, and the order of
+    the movies has no influence.
 
     Parameters
     ----------
@@ -192,7 +193,9 @@ def cluster_movies(embedding: Embedding, model: ClusterMixin) -> Clustering:
         inertia = ((scores - centers[found])[found >= 0] ** 2).sum()
     if not every:
         sizes = np.bincount(found[found >= 0], minlength=len(centers))
-        by_size = np.argsort(-sizes, kind="stable")
+        first = np.full(len(centers), len(found))  # the first movie of each cluster, by id
+        np.minimum.at(first, found[found >= 0], np.flatnonzero(found >= 0))
+        by_size = np.lexsort((first, -sizes))
         centers = centers[by_size]
         found = np.where(found >= 0, np.argsort(by_size)[found], UNPLACED)
     labels = np.full(len(order), UNPLACED, dtype=np.int32)
@@ -265,136 +268,6 @@ def read_movie_to_cluster(path: str | Path) -> pd.DataFrame:
     if len(repeated):
         raise ValueError(f"{name}: duplicate movie {repeated.iloc[0]!r}")
     return table[["movie_id", "cluster"]]
-
-
-def standouts(
-    counts: sp.csr_array, sizes: pd.Series, totals: np.ndarray, names: pd.Index, *, n: int = 5
-) -> pd.DataFrame:
-    """Return the `n` actors or genres that are most over-represented in each cluster.
-
-    Parameters
-    ----------
-    counts : csr_array, shape (n_clusters, n_names)
-        Number of movies of each cluster that have each of the actors or genres `names`.
-    sizes : Series, length n_clusters
-        Number of movies of each cluster.
-    totals : ndarray, shape (n_names,)
-        Number of all movies that have the actor or genre.
-
-    Returns
-    -------
-    DataFrame
-        ``cluster``, ``rank`` (from 1), ``name``, ``n_in_cluster``, ``n_in_all``, ``lift``:
-        the share within the cluster over the share in all movies. Only lifts above 1, ordered
-        by the bits of evidence ``n_in_cluster * log2(lift)``: lift alone would put actors of a
-        single movie on top, and counts alone would name the same prolific actors everywhere.
-    """
-    pairs = sp.coo_array(counts)
-    lift = pairs.data * sizes.sum() / (sizes.to_numpy()[pairs.row] * totals[pairs.col])
-    table = pd.DataFrame(
-        {
-            "cluster": sizes.index.to_numpy()[pairs.row],
-            "name": names.to_numpy()[pairs.col],
-            "n_in_cluster": pairs.data.astype(int),
-            "n_in_all": totals[pairs.col].astype(int),
-            "lift": lift,
-        }
-    )
-    order = np.lexsort((pairs.col, -pairs.data * np.log2(lift), pairs.row))
-    table = table.iloc[order[lift[order] > 1]]
-    table.insert(1, "rank", table.groupby("cluster").cumcount() + 1)
-    return table[table["rank"] <= n].reset_index(drop=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Profiles:
-    """The description of the clusters.
-
-    Attributes
-    ----------
-    summary : DataFrame
-        One row per cluster: ``cluster``, ``name`` (short, made of its standouts), ``movies``,
-        ``actors`` and ``genres`` (the foremost standouts), ``years`` (middle half) and ``titles``
-        (a seeded sample).
-    actors, genres : DataFrame
-        Standouts with counts and lift, from :func:`standouts`.
-    decades : DataFrame
-        ``cluster``, ``decade``, ``movies``, without the movies whose year is missing.
-    """
-
-    summary: pd.DataFrame
-    actors: pd.DataFrame
-    genres: pd.DataFrame
-    decades: pd.DataFrame
-
-    def labels(self, *, short: bool = False) -> pd.Series:
-        """Return the label of each cluster: ``#3 John Wayne, Gabby Hayes: Western, 1930s``.
-
-        The short label is ``#3 John Wayne``, with the first genre if the cluster has no actor
-        that stands out.
-        """
-        names = self.summary.set_index("cluster")["name"]
-        if short:
-            both = pd.concat([self.actors, self.genres])
-            foremost = both[both["rank"] == 1].groupby("cluster")["name"].first()
-            names = foremost.reindex(names.index, fill_value="")
-            names[names.index == UNPLACED] = "unplaced"
-        numbers = np.where(names.index == UNPLACED, "", "#" + names.index.astype(str) + " ")
-        return (numbers + names).str.strip().rename("label")
-
-    def save(self, folder: Path) -> None:
-        """Write the tables into an existing folder."""
-        for name in self.__dataclass_fields__:
-            getattr(self, name).to_parquet(folder / f"profile_{name}.parquet", index=False)
-
-    @classmethod
-    def load(cls, folder: Path) -> Profiles:
-        """Read what :meth:`save` wrote."""
-        names = cls.__dataclass_fields__
-        return cls(*(pd.read_parquet(folder / f"profile_{name}.parquet") for name in names))
-
-
-def profile_clusters(
-    corpus: Corpus, clustering: Clustering, *, n_titles: int = 5, random_state: int
-) -> Profiles:
-    """Describe every cluster by its actors, genres, decades and a seeded sample of its titles.
-
-    The corpus must have the clustered movies in the same order; otherwise ValueError is raised.
-    """
-    check_same_movies(corpus, clustering)
-    sizes = clustering.sizes()
-    member = clustering.membership()
-    casts = build_incidence(corpus).matrix
-    genre_matrix, genre_names = corpus.genre_matrix()
-    by_id = np.argsort(corpus.actors["actor_id"], kind="stable")  # whatever the order of the file
-    actor_names = pd.Index(corpus.actors["name"])[by_id]
-    careers = corpus.movies_per_actor()[by_id]
-    actors = standouts(member @ casts[:, by_id], sizes, careers, actor_names)
-    actors = actors[actors["cluster"] != UNPLACED].copy()  # these play in one movie only
-    genres = standouts(member @ genre_matrix, sizes, genre_matrix.sum(axis=0), genre_names)
-    by_id = np.argsort(corpus.movies["movie_id"], kind="stable")
-    labels, movies = clustering.labels[by_id], corpus.movies.iloc[by_id]
-    rng = np.random.default_rng(random_state)
-    rows = []
-    for cluster, size in sizes.items():
-        who = actors.loc[actors["cluster"] == cluster, "name"].tolist()
-        about = genres.loc[genres["cluster"] == cluster, "name"].tolist()
-        inside = np.flatnonzero(labels == cluster)
-        years = _middle_years(movies["year"].iloc[inside])
-        titles = np.sort(rng.choice(inside, size=min(n_titles, size), replace=False))
-        name = "unplaced: the cast does not tell"
-        rows.append(
-            {
-                "cluster": cluster,
-                "name": name if cluster == UNPLACED else _name_of(who, about, years),
-                "movies": size,
-                "actors": ", ".join(who[:3]),
-                "genres": ", ".join(about[:3]),
-                "years": f"{years[0]} to {years[1]}" if years else "",
-                "titles": "; ".join(movies["title"].iloc[titles]),
-            }
-        )
-    return Profiles(pd.DataFrame(rows), actors, genres, _decades(corpus, clustering))
 
 
 def typical_movies(
@@ -472,29 +345,3 @@ def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:
     """Raise ValueError unless the clustering has the movies of the corpus, in the same order."""
     if not clustering.movie_ids.equals(pd.Index(corpus.movies["movie_id"])):
         raise ValueError("the clustering has other movies than the corpus, or another order")
-
-
-def _name_of(actors: list[str], genres: list[str], years: tuple[int, int] | None) -> str:
-    """Return a name such as ``John Wayne, Gabby Hayes: Western, 1930s to 1940s``."""
-    who = ", ".join(actors[:2]) or "no actor stands out"
-    about = [", ".join(genres[:1]) or "no genre stands out"]
-    if years:
-        first, last = (year // 10 * 10 for year in years)
-        about.append(f"{first}s" if first == last else f"{first}s to {last}s")
-    return f"{who}: {', '.join(about)}"
-
-
-def _middle_years(years: pd.Series) -> tuple[int, int] | None:
-    """Return the first and last year of the middle half; None if no year is known."""
-    known = years.dropna()
-    return tuple(map(round, np.quantile(known, [0.25, 0.75]))) if len(known) else None
-
-
-def _decades(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"cluster": clustering.labels, "decade": corpus.movies["year"] // 10 * 10}
-    ).dropna()
-    counts = table.value_counts(["cluster", "decade"]).rename("movies").reset_index()
-    counts = counts.sort_values(["cluster", "decade"])
-    unplaced = counts["cluster"] == UNPLACED
-    return pd.concat([counts[~unplaced], counts[unplaced]], ignore_index=True)

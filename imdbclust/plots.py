@@ -361,8 +361,15 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
         "held_out": "bits, held-out",
         "silhouette": "silhouette",
     }
+    if not frame.empty:  # a measure may be missing, such as bits without genres
+        labels = {name: labels[name] for name in labels if name in set(frame["measure"])}
     _, axes = plt.subplots(
-        len(labels), 2, figsize=(9, 6), layout="constrained", sharex="col", sharey="row"
+        len(labels),
+        2,
+        figsize=(9, 2 * len(labels)),
+        layout="constrained",
+        sharex="col",
+        sharey="row",
     )
     columns = {
         "n_clusters": (frame[frame["n_components"] == n_components], n_clusters),

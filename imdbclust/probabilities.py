@@ -9,6 +9,7 @@ Numbers of the two experiments must not be combined in one formula.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,8 @@ def resolve_genre(corpus: Corpus, genre: str) -> str:
     """Return the genre; raise UserError, with the list of genres, if no movie has it."""
     known = corpus.genres["genre"].cat.categories
     if genre not in known:
-        raise UserError(f"no movie has the genre {genre!r}; the genres are {', '.join(known)}")
+        which = f"the genres are {', '.join(known)}" if len(known) else "no movie has a genre"
+        raise UserError(f"no movie has the genre {genre!r}; {which}")
     return genre
 
 
@@ -301,6 +303,18 @@ def genre_information(counts: Counts) -> pd.DataFrame:
         }
     )
     return table.sort_values(["bits", "genre"], ascending=[False, True]).reset_index(drop=True)
+
+
+def example_genre(counts: Counts, wanted: str, *, form_tags: Sequence[str]) -> str | None:
+    """Return the genre of the examples: the wanted one, or else one that clusters predict best.
+
+    The latter is the first of :func:`genre_information` that is not one of `form_tags`, which name
+    a form or an era: that clusters predict them is trivial. It is a form tag if there is no other
+    genre, and None without genres.
+    """
+    ranked = genre_information(counts)["genre"].tolist()
+    content = [genre for genre in ranked if genre not in form_tags]
+    return wanted or next(iter(content + ranked), None)
 
 
 def mutual_information(joint: np.ndarray, sizes: np.ndarray) -> np.ndarray:

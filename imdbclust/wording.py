@@ -68,6 +68,7 @@ CAPTIONS = {
     "bayes_genre": "Bayes table for the genre {genre}",
     "bayes_genre_and_actor": "Bayes table for {genre} with {actor}",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
+    "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
     "calibration": "Predicted and observed shares of genres",
@@ -121,7 +122,7 @@ SENTENCES = {
     # 01_load
     "corpus_size": "{title}: {n_movies} and {n_actors}, linked by {n_credits}.",
     "skipped": "Skipped {n_unusable_records}.",
-    "nothing_skipped": "No record was skipped.",
+    "no_genres": "No movie has a genre, so everything about genres is left out.",
     "genres_per_movie": "A movie has {mean:.2f} genres on average.",
     "casts": "The median number of listed actors is {median:g}.",
     "careers": "{leader} plays in {n_movies}. Only one movie is listed for {single:,} of "
@@ -148,7 +149,6 @@ SENTENCES = {
     "{year} on.",
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
-    "no_troupes": "These films are not made up, so no planted troupes are known.",
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
     "{probability:.3f}.",
@@ -170,7 +170,6 @@ SENTENCES = {
     "cases (nearest center) or {posterior:.0%} (posterior).",
     "expected_rating": "The expected rating for {genre} is {through_clusters:.2f} through its "
     "clusters, and {direct:.2f} directly.",
-    "no_expected_rating": "No movie of the genre {genre} has a rating.",
     "mixed_up": "Mixing both experiments gives posteriors for {genre} that add up to {total:.4f}, "
     "not 1.",
     "explorer": "{movies:,} of {n_movies} and {actors:,} of {n_actors} can be looked up there.",
@@ -376,7 +375,8 @@ def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
     colours = ", ".join(f"{genre} ({count:,})" for genre, count in most_common.items())
     movies = counted(n_shown, "movie")
     return {
-        "caption": f"t-SNE map of {movies}, coloured by the rarest genre of each movie.",
+        "caption": f"t-SNE map of {movies}"
+        + (", coloured by the rarest genre of each movie." if colours else "."),
         "alt": f"Scatter plot of {movies}."
         + (f" The most common colours are {colours}." if colours else ""),
     }
@@ -402,12 +402,39 @@ def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
     largest, smallest = sizes.iloc[0], sizes.iloc[-1]
     share, least = largest["movies"] / n_placed, smallest["movies"] / n_placed
     return {
-        "caption": "Movies per cluster, named after over-represented actors and genres; "
+        "caption": "Movies per cluster, named after over-represented actors, the decades of most "
+        "movies, and a genre that is over-represented and at least 30% of the movies have; "
         f"n = {counted(n_placed, 'movie')}.",
         "alt": f"Bar chart. The largest cluster is {largest['label']} with "
         f"{counted(largest['movies'], 'movie')} ({share:.0%}), the smallest {smallest['label']} "
         f"with {smallest['movies']:,} ({least:.1%}).",
     }
+
+
+def name_of_cluster(
+    cluster: int, actors: Sequence[str], genre: str, years: tuple[int, int] | None
+) -> dict[str, str]:
+    """Name a cluster: ``John Wayne, Gabby Hayes: Western, 1930s to 1940s``; short: the first actor.
+
+    `genre` is empty if no genre may name the cluster; `years` are its first and last year.
+    """
+    if cluster == -1:
+        return {"name": "unplaced: the cast does not tell", "short": "unplaced"}
+    about = [genre] if genre else []
+    if years:
+        first, last = (year // 10 * 10 for year in years)
+        about.append(f"{first}s" if first == last else f"{first}s to {last}s")
+    who = ", ".join(actors[:2]) or "no actor stands out"
+    short = [*actors[:1], *about, ""][0]
+    return {"name": ": ".join([who, *filter(None, [", ".join(about)])]), "short": short}
+
+
+def over_representation(genre: object) -> str:
+    """Say how common a genre is, given ``name``, ``share`` and ``times`` the share elsewhere."""
+    if math.isinf(genre.times):
+        return f"{genre.name} {genre.share:.0%}, nowhere else"
+    times = f"{genre.times:,.0f}" if genre.times >= 10 else f"{genre.times:.1f}".removesuffix(".0")
+    return f"{genre.name} {genre.share:.0%}, {times} times as often as elsewhere"
 
 
 def clusters(sizes: pd.DataFrame, effective: float, n_unplaced: int) -> str:
@@ -633,7 +660,23 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
     )
 
 
-# the pages of a run
+# a notebook opened alone, and the pages of a run
+
+
+def opened_alone(
+    films: str, changed: Mapping[str, object], *, run: str = "", preset: str = ""
+) -> str:
+    """Say which films and settings a notebook opened alone speaks of.
+
+    `changed` are the parameters that differ from their defaults; `run` is the run whose stages are
+    read, with its `preset`.
+    """
+    but = ", ".join(f"{name} = {value!r}" for name, value in changed.items())
+    return (
+        f"Films: {films}. Parameters of this notebook: those of the course (preset seed)"
+        + (f", except {but}." if but else ".")
+        + (f" Earlier stages: those of the run {run} (preset {preset})." if run else "")
+    )
 
 
 def run_summary(metrics: dict) -> str:

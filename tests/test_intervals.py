@@ -556,7 +556,6 @@ def test_true_probabilities_are_calibrated_and_others_are_not(rng):
     ("predicted", "happened", "n_bins", "message"),
     [
         ([0.5], [1, 0], 5, "shapes differ"),
-        ([], [], 5, "there are no predictions"),
         ([1.5], [1], 5, "not between 0 and 1"),
         ([np.nan], [1], 5, "not between 0 and 1"),
         ([0.5], [2], 5, "neither 0 nor 1"),

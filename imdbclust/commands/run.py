@@ -5,8 +5,11 @@ that are already finished for the same films, parameters and code are reused,
 so an interrupted run continues where it stopped when it is repeated.
 
 options:
-  --preset NAME         named set of parameters, see below (default: seed)
+  --preset NAME         named set of parameters, see below (default:
+                        recommended)
   -p NAME VALUE         set a parameter, see below; may be repeated
+  --names FILE          names of clusters of your own: CSV with the columns cluster
+                        and name, or JSON lines with these keys
   --name NAME           name of the run (default: dataset and preset)
 """
 
@@ -16,7 +19,8 @@ from imdbclust.commands.common import Call, CommandParser
 
 def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--preset", default="seed", metavar="NAME")
+    parser.add_argument("--preset", default="recommended", metavar="NAME")
+    parser.add_argument("--names", type=common.path, metavar="FILE")
     parser.add_shared(common.execution_options)
     parser.add_shared(common.dataset_option)
     parser.add_shared(common.out_option)
@@ -37,9 +41,12 @@ def list_parameters() -> str:
 
 def execute(call: Call) -> None:
     """Carry out a run, and print the path of its report."""
+    from imdbclust.evaluation.profiles import read_names
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import run
 
+    if call.names:
+        call.parameters.append(("names", read_names(call.names)))
     with common.recommending_clean(call.out):
         folder = run(
             dataset=call.dataset,

@@ -33,6 +33,7 @@ REASONS: dict[str, dict[str, str]] = {
     "leader_genres": {ROWS: "none of the actor's movies has a genre"},
     "scree": dict.fromkeys(("share", "cumulative_share"), "all casts are alike: no variance"),
     "cluster_profiles": {
+        **dict.fromkeys(("genre", "genre_share"), "the name does not claim a genre"),
         "actors": "no actor is more frequent in the cluster than overall",
         "genres": "no genre is more frequent in the cluster than overall",
         "years": "none of its movies has a year",
@@ -73,10 +74,6 @@ REASONS: dict[str, dict[str, str]] = {
     "coverage": {REST: "there are no held-out movies"},
     "new_movies": {REST: "no held-out movie is placed"},
     "ratings": dict.fromkeys(("mean_rating", "mean_votes"), _NO_RATING),
-    "expected_rating": {
-        "through_clusters": "no movie of a cluster with the genre has a rating",
-        "direct": "no movie of the genre has a rating",
-    },
     "mention_p_genre_given_cluster": {REST: "no movie of the cluster has a genre"},
     # of a sweep
     "ranked_settings": {ROWS: "no setting finished", "spread": "one seed only", REST: _FAILED},

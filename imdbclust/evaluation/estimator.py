@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
-from imdbclust.clustering import UNPLACED, Profiles, profile_clusters
+from imdbclust.clustering import UNPLACED
+from imdbclust.evaluation.profiles import Profiles, profile_clusters
 from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, build_incidence
@@ -111,7 +112,7 @@ class MovieClusters(ClusterMixin, BaseEstimator):
         return labels
 
     def profiles(self, *, n_titles: int = 5) -> Profiles:
-        """Describe the clusters; see :func:`~imdbclust.clustering.profile_clusters`.
+        """Describe the clusters; see :func:`~imdbclust.evaluation.profiles.profile_clusters`.
 
         Raises ValueError if fitted on an incidence matrix, which has no names or titles.
         """

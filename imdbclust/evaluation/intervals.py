@@ -178,15 +178,13 @@ def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
     O'Connor (2015), "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP.
 
-    `predicted` are probabilities, `happened` outcomes of 0 or 1, of one shape; otherwise, and
-    without predictions, a ValueError is raised. The columns are ``predicted`` (mean), ``observed``
-    (share of outcomes that are 1) and ``n``, with the bins in ascending order.
+    `predicted` are probabilities, `happened` outcomes of 0 or 1, of one shape; otherwise a
+    ValueError is raised. Without predictions the table is empty. The columns are ``predicted``
+    (mean), ``observed`` (share of outcomes that are 1) and ``n``, with the bins in ascending order.
     """
     predicted, happened = np.asarray(predicted, dtype=float), np.asarray(happened, dtype=float)
     if predicted.shape != happened.shape:
         raise ValueError(f"shapes differ: {predicted.shape} predicted, {happened.shape} happened")
-    if predicted.size == 0:
-        raise ValueError("there are no predictions")
     if not ((predicted >= 0) & (predicted <= 1)).all():
         raise ValueError("a prediction is not between 0 and 1")
     if not np.isin(happened, (0, 1)).all():
@@ -195,10 +193,10 @@ def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
         raise ValueError(f"n_bins must be at least 1, not {n_bins!r}")
     _, which, ties = np.unique(predicted.ravel(), return_inverse=True, return_counts=True)
     middle = np.cumsum(ties) - ties / 2
-    bins = (middle * n_bins / predicted.size).astype(int)[which]
+    bins = (middle * n_bins / max(predicted.size, 1)).astype(int)[which]
     pairs = pd.DataFrame({"predicted": predicted.ravel(), "observed": happened.ravel()})
     means = pairs.groupby(bins).mean()
-    return means.assign(n=np.bincount(bins)[means.index]).reset_index(drop=True)
+    return means.assign(n=np.bincount(bins)[means.index.astype(int)]).reset_index(drop=True)
 
 
 def _beta_intervals(successes, failures, prior_success, prior_failure, level) -> Interval:

@@ -66,10 +66,11 @@ class Evaluation:
         return float(self.nulls.set_index(["null", "measure"]).loc[(null, measure), "null_mean"])
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers by which recipes are compared."""
-        return {
-            "ari_seeds": self.ari("seeds"),
-            "ari_subsamples": self.ari("subsamples"),
+        """Return the numbers by which recipes are compared; no bits if no movie has a genre."""
+        stability = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
+        if self.by_genre.empty:
+            return stability
+        return stability | {
             "genre_bits": self.bits("in_sample"),
             "genre_bits_of_era": self.null(WITHIN_YEAR, "bits"),
             "held_out_bits": self.bits("nearest"),
@@ -121,7 +122,8 @@ def evaluate(
     by_genre["beyond_decade"] = by_genre["decade_and_nearest"] - by_genre["decade"]
     by_genre["beyond_decade_posterior"] = by_genre["decade_and_posterior"] - by_genre["decade"]
     content = by_genre[~by_genre.index.isin(form_tags)]
-    information = pd.DataFrame({"all": by_genre.sum(), WITHOUT_FORM: content.sum()}).T
+    information = {"all": by_genre.sum(min_count=1), WITHOUT_FORM: content.sum(min_count=1)}
+    information = pd.DataFrame(information).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
     observed = {
         "bits": information.loc["all", "in_sample"],
@@ -129,6 +131,8 @@ def evaluate(
         "held_out_posterior": information.loc["all", "posterior"],
         "ari_subsamples": subsamples["ari"].mean(),
     }
+    options = {"labels": whole.labels, "observed": observed, **usual}
+    nulls = compare_with_nulls(fit, corpus, incidence, effort, **options)
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
@@ -137,15 +141,16 @@ def evaluate(
         spread=pd.DataFrame([part.bits.sum() for part in held_out]).std(ddof=1).to_dict(),
         held_out=held_out,
         in_time=score_held_out(corpus, incidence, later) if later else None,
-        nulls=compare_with_nulls(
-            fit, corpus, incidence, effort, labels=whole.labels, observed=observed, **usual
-        ),
+        nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
     )
 
 
 def has_structure(held_out: float, ari_subsamples: float) -> bool:
-    """Return whether clusters are more than a division of noise, by `NO_BITS` and `NO_ARI`."""
-    return held_out > NO_BITS and ari_subsamples >= NO_ARI
+    """Return whether clusters are more than a division of noise, by `NO_BITS` and `NO_ARI`.
+
+    Without genres, whose bits are NaN, the stability decides.
+    """
+    return not held_out <= NO_BITS and ari_subsamples >= NO_ARI
 
 
 def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:

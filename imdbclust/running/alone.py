@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from imdbclust import wording
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.clean import use_until_exit
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
-from imdbclust.running.parameters import FROM_RUN, ParameterError, Value, declared_in, settings
+from imdbclust.running.parameters import (
+    COURSE_PRESET,
+    DATASET,
+    FROM_RUN,
+    ParameterError,
+    Value,
+    declared_in,
+    settings,
+)
 from imdbclust.running.plan import plan_stages
-from imdbclust.running.run import DEFAULT_PRESET
-from imdbclust.running.stages import READS, notebook_of
+from imdbclust.running.stages import READS, STAGES, notebook_of
 from imdbclust.running.store import ARTIFACT, TABLES, Store, discard
 
 
@@ -37,6 +46,21 @@ def prepare_alone(
     return parameters, folder, inputs
 
 
+def settings_alone(
+    name: str, parameters: dict[str, Value], folder: Path, inputs: dict[str, Path]
+) -> str:
+    """Return which films and settings a notebook opened alone speaks of."""
+    declared = declared_in(notebook_of(name))
+    own = {key: value for key, value in parameters.items() if key not in (DATASET, FROM_RUN)}
+    changed = {key: value for key, value in own.items() if value != declared[key].default}
+    if name == STAGES[0]:
+        return wording.opened_alone(f"the dataset {parameters[DATASET]}", changed)
+    films = json.loads((inputs[STAGES[0]] / ARTIFACT / "corpus.json").read_text(encoding="utf-8"))
+    run = str(parameters[FROM_RUN])
+    preset = read_manifest(find_folder(run))["preset"] if run else ""
+    return wording.opened_alone(films["source"]["title"], changed, run=run, preset=preset)
+
+
 def _computed(name: str, parameters: dict[str, Value]) -> dict[str, Path]:
     """Compute the stages that a notebook reads, unless they are finished; return their folders.
 
@@ -45,7 +69,7 @@ def _computed(name: str, parameters: dict[str, Value]) -> dict[str, Path]:
     """
     shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
     found, store = find_dataset(str(shared.get("dataset", "auto"))), Store(reports())
-    planned = plan_stages(settings(DEFAULT_PRESET, shared), found)
+    planned = plan_stages(settings(COURSE_PRESET, shared), found)
     needed = [step for step in planned if step.stage in READS[name]]
     folders = {step.stage: store.path(step) for step in needed}
     use_until_exit(store.folder, folders.values())

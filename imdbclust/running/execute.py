@@ -22,12 +22,15 @@ from imdbclust.running.kernels.warm import EngineError, chosen_engine, kernel_en
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
-from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, Store, examine, write_json
+from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, RECORD, Store, examine, write_json
 
 if TYPE_CHECKING:
     from imdbclust.datasets.find import Dataset
 
 KERNEL_LOG = "kernel.log"
+
+GENRES = "genres"
+"""Tag of the cells that are skipped if no movie has a genre."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def execute_stage(
     context = {
         "inputs": {stage: str(folder) for stage, folder in inputs.items()},
         "films": asdict(films) if films else None,
+        "without": GENRES if _without_genres(inputs.get("load")) else "",
         "parameters": list(declared_in(notebook_of(planned.stage))),
     }
     try:
@@ -152,8 +156,9 @@ def _attempt(
         scratch.mkdir()
         write_json(scratch / "context.json", context | {"token": token, "folder": str(attempt)})
         try:
-            _run_papermill(planned, attempt, scratch, options, on_end=kernel.update, **callbacks)
-            done = _done(attempt, planned, token)
+            callbacks |= {"on_end": kernel.update, "skip_cells_with_tag": context["without"]}
+            _run_papermill(planned, attempt, scratch, options, **callbacks)
+            done = _done(attempt, planned, token, context["without"])
         except Exception as error:
             about, text = _describe_failure(error, planned, attempt, options, kernel)
             seconds, lost = time.monotonic() - started, kernel.get("lost", False)
@@ -240,14 +245,25 @@ def _no_template(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _done(attempt: Path, planned: PlannedStage, token: str) -> dict:
-    """Return what the notebook wrote when it finished; RuntimeError if it did not run as asked."""
+def _without_genres(load: Path | None) -> bool:
+    """Return whether the stage that loaded the films, if any is read, found no genre."""
+    if load is None or not (load / RECORD).is_file():
+        return False
+    return json.loads((load / RECORD).read_text(encoding="utf-8"))["metrics"].get("n_genres") == 0
+
+
+def _done(attempt: Path, planned: PlannedStage, token: str, without: str) -> dict:
+    """Return what the notebook wrote when it finished; RuntimeError if it did not run as asked.
+
+    Only cells with the tag `without` may be skipped.
+    """
     try:
         done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RuntimeError("the notebook ended without finishing; did a cell exit?") from None
     cells = json.loads((attempt / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
-    skipped = [one for one in cells if one["cell_type"] == "code" and not one["execution_count"]]
+    wanted = [cell for cell in cells if without not in cell["metadata"].get("tags", [])]
+    skipped = [one for one in wanted if one["cell_type"] == "code" and not one["execution_count"]]
     if done["token"] != token or skipped:
         raise RuntimeError("the notebook finished without running all of its cells")
     for name, value in planned.parameters.items():

@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from imdbclust.clustering import UNPLACED, Profiles, neighbouring_clusters
+from imdbclust.clustering import UNPLACED, neighbouring_clusters
+from imdbclust.evaluation.profiles import Profiles
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies import Assigner
 

@@ -20,7 +20,7 @@ from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
-from imdbclust.display.missing_values import explained
+from imdbclust.display.missing_values import explained, is_missing
 from imdbclust.running.parameters import ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
 from imdbclust.running.store import (
@@ -135,12 +135,18 @@ class Stage:
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; `links` are as in
-        :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it if
-        it has information. The notes on missing values are in
-        :mod:`imdbclust.display.missing_values`.
+        `columns` limits the columns that are shown; those without any value are not. `links` are as
+        in :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it
+        if it has information. The notes on missing values are in
+        :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
+        if frame.empty:
+            for note in self._write_table(frame, name, caption):
+                _display(show.sentence_html(f"{caption}. {note}", "text"), note)
+            return
         shown = frame[columns] if columns else frame
+        known = [not is_missing(column).all() for _, column in shown.items()]
+        shown = shown.loc[:, known]
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
         html = show.table_html(shown, head=head, links=links, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
@@ -235,9 +241,13 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
         raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
     values = {one: namespace[one] for one in declared}
     if not context:
-        from imdbclust.running.alone import prepare_alone
+        from imdbclust.running.alone import prepare_alone, settings_alone
 
-        return kind(name, *prepare_alone(name, values))
+        prepared = prepare_alone(name, values)
+        if name in READS:
+            text = settings_alone(name, *prepared)
+            _display(show.sentence_html(text, "stamp"), text)
+        return kind(name, *prepared)
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
     return kind(name, values, Path(context["folder"]), inputs, context)
 

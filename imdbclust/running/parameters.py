@@ -30,6 +30,9 @@ TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 FROM_RUN = "from_run"
 """Parameter that names the run from which a notebook opened alone reads the earlier stages."""
 
+DEFAULT_PRESET = "recommended"  # of a run
+COURSE_PRESET = "seed"  # the defaults in the notebooks: the recipe of the course
+
 DATASET = "dataset"  # names the films; commands have the option --dataset for it
 MAX_TEXT = 4000  # maximum length of a text
 MAX_INT = 2**63 - 1  # largest whole number, also for the libraries

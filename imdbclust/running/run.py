@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from imdbclust.base.disk import temporary
 from imdbclust.base.errors import Failure
 from imdbclust.base.paths import reports
-from imdbclust.base.text import counted, quoted
+from imdbclust.base.text import quoted
 from imdbclust.datasets.find import Dataset, find_dataset
 from imdbclust.running.clean import in_use
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import start_early
-from imdbclust.running.parameters import ParameterError, Value, settings
+from imdbclust.running.parameters import DEFAULT_PRESET, ParameterError, Value, settings
 from imdbclust.running.plan import PlannedStage, plan_stages
 from imdbclust.running.progress import RunProgress, Watch
 from imdbclust.running.publish import describe_settings, new_manifest, publish
@@ -25,8 +25,6 @@ from imdbclust.running.store import ARTIFACT, MANIFEST, PART, Store, discard, ti
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
-
-DEFAULT_PRESET = "seed"
 
 NOT_NAMES = ("stages", "interactive", "bench")  # folders in reports/ that are not runs
 
@@ -189,22 +187,15 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
     Raises
     ------
     ParameterError
-        More clusters than movies, more components than the matrix has, an unknown genre, or an
-        unknown or ambiguous actor.
-    imdbclust.load.CorpusError
-        No movie has a genre.
+        More clusters than movies, more components than the matrix has, a name for an unknown
+        cluster, an unknown genre, or an unknown or ambiguous actor.
     """
     from imdbclust.clustering import check_n_clusters
-    from imdbclust.load import CorpusError
+    from imdbclust.evaluation.profiles import parse_names
     from imdbclust.matrix import linked_movies
     from imdbclust.probabilities import resolve_actor, resolve_genre
     from imdbclust.reduction import check_n_components
 
-    if corpus.genres.empty:
-        raise CorpusError(
-            f"no movie has a genre ({counted(corpus.n_movies, 'movie')}), so nothing can be said "
-            "about genres"
-        )
     by_degree, linked = values["weighting"] == "degree", linked_movies(corpus)
     n_movies = int((linked if by_degree else corpus.cast_sizes() > 0).sum())
     if values["algorithm"] == "MiniBatchKMeans":
@@ -214,6 +205,7 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
         if by_degree and not linked.any():
             raise ParameterError("no actor plays in two movies, so no movies are linked")
         check_n_clusters(values["n_clusters"], n_movies)
+        parse_names(values["names"], values["n_clusters"])
         if values["target_genre"]:
             resolve_genre(corpus, values["target_genre"])
         if values["target_actor"]:

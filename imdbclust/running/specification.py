@@ -10,8 +10,9 @@
       preset: [seed, recommended]
       random_state: {repeats: 5}
 
-A list ``settings`` of single settings can be given instead of a grid, or in addition. Every error
-names the file, the line and the key.
+A list ``settings`` of single settings can be given instead of a grid, or in addition. Without
+``preset`` a setting starts from the defaults in the notebooks (preset ``seed``). Every error names
+the file, the line and the key.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import yaml
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import quoted
 from imdbclust.running.parameters import (
+    COURSE_PRESET,
     DATASET,
     Parameter,
     ParameterError,
@@ -114,7 +116,7 @@ class _Reader:
 
     def specification(self, root, text: str, dataset: str | None, given: dict) -> Specification:
         parts = self.mapping(root, "the specification", KEYS)
-        top = {DATASET: "auto", PRESET: "seed"}
+        top = {DATASET: "auto", PRESET: COURSE_PRESET}
         top |= {name: self.value(parts[name], name, name) for name in top.keys() & parts}
         fixed = self.values(parts["parameters"], "parameters") if "parameters" in parts else {}
         fixed |= given

@@ -46,6 +46,8 @@ class Outline:
 def prepare_cells(notebook) -> tuple[Outline, bool]:
     """Render the Markdown of a notebook in place, and merge cells that show nothing.
 
+    Sections without a result are left out, such as that about ratings if no movie has one.
+
     Returns
     -------
     outline : Outline
@@ -59,7 +61,7 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
     # papermill's own markers of an error repeat what the error box says
     notebook.cells = _merged(
         cell
-        for cell in notebook.cells
+        for cell in _with_results(notebook.cells)
         if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     )
     for cell in notebook.cells:
@@ -74,6 +76,20 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
             elif "text/markdown" in output.get("data", {}):
                 output.data.setdefault("text/html", of_data.render(output.data["text/markdown"]))
     return outline, failed
+
+
+def _with_results(cells):
+    """Leave out sections whose code cells were all executed and show nothing."""
+    sections = []
+    for cell in cells:
+        if not sections or (cell.cell_type == "markdown" and cell.source.startswith("## ")):
+            sections.append([])
+        sections[-1].append(cell)
+    for section in sections:
+        code = [cell for cell in section if cell.cell_type == "code"]
+        states = {cell.metadata.get("papermill", {}).get("status") for cell in code}
+        if states != {"completed"} or any(cell.outputs for cell in code):
+            yield from section
 
 
 def _merged(cells):
