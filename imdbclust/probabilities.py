@@ -309,8 +309,8 @@ def example_genre(counts: Counts, wanted: str, *, form_tags: Sequence[str]) -> s
     """Return the genre of the examples: the wanted one, or else one that clusters predict best.
 
     The latter is the first of :func:`genre_information` that is not one of `form_tags`, which name
-    a form or an era: that clusters predict them is trivial. It is a form tag if there is no other
-    genre, and None without genres.
+    a form or an era: that clusters predict them is trivial. It is a form tag if the movies have
+    nothing else, and None without genres.
     """
     ranked = genre_information(counts)["genre"].tolist()
     content = [genre for genre in ranked if genre not in form_tags]

@@ -70,7 +70,8 @@ def finished_run(films, tmp_path_factory) -> Path:
     from imdbclust.running.run import run
 
     out = tmp_path_factory.mktemp("reports")
-    return run(dataset=str(films), parameters=SMALL, name="small", out=out, command="imdbclust run")
+    what = {"dataset": str(films), "preset": "seed", "parameters": SMALL, "name": "small"}
+    return run(**what, out=out, command="imdbclust run")
 
 
 def stages_of(run: Path) -> list[Path]:

@@ -159,7 +159,7 @@ PLACES = {
     "a loop of links": ("loop", NO_OUT),
     "with a file for its stages": ("taken", NO_OUT),
     "with a thesis of that name": (
-        "precious", "precious/films-seed exists and is not a run, so it is not replaced"
+        "precious", "precious/films-recommended exists and is not a run, so it is not replaced"
     ),
     "empty": ("", "the path is empty"),
 }  # fmt: skip
@@ -491,7 +491,7 @@ def here(tmp_path_factory):
     for folder in ("empty", "folder.jsonl", "taken"):
         (here / folder).mkdir()
     (here / "taken" / "stages").write_text("a file")
-    for run in ("films-seed", "sweep-sweep"):
+    for run in ("films-recommended", "sweep-sweep"):
         (here / "precious" / run).mkdir(parents=True)
         (here / "precious" / run / "thesis.txt").write_text("years of work")
     return here

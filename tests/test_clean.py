@@ -355,7 +355,7 @@ def test_a_run_claims_its_stages_before_it_looks_for_them(films, finished_run, m
 
     monkeypatch.setattr(Store, "record", record)
     before = [(path / "record.json").stat().st_mtime for path in stages_of(finished_run)]
-    running.run(dataset=str(films), parameters=SMALL, name="again", out=out)
+    running.run(dataset=str(films), preset="seed", parameters=SMALL, name="again", out=out)
     shutil.rmtree(out / "again")
     assert seen
     assert all(seen)

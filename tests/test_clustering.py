@@ -20,14 +20,11 @@ from sklearn.metrics import adjusted_rand_score
 from imdbclust.clustering import (
     UNPLACED,
     Clustering,
-    Profiles,
     cluster_movies,
     label_places,
     make_model,
     neighbouring_clusters,
-    profile_clusters,
     read_movie_to_cluster,
-    standouts,
     typical_movies,
     write_movie_to_cluster,
 )
@@ -114,38 +111,6 @@ def test_membership_counts_by_cluster():
     counts = clustering.membership() @ build_incidence(toy_corpus()).matrix
     assert counts.toarray()[:, 0].tolist() == [3, 0, 0]  # Ada, of three movies in cluster 0
     assert counts.toarray().sum() == 12
-
-
-def test_standouts_by_hand():
-    genres, names = toy_corpus().genre_matrix()
-    clustering = clustering_of(toy_corpus(), TOY_LABELS)
-    table = standouts(
-        clustering.membership() @ genres, clustering.sizes(), genres.sum(axis=0), names
-    )
-    drama = table[(table["cluster"] == 0) & (table["name"] == "Drama")].iloc[0]
-    assert drama["lift"] == pytest.approx((2 / 3) / (3 / 8))
-    assert (drama["n_in_cluster"], drama["n_in_all"]) == (2, 3)
-    assert table[table["cluster"] == 0]["name"].tolist() == ["War", "Drama"]
-    assert (table["lift"] > 1).all()
-
-
-def test_profiles_name_a_cluster_by_what_stands_out():
-    profiles = profile_clusters(
-        toy_corpus(), clustering_of(toy_corpus(), TOY_LABELS, n_clusters=4), random_state=0
-    )
-    summary = profiles.summary.set_index("cluster")
-    assert summary.loc[0, "name"] == "Ada, Bo: War, 1930s"
-    assert summary.loc[3, "name"] == "no actor stands out: no genre stands out"
-    assert summary["movies"].tolist() == [3, 3, 2, 0]
-    assert set(summary.loc[1, "titles"].split("; ")) == {"Four", "Five", "Six"}
-    assert summary.loc[3, "titles"] == ""
-    assert profiles.decades[profiles.decades["cluster"] == 1]["movies"].sum() == 2
-
-
-def test_a_clustering_of_other_movies_is_refused():
-    corpus = make_filmography(8, 8, n_troupes=2, random_state=0).corpus
-    with pytest.raises(ValueError, match="other movies"):
-        profile_clusters(corpus, clustering_of(toy_corpus(), TOY_LABELS), random_state=0)
 
 
 def test_saved_and_read_back_it_is_the_same(tmp_path):
@@ -339,19 +304,6 @@ def test_unplaced_movies_stand_in_the_file_and_come_back(embedding, clustering, 
     assert (again.nearest(embedding.scores) == clustering.nearest(embedding.scores)).all()
 
 
-def test_unplaced_movies_have_a_profile_of_their_own_without_actors():
-    clustering = clustering_of(toy_corpus(), UNPLACED_LABELS)
-    profiles = profile_clusters(toy_corpus(), clustering, random_state=0)
-    summary = profiles.summary.set_index("cluster")
-    assert summary.index.tolist() == [0, 1, UNPLACED]
-    assert summary.loc[UNPLACED, "name"] == "unplaced: the cast does not tell"
-    assert summary.loc[UNPLACED, "movies"] == 2
-    assert set(summary.loc[UNPLACED, "titles"].split("; ")) == {"Seven", "Eight"}
-    assert UNPLACED not in set(profiles.actors["cluster"])
-    assert profiles.decades["cluster"].tolist()[-2:] == [UNPLACED, UNPLACED]
-    assert profiles.decades["cluster"].tolist()[0] == 0
-
-
 # centers, and what lies near them
 
 
@@ -422,15 +374,3 @@ def test_a_label_belongs_where_its_group_is_densest():
     places = label_places(points, pd.Series({0: "#0 A", 1: "#1 B"}))
     assert places["label"].tolist() == ["#0 A"]  # the other has too few points
     assert places["x"].iloc[0] < 1  # not the mean, where none of its points lies
-
-
-def test_profiles_read_back_as_they_were_written_and_label_the_clusters(tmp_path):
-    corpus = toy_corpus()
-    labels = np.where(TOY_LABELS == 2, UNPLACED, TOY_LABELS)
-    profiles = profile_clusters(corpus, clustering_of(corpus, labels), random_state=1)
-    profiles.save(tmp_path)
-    again = Profiles.load(tmp_path)
-    for name in ("summary", "actors", "genres", "decades"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(profiles, name))
-    assert again.labels()[0].startswith("#0 Ada, Bo: ")
-    assert again.labels(short=True).to_dict() == {0: "#0 Ada", 1: "#1 Cy", UNPLACED: "unplaced"}

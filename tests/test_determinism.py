@@ -24,10 +24,10 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from imdbclust import probabilities as pr
-from imdbclust.clustering import profile_clusters
 from imdbclust.commands import cli
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.display.csv_files import read_table
+from imdbclust.evaluation.profiles import profile_clusters
 from imdbclust.load import read_corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.reduction import map_movies

@@ -15,8 +15,9 @@ from chromium import launched, needs_chromium, playwright, visits
 from corpora import clustering_of, reduced
 
 from imdbclust.base.paths import REPOSITORY
-from imdbclust.clustering import profile_clusters, typical_movies
+from imdbclust.clustering import typical_movies
 from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.evaluation.profiles import profile_clusters
 from imdbclust.load import Corpus, CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner

@@ -9,8 +9,9 @@ from corpora import TOY_LABELS, clustering_of, reduced, toy_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imdbclust.clustering import UNPLACED, profile_clusters, typical_movies
+from imdbclust.clustering import UNPLACED, typical_movies
 from imdbclust.datasets.made_up.sample import make_filmography
+from imdbclust.evaluation.profiles import profile_clusters
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from imdbclust import wording
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import counted, quoted
+from imdbclust.base.text import quoted
 from imdbclust.clustering import UNPLACED, Clustering, check_same_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence
@@ -197,18 +197,18 @@ def parse_names(text: str, n_clusters: int) -> dict[int, str]:
         that of a cluster, or a name is empty, too long or not printable.
     """
     try:
-        pairs = json.loads(text or "{}", object_pairs_hook=list)
+        pairs = json.loads(text or "{}", object_pairs_hook=tuple)
     except (ValueError, RecursionError) as error:
         raise UserError(f"names must be a JSON object: {error}") from None
-    if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+    if not isinstance(pairs, tuple):
         raise UserError(f'names must be a JSON object such as {{"3": "Noir"}}, not {quoted(text)}')
     found: dict[int, str] = {}
     for number, name in pairs:
         cluster = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else -1
         if not 0 <= cluster < n_clusters:
             raise UserError(
-                f"names: there is no cluster {quoted(number)}; {counted(n_clusters, 'cluster')} "
-                f"are numbered 0 to {n_clusters - 1}"
+                f"names: unknown cluster {quoted(number)}; the clusters are numbered 0 to "
+                f"{n_clusters - 1}"
             )
         if cluster in found:
             raise UserError(f"names: cluster {cluster} has two names")
