@@ -133,6 +133,15 @@ def bayes_table(prior: pd.Series, likelihood: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def check_genres(corpus: Corpus) -> None:
+    """Raise UserError if no movie has a genre."""
+    if corpus.genres.empty:
+        raise UserError(
+            "no movie has a genre, so the cells tagged `genres` cannot be executed; "
+            "`imdbclust run` skips them"
+        )
+
+
 def resolve_genre(corpus: Corpus, genre: str) -> str:
     """Return the genre; raise UserError, with the list of genres, if no movie has it."""
     known = corpus.genres["genre"].cat.categories

@@ -411,22 +411,21 @@ def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
     }
 
 
-def name_of_cluster(
+def names_of_cluster(
     cluster: int, actors: Sequence[str], genre: str, years: tuple[int, int] | None
-) -> dict[str, str]:
-    """Name a cluster: ``John Wayne, Gabby Hayes: Western, 1930s to 1940s``; short: the first actor.
+) -> tuple[str, str]:
+    """Name a cluster: ``John Wayne, Gabby Hayes: Western, 1930s to 1940s``, short: ``John Wayne``.
 
     `genre` is empty if no genre may name the cluster; `years` are its first and last year.
     """
     if cluster == -1:
-        return {"name": "unplaced: the cast does not tell", "short": "unplaced"}
+        return "unplaced: the cast does not tell", "unplaced"
     about = [genre] if genre else []
     if years:
         first, last = (year // 10 * 10 for year in years)
         about.append(f"{first}s" if first == last else f"{first}s to {last}s")
     who = ", ".join(actors[:2]) or "no actor stands out"
-    short = [*actors[:1], *about, ""][0]
-    return {"name": ": ".join([who, *filter(None, [", ".join(about)])]), "short": short}
+    return f"{who}: {', '.join(about)}" if about else who, [*actors[:1], *about, who][0]
 
 
 def over_representation(genre: object) -> str:

@@ -86,6 +86,16 @@ GO_THROUGH = {
         USUAL,
     ),
     "two blocks": (troupes(n_troupes=2), TWO),
+    "no genres": (troupes(genres=[]), USUAL),
+    "no genres, no years, no ratings": (troupes(genres=[], year=None, rating=None), USUAL),
+    "no genres, made up of one cast": (
+        of_all([movie(number, [1, 2, 3, 4]) for number in range(12)], genres=[]),
+        TWO,
+    ),
+    "one genre, no ratings": (of_all(troupes(rating=None), genres=["Drama"]), USUAL),
+    "one form only": (of_all(troupes(), genres=["Silent"]), USUAL),
+    "no years": (troupes(year=None), USUAL),
+    "one year, no ratings": (troupes(year=1999, rating=None), USUAL),
 }
 """Films and parameters of runs that succeed with either preset."""
 

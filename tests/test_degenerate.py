@@ -43,7 +43,11 @@ PRESETS = ("seed", "recommended")
 
 # whole runs
 
-FIRST = [("same cast", "seed"), ("a genre of one, no years, no ratings", "recommended")]
+FIRST = [
+    ("same cast", "seed"),
+    ("a genre of one, no years, no ratings", "recommended"),
+    ("no genres, no years, no ratings", "recommended"),
+]
 """Runs that cover most cases; the rest are slow tests."""
 
 RUNS = [(name, preset) for name in GO_THROUGH for preset in PRESETS]
@@ -63,12 +67,39 @@ def test_a_run_goes_through_and_gives_a_reason_for_all_that_is_missing(name, pre
     index = text_of(tmp_path / "run" / "index.html")
     for sentence in SAID.get(name, ()):
         assert sentence in index, sentence
+    check_what_is_left_out(records, tmp_path / "run")
     if name == "two blocks":
         table = pd.read_csv(tmp_path / "run" / "movie_to_cluster.csv")
         assert pd.crosstab(table.index % 2, table["cluster"]).max(axis=1).tolist() == [30, 30]
 
 
+def check_what_is_left_out(records, folder):
+    """Check that what the films do not have is not on the pages, and that the rest is."""
+    metrics = {}
+    for stage in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["stages"]:
+        metrics |= stage["metrics"]
+    tables = {path.stem for path in (folder / "tables").glob("*.csv")}
+    pages = "".join(text_of(path) for path in sorted(folder.glob("0*.html")))
+    with_genres = any(record["genres"] for record in records)
+    assert ("No movie has a genre, so everything about genres is left out." in pages) != with_genres
+    assert ("p_genre" in tables) == with_genres
+    assert ("Given a genre, which cluster?" in pages) == with_genres
+    assert ("How are the clusters rated?" in pages) == any(
+        record.get("rating", {}).get("votes") for record in records
+    )
+    assert "planted" not in pages
+    assert {"cluster_profiles", "cluster_actors", "p_cluster", "new_movie"} <= tables
+    if not with_genres:
+        assert [name for name in metrics if "bits" in name] == []
+        assert ("ari_subsamples" in metrics) == ("stability" in tables)
+
+
 SAID = {
+    "no genres": [
+        "everything about genres is left out. (in Load)",
+        "adjusted Rand index of 1.00",
+        "The clusters are stable",
+    ],
     "one actor": [
         "1 of 2 clusters has no movie: the 12 placed movies have only 1 distinct position."
     ],
@@ -109,7 +140,7 @@ SAID = {
             ("--preset", "recommended", "-p", "n_clusters", "7"),
             "n_clusters = 7 is impossible: there are 6 movies to cluster",
         ),
-        (troupes(genres=[]), (), "no movie has a genre"),
+        (troupes(genres=[]), ("--preset", "seed", "-p", "target_genre", "War"), "has a genre"),
         ([*troupes(), *troupes()[:40]], (), "40 bad records"),
     ],
 )

@@ -143,6 +143,7 @@ def profile_clusters(
     actors = actors[actors["cluster"] != UNPLACED].copy()  # these play in one movie only
     counts, totals = member @ genre_matrix, genre_matrix.sum(axis=0)
     genres = standouts(counts, sizes, totals, genre_names, n=len(genre_names))
+    with_shares = _with_shares(genres, genres["cluster"].map(sizes), corpus.n_movies)
     by_id = np.argsort(corpus.movies["movie_id"], kind="stable")
     labels, movies = clustering.labels[by_id], corpus.movies.iloc[by_id]
     rng = np.random.default_rng(random_state)
@@ -150,39 +151,39 @@ def profile_clusters(
     rows = []
     for cluster, size in sizes.items():
         who = actors.loc[actors["cluster"] == cluster, "name"].tolist()
-        about = _with_shares(genres[genres["cluster"] == cluster], size, corpus.n_movies)
+        about = with_shares[with_shares["cluster"] == cluster]
         may_name = about["share"].ge(NAMING_SHARE) & ~about["name"].isin(form_tags)
         named = about[may_name & (cluster != UNPLACED) & (cluster not in own)].head(1)
         genre = "".join(named["name"])
         inside = np.flatnonzero(labels == cluster)
         years = _middle_years(movies["year"].iloc[inside])
         titles = np.sort(rng.choice(inside, size=min(n_titles, size), replace=False))
-        made = wording.name_of_cluster(cluster, who, genre, years)
+        name, short_name = wording.names_of_cluster(cluster, who, genre, years)
         rows.append(
             {
                 "cluster": cluster,
-                "name": own.get(cluster, made["name"]),
+                "name": own.get(cluster, name),
                 "movies": size,
                 "genre": genre,
-                "genre_share": named["share"].sum() if genre else np.nan,
+                "genre_share": named["share"].max(),
                 "actors": ", ".join(who[:3]),
                 "genres": "; ".join(map(wording.over_representation, about.head(3).itertuples())),
                 "years": f"{years[0]} to {years[1]}" if years else "",
                 "titles": "; ".join(movies["title"].iloc[titles]),
-                "short_name": own.get(cluster, made["short"]),
+                "short_name": own.get(cluster, short_name),
             }
         )
     genres = genres[genres["rank"] <= 5].reset_index(drop=True)
     return Profiles(pd.DataFrame(rows), actors, genres, _decades(corpus, clustering))
 
 
-def _with_shares(genres: pd.DataFrame, size: int, n_movies: int) -> pd.DataFrame:
-    """Add ``share`` of a cluster's movies, and ``times`` the share of all other movies.
+def _with_shares(genres: pd.DataFrame, sizes: pd.Series, n_movies: int) -> pd.DataFrame:
+    """Add ``share`` of the cluster's movies, and ``times`` the share of all other movies.
 
     Genres that are not visibly more frequent than elsewhere (1.0 times) are left out.
     """
-    share = genres["n_in_cluster"] / max(size, 1)
-    elsewhere = (genres["n_in_all"] - genres["n_in_cluster"]) / max(n_movies - size, 1)
+    inside = genres["n_in_cluster"]
+    share, elsewhere = inside / sizes, (genres["n_in_all"] - inside) / (n_movies - sizes)
     table = genres.assign(share=share, times=share / elsewhere)
     return table[table["times"] >= 1.05]
 
@@ -236,20 +237,18 @@ def read_names(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"{path}: neither CSV nor JSON lines: {error}") from None
-    pairs = []
     for row in rows:
         if not isinstance(row, dict) or None in row:
             raise UserError(f"{path}: every row must have a cluster and a name, not {quoted(row)}")
-        for column in ("cluster", "name"):
-            if row.get(column) is None:
-                close = difflib.get_close_matches(column, row, n=1)
-                hint = f"; did you mean {quoted(close[0])}?" if close and close[0] != column else ""
-                raise UserError(f"{path}: the column {column} is missing{hint}")
-        number, name = str(row["cluster"]).strip(), row["name"]
-        pairs.append(json.dumps({number: name}, ensure_ascii=False)[1:-1])
-    if not pairs:
+        for column in [one for one in ("cluster", "name") if row.get(one) is None]:
+            close = difflib.get_close_matches(column, row.keys() - {column}, n=1)
+            hint = f"; did you mean {quoted(close[0])}?" if close else ""
+            raise UserError(f"{path}: the column {column} is missing{hint}")
+    if not rows:
         raise UserError(f"{path}: no name in this file")
-    return f"{{{', '.join(pairs)}}}"  # with repeated clusters, which are errors later
+    pairs = ({str(row["cluster"]).strip(): row["name"]} for row in rows)
+    # not one dictionary: repeated clusters are errors later
+    return f"{{{', '.join(json.dumps(pair, ensure_ascii=False)[1:-1] for pair in pairs)}}}"
 
 
 def _middle_years(years: pd.Series) -> tuple[int, int] | None:
@@ -259,10 +258,8 @@ def _middle_years(years: pd.Series) -> tuple[int, int] | None:
 
 
 def _decades(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"cluster": clustering.labels, "decade": corpus.movies["year"] // 10 * 10}
-    ).dropna()
-    counts = table.value_counts(["cluster", "decade"]).rename("movies").reset_index()
-    counts = counts.sort_values(["cluster", "decade"])
-    unplaced = counts["cluster"] == UNPLACED
-    return pd.concat([counts[~unplaced], counts[unplaced]], ignore_index=True)
+    columns = {"cluster": clustering.labels, "decade": corpus.movies["year"] // 10 * 10}
+    counts = pd.DataFrame(columns).dropna().value_counts().rename("movies").reset_index()
+    last = clustering.n_clusters  # place of the unplaced movies
+    places = counts["cluster"].where(counts["cluster"] != UNPLACED, last)
+    return counts.iloc[np.lexsort((counts["decade"], places))].reset_index(drop=True)
