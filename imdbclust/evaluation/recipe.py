@@ -123,9 +123,10 @@ class Recipe:
         return self.model.n_clusters
 
     def with_(self, **changes: int) -> Recipe:
-        """Return the recipe with other ``n_components``, ``n_clusters`` or ``n_init``."""
+        """Return the recipe with other ``n_components``, ``n_clusters`` and the like."""
         svd, model = (_cloned(estimator, **changes) for estimator in (self.svd, self.model))
-        return replace(self, svd=svd, model=model)
+        own = {name: changes[name] for name in self.__dataclass_fields__ if name in changes}
+        return replace(self, svd=svd, model=model, **own)
 
     def reduce(self, incidence: Incidence, random_state: int) -> Embedding:
         """Return the embedding of the recipe."""
