@@ -77,7 +77,7 @@ def measure_levels(
         held_out = found.held_out
         if level != "cluster":
             held_out = in_threads(lambda part: score_held_out(corpus, incidence, part), parts)
-        bits = pd.DataFrame([part.bits.sum() for part in held_out])
+        bits = pd.DataFrame([part.bits.sum(min_count=1) for part in held_out])
         everything = np.arange(corpus.n_movies)
         measures = {
             "ari_seeds": compare_fits([(everything, _at(fit, level)) for fit in found.fits])["ari"],

@@ -12,12 +12,7 @@ from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import HeldOut, genre_bits, score_held_out, split_in_time
 from imdbclust.evaluation.nulls import WITHIN_YEAR, compare_with_nulls
 from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
-from imdbclust.evaluation.stability import (
-    Subsample,
-    compare_fits,
-    fit_seeds,
-    over_subsamples,
-)
+from imdbclust.evaluation.stability import Subsample, compare_fits, fit_seeds, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 
@@ -155,6 +150,8 @@ def evaluate(
         held_out=held_out,
         in_time=score_held_out(corpus, incidence, later) if later else None,
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
+        fits=fits,
+        parts=parts,
     )
 
 
