@@ -27,7 +27,7 @@ from imdbclust.clustering import (
     make_model,
 )
 from imdbclust.matrix import Incidence, one_hot
-from imdbclust.probabilities import LevelModel
+from imdbclust.new_movies import LevelModel
 from imdbclust.reduction import Embedding, make_svd, n_dimensions, reduce_movies
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class NestedRecipe(Recipe):
 
     A group whose casts link its movies in fewer components than it is to have parts is divided into
     as many parts as components; with fewer than two, it stays whole. A movie that no actor links
-    within its group gets the largest part. New movies are placed by :class:`LevelModel`.
+    within its group gets the largest part. New movies are placed by
+    :class:`~imdbclust.new_movies.LevelModel`.
 
     Attributes
     ----------
