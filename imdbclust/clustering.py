@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import threading
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,10 @@ MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
 UNPLACED = -1
 """The label of a movie that is in no cluster: its cast does not link it to other movies."""
 
-ALGORITHMS = ("MiniBatchKMeans", "KMeans")
+LEVELS = ("era", "subgroup")
+"""The levels of a nested clustering around its clusters: groups of clusters, parts of clusters."""
+
+ALGORITHMS = ("MiniBatchKMeans", "KMeans", "nested")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,9 @@ class Clustering:
         Names of the entries of `labels`.
     model : estimator, optional
         The fitted scikit-learn estimator; None after :meth:`load`.
+    levels : dict of ndarray of int32, shape (n_movies,)
+        For a nested clustering, the group of each movie at the other `LEVELS`, from 0, or
+        `UNPLACED`. Every cluster is within one ``era``, every ``subgroup`` within one cluster.
     """
 
     labels: np.ndarray
@@ -51,6 +58,7 @@ class Clustering:
     inertia: float
     movie_ids: pd.Index
     model: ClusterMixin | None = None
+    levels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_clusters(self) -> int:
@@ -94,15 +102,21 @@ class Clustering:
             labels[~scores.any(axis=1)] = UNPLACED
         return labels
 
+    def at_level(self, level: str) -> Clustering:
+        """Return the groups of one of the `levels` as clusters, without centers."""
+        labels = self.levels[level]
+        centers = np.zeros((labels.max(initial=UNPLACED) + 1, 0))
+        return Clustering(labels, centers, np.nan, self.movie_ids)
+
     def to_frame(self) -> pd.DataFrame:
-        """Return ``movie_id`` and ``cluster``, in the order of the corpus."""
-        return pd.DataFrame({"movie_id": self.movie_ids, "cluster": self.labels})
+        """Return ``movie_id``, ``cluster`` and the other levels, in the order of the corpus."""
+        return pd.DataFrame({"movie_id": self.movie_ids, "cluster": self.labels, **self.levels})
 
     def save(self, folder: Path) -> None:
         """Write ``movie_to_cluster.csv`` and the centers into an existing folder."""
         write_movie_to_cluster(self.to_frame(), folder / MOVIE_TO_CLUSTER)
         arrays = {"labels": self.labels, "centers": self.centers, "inertia": self.inertia}
-        np.savez(folder / "clustering.npz", **arrays)
+        np.savez(folder / "clustering.npz", **arrays, **self.levels)
         write_ids(folder, movie_id=self.movie_ids)
 
     @classmethod
@@ -110,7 +124,9 @@ class Clustering:
         """Read what :meth:`save` wrote."""
         with np.load(folder / "clustering.npz", allow_pickle=False) as stored:
             labels, centers, inertia = (stored[name] for name in ("labels", "centers", "inertia"))
-        return cls(labels, centers, float(inertia), read_ids(folder, "movie_id"))
+            levels = {level: stored[level] for level in LEVELS if level in stored}
+        ids = read_ids(folder, "movie_id")
+        return cls(labels, centers, float(inertia), ids, levels=levels)
 
 
 def check_n_clusters(n_clusters: int, n_movies: int) -> None:
@@ -134,14 +150,15 @@ def make_model(
     """Return the unfitted ``MiniBatchKMeans`` or ``KMeans`` for :func:`cluster_movies`.
 
     The parameters are those of ``sklearn.cluster``; `reassignment_ratio` is for
-    ``MiniBatchKMeans`` only. Raises ValueError for another algorithm.
+    ``MiniBatchKMeans`` only. ``nested`` divides movies by ``KMeans`` at each level. Raises
+    ValueError for another algorithm.
     """
     from sklearn import cluster
 
     if algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm must be one of {', '.join(ALGORITHMS)}, not {algorithm!r}")
     options = {"n_init": n_init, "max_iter": max_iter, "tol": tol, "random_state": random_state}
-    if algorithm == "KMeans":
+    if algorithm != "MiniBatchKMeans":
         return cluster.KMeans(n_clusters, **options)
     return cluster.MiniBatchKMeans(n_clusters, reassignment_ratio=reassignment_ratio, **options)
 
@@ -244,30 +261,43 @@ EMPTY_CLUSTERS_ARE_FINE = _WithoutConvergenceWarning()
 
 
 def write_movie_to_cluster(table: pd.DataFrame, path: str | Path) -> None:
-    """Write the columns ``movie_id`` and ``cluster`` as CSV."""
+    """Write the columns ``movie_id``, ``cluster`` and those of `LEVELS` as CSV."""
     # csv does not quote a carriage return, which readers then take as the end of the line
     broken = table["movie_id"].astype("str").str.contains("\r", regex=False).any()
     quoting = csv.QUOTE_NONNUMERIC if broken else csv.QUOTE_MINIMAL
-    columns = table[["movie_id", "cluster"]]
+    columns = table[["movie_id", "cluster", *_levels_of(table)]]
     columns.to_csv(path, index=False, lineterminator="\n", quoting=quoting)
 
 
 def read_movie_to_cluster(path: str | Path) -> pd.DataFrame:
-    """Read ``movie_id,cluster``; every id stays text, such as ``NA`` and ``007``.
+    """Read ``movie_id``, ``cluster`` and `LEVELS`; every id stays text, such as ``NA`` and ``007``.
 
-    Raises ValueError if a column is missing, a movie is duplicate or a cluster is not an integer.
+    Raises ValueError if a column is missing, a movie is duplicate, a group is not an integer, or a
+    group is not within one group of the level above.
     """
     name = Path(path).name
     table = pd.read_csv(path, dtype={"movie_id": "str"}, keep_default_na=False)
     missing = {"movie_id", "cluster"} - set(table.columns)
     if missing:
         raise ValueError(f"{name}: the column {min(missing)} is missing")
-    if not pd.api.types.is_integer_dtype(table["cluster"]) and len(table):
-        raise ValueError(f"{name}: every cluster must be an integer")
+    levels = _levels_of(table)
+    for level in ("cluster", *levels):
+        if not pd.api.types.is_integer_dtype(table[level]) and len(table):
+            raise ValueError(f"{name}: every {level} must be an integer")
     repeated = table["movie_id"][table["movie_id"].duplicated()]
     if len(repeated):
         raise ValueError(f"{name}: duplicate movie {repeated.iloc[0]!r}")
-    return table[["movie_id", "cluster"]]
+    for level in levels:
+        inner, outer = ("cluster", level) if level == "era" else (level, "cluster")
+        homes = table[[inner, outer]].drop_duplicates()[inner]
+        if homes.duplicated().any():
+            divided = homes[homes.duplicated()].iloc[0]
+            raise ValueError(f"{name}: {inner} {divided} is in more than one {outer}")
+    return table[["movie_id", "cluster", *levels]]
+
+
+def _levels_of(table: pd.DataFrame) -> list[str]:
+    return [level for level in LEVELS if level in table]
 
 
 def typical_movies(

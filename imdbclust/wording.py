@@ -40,6 +40,8 @@ CAPTIONS = {
     "movie_to_cluster_titles": "The cluster of every movie",
     "cluster_profiles": "The clusters, largest first",
     "cluster_sizes": "Movies per cluster",
+    "level_tree": "The groups of all levels, each followed by the groups within it",
+    "levels": "Stability and information of each level, with standard deviations (spread)",
     "cluster_actors": "Over-represented actors of each cluster: counts, lift and its 95% interval",
     "cluster_genres": "Over-represented genres of each cluster: counts, lift and its 95% interval",
     "cluster_decades": "Movies by cluster and decade",
@@ -145,6 +147,12 @@ SENTENCES = {
     "genres (± {spread:z.2f} over subsamples), the posterior {posterior:z.2f}, the decade alone "
     "{decade:z.2f}. Added to the decade, the nearest cluster contributes {beyond_decade:z.2f} "
     "bits, the posterior {beyond_decade_posterior:z.2f}.",
+    "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
+    "has three levels.",
+    "level_bits": "For held-out movies, the {level} that the cast makes likeliest carries "
+    "{assigned:z.2f} bits about genres (± {assigned_spread:z.2f} over subsamples), "
+    "{beyond_decade:z.2f} of them in addition to the decade; with Pr[{level} | cast], "
+    "{posterior:z.2f} and {beyond_decade_posterior:z.2f}.",
     "split_in_time": "Clusters of movies before {year} carry {bits:z.2f} bits about movies from "
     "{year} on.",
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
@@ -462,6 +470,24 @@ def empty_clusters(n_empty: int, n_clusters: int, n_positions: int, n_placed: in
         f"{have} no movie: the {counted(n_placed, 'placed movie')} have only "
         f"{counted(n_positions, 'distinct position')}."
     )
+
+
+def levels(tree: pd.DataFrame, n_clusters: int) -> str:
+    """Say how many groups each level has, given ``level`` and ``movies`` of each group.
+
+    `n_clusters` were wanted; the text says why there are fewer.
+    """
+    sizes = tree.groupby("level", sort=False)["movies"].agg(["size", "min", "max"])
+    said = [
+        f"{counted(size, level)} of {least:,} to {counted(most, 'movie')}"
+        for level, size, least, most in sizes.itertuples()
+    ]
+    text = f"There are {', then '.join(said)}, each within one group of the level above."
+    n_found = sizes["size"]["cluster"]
+    if n_found == n_clusters:
+        return text
+    wanted = counted(n_clusters, "cluster")
+    return f"{text} The casts link the movies in too few ways to form {wanted}."
 
 
 def strongest_genre(lift: float) -> str:

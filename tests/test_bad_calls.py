@@ -104,7 +104,7 @@ PARAMETERS = {
     "year": ("split_year", "99999", "1 to 9999"),
     "yes": ("explorer", "yes", "true or false, not 'yes'"),
     "1 for true": ("explorer", "1", "true or false, not '1'"),
-    "choice": ("algorithm", "kmeans", "one of MiniBatchKMeans, KMeans"),
+    "choice": ("algorithm", "kmeans", "one of MiniBatchKMeans, KMeans, nested"),
     "empty choice": ("weighting", "", "one of none, degree"),
     "endless choice": ("algorithm", "k" * 9_000, "not 'kkkkk"),
     "other word": ("on_problem", "ignore", "one of stop, skip"),

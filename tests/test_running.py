@@ -464,7 +464,7 @@ def test_a_declaration_without_a_type_is_refused(tmp_path):
         (["-p", "n_clutsers", "3"], "did you mean n_clusters?"),
         (["-p", "target_genre", "Space Opera"], "no movie has the genre 'Space Opera'"),
         (["-p", "target_actor", "Nobody Atall"], "no actor has the id or the name"),
-        (["--preset", "best"], "unknown preset 'best'; choose seed or recommended"),
+        (["--preset", "best"], "unknown preset 'best'; choose seed or recommended or nested"),
         (["--name", "../up"], "cannot be the name of a run"),
         (["--name", "stages"], "cannot be the name of a run"),
         (["--name", "CON"], "cannot be the name of a run"),

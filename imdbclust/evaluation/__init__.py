@@ -13,6 +13,8 @@ _LAZY = {
     "effective_clusters": "imdbclust.evaluation.choice",
     "evaluate": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
+    "level_tree": "imdbclust.evaluation.levels",
+    "measure_levels": "imdbclust.evaluation.levels",
     "has_structure": "imdbclust.evaluation.overall",
     "parse_names": "imdbclust.evaluation.profiles",
     "profile_clusters": "imdbclust.evaluation.profiles",

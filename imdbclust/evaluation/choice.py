@@ -9,7 +9,7 @@ import pandas as pd
 
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import score_held_out
-from imdbclust.evaluation.recipe import TRAINED_SHARE, Recipe, fitted, in_threads
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Recipe, in_threads
 from imdbclust.evaluation.stability import Subsample, compare_fits, split_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
@@ -32,7 +32,8 @@ def curves(
     components. k-means has at most 5 starts here.
 
     One of the two numbers is varied at a time; the other is the recipe's. Numbers that are
-    impossible on a subsample are left out. The subsamples are those of
+    impossible on a subsample are left out, and so are other numbers of components for a nested
+    recipe, whose eras and clusters follow from reductions of their own. The subsamples are those of
     :func:`imdbclust.evaluation.stability.over_subsamples`.
 
     The columns are ``n_clusters``, ``n_components``, ``measure`` (``ari_subsamples``,
@@ -42,20 +43,24 @@ def curves(
     n_movies, n_actors = incidence.shape
     most = min(round(TRAINED_SHARE * n_movies), n_actors)
     pairs = [(k, recipe.n_components) for k in n_clusters]
-    pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
+    if recipe.varies_components:
+        pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
     pairs = [(k, d) for k, d in pairs if d <= most]
     n_init = min(recipe.model.n_init, 5)
-    wide = recipe.with_(n_components=max(d for _, d in pairs), n_init=n_init)
+    wide = recipe.with_(n_components=max(d for _, d in pairs), n_init=n_init, n_subgroups=0)
 
     def one(seed: int) -> dict[tuple[int, int], tuple[Subsample, float]]:
         trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
-        embedding = wide.reduce(incidence.select(trained), seed)
+        part_of_matrix = incidence.select(trained)
+        embedding = wide.reduce(part_of_matrix, seed)
         found = {}
         for k, d in pairs:
             part = embedding.first(d)
             if k <= part.placed.sum():
-                clustering = wide.with_(n_clusters=k).cluster(part, seed)
-                fit = Subsample(trained, held_out, fitted(part, clustering))
+                with_k = wide.with_(n_clusters=k, n_components=d)
+                clustering = with_k.cluster(part, seed, part_of_matrix)
+                fit = with_k.fitted(part, clustering, part_of_matrix)
+                fit = Subsample(trained, held_out, fit)
                 found[k, d] = fit, silhouette(part, clustering, random_state=random_state)
         return found
 

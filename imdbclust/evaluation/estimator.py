@@ -33,6 +33,9 @@ class MovieClusters(ClusterMixin, BaseEstimator):
         Weighting of the matrix; see :func:`~imdbclust.reduction.reduce_movies`.
     algorithm, n_init, max_iter, tol, reassignment_ratio
         The clusterer; see :func:`~imdbclust.clustering.make_model`.
+    n_eras, n_subgroups
+        For ``nested``; see :class:`~imdbclust.evaluation.recipe.NestedRecipe`. Without a number of
+        eras, the years of the corpus decide; an incidence matrix, which has none, has one era.
     random_state : int
         Seed of the SVD, of k-means and of the sample of titles.
 
@@ -67,12 +70,15 @@ class MovieClusters(ClusterMixin, BaseEstimator):
         max_iter: int = 300,
         tol: float = 1e-4,
         reassignment_ratio: float = 0.5,
+        n_eras: int = 0,
+        n_subgroups: int = 64,
         random_state: int = 31337,
     ):
         self.n_clusters, self.n_components = n_clusters, n_components
         self.weighting, self.regularization = weighting, regularization
         self.algorithm, self.n_init, self.max_iter, self.tol = algorithm, n_init, max_iter, tol
         self.reassignment_ratio, self.random_state = reassignment_ratio, random_state
+        self.n_eras, self.n_subgroups = n_eras, n_subgroups
 
     def fit(self, X: Corpus | Incidence, y: None = None) -> MovieClusters:  # noqa: N803
         """Cluster the movies of a corpus, or the rows of an incidence matrix.
@@ -84,9 +90,11 @@ class MovieClusters(ClusterMixin, BaseEstimator):
             raise TypeError(f"X must be a Corpus or an Incidence, not {type(X).__name__}")
         self.corpus_ = X if isinstance(X, Corpus) else None
         incidence = build_incidence(X) if isinstance(X, Corpus) else X
-        recipe = Recipe.from_parameters(self.get_params())
+        years = X.movies["year"] if isinstance(X, Corpus) else None
+        recipe = Recipe.from_parameters(self.get_params(), years)
         self.embedding_ = recipe.reduce(incidence, self.random_state)
-        self.clustering_ = recipe.cluster(self.embedding_, self.random_state)
+        self.clustering_ = recipe.cluster(self.embedding_, self.random_state, incidence)
+        self._fitted = recipe.fitted(self.embedding_, self.clustering_, incidence)
         self.labels_ = self.clustering_.labels
         self.cluster_centers_ = self.clustering_.centers
         return self
@@ -94,8 +102,8 @@ class MovieClusters(ClusterMixin, BaseEstimator):
     def predict(self, casts: Iterable[Iterable[str]] | Corpus | sp.csr_array) -> np.ndarray:
         """Return the cluster with the nearest center for each cast: int32 of shape (n_new,).
 
-        It is -1 for a cast without an actor who links it to other movies, if such movies are not
-        clustered (``MiniBatchKMeans`` clusters them).
+        ``nested`` has the likeliest cluster instead. It is -1 for a cast without an actor who links
+        it to other movies, if such movies are not clustered (``MiniBatchKMeans`` clusters them).
 
         Parameters
         ----------
@@ -105,6 +113,8 @@ class MovieClusters(ClusterMixin, BaseEstimator):
             Unknown actors are ignored.
         """
         check_is_fitted(self)
+        if self.algorithm == "nested":
+            return self._fitted.assign(self._matrix(casts))
         scores = self.embedding_.transform(self._matrix(casts))
         labels = self.clustering_.nearest(scores)
         if self.algorithm != "MiniBatchKMeans":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import HeldOut, genre_bits, score_held_out, split_in_time
 from imdbclust.evaluation.nulls import WITHIN_YEAR, compare_with_nulls
 from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
-from imdbclust.evaluation.stability import over_seeds, over_subsamples
+from imdbclust.evaluation.stability import Subsample, compare_fits, fit_seeds, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 
@@ -43,6 +44,10 @@ class Evaluation:
         Fitted before a year, predicted from that year on.
     nulls : DataFrame
         As in :func:`imdbclust.evaluation.nulls.compare_with_nulls`.
+    fits : list of Fitted
+        The fits of all movies, one for each seed.
+    parts : list of Subsample
+        The fitted subsamples.
     """
 
     pairs: pd.DataFrame
@@ -52,6 +57,8 @@ class Evaluation:
     held_out: list[HeldOut]
     in_time: HeldOut | None
     nulls: pd.DataFrame
+    fits: list[Fitted]
+    parts: list[Subsample]
 
     def ari(self, over: str) -> float:
         """Return the mean adjusted Rand index over ``seeds`` or ``subsamples``."""
@@ -112,7 +119,8 @@ def evaluate(
     """
     whole = whole or fit(incidence, random_state)
     usual = {"random_state": random_state}
-    seeds = over_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
+    fits = fit_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
+    seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
     held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
     later = split_in_time(fit, corpus, incidence, year=split_year, **usual)
@@ -142,6 +150,8 @@ def evaluate(
         held_out=held_out,
         in_time=score_held_out(corpus, incidence, later) if later else None,
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
+        fits=fits,
+        parts=parts,
     )
 
 

@@ -29,13 +29,21 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Fit all movies with different seeds and compare all pairs of fits.
 
-    The result is that of :func:`compare_fits`. There are `n_seeds` fits with consecutive seeds; the
-    first, with the seed `random_state`, is `whole`.
+    The result is that of :func:`compare_fits`, for the fits of :func:`fit_seeds`.
+    """
+    fits = fit_seeds(fit, incidence, whole, n_seeds=n_seeds, random_state=random_state)
+    return compare_fits([(np.arange(incidence.shape[0]), one) for one in fits])
+
+
+def fit_seeds(
+    fit: Fit, incidence: Incidence, whole: Fitted, *, n_seeds: int, random_state: int
+) -> list[Fitted]:
+    """Return `n_seeds` fits of all movies with consecutive seeds.
+
+    The first, with the seed `random_state`, is `whole`.
     """
     seeds = [random_state + number for number in range(1, n_seeds)]
-    fits = [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
-    movies = np.arange(incidence.shape[0])
-    return compare_fits([(movies, one) for one in fits])
+    return [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
 
 
 def over_subsamples(
