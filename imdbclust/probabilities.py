@@ -19,7 +19,7 @@ from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
-from imdbclust.matrix import one_hot
+from imdbclust.matrix import build_incidence, one_hot
 
 TOLERANCE = 1e-12
 """Maximum absolute difference between two ways to compute one number."""
@@ -205,6 +205,22 @@ def evidence_table(clustering: Clustering, has: np.ndarray) -> pd.DataFrame:
     return table
 
 
+def count_pairs(corpus: Corpus, clustering: Clustering, *, least: int = 5) -> np.ndarray:
+    """Count by cluster the movies of all pairs of a genre and an actor with `least` or more.
+
+    The result is int of shape (n_pairs, n_groups), with the columns of :meth:`Clustering.sizes`.
+    The pairs are in the order of genres, then of actors.
+    """
+    genres, _ = corpus.genre_matrix()
+    casts, by_genre = build_incidence(corpus).matrix, genres.tocsc()
+    found = [np.zeros((0, len(clustering.groups)), dtype=int)]
+    for movies in np.split(by_genre.indices, by_genre.indptr[1:-1]) if genres.shape[1] else ():
+        membership = one_hot(clustering.codes[movies], len(clustering.groups))
+        counts = (casts[movies].T @ membership.T).tocsr()
+        found.append(counts[counts.sum(axis=1) >= least].toarray().astype(int))
+    return np.concatenate(found)
+
+
 @dataclass(frozen=True, eq=False)
 class MentionProbabilities:
     """Probabilities for another experiment: a genre *mention* is picked uniformly.
@@ -279,7 +295,8 @@ def genre_information(counts: Counts) -> pd.DataFrame:
 
     For a movie picked uniformly, between its cluster and whether it has the genre: 0 if they are
     independent, at most the entropy of the genre. The numbers are in-sample: by chance alone,
-    small clusters carry some information.
+    small clusters carry some information. Their sum counts twice what genres share; for the genres
+    together see :func:`joint_information`.
 
     Returns
     -------
@@ -301,6 +318,36 @@ def genre_information(counts: Counts) -> pd.DataFrame:
         }
     )
     return table.sort_values(["bits", "genre"], ascending=[False, True]).reset_index(drop=True)
+
+
+def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float]:
+    """Return what the cluster says about the set of genres of a movie, in bits.
+
+    Returns
+    -------
+    dict
+        ``entropy`` of the set; ``raw``, the mutual information of cluster and set, in-sample;
+        ``by_chance``, its mean over all permutations of the clusters, computed exactly; ``bits``,
+        the difference of the two, which is about 0 if cluster and genres are independent.
+
+    References
+    ----------
+    Vinh, Epps and Bailey (2010), "Information theoretic measures for clusterings comparison",
+    Journal of Machine Learning Research 11.
+    """
+    from scipy.stats import entropy
+    from sklearn.metrics import mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
+
+    genres, _ = corpus.genre_matrix()
+    genres.sort_indices()
+    sets = [tuple(some) for some in np.split(genres.indices, genres.indptr[1:-1])]
+    codes = pd.Series(sets, dtype=object).factorize()[0]
+    table = contingency_matrix(clustering.codes, codes, sparse=True)
+    raw = mutual_info_score(None, None, contingency=table) / np.log(2)
+    by_chance = expected_mutual_information(table, len(codes)) / np.log(2)
+    found = {"entropy": entropy(np.bincount(codes), base=2), "raw": raw, "by_chance": by_chance}
+    return {name: float(bits) for name, bits in found.items()} | {"bits": float(raw - by_chance)}
 
 
 def mutual_information(joint: np.ndarray, sizes: np.ndarray) -> np.ndarray:
