@@ -49,15 +49,20 @@ CAPTIONS = {
     "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
     "(evaluation: {evaluation})",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
-    "information": "Bits of information about genres per movie, in-sample and for held-out movies",
+    "information": "Bits of information about genres per movie, summed over genres, in-sample and "
+    "for held-out movies",
     "information_by_genre": "The same for each genre; the genres add up to the table above",
-    "nulls": "Results of the same recipe under each null",
-    "split_in_time": "Bits of information about movies from {year} on",
+    "nulls": "Results of the same recipe under each null; p is at most 1 / (n + 1) where no null "
+    "reaches the observed value",
+    "split_in_time": "Bits of information about movies from {year} on, compared with the genre "
+    "shares of all earlier movies, and beyond those of the last years",
     "choice": "Each measure on each subsample, for other numbers of clusters and components",
     "supported_n_clusters": "The number of clusters at which each measure is largest",
     # 05_probabilities
-    "p_cluster": "Movies per cluster and Pr[cluster], largest first",
-    "p_genre": "Movies of each genre and Pr[genre]",
+    "p_cluster": "Movies per cluster and Pr[cluster], counted, and its posterior mean with its "
+    "{level:.0%} interval, largest first",
+    "p_genre": "Movies of each genre and Pr[genre], counted, and its posterior mean with its "
+    "{level:.0%} interval",
     "p_genre_given_cluster": "Pr[genre | cluster]",
     "p_joint": "Pr[genre, cluster]",
     "p_cluster_given_genre": "Pr[cluster | genre], by Bayes' rule",
@@ -65,12 +70,15 @@ CAPTIONS = {
     "deviate most from what the decade explains come first",
     "lift": "Lift of each genre in each cluster",
     "genre_information": "Bits of information about each genre that the cluster carries",
-    "bayes_genre": "Bayes table for the genre {genre}",
-    "bayes_genre_and_actor": "Bayes table for {genre} with {actor}",
+    "bayes_genre": "Bayes table for the genre {genre}, counted, and the posterior mean with its "
+    "{level:.0%} interval",
+    "bayes_genre_and_actor": "Bayes table for {genre} with {actor}, counted, and the posterior "
+    "mean with its {level:.0%} interval",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
-    "calibration": "Predicted and observed shares of genres",
+    "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
+    "together",
     "new_movies": "Held-out movies: share placed, and share in the same cluster as in the full fit",
     "sample_titles": "Movies drawn from {cluster}, the most probable one given {genre}",
     "ratings": "Mean rating and votes of the rated movies of each cluster",
@@ -111,6 +119,8 @@ CHECKS = {
     # 05_probabilities
     "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
     "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "intervals": "no posterior mean is outside its interval, in these tables and in those of "
+    "{n_pairs:,} pairs of a genre and an actor with at least 5 movies",
     # 06_sweep
     "one_row": "every setting has one row",
     "executions": "the number of executions equals the number of distinct stages",
@@ -140,31 +150,32 @@ SENTENCES = {
     "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "held_out_bits": "For held-out movies, the nearest cluster carries {nearest:z.2f} bits about "
-    "genres (± {spread:z.2f} over subsamples), the posterior {posterior:z.2f}, the decade alone "
-    "{decade:z.2f}. Added to the decade, the nearest cluster contributes {beyond_decade:z.2f} "
-    "bits, the posterior {beyond_decade_posterior:z.2f}.",
-    "split_in_time": "Clusters of movies before {year} carry {bits:z.2f} bits about movies from "
-    "{year} on.",
+    "negative_bits": "Negative bits mean worse predictions than Pr[genre] alone: with few movies, "
+    "estimates of the genre shares of each cluster are inaccurate. Shuffled casts have the same "
+    "cost, so compare with them.",
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     "no_troupes": "These films are not made up, so no planted troupes are known.",
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
-    "{probability:.3f}.",
+    "{probability:.3f}, or {placed:.3f} if it is placed.",
     "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
     "{label}.",
-    "genre_information": "A movie's cluster carries {bits:.2f} bits about its genres (in-sample). "
-    "The entropy of all genres is {entropy:.2f} bits.",
-    "given_genre": "Given {genre}, {cluster} is the most probable: {best[posterior]:.3f}, compared "
-    "with {best[prior]:.3f} when the genre is unknown.",
+    "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
+    "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
+    "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
+    "carry by chance.",
+    "given_genre": "Given {genre}, {cluster} is the most probable: {best[mean]:.3f} ({level:.0%} "
+    "interval {best[low]:.3f} to {best[high]:.3f}), compared with {best[prior]:.3f} when the genre "
+    "is unknown.",
     "given_both": "Given {genre} with {actor} ({n_movies}), {cluster} has probability "
-    "{probability:.3f}.",
+    "{best[mean]:.3f} ({level:.0%} interval {best[low]:.3f} to {best[high]:.3f}).",
     "no_posterior": "No movie is {genre} with {actor}, so the posterior is undefined (shown as "
     "dashes).",
     "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
-    "coverage": "For held-out movies, the {level:.0%} intervals cover {randomised:.1%} of "
-    "{n_counts} ({covered:.1%} before correcting for discreteness).",
+    "coverage": "For held-out movies, the {level:.0%} intervals cover {all[covered_randomised]:.1%}"
+    " of {n_counts} ({all[covered]:.1%} before correcting for discreteness). The worst bin is "
+    '"{worst[bin]}": {worst[covered_randomised]:.1%} of {worst[cells]:,} counts.',
     "no_coverage": "The clustering was not evaluated, so there are no held-out movies.",
     "same_cluster": "Held-out movies get the same cluster as in the full fit in {nearest:.0%} of "
     "cases (nearest center) or {posterior:.0%} (posterior).",
@@ -226,14 +237,14 @@ FIGURES = {
         "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
     ),
     "bayes": (
-        "Prior and posterior of each cluster given {genre}, with {level:.0%} intervals; "
+        "Prior and posterior mean of each cluster given {genre}, with {level:.0%} intervals; "
         "n = {n_movies}.",
         "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        "{best[prior]:.3f}, its posterior {best[posterior]:.3f}.",
+        "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
     ),
     "calibration": (
         "Predicted probability of a genre, and share of held-out movies that have it.",
-        "{n_points}, on average {error:.4f} away from the diagonal of perfect predictions.",
+        "{n_bins}. {text}",
     ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
@@ -241,21 +252,43 @@ FIGURES = {
 
 METRICS = {
     "n_clusters": "clusters",
-    "largest_share": "share of the largest cluster",
+    "largest_share": "share of the placed movies in the largest cluster",
     "unplaced_share": "share of unplaced movies",
+    "more_than_noise": "more than noise",
+    "more_than_era": "more than eras",
     "ari_seeds": "agreement between seeds (ARI)",
     "ari_subsamples": "agreement between random subsamples (ARI)",
-    "genre_bits": "bits about genres, in-sample",
+    "ari_shuffled_within_years": "the same on casts shuffled within years",
+    "ari_shuffled": "the same on casts shuffled over all years",
+    "genre_bits": "bits about genres, in-sample, summed over genres",
     "genre_bits_of_era": "of these, explained by the era",
+    "genre_bits_joint": "bits about the set of genres, in-sample, minus those by chance",
     "held_out_bits": "bits about held-out movies, nearest cluster",
+    "held_out_bits_shuffled_within_years": "the same on casts shuffled within years",
+    "held_out_bits_shuffled": "the same on casts shuffled over all years",
+    "held_out_bits_likeliest": "bits about held-out movies, most probable cluster",
     "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
     "bits_of_decade": "bits of the decade alone",
     "bits_beyond_decade": "bits beyond the decade, nearest cluster",
+    "bits_beyond_decade_likeliest": "bits beyond the decade, most probable cluster",
     "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
-    "bits_split_in_time": "bits about later movies",
+    "bits_of_last_years": "bits about later movies, genre shares of the last years",
+    "bits_split_in_time": "bits about later movies, nearest cluster",
+    "bits_beyond_last_years": "bits beyond the last years, Pr[cluster | cast]",
     "ari_truth": "agreement with the planted troupes (ARI)",
 }
 """Labels of the metrics by which runs of different presets are compared."""
+
+VERDICTS = {
+    "noise": "The clusters are noise: no measure is higher than chance explains on casts shuffled "
+    "over all years.",
+    "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
+    "chance explains on casts shuffled within years.",
+    "structure": "The clusters are more than noise and more than eras: {higher} than chance "
+    "explains on casts shuffled within years.",
+    "unknown": "Too few shuffled casts were clustered to say whether the clusters are noise.",
+}
+"""What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
 
 
 def caption(table: str, **values: object) -> str:
@@ -446,48 +479,111 @@ def strongest_genre(lift: float) -> str:
 
 
 def stability(
-    ari_seeds: float, ari_subsamples: float, held_out: float, *, structured: bool, least_ari: float
+    verdict: str, above: Sequence[str], metrics: Mapping[str, float], spread: float
 ) -> str:
-    """Say how stable the clusters are: by mean ARI of refits, and by bits about held-out movies.
+    """Say whether the clusters are noise, and how well they reappear.
 
-    Clusters with an ARI below `least_ari` are noise; others that are not `structured` say nothing.
+    `verdict` is one of `VERDICTS`, `above` the measures above their limit on casts shuffled within
+    years, `metrics` those of a run, `spread` the standard deviation of ``ari_subsamples``.
     """
-    if not ari_subsamples >= least_ari:
-        agreement = "" if math.isnan(ari_subsamples) else f" (ARI {ari_subsamples:z.2f})"
-        return f"The clusters are noise: different subsamples give different clusters{agreement}."
-    if not structured:
-        return (
-            f"The clusters are unrelated to genres: they reappear in subsamples (ARI "
-            f"{ari_subsamples:z.2f}), but carry {held_out:z.2f} bits about the genres of held-out "
-            "movies."
+    higher = ["their agreement"] if "ari_subsamples" in above else []
+    higher += ["their information about genres"] if set(above) - {"ari_subsamples"} else []
+    verb = "are" if len(higher) > 1 else "is"
+    text = VERDICTS[verdict].format(higher=f"{' and '.join(higher)} {verb} higher")
+    if not math.isnan(metrics["ari_subsamples"]):
+        text += (
+            " The adjusted Rand index (1 = identical, 0 = chance) is "
+            f"{metrics['ari_subsamples']:z.2f} ± {spread:.2f} between refits on random 80% "
+            f"subsamples, {metrics['ari_seeds']:z.2f} between refits with other seeds, and on "
+            "subsamples of shuffled casts "
         )
-    words = ("hardly stable", "somewhat stable", "stable")
-    word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]
-    return (
-        f"The clusters are {word}: the adjusted Rand index (1 = identical, 0 = chance) is "
-        f"{ari_subsamples:z.2f} between refits on random 80% subsamples, and {ari_seeds:z.2f} "
-        "between refits with other seeds."
-    )
+        kinds = {"within years": "ari_shuffled_within_years", "over all years": "ari_shuffled"}
+        known = {kind: metrics[name] for kind, name in kinds.items()}
+        text += ", ".join(f"{ari:z.2f} ({kind})" for kind, ari in known.items() if ari == ari)
+    return text.removesuffix(".") + "."
 
 
-def stability_warning(ari_subsamples: float, *, structured: bool) -> str:
-    """Warn of clusters that are noise or hardly stable; empty if they are neither."""
-    if not structured:
-        return "These clusters say no more about genres than clusters of shuffled data."
-    if ari_subsamples < 0.4:
-        return "The clusters are hardly stable. Do not rely on any single one of them."
+def stability_warning(verdict: str, *, agree: bool) -> str:
+    """Warn of clusters that say nothing or do not reappear; empty if they do.
+
+    `agree`: refits agree better than on casts shuffled over all years.
+    """
+    if verdict == "noise":
+        return "These clusters are no more than those of shuffled casts."
+    if verdict == "era":
+        return "These clusters say no more than the years of the movies."
+    if not agree:
+        return (
+            "Refits on subsamples agree no better than on shuffled casts. Do not rely on any "
+            "single cluster."
+        )
     return ""
 
 
-def era(bits: float, by_era: float) -> str:
-    """Say how much of the clusters' information about genres the era explains."""
-    text = f"The clusters carry {bits:z.2f} bits about genres (in-sample). "
-    remains = "when cluster labels are permuted within each year."
+def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[str, float]) -> str:
+    """Say what clusters carry about held-out movies, and which way to place a movie is better.
+
+    `bits` is a row of the table of information, `spread` the standard deviation of ``nearest``,
+    `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
+    """
+    gap = bits["likeliest"] - bits["nearest"]
+    better, worse = ("most probable", "nearest") if gap > 0 else ("nearest", "most probable")
+    compared = (
+        f"A held-out movie's {better} cluster predicts its genres better than its {worse} cluster, "
+        f"by {abs(gap):.3f} bits."
+        if abs(gap) >= 0.0005
+        else "The nearest and the most probable cluster predict equally well."
+    )
+    text = (
+        f"For held-out movies, the nearest cluster carries {bits['nearest']:z.2f} bits, summed "
+        f"over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
+        f"{bits['posterior']:z.2f}. On casts shuffled over all years it is "
+        f"{shuffled['held_out']:z.2f} and {shuffled['held_out_posterior']:z.2f}. {compared} The "
+        f"decade alone carries {bits['decade']:z.2f} bits. Added to it, the nearest cluster "
+        f"contributes {bits['beyond_decade']:z.2f}, Pr[cluster | cast] "
+        f"{bits['beyond_decade_posterior']:z.2f} bits."
+    )
+    lowest = min(bits["nearest"], bits["posterior"], bits["beyond_decade"])
+    return text + (f" {SENTENCES['negative_bits']}" if lowest < -0.005 else "")
+
+
+def era(bits: float, by_era: float, p: float, n: int) -> str:
+    """Say how much of the clusters' information about genres the era explains.
+
+    p is that of the bits under `n` permutations within years.
+    """
+    text = f"The clusters carry {bits:z.2f} bits about genres (in-sample, summed over genres). "
+    remains = "when cluster labels are permuted within each year"
+    shown = f"at most 1/{n + 1:,}" if p * (n + 1) < 1.5 else f"{p:.2g}"
+    remains += "." if math.isnan(p) else f"; p is {shown}."
     if by_era >= bits:
         return f"{text}The era explains all of them (100%): {by_era:z.2f} bits remain {remains}"
     share = max(by_era / bits, 0.0)
     return (
         f"{text}The era explains {by_era:z.2f} of them ({share:.0%}): this much remains {remains}"
+    )
+
+
+def split_in_time(table: pd.DataFrame, window: int, year: int) -> str:
+    """Say what clusters of earlier movies add to the genre shares of the last years before a split.
+
+    `table` and `window` are those of :class:`imdbclust.evaluation.held_out.InTime`.
+    """
+    rows = table.set_index("predictor")
+    bits, last = rows["bits"], rows["bits"]["last_years"]
+    alone = max(bits["nearest"], bits["posterior"])
+    added = rows[rows.index.str.startswith("last_years_and_")]
+    best = added.loc[added["bits"].idxmax()]
+    gain, error = best["beyond_last_years"], best["standard_error"]
+    nothing = "" if gain > 2 * error else ", so they add nothing"
+    years = "year" if window == 1 else f"{window} years"
+    return (
+        f"The genre shares of the last {years} before {year} carry {last:z.2f} bits about movies "
+        f"from {year} on, compared with the shares of all earlier movies. Clusters of earlier "
+        f"movies alone carry {bits['nearest']:z.2f} (nearest) and {bits['posterior']:z.2f} "
+        f"(Pr[cluster | cast]), which is {'more' if alone > last else 'not more'}. Added to the "
+        f"last years, they contribute at best {gain:z.3f} bits (standard error {error:.3f})"
+        f"{nothing}."
     )
 
 
@@ -535,6 +631,22 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     return (
         f"{n_flagged:,} of {counted(n_pairs, 'genre-cluster pair')} {are} over- or "
         f"under-represented beyond what the decade explains.{rest if n_rejected else ''}"
+    )
+
+
+def calibration(bins: pd.DataFrame, error: float) -> str:
+    """Say how far predictions are from what is observed, given the pooled bins.
+
+    `error` is the mean absolute error of the predictions above 0.1.
+    """
+    sure = bins[bins["n"] >= 30]
+    if sure.empty:
+        return "No bin has 30 predictions, so calibration is unknown."
+    worst = sure.loc[sure["error"].abs().idxmax()]
+    return (
+        f"Predictions above 0.1 are on average {error:.3f} away from the observed share. The worst "
+        f"bin with at least 30 predictions predicts {worst['predicted']:.3f}, and "
+        f"{worst['observed']:.3f} is observed ({worst['n']:,.0f} predictions)."
     )
 
 
@@ -648,16 +760,30 @@ def run_summary(metrics: dict) -> str:
         if "genre_bits" in found:
             text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
         return f"{text}. Stability was not evaluated."
+    text += "."
+    if "more_than_noise" in found:
+        more = found["more_than_noise"] + found["more_than_era"]
+        text += (
+            " They are no more than noise.",
+            " They are more than noise, but not more than eras.",
+            " They are more than noise and more than eras.",
+        )[more]
+    shuffled = {name: found.get(f"{name}_shuffled") for name in ("ari", "held_out_bits")}
     text += (
-        ". Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance)."
+        " Refits on random subsamples agree with an adjusted Rand index of "
+        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance)"
     )
+    text += "." if shuffled["ari"] is None else f"; on shuffled casts {shuffled['ari']:z.2f}."
     if "held_out_bits" in found:
         text += (
             " For held-out movies, the cluster predicted from the cast carries "
-            f"{found['held_out_bits']:z.2f} bits about genres"
+            f"{found['held_out_bits']:z.2f} bits, summed over genres"
         )
+        if shuffled["held_out_bits"] is not None:
+            text += f" ({shuffled['held_out_bits']:z.2f} on shuffled casts)"
         if "bits_beyond_decade" in found:
-            text += f" and adds {found['bits_beyond_decade']:z.2f} bits to those of the decade"
+            text += f", and adds {found['bits_beyond_decade']:z.2f} bits to those of the decade"
         text += "."
+        if min(found["held_out_bits"], found.get("bits_beyond_decade", 0)) < -0.005:
+            text += f" {SENTENCES['negative_bits']}"
     return text

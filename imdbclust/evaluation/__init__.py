@@ -2,9 +2,10 @@
 
 _LAZY = {
     "EFFORTS": "imdbclust.evaluation.recipe",
-    "NO_ARI": "imdbclust.evaluation.overall",
     "NotEvaluated": "imdbclust.evaluation.recipe",
     "Recipe": "imdbclust.evaluation.recipe",
+    "SHUFFLED": "imdbclust.evaluation.nulls",
+    "SHUFFLED_WITHIN_YEAR": "imdbclust.evaluation.nulls",
     "WITHIN_YEAR": "imdbclust.evaluation.nulls",
     "association_table": "imdbclust.evaluation.associations",
     "curves": "imdbclust.evaluation.choice",
@@ -12,7 +13,6 @@ _LAZY = {
     "effective_clusters": "imdbclust.evaluation.choice",
     "evaluate": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
-    "has_structure": "imdbclust.evaluation.overall",
     "recovery": "imdbclust.evaluation.overall",
     "silhouette": "imdbclust.evaluation.choice",
     "supported_clusters": "imdbclust.evaluation.choice",

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from imdbclust.clustering import Clustering
-from imdbclust.evaluation.held_out import HeldOut, genre_bits, score_held_out, split_in_time
-from imdbclust.evaluation.nulls import WITHIN_YEAR, compare_with_nulls
+from imdbclust.evaluation.held_out import (
+    HeldOut,
+    InTime,
+    genre_bits,
+    score_held_out,
+    score_in_time,
+)
+from imdbclust.evaluation.nulls import (
+    SHUFFLED,
+    SHUFFLED_WITHIN_YEAR,
+    WITHIN_YEAR,
+    compare_with_nulls,
+    measure_parts,
+)
 from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
 from imdbclust.evaluation.stability import over_seeds, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
-
-NO_BITS, NO_ARI = 0.02, 0.05
-"""Clusters with at most these held-out bits, or a lower ARI of subsamples, have no structure."""
+from imdbclust.probabilities import TOLERANCE
 
 WITHOUT_FORM = "without form tags"
 
@@ -31,15 +42,15 @@ class Evaluation:
         ``over`` (``seeds`` or ``subsamples``), ``one``, ``other``, ``ari``.
     information : DataFrame
         ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, the columns of
-        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade) and
-        ``beyond_decade_posterior``.
+        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade),
+        ``beyond_decade_likeliest`` and ``beyond_decade_posterior``.
     by_genre : DataFrame
         The same for each genre, with its ``movies``.
     spread : dict of float
         Standard deviation over the subsamples of the bits of each predictor.
     held_out : list of HeldOut
         One for each subsample.
-    in_time : HeldOut or None
+    in_time : InTime or None
         Fitted before a year, predicted from that year on.
     nulls : DataFrame
         As in :func:`imdbclust.evaluation.nulls.compare_with_nulls`.
@@ -50,7 +61,7 @@ class Evaluation:
     by_genre: pd.DataFrame
     spread: dict[str, float]
     held_out: list[HeldOut]
-    in_time: HeldOut | None
+    in_time: InTime | None
     nulls: pd.DataFrame
 
     def ari(self, over: str) -> float:
@@ -61,23 +72,54 @@ class Evaluation:
         """Return one number of `information`."""
         return float(self.information.set_index("genres").loc[genres, name])
 
-    def null(self, null: str, measure: str) -> float:
-        """Return the mean of a measure under a null."""
-        return float(self.nulls.set_index(["null", "measure"]).loc[(null, measure), "null_mean"])
+    def null(self, null: str, measure: str, value: str = "null_mean") -> float:
+        """Return one value of `nulls`; NaN for a null or a measure that it does not have."""
+        values = self.nulls.set_index(["null", "measure"])[value]
+        return float(values.get((null, measure), np.nan))
+
+    def above(self, null: str) -> list[str]:
+        """Return the measures that are above their limit under a kind of shuffled casts."""
+        rows = self.nulls[self.nulls["null"] == null]
+        return rows.loc[rows["observed"] > rows["limit"] + TOLERANCE, "measure"].tolist()
+
+    @property
+    def verdict(self) -> str:
+        """What the clusters are more than, by the nulls of this evaluation.
+
+        ``noise`` if no measure is above its limit on casts shuffled over all years, ``era`` if
+        one is, but none on casts shuffled within years; otherwise ``structure``. It is ``unknown``
+        with fewer than three shuffles of each kind.
+        """
+        rows = self.nulls[self.nulls["null"].isin([SHUFFLED, SHUFFLED_WITHIN_YEAR])]
+        if rows["limit"].isna().all():
+            return "unknown"
+        if not self.above(SHUFFLED):
+            return "noise"
+        within = self.nulls["null"].eq(SHUFFLED_WITHIN_YEAR).any()
+        return "era" if within and not self.above(SHUFFLED_WITHIN_YEAR) else "structure"
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers by which recipes are compared."""
-        return {
-            "ari_seeds": self.ari("seeds"),
-            "ari_subsamples": self.ari("subsamples"),
+        found = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
+        found |= {
             "genre_bits": self.bits("in_sample"),
             "genre_bits_of_era": self.null(WITHIN_YEAR, "bits"),
             "held_out_bits": self.bits("nearest"),
+            "held_out_bits_likeliest": self.bits("likeliest"),
             "held_out_bits_posterior": self.bits("posterior"),
             "bits_of_decade": self.bits("decade"),
             "bits_beyond_decade": self.bits("beyond_decade"),
+            "bits_beyond_decade_likeliest": self.bits("beyond_decade_likeliest"),
             "bits_beyond_decade_posterior": self.bits("beyond_decade_posterior"),
         }
+        kinds = {"shuffled": SHUFFLED, "shuffled_within_years": SHUFFLED_WITHIN_YEAR}
+        for suffix, null in kinds.items():
+            found[f"ari_{suffix}"] = self.null(null, "ari_subsamples")
+            found[f"held_out_bits_{suffix}"] = self.null(null, "held_out")
+        if self.verdict != "unknown":
+            found["more_than_noise"] = self.verdict != "noise"
+            found["more_than_era"] = self.verdict == "structure"
+        return found
 
 
 def evaluate(
@@ -114,38 +156,28 @@ def evaluate(
     seeds = over_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
     held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
-    later = split_in_time(fit, corpus, incidence, year=split_year, **usual)
     genres, _ = corpus.genre_matrix()
     by_genre = sum(part.bits for part in held_out) / len(held_out)
     by_genre.insert(0, "in_sample", genre_bits(whole.labels, genres))
-    by_genre["beyond_decade"] = by_genre["decade_and_nearest"] - by_genre["decade"]
-    by_genre["beyond_decade_posterior"] = by_genre["decade_and_posterior"] - by_genre["decade"]
+    for name, suffix in (("nearest", ""), ("likeliest", "_likeliest"), ("posterior", "_posterior")):
+        by_genre["beyond_decade" + suffix] = by_genre["decade_and_" + name] - by_genre["decade"]
     content = by_genre[~by_genre.index.isin(form_tags)]
     information = pd.DataFrame({"all": by_genre.sum(), WITHOUT_FORM: content.sum()}).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
-    observed = {
-        "bits": information.loc["all", "in_sample"],
-        "held_out": information.loc["all", "nearest"],
-        "held_out_posterior": information.loc["all", "posterior"],
-        "ari_subsamples": subsamples["ari"].mean(),
-    }
+    scores = pd.DataFrame([part.bits.sum() for part in held_out])
+    observed = measure_parts(corpus, parts, subsamples, scores)
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
         information=information.rename_axis("genres").reset_index(),
         by_genre=by_genre.sort_values("nearest", ascending=False).reset_index(),
-        spread=pd.DataFrame([part.bits.sum() for part in held_out]).std(ddof=1).to_dict(),
+        spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
-        in_time=score_held_out(corpus, incidence, later) if later else None,
+        in_time=score_in_time(fit, corpus, incidence, year=split_year, **usual),
         nulls=compare_with_nulls(
             fit, corpus, incidence, effort, labels=whole.labels, observed=observed, **usual
         ),
     )
-
-
-def has_structure(held_out: float, ari_subsamples: float) -> bool:
-    """Return whether clusters are more than a division of noise, by `NO_BITS` and `NO_ARI`."""
-    return held_out > NO_BITS and ari_subsamples >= NO_ARI
 
 
 def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:

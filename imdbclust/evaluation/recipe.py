@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 TRAINED_SHARE = 0.8  # share of the movies in a subsample; the rest is held out
+MANY = 20_000  # movies
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,10 @@ class Effort:
     n_seeds, n_subsamples : int
         Fits of all movies with different seeds; fits of random subsamples. All pairs are compared.
     n_shuffles : int
-        Shuffled matrices of each kind, each fitted on two subsamples.
+        Shuffled matrices of each kind, each fitted on two subsamples. Five is the smallest number
+        with a useful estimate of their spread.
+    n_shuffles_of_many : int, optional
+        The same for more than `MANY` movies, where each fit takes long and the spread is small.
     n_permutations : int
         Permutations of the labels within each kind of strata.
     n_curve : int
@@ -150,6 +154,13 @@ class Effort:
     n_permutations: int
     n_curve: int
     max_movies: int | None = None
+    n_shuffles_of_many: int | None = None
+
+    def shuffles(self, n_movies: int) -> int:
+        """Return the number of shuffled matrices of each kind."""
+        if n_movies > MANY and self.n_shuffles_of_many is not None:
+            return self.n_shuffles_of_many
+        return self.n_shuffles
 
     def why_not(self, recipe: Recipe, incidence: Incidence, clustering: Clustering) -> str:
         """Return the reason why the recipe is not evaluated; empty if it can be."""
@@ -170,7 +181,13 @@ class Effort:
 EFFORTS = {
     "off": Effort(0, 0, 0, 0, 0),
     "quick": Effort(
-        n_seeds=4, n_subsamples=4, n_shuffles=1, n_permutations=50, n_curve=2, max_movies=100_000
+        n_seeds=4,
+        n_subsamples=4,
+        n_shuffles=5,
+        n_permutations=50,
+        n_curve=2,
+        max_movies=100_000,
+        n_shuffles_of_many=3,
     ),
     "full": Effort(n_seeds=10, n_subsamples=10, n_shuffles=10, n_permutations=500, n_curve=6),
 }
