@@ -296,7 +296,7 @@ def genre_information(counts: Counts) -> pd.DataFrame:
     For a movie picked uniformly, between its cluster and whether it has the genre: 0 if they are
     independent, at most the entropy of the genre. The numbers are in-sample: by chance alone,
     small clusters carry some information. Their sum counts twice what genres share; for the genres
-    together see :func:`joint_information`.
+    together see :func:`imdbclust.evaluation.held_out.joint_information`.
 
     Returns
     -------
@@ -318,36 +318,6 @@ def genre_information(counts: Counts) -> pd.DataFrame:
         }
     )
     return table.sort_values(["bits", "genre"], ascending=[False, True]).reset_index(drop=True)
-
-
-def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float]:
-    """Return what the cluster says about the set of genres of a movie, in bits.
-
-    Returns
-    -------
-    dict
-        ``entropy`` of the set; ``raw``, the mutual information of cluster and set, in-sample;
-        ``by_chance``, its mean over all permutations of the clusters, computed exactly; ``bits``,
-        the difference of the two, which is about 0 if cluster and genres are independent.
-
-    References
-    ----------
-    Vinh, Epps and Bailey (2010), "Information theoretic measures for clusterings comparison",
-    Journal of Machine Learning Research 11.
-    """
-    from scipy.stats import entropy
-    from sklearn.metrics import mutual_info_score
-    from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
-
-    genres, _ = corpus.genre_matrix()
-    genres.sort_indices()
-    sets = [tuple(some) for some in np.split(genres.indices, genres.indptr[1:-1])]
-    codes = pd.Series(sets, dtype=object).factorize()[0]
-    table = contingency_matrix(clustering.codes, codes, sparse=True)
-    raw = mutual_info_score(None, None, contingency=table) / np.log(2)
-    by_chance = expected_mutual_information(table, len(codes)) / np.log(2)
-    found = {"entropy": entropy(np.bincount(codes), base=2), "raw": raw, "by_chance": by_chance}
-    return {name: float(bits) for name, bits in found.items()} | {"bits": float(raw - by_chance)}
 
 
 def mutual_information(joint: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -119,8 +119,8 @@ CHECKS = {
     # 05_probabilities
     "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
     "total_probability": "the joint probabilities add up to Pr[{genre}]",
-    "intervals": "no posterior mean is outside its interval, in these tables and in those of "
-    "{n_pairs:,} pairs of a genre and an actor with at least 5 movies",
+    "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
+    "of a genre and an actor with at least 5 movies",
     # 06_sweep
     "one_row": "every setting has one row",
     "executions": "the number of executions equals the number of distinct stages",
@@ -150,9 +150,6 @@ SENTENCES = {
     "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "negative_bits": "Negative bits mean worse predictions than Pr[genre] alone: with few movies, "
-    "estimates of the genre shares of each cluster are inaccurate. Shuffled casts have the same "
-    "cost, so compare with them.",
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     "no_troupes": "These films are not made up, so no planted troupes are known.",
@@ -258,19 +255,16 @@ METRICS = {
     "more_than_era": "more than eras",
     "ari_seeds": "agreement between seeds (ARI)",
     "ari_subsamples": "agreement between random subsamples (ARI)",
-    "ari_shuffled_within_years": "the same on casts shuffled within years",
-    "ari_shuffled": "the same on casts shuffled over all years",
+    "ari_shuffled": "the same for shuffled casts",
     "genre_bits": "bits about genres, in-sample, summed over genres",
     "genre_bits_of_era": "of these, explained by the era",
     "genre_bits_joint": "bits about the set of genres, in-sample, minus those by chance",
     "held_out_bits": "bits about held-out movies, nearest cluster",
-    "held_out_bits_shuffled_within_years": "the same on casts shuffled within years",
-    "held_out_bits_shuffled": "the same on casts shuffled over all years",
+    "held_out_bits_shuffled": "the same for shuffled casts",
     "held_out_bits_likeliest": "bits about held-out movies, most probable cluster",
     "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
     "bits_of_decade": "bits of the decade alone",
     "bits_beyond_decade": "bits beyond the decade, nearest cluster",
-    "bits_beyond_decade_likeliest": "bits beyond the decade, most probable cluster",
     "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
     "bits_of_last_years": "bits about later movies, genre shares of the last years",
     "bits_split_in_time": "bits about later movies, nearest cluster",
@@ -280,12 +274,11 @@ METRICS = {
 """Labels of the metrics by which runs of different presets are compared."""
 
 VERDICTS = {
-    "noise": "The clusters are noise: no measure is higher than chance explains on casts shuffled "
-    "over all years.",
+    "noise": "The clusters are noise: no measure is higher than chance explains on shuffled casts.",
     "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
     "chance explains on casts shuffled within years.",
-    "structure": "The clusters are more than noise and more than eras: {higher} than chance "
-    "explains on casts shuffled within years.",
+    "structure": "The clusters are more than noise and more than eras.",
+    "undated": "The clusters are more than noise. All movies are of one era.",
     "unknown": "Too few shuffled casts were clustered to say whether the clusters are noise.",
 }
 """What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
@@ -486,21 +479,25 @@ def stability(
     `verdict` is one of `VERDICTS`, `above` the measures above their limit on casts shuffled within
     years, `metrics` those of a run, `spread` the standard deviation of ``ari_subsamples``.
     """
-    higher = ["their agreement"] if "ari_subsamples" in above else []
-    higher += ["their information about genres"] if set(above) - {"ari_subsamples"} else []
-    verb = "are" if len(higher) > 1 else "is"
-    text = VERDICTS[verdict].format(higher=f"{' and '.join(higher)} {verb} higher")
-    if not math.isnan(metrics["ari_subsamples"]):
-        text += (
-            " The adjusted Rand index (1 = identical, 0 = chance) is "
-            f"{metrics['ari_subsamples']:z.2f} ± {spread:.2f} between refits on random 80% "
-            f"subsamples, {metrics['ari_seeds']:z.2f} between refits with other seeds, and on "
-            "subsamples of shuffled casts "
-        )
-        kinds = {"within years": "ari_shuffled_within_years", "over all years": "ari_shuffled"}
-        known = {kind: metrics[name] for kind, name in kinds.items()}
-        text += ", ".join(f"{ari:z.2f} ({kind})" for kind, ari in known.items() if ari == ari)
-    return text.removesuffix(".") + "."
+    names = {"ari_subsamples": "agreement"}
+    higher = sorted({names.get(one, "information about genres") for one in above})
+    text = VERDICTS[verdict]
+    if verdict == "structure":
+        text += f" Higher than chance explains within years: {' and '.join(higher)}."
+    if math.isnan(metrics["ari_subsamples"]):
+        return text
+    kinds = {"over all years": "ari_shuffled", "within years": "ari_shuffled_within_years"}
+    null = ", ".join(
+        f"{metrics[name]:z.2f} {kind}"
+        for kind, name in kinds.items()
+        if not math.isnan(metrics[name])
+    )
+    return (
+        f"{text} The adjusted Rand index (1 = identical, 0 = chance) is "
+        f"{metrics['ari_subsamples']:z.2f} ± {spread:.2f} between refits on random 80% subsamples "
+        f"({null or 'unknown'} for shuffled casts), and {metrics['ari_seeds']:z.2f} between refits "
+        "with other seeds."
+    )
 
 
 def stability_warning(verdict: str, *, agree: bool) -> str:
@@ -508,16 +505,15 @@ def stability_warning(verdict: str, *, agree: bool) -> str:
 
     `agree`: refits agree better than on casts shuffled over all years.
     """
-    if verdict == "noise":
-        return "These clusters are no more than those of shuffled casts."
-    if verdict == "era":
-        return "These clusters say no more than the years of the movies."
-    if not agree:
-        return (
-            "Refits on subsamples agree no better than on shuffled casts. Do not rely on any "
-            "single cluster."
-        )
-    return ""
+    warnings = {
+        "noise": "These clusters are no more than those of shuffled casts.",
+        "era": "These clusters say no more than the years of the movies.",
+    }
+    unstable = (
+        "Refits on subsamples agree no better than on shuffled casts. Do not rely on any single "
+        "cluster."
+    )
+    return warnings.get(verdict, "" if agree or verdict == "unknown" else unstable)
 
 
 def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[str, float]) -> str:
@@ -528,23 +524,28 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     """
     gap = bits["likeliest"] - bits["nearest"]
     better, worse = ("most probable", "nearest") if gap > 0 else ("nearest", "most probable")
-    compared = (
-        f"A held-out movie's {better} cluster predicts its genres better than its {worse} cluster, "
-        f"by {abs(gap):.3f} bits."
-        if abs(gap) >= 0.0005
-        else "The nearest and the most probable cluster predict equally well."
-    )
-    text = (
+    return (
         f"For held-out movies, the nearest cluster carries {bits['nearest']:z.2f} bits, summed "
         f"over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
-        f"{bits['posterior']:z.2f}. On casts shuffled over all years it is "
-        f"{shuffled['held_out']:z.2f} and {shuffled['held_out_posterior']:z.2f}. {compared} The "
-        f"decade alone carries {bits['decade']:z.2f} bits. Added to it, the nearest cluster "
-        f"contributes {bits['beyond_decade']:z.2f}, Pr[cluster | cast] "
-        f"{bits['beyond_decade_posterior']:z.2f} bits."
+        f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
+        f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). The {better} cluster predicts "
+        f"better than the {worse} one, by {abs(gap):.3f} bits. The decade alone carries "
+        f"{bits['decade']:z.2f} bits. Added to it, the nearest cluster contributes "
+        f"{bits['beyond_decade']:z.2f} bits, Pr[cluster | cast] "
+        f"{bits['beyond_decade_posterior']:z.2f}."
+        + negative_bits(bits["nearest"], bits["posterior"], bits["beyond_decade"])
     )
-    lowest = min(bits["nearest"], bits["posterior"], bits["beyond_decade"])
-    return text + (f" {SENTENCES['negative_bits']}" if lowest < -0.005 else "")
+
+
+def negative_bits(*bits: float) -> str:
+    """Explain negative bits, after a space; empty if all are shown as 0 or more."""
+    if not min(bits) < -0.005:
+        return ""
+    return (
+        " Negative bits mean worse predictions than Pr[genre] alone: with few movies, estimates of "
+        "the genre shares of each cluster are inaccurate. Shuffled casts have the same cost, so "
+        "compare with them."
+    )
 
 
 def era(bits: float, by_era: float, p: float, n: int) -> str:
@@ -570,20 +571,18 @@ def split_in_time(table: pd.DataFrame, window: int, year: int) -> str:
     `table` and `window` are those of :class:`imdbclust.evaluation.held_out.InTime`.
     """
     rows = table.set_index("predictor")
-    bits, last = rows["bits"], rows["bits"]["last_years"]
-    alone = max(bits["nearest"], bits["posterior"])
-    added = rows[rows.index.str.startswith("last_years_and_")]
+    bits, added = rows["bits"], rows[rows.index.str.startswith("last_years_and_")]
     best = added.loc[added["bits"].idxmax()]
     gain, error = best["beyond_last_years"], best["standard_error"]
-    nothing = "" if gain > 2 * error else ", so they add nothing"
-    years = "year" if window == 1 else f"{window} years"
+    lower = max(bits["nearest"], bits["posterior"]) <= bits["last_years"]
+    compared = "not more" if lower else "more"
     return (
-        f"The genre shares of the last {years} before {year} carry {last:z.2f} bits about movies "
-        f"from {year} on, compared with the shares of all earlier movies. Clusters of earlier "
-        f"movies alone carry {bits['nearest']:z.2f} (nearest) and {bits['posterior']:z.2f} "
-        f"(Pr[cluster | cast]), which is {'more' if alone > last else 'not more'}. Added to the "
-        f"last years, they contribute at best {gain:z.3f} bits (standard error {error:.3f})"
-        f"{nothing}."
+        f"The genre shares of the last {counted(window, 'year')} before {year} carry "
+        f"{bits['last_years']:z.2f} bits about movies from {year} on, compared with the shares of "
+        f"all earlier movies. Clusters of earlier movies alone carry {bits['nearest']:z.2f} "
+        f"(nearest) and {bits['posterior']:z.2f} (Pr[cluster | cast]), {compared} than the last "
+        f"years. Added to the last years, they contribute at best {gain:z.3f} bits (standard error "
+        f"{error:.3f}){'' if gain > 2 * error else ': they add nothing'}."
     )
 
 
@@ -760,30 +759,24 @@ def run_summary(metrics: dict) -> str:
         if "genre_bits" in found:
             text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
         return f"{text}. Stability was not evaluated."
-    text += "."
     if "more_than_noise" in found:
-        more = found["more_than_noise"] + found["more_than_era"]
-        text += (
-            " They are no more than noise.",
-            " They are more than noise, but not more than eras.",
-            " They are more than noise and more than eras.",
-        )[more]
-    shuffled = {name: found.get(f"{name}_shuffled") for name in ("ari", "held_out_bits")}
+        verdict = ("noise", "era", "structure")[found["more_than_noise"] + found["more_than_era"]]
+        text += f". {VERDICTS[verdict].removesuffix('.')}"
     text += (
-        " Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance)"
+        ". Refits on random subsamples agree with an adjusted Rand index of "
+        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance"
     )
-    text += "." if shuffled["ari"] is None else f"; on shuffled casts {shuffled['ari']:z.2f}."
+    text += (
+        f", {found['ari_shuffled']:z.2f} for shuffled casts)." if "ari_shuffled" in found else ")."
+    )
     if "held_out_bits" in found:
         text += (
             " For held-out movies, the cluster predicted from the cast carries "
             f"{found['held_out_bits']:z.2f} bits, summed over genres"
         )
-        if shuffled["held_out_bits"] is not None:
-            text += f" ({shuffled['held_out_bits']:z.2f} on shuffled casts)"
-        if "bits_beyond_decade" in found:
-            text += f", and adds {found['bits_beyond_decade']:z.2f} bits to those of the decade"
-        text += "."
-        if min(found["held_out_bits"], found.get("bits_beyond_decade", 0)) < -0.005:
-            text += f" {SENTENCES['negative_bits']}"
+        if "held_out_bits_shuffled" in found:
+            text += f" ({found['held_out_bits_shuffled']:z.2f} for shuffled casts)"
+        beyond = found.get("bits_beyond_decade", 0)
+        text += f", and adds {beyond:z.2f} bits to those of the decade." if beyond else "."
+        text += negative_bits(found["held_out_bits"], beyond)
     return text

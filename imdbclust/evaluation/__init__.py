@@ -13,6 +13,7 @@ _LAZY = {
     "effective_clusters": "imdbclust.evaluation.choice",
     "evaluate": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
+    "joint_information": "imdbclust.evaluation.held_out",
     "recovery": "imdbclust.evaluation.overall",
     "silhouette": "imdbclust.evaluation.choice",
     "supported_clusters": "imdbclust.evaluation.choice",

@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust import wording
-from imdbclust.clustering import UNPLACED
+from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.evaluation.intervals import calibration_table
 from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
 from imdbclust.evaluation.stability import Subsample, fit_subsample
@@ -18,6 +18,9 @@ from imdbclust.matrix import Incidence, one_hot
 from imdbclust.probabilities import CastModel, mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
+
+SUFFIXES = {"nearest": "", "likeliest": "_likeliest", "posterior": "_posterior"}
+"""Ends of the names of measures, by the way in which held-out movies are placed."""
 
 WINDOWS = (1, 2, 3, 5, 10, 20)
 """Numbers of years before a split, of which :func:`choose_window` chooses one."""
@@ -214,6 +217,36 @@ def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
     sizes = np.bincount(codes)
     joint = (one_hot(codes, len(sizes)) @ genres).toarray().T
     return mutual_information(joint, sizes)
+
+
+def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float]:
+    """Return what the cluster says about the set of genres of a movie, in bits.
+
+    Returns
+    -------
+    dict
+        ``entropy`` of the set; ``raw``, the mutual information of cluster and set, in-sample;
+        ``by_chance``, its mean over all permutations of the clusters, computed exactly; ``bits``,
+        the difference of the two, which is about 0 if cluster and genres are independent.
+
+    References
+    ----------
+    Vinh, Epps and Bailey (2010), "Information theoretic measures for clusterings comparison",
+    Journal of Machine Learning Research 11.
+    """
+    from scipy.stats import entropy
+    from sklearn.metrics import mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
+
+    genres, _ = corpus.genre_matrix()
+    genres.sort_indices()
+    sets = [tuple(some) for some in np.split(genres.indices, genres.indptr[1:-1])]
+    codes = pd.Series(sets, dtype=object).factorize()[0]
+    table = contingency_matrix(clustering.codes, codes, sparse=True)
+    raw = mutual_info_score(None, None, contingency=table) / np.log(2)
+    by_chance = expected_mutual_information(table, len(codes)) / np.log(2)
+    found = {"entropy": entropy(np.bincount(codes), base=2), "raw": raw, "by_chance": by_chance}
+    return {name: float(bits) for name, bits in found.items()} | {"bits": float(raw - by_chance)}
 
 
 def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:

@@ -129,12 +129,17 @@ def predictive_coverage(
     check_settings(prior, level)
     cells = [counts.ravel() for counts in np.broadcast_arrays(*old, *new)]
     successes, trials, new_successes, new_trials = (cell[cells[3] > 0] for cell in cells)
-    covered, randomised = np.zeros((2, new_trials.size))
-    cdfs = _predictive_cdfs(successes, trials, new_trials, prior)
-    for cell, (cdf, count) in enumerate(zip(cdfs, new_successes, strict=True)):
-        low, high = _ends(cdf, level)
-        covered[cell] = low <= count <= high
-        randomised[cell] = _share_within(cdf, count, level)
+    tails = (1 - level) / 2, (1 + level) / 2
+    ends = [
+        (cdf[count - 1] if count else 0.0, cdf[count])
+        for cdf, count in zip(
+            _predictive_cdfs(successes, trials, new_trials, prior), new_successes, strict=True
+        )
+    ]
+    below, up_to = np.array(ends).reshape(-1, 2).T  # Pr[less than the new count], and with it
+    covered = (up_to >= tails[0] - TOLERANCE) & (below < tails[1] - TOLERANCE)
+    within = np.minimum(up_to, tails[1]) - np.maximum(below, tails[0])
+    randomised = np.nan_to_num(divide(within.clip(min=0), up_to - below))
     expected = new_trials * (successes + prior) / (trials + 2 * prior)
     bins = np.searchsorted(list(EXPECTED_BINS), expected, side="right") - 1
     table = pd.DataFrame({"bin": bins, "covered": covered, "covered_randomised": randomised})
@@ -270,19 +275,6 @@ def pmf_from_ratios(ratios: np.ndarray) -> np.ndarray:
     logs = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
     pmf = np.exp(logs - logs.max())
     return pmf / pmf.sum()
-
-
-def _ends(cdf: np.ndarray, level: float) -> np.ndarray:
-    """Return the smallest counts at which a distribution function reaches the two tails."""
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    return np.minimum(np.searchsorted(cdf, tails - TOLERANCE), len(cdf) - 1)
-
-
-def _share_within(cdf: np.ndarray, count: int, level: float) -> float:
-    """Return the share of the step of `cdf` at `count` that is between the tails."""
-    bottom, top = (cdf[count - 1] if count else 0.0), cdf[count]
-    within = min(top, (1 + level) / 2) - max(bottom, (1 - level) / 2)
-    return max(within, 0.0) / (top - bottom) if top > bottom else 0.0
 
 
 def divide(one: np.ndarray, other: np.ndarray) -> np.ndarray:

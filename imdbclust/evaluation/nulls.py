@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from imdbclust.evaluation.held_out import genre_bits, score_held_out
+from imdbclust.evaluation.held_out import SUFFIXES, genre_bits, score_held_out
 from imdbclust.evaluation.recipe import Effort, Fit, in_threads
 from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.load import Corpus
@@ -69,14 +69,14 @@ def measure_parts(
 
     `scores` has the bits of each predictor, summed over genres, one row for each part. The keys:
     ``bits_on_parts`` (in-sample), ``held_out`` and ``beyond_decade`` (nearest cluster), the same
-    with ``_posterior``, ``ari_subsamples``. Without genres there is only the last.
+    with the other `SUFFIXES`, ``ari_subsamples``. Without genres there is only the last.
     """
     genres, _ = corpus.genre_matrix()
     found = {}
     if genres.shape[1]:
         bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
         found["bits_on_parts"] = np.mean(bits)
-        for name, suffix in (("nearest", ""), ("posterior", "_posterior")):
+        for name, suffix in SUFFIXES.items():
             found["held_out" + suffix] = scores[name].mean()
             beyond = scores["decade_and_" + name] - scores["decade"]
             found["beyond_decade" + suffix] = beyond.mean()

@@ -9,20 +9,8 @@ import numpy as np
 import pandas as pd
 
 from imdbclust.clustering import Clustering
-from imdbclust.evaluation.held_out import (
-    HeldOut,
-    InTime,
-    genre_bits,
-    score_held_out,
-    score_in_time,
-)
-from imdbclust.evaluation.nulls import (
-    SHUFFLED,
-    SHUFFLED_WITHIN_YEAR,
-    WITHIN_YEAR,
-    compare_with_nulls,
-    measure_parts,
-)
+from imdbclust.evaluation import nulls as nl
+from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
 from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
 from imdbclust.evaluation.stability import over_seeds, over_subsamples
 from imdbclust.load import Corpus
@@ -86,37 +74,33 @@ class Evaluation:
     def verdict(self) -> str:
         """What the clusters are more than, by the nulls of this evaluation.
 
-        ``noise`` if no measure is above its limit on casts shuffled over all years, ``era`` if
-        one is, but none on casts shuffled within years; otherwise ``structure``. It is ``unknown``
-        with fewer than three shuffles of each kind.
+        ``noise`` if no measure is above its limit on casts shuffled over all years; ``era`` if
+        one is, but none on casts shuffled within years; otherwise ``structure``, or ``undated``
+        if all movies are of one era. It is ``unknown`` with fewer than three shuffles.
         """
-        rows = self.nulls[self.nulls["null"].isin([SHUFFLED, SHUFFLED_WITHIN_YEAR])]
-        if rows["limit"].isna().all():
+        limits = self.nulls.groupby("null")["limit"].count()
+        if not limits.get(nl.SHUFFLED, 0):
             return "unknown"
-        if not self.above(SHUFFLED):
+        if not self.above(nl.SHUFFLED):
             return "noise"
-        within = self.nulls["null"].eq(SHUFFLED_WITHIN_YEAR).any()
-        return "era" if within and not self.above(SHUFFLED_WITHIN_YEAR) else "structure"
+        if nl.SHUFFLED_WITHIN_YEAR not in limits:
+            return "undated"
+        return "structure" if self.above(nl.SHUFFLED_WITHIN_YEAR) else "era"
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers by which recipes are compared."""
         found = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
-        found |= {
-            "genre_bits": self.bits("in_sample"),
-            "genre_bits_of_era": self.null(WITHIN_YEAR, "bits"),
-            "held_out_bits": self.bits("nearest"),
-            "held_out_bits_likeliest": self.bits("likeliest"),
-            "held_out_bits_posterior": self.bits("posterior"),
-            "bits_of_decade": self.bits("decade"),
-            "bits_beyond_decade": self.bits("beyond_decade"),
-            "bits_beyond_decade_likeliest": self.bits("beyond_decade_likeliest"),
-            "bits_beyond_decade_posterior": self.bits("beyond_decade_posterior"),
-        }
-        kinds = {"shuffled": SHUFFLED, "shuffled_within_years": SHUFFLED_WITHIN_YEAR}
+        found["genre_bits"] = self.bits("in_sample")
+        found["genre_bits_of_era"] = self.null(nl.WITHIN_YEAR, "bits")
+        found["bits_of_decade"] = self.bits("decade")
+        for name, suffix in SUFFIXES.items():
+            found["held_out_bits" + suffix] = self.bits(name)
+            found["bits_beyond_decade" + suffix] = self.bits("beyond_decade" + suffix)
+        kinds = {"shuffled": nl.SHUFFLED, "shuffled_within_years": nl.SHUFFLED_WITHIN_YEAR}
         for suffix, null in kinds.items():
             found[f"ari_{suffix}"] = self.null(null, "ari_subsamples")
             found[f"held_out_bits_{suffix}"] = self.null(null, "held_out")
-        if self.verdict != "unknown":
+        if self.verdict in ("noise", "era", "structure"):
             found["more_than_noise"] = self.verdict != "noise"
             found["more_than_era"] = self.verdict == "structure"
         return found
@@ -158,14 +142,14 @@ def evaluate(
     held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
     genres, _ = corpus.genre_matrix()
     by_genre = sum(part.bits for part in held_out) / len(held_out)
-    by_genre.insert(0, "in_sample", genre_bits(whole.labels, genres))
-    for name, suffix in (("nearest", ""), ("likeliest", "_likeliest"), ("posterior", "_posterior")):
+    by_genre.insert(0, "in_sample", nl.genre_bits(whole.labels, genres))
+    for name, suffix in SUFFIXES.items():
         by_genre["beyond_decade" + suffix] = by_genre["decade_and_" + name] - by_genre["decade"]
     content = by_genre[~by_genre.index.isin(form_tags)]
     information = pd.DataFrame({"all": by_genre.sum(), WITHOUT_FORM: content.sum()}).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
     scores = pd.DataFrame([part.bits.sum() for part in held_out])
-    observed = measure_parts(corpus, parts, subsamples, scores)
+    observed = nl.measure_parts(corpus, parts, subsamples, scores)
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
@@ -174,7 +158,7 @@ def evaluate(
         spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
         in_time=score_in_time(fit, corpus, incidence, year=split_year, **usual),
-        nulls=compare_with_nulls(
+        nulls=nl.compare_with_nulls(
             fit, corpus, incidence, effort, labels=whole.labels, observed=observed, **usual
         ),
     )
