@@ -250,17 +250,16 @@ def plot_lift(
 
 
 def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
-    """Draw the ``posterior`` of each row as a bar and its ``prior`` as a mark, first row on top.
+    """Draw the posterior ``mean`` of each row as a bar and its ``prior`` as a mark, first on top.
 
-    ``low`` and ``high``, if there are such columns, are drawn as whiskers of the posterior.
+    ``low`` and ``high`` are the ends of its interval, drawn as a whisker.
     """
     ax = _new(9, 1 + 0.3 * len(frame))
     rows = _label_rows(ax, frame[label])
-    ax.barh(rows, frame["posterior"], color=colors, height=0.7, label="Pr[cluster | evidence]")
-    if "low" in frame:
-        middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
-        whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
-        ax.errorbar(middle, rows, xerr=half, label="interval", **whiskers)
+    ax.barh(rows, frame["mean"], color=colors, height=0.7, label="posterior mean")
+    middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
+    whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
+    ax.errorbar(middle, rows, xerr=half, label="interval", **whiskers)
     ax.plot(
         frame["prior"], rows, "D", color="white", markeredgecolor=INK, markersize=5, zorder=4,
         label="prior: Pr[cluster]",

@@ -20,7 +20,7 @@ from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
-from imdbclust.matrix import one_hot
+from imdbclust.matrix import build_incidence, one_hot
 
 TOLERANCE = 1e-12
 """Maximum absolute difference between two ways to compute one number."""
@@ -216,6 +216,22 @@ def evidence_table(clustering: Clustering, has: np.ndarray) -> pd.DataFrame:
     return table
 
 
+def count_pairs(corpus: Corpus, clustering: Clustering, *, least: int = 5) -> np.ndarray:
+    """Count by cluster the movies of all pairs of a genre and an actor with `least` or more.
+
+    The result is int of shape (n_pairs, n_groups), with the columns of :meth:`Clustering.sizes`.
+    The pairs are in the order of genres, then of actors.
+    """
+    genres, _ = corpus.genre_matrix()
+    casts, by_genre = build_incidence(corpus).matrix, genres.tocsc()
+    found = [np.zeros((0, len(clustering.groups)), dtype=int)]
+    for movies in np.split(by_genre.indices, by_genre.indptr[1:-1]) if genres.shape[1] else ():
+        membership = one_hot(clustering.codes[movies], len(clustering.groups))
+        counts = (casts[movies].T @ membership.T).tocsr()
+        found.append(counts[counts.sum(axis=1) >= least].toarray().astype(int))
+    return np.concatenate(found)
+
+
 @dataclass(frozen=True, eq=False)
 class MentionProbabilities:
     """Probabilities for another experiment: a genre *mention* is picked uniformly.
@@ -290,7 +306,8 @@ def genre_information(counts: Counts) -> pd.DataFrame:
 
     For a movie picked uniformly, between its cluster and whether it has the genre: 0 if they are
     independent, at most the entropy of the genre. The numbers are in-sample: by chance alone,
-    small clusters carry some information.
+    small clusters carry some information. Their sum counts twice what genres share; for the genres
+    together see :func:`imdbclust.evaluation.held_out.joint_information`.
 
     Returns
     -------

@@ -51,15 +51,20 @@ CAPTIONS = {
     "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
     "(evaluation: {evaluation})",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
-    "information": "Bits of information about genres per movie, in-sample and for held-out movies",
+    "information": "Bits of information about genres per movie, summed over genres, in-sample and "
+    "for held-out movies",
     "information_by_genre": "The same for each genre; the genres add up to the table above",
-    "nulls": "Results of the same recipe under each null",
-    "split_in_time": "Bits of information about movies from {year} on",
+    "nulls": "Results of the same recipe under each null; p is at most 1 / (n + 1) where no null "
+    "reaches the observed value",
+    "split_in_time": "Bits of information about movies from {year} on, compared with the genre "
+    "shares of all earlier movies, and beyond those of the last years",
     "choice": "Each measure on each subsample, for other numbers of clusters and components",
     "supported_n_clusters": "The number of clusters at which each measure is largest",
     # 05_probabilities
-    "p_cluster": "Movies per cluster and Pr[cluster], largest first",
-    "p_genre": "Movies of each genre and Pr[genre]",
+    "p_cluster": "Movies per cluster and Pr[cluster], counted, and its posterior mean with its "
+    "{level:.0%} interval, largest first",
+    "p_genre": "Movies of each genre and Pr[genre], counted, and its posterior mean with its "
+    "{level:.0%} interval",
     "p_genre_given_cluster": "Pr[genre | cluster]",
     "p_joint": "Pr[genre, cluster]",
     "p_cluster_given_genre": "Pr[cluster | genre], by Bayes' rule",
@@ -67,13 +72,16 @@ CAPTIONS = {
     "deviate most from what the decade explains come first",
     "lift": "Lift of each genre in each cluster",
     "genre_information": "Bits of information about each genre that the cluster carries",
-    "bayes_genre": "Bayes table for the genre {genre}",
-    "bayes_genre_and_actor": "Bayes table for {genre} with {actor}",
+    "bayes_genre": "Bayes table for the genre {genre}, counted, and the posterior mean with its "
+    "{level:.0%} interval",
+    "bayes_genre_and_actor": "Bayes table for {genre} with {actor}, counted, and the posterior "
+    "mean with its {level:.0%} interval",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
     "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
-    "calibration": "Predicted and observed shares of genres",
+    "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
+    "together",
     "new_movies": "Held-out movies: share placed, and share in the same cluster as in the full fit",
     "sample_titles": "Movies drawn from {cluster}, the most probable one given {genre}",
     "ratings": "Mean rating and votes of the rated movies of each cluster",
@@ -114,6 +122,8 @@ CHECKS = {
     # 05_probabilities
     "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
     "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
+    "of a genre and an actor with at least 5 movies",
     # 06_sweep
     "one_row": "every setting has one row",
     "executions": "the number of executions equals the number of distinct stages",
@@ -143,36 +153,34 @@ SENTENCES = {
     "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "held_out_bits": "For held-out movies, the nearest cluster carries {nearest:z.2f} bits about "
-    "genres (± {spread:z.2f} over subsamples), the posterior {posterior:z.2f}, the decade alone "
-    "{decade:z.2f}. Added to the decade, the nearest cluster contributes {beyond_decade:z.2f} "
-    "bits, the posterior {beyond_decade_posterior:z.2f}.",
     "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
     "has three levels.",
     "level_bits": "For held-out movies, the {level} that the cast makes likeliest carries "
     "{assigned:z.2f} bits about genres (± {assigned_spread:z.2f} over subsamples), "
     "{beyond_decade:z.2f} of them in addition to the decade; with Pr[{level} | cast], "
     "{posterior:z.2f} and {beyond_decade_posterior:z.2f}.",
-    "split_in_time": "Clusters of movies before {year} carry {bits:z.2f} bits about movies from "
-    "{year} on.",
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
-    "{probability:.3f}.",
+    "{probability:.3f}, or {placed:.3f} if it is placed.",
     "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
     "{label}.",
-    "genre_information": "A movie's cluster carries {bits:.2f} bits about its genres (in-sample). "
-    "The entropy of all genres is {entropy:.2f} bits.",
-    "given_genre": "Given {genre}, {cluster} is the most probable: {best[posterior]:.3f}, compared "
-    "with {best[prior]:.3f} when the genre is unknown.",
+    "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
+    "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
+    "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
+    "carry by chance.",
+    "given_genre": "Given {genre}, {cluster} is the most probable: {best[mean]:.3f} ({level:.0%} "
+    "interval {best[low]:.3f} to {best[high]:.3f}), compared with {best[prior]:.3f} when the genre "
+    "is unknown.",
     "given_both": "Given {genre} with {actor} ({n_movies}), {cluster} has probability "
-    "{probability:.3f}.",
+    "{best[mean]:.3f} ({level:.0%} interval {best[low]:.3f} to {best[high]:.3f}).",
     "no_posterior": "No movie is {genre} with {actor}, so the posterior is undefined (shown as "
     "dashes).",
     "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
-    "coverage": "For held-out movies, the {level:.0%} intervals cover {randomised:.1%} of "
-    "{n_counts} ({covered:.1%} before correcting for discreteness).",
+    "coverage": "For held-out movies, the {level:.0%} intervals cover {all[covered_randomised]:.1%}"
+    " of {n_counts} ({all[covered]:.1%} before correcting for discreteness). The worst bin is "
+    '"{worst[bin]}": {worst[covered_randomised]:.1%} of {worst[cells]:,} counts.',
     "no_coverage": "The clustering was not evaluated, so there are no held-out movies.",
     "same_cluster": "Held-out movies get the same cluster as in the full fit in {nearest:.0%} of "
     "cases (nearest center) or {posterior:.0%} (posterior).",
@@ -233,14 +241,14 @@ FIGURES = {
         "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
     ),
     "bayes": (
-        "Prior and posterior of each cluster given {genre}, with {level:.0%} intervals; "
+        "Prior and posterior mean of each cluster given {genre}, with {level:.0%} intervals; "
         "n = {n_movies}.",
         "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        "{best[prior]:.3f}, its posterior {best[posterior]:.3f}.",
+        "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
     ),
     "calibration": (
         "Predicted probability of a genre, and share of held-out movies that have it.",
-        "{n_points}, on average {error:.4f} away from the diagonal of perfect predictions.",
+        "{n_bins}. {text}",
     ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
@@ -248,21 +256,39 @@ FIGURES = {
 
 METRICS = {
     "n_clusters": "clusters",
-    "largest_share": "share of the largest cluster",
+    "largest_share": "share of the placed movies in the largest cluster",
     "unplaced_share": "share of unplaced movies",
+    "more_than_noise": "more than noise",
+    "more_than_era": "more than eras",
     "ari_seeds": "agreement between seeds (ARI)",
     "ari_subsamples": "agreement between random subsamples (ARI)",
-    "genre_bits": "bits about genres, in-sample",
+    "ari_shuffled": "the same for shuffled casts",
+    "genre_bits": "bits about genres, in-sample, summed over genres",
     "genre_bits_of_era": "of these, explained by the era",
+    "genre_bits_joint": "bits about the set of genres, in-sample, minus those by chance",
     "held_out_bits": "bits about held-out movies, nearest cluster",
+    "held_out_bits_shuffled": "the same for shuffled casts",
+    "held_out_bits_likeliest": "bits about held-out movies, most probable cluster",
     "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
     "bits_of_decade": "bits of the decade alone",
     "bits_beyond_decade": "bits beyond the decade, nearest cluster",
     "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
-    "bits_split_in_time": "bits about later movies",
+    "bits_of_last_years": "bits about later movies, genre shares of the last years",
+    "bits_split_in_time": "bits about later movies, nearest cluster",
+    "bits_beyond_last_years": "bits beyond the last years, Pr[cluster | cast]",
     "ari_truth": "agreement with the planted troupes (ARI)",
 }
 """Labels of the metrics by which runs of different presets are compared."""
+
+VERDICTS = {
+    "noise": "The clusters are noise: no measure is higher than chance explains on shuffled casts.",
+    "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
+    "chance explains on casts shuffled within years.",
+    "structure": "The clusters are more than noise and more than eras.",
+    "undated": "The clusters are more than noise. All movies are of one era.",
+    "unknown": "Too few shuffled casts were clustered to say whether the clusters are noise.",
+}
+"""What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
 
 
 def caption(table: str, **values: object) -> str:
@@ -498,48 +524,117 @@ def strongest_genre(lift: float) -> str:
 
 
 def stability(
-    ari_seeds: float, ari_subsamples: float, held_out: float, *, structured: bool, least_ari: float
+    verdict: str, above: Sequence[str], metrics: Mapping[str, float], spread: float
 ) -> str:
-    """Say how stable the clusters are: by mean ARI of refits, and by bits about held-out movies.
+    """Say whether the clusters are noise, and how well they reappear.
 
-    Clusters with an ARI below `least_ari` are noise; others that are not `structured` say nothing.
+    `verdict` is one of `VERDICTS`, `above` the measures above their limit on casts shuffled within
+    years, `metrics` those of a run, `spread` the standard deviation of ``ari_subsamples``.
     """
-    if not ari_subsamples >= least_ari:
-        agreement = "" if math.isnan(ari_subsamples) else f" (ARI {ari_subsamples:z.2f})"
-        return f"The clusters are noise: different subsamples give different clusters{agreement}."
-    if not structured:
-        return (
-            f"The clusters are unrelated to genres: they reappear in subsamples (ARI "
-            f"{ari_subsamples:z.2f}), but carry {held_out:z.2f} bits about the genres of held-out "
-            "movies."
-        )
-    words = ("hardly stable", "somewhat stable", "stable")
-    word = words[int(ari_subsamples >= 0.4) + int(ari_subsamples >= 0.7)]
+    names = {"ari_subsamples": "agreement"}
+    higher = sorted({names.get(one, "information about genres") for one in above})
+    text = VERDICTS[verdict]
+    if verdict == "structure":
+        text += f" Higher than chance explains within years: {' and '.join(higher)}."
+    if math.isnan(metrics["ari_subsamples"]):
+        return text
+    kinds = {"over all years": "ari_shuffled", "within years": "ari_shuffled_within_years"}
+    null = ", ".join(
+        f"{metrics[name]:z.2f} {kind}"
+        for kind, name in kinds.items()
+        if not math.isnan(metrics[name])
+    )
     return (
-        f"The clusters are {word}: the adjusted Rand index (1 = identical, 0 = chance) is "
-        f"{ari_subsamples:z.2f} between refits on random 80% subsamples, and {ari_seeds:z.2f} "
-        "between refits with other seeds."
+        f"{text} The adjusted Rand index (1 = identical, 0 = chance) is "
+        f"{metrics['ari_subsamples']:z.2f} ± {spread:.2f} between refits on random 80% subsamples "
+        f"({null or 'unknown'} for shuffled casts), and {metrics['ari_seeds']:z.2f} between refits "
+        "with other seeds."
     )
 
 
-def stability_warning(ari_subsamples: float, *, structured: bool) -> str:
-    """Warn of clusters that are noise or hardly stable; empty if they are neither."""
-    if not structured:
-        return "These clusters say no more about genres than clusters of shuffled data."
-    if ari_subsamples < 0.4:
-        return "The clusters are hardly stable. Do not rely on any single one of them."
-    return ""
+def stability_warning(verdict: str, *, agree: bool) -> str:
+    """Warn of clusters that say nothing or do not reappear; empty if they do.
+
+    `agree`: refits agree better than on casts shuffled over all years.
+    """
+    warnings = {
+        "noise": "These clusters are no more than those of shuffled casts.",
+        "era": "These clusters say no more than the years of the movies.",
+    }
+    unstable = (
+        "Refits on subsamples agree no better than on shuffled casts. Do not rely on any single "
+        "cluster."
+    )
+    return warnings.get(verdict, "" if agree or verdict == "unknown" else unstable)
 
 
-def era(bits: float, by_era: float) -> str:
-    """Say how much of the clusters' information about genres the era explains."""
-    text = f"The clusters carry {bits:z.2f} bits about genres (in-sample). "
-    remains = "when cluster labels are permuted within each year."
+def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[str, float]) -> str:
+    """Say what clusters carry about held-out movies, and which way to place a movie is better.
+
+    `bits` is a row of the table of information, `spread` the standard deviation of ``nearest``,
+    `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
+    """
+    gap = bits["likeliest"] - bits["nearest"]
+    better, worse = ("most probable", "nearest") if gap > 0 else ("nearest", "most probable")
+    return (
+        f"For held-out movies, the nearest cluster carries {bits['nearest']:z.2f} bits, summed "
+        f"over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
+        f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
+        f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). The {better} cluster predicts "
+        f"better than the {worse} one, by {abs(gap):.3f} bits. The decade alone carries "
+        f"{bits['decade']:z.2f} bits. Added to it, the nearest cluster contributes "
+        f"{bits['beyond_decade']:z.2f} bits, Pr[cluster | cast] "
+        f"{bits['beyond_decade_posterior']:z.2f}."
+        + negative_bits(bits["nearest"], bits["posterior"], bits["beyond_decade"])
+    )
+
+
+def negative_bits(*bits: float) -> str:
+    """Explain negative bits, after a space; empty if all are shown as 0 or more."""
+    if not min(bits) < -0.005:
+        return ""
+    return (
+        " Negative bits mean worse predictions than Pr[genre] alone: with few movies, estimates of "
+        "the genre shares of each cluster are inaccurate. Shuffled casts have the same cost, so "
+        "compare with them."
+    )
+
+
+def era(bits: float, by_era: float, p: float, n: int) -> str:
+    """Say how much of the clusters' information about genres the era explains.
+
+    p is that of the bits under `n` permutations within years.
+    """
+    text = f"The clusters carry {bits:z.2f} bits about genres (in-sample, summed over genres). "
+    remains = "when cluster labels are permuted within each year"
+    shown = f"at most 1/{n + 1:,}" if p * (n + 1) < 1.5 else f"{p:.2g}"
+    remains += "." if math.isnan(p) else f"; p is {shown}."
     if by_era >= bits:
         return f"{text}The era explains all of them (100%): {by_era:z.2f} bits remain {remains}"
     share = max(by_era / bits, 0.0)
     return (
         f"{text}The era explains {by_era:z.2f} of them ({share:.0%}): this much remains {remains}"
+    )
+
+
+def split_in_time(table: pd.DataFrame, window: int, year: int) -> str:
+    """Say what clusters of earlier movies add to the genre shares of the last years before a split.
+
+    `table` and `window` are those of :class:`imdbclust.evaluation.held_out.InTime`.
+    """
+    rows = table.set_index("predictor")
+    bits, added = rows["bits"], rows[rows.index.str.startswith("last_years_and_")]
+    best = added.loc[added["bits"].idxmax()]
+    gain, error = best["beyond_last_years"], best["standard_error"]
+    lower = max(bits["nearest"], bits["posterior"]) <= bits["last_years"]
+    compared = "not more" if lower else "more"
+    return (
+        f"The genre shares of the last {counted(window, 'year')} before {year} carry "
+        f"{bits['last_years']:z.2f} bits about movies from {year} on, compared with the shares of "
+        f"all earlier movies. Clusters of earlier movies alone carry {bits['nearest']:z.2f} "
+        f"(nearest) and {bits['posterior']:z.2f} (Pr[cluster | cast]), {compared} than the last "
+        f"years. Added to the last years, they contribute at best {gain:z.3f} bits (standard error "
+        f"{error:.3f}){'' if gain > 2 * error else ': they add nothing'}."
     )
 
 
@@ -587,6 +682,22 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     return (
         f"{n_flagged:,} of {counted(n_pairs, 'genre-cluster pair')} {are} over- or "
         f"under-represented beyond what the decade explains.{rest if n_rejected else ''}"
+    )
+
+
+def calibration(bins: pd.DataFrame, error: float) -> str:
+    """Say how far predictions are from what is observed, given the pooled bins.
+
+    `error` is the mean absolute error of the predictions above 0.1.
+    """
+    sure = bins[bins["n"] >= 30]
+    if sure.empty:
+        return "No bin has 30 predictions, so calibration is unknown."
+    worst = sure.loc[sure["error"].abs().idxmax()]
+    return (
+        f"Predictions above 0.1 are on average {error:.3f} away from the observed share. The worst "
+        f"bin with at least 30 predictions predicts {worst['predicted']:.3f}, and "
+        f"{worst['observed']:.3f} is observed ({worst['n']:,.0f} predictions)."
     )
 
 
@@ -716,16 +827,24 @@ def run_summary(metrics: dict) -> str:
         if "genre_bits" in found:
             text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
         return f"{text}. Stability was not evaluated."
+    if "more_than_noise" in found:
+        verdict = ("noise", "era", "structure")[found["more_than_noise"] + found["more_than_era"]]
+        text += f". {VERDICTS[verdict].removesuffix('.')}"
     text += (
         ". Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance)."
+        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance"
+    )
+    text += (
+        f", {found['ari_shuffled']:z.2f} for shuffled casts)." if "ari_shuffled" in found else ")."
     )
     if "held_out_bits" in found:
         text += (
             " For held-out movies, the cluster predicted from the cast carries "
-            f"{found['held_out_bits']:z.2f} bits about genres"
+            f"{found['held_out_bits']:z.2f} bits, summed over genres"
         )
-        if "bits_beyond_decade" in found:
-            text += f" and adds {found['bits_beyond_decade']:z.2f} bits to those of the decade"
-        text += "."
+        if "held_out_bits_shuffled" in found:
+            text += f" ({found['held_out_bits_shuffled']:z.2f} for shuffled casts)"
+        beyond = found.get("bits_beyond_decade", 0)
+        text += f", and adds {beyond:z.2f} bits to those of the decade." if beyond else "."
+        text += negative_bits(found["held_out_bits"], beyond)
     return text

@@ -11,16 +11,23 @@ import pytest
 import scipy.sparse as sp
 from conftest import recipe_of
 from corpora import clustering_of, toy_corpus
+from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import evaluation as ev
-from imdbclust import wording
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography, planted_troupes
-from imdbclust.evaluation.held_out import genre_bits, score_held_out, split_in_time
-from imdbclust.evaluation.nulls import SHUFFLED, compare_with_null, era_codes, permuted_bits
-from imdbclust.evaluation.overall import NO_ARI, NO_BITS, WITHOUT_FORM
+from imdbclust.evaluation.held_out import (
+    choose_window,
+    genre_bits,
+    joint_information,
+    score_held_out,
+    score_in_time,
+    split_in_time,
+)
+from imdbclust.evaluation.nulls import RARE, compare_with_null, era_codes, permuted_bits
+from imdbclust.evaluation.overall import WITHOUT_FORM, Evaluation
 from imdbclust.evaluation.recipe import Effort, Fitted, in_threads
 from imdbclust.evaluation.stability import compare_fits, over_seeds, over_subsamples
 from imdbclust.load import CorpusBuilder
@@ -38,7 +45,10 @@ def incidence(sample):
     return build_incidence(sample.corpus)
 
 
-PREDICTORS = ("nearest", "posterior", "decade", "decade_and_nearest", "decade_and_posterior")
+PREDICTORS = (
+    "nearest", "likeliest", "posterior",
+    "decade", "decade_and_nearest", "decade_and_likeliest", "decade_and_posterior",
+)  # fmt: skip
 
 RECIPE = recipe_of("recommended").with_(n_clusters=8, n_init=4)
 
@@ -180,11 +190,14 @@ def test_every_predictor_by_plain_counting(sample, incidence):
     gains = {name: [] for name in PREDICTORS}
     for movie in new:
         own, now, given = troupe[movie], decades[movie], weights(casts[movie])
+        likeliest = given.argmax()
         predicted = {
             "nearest": by_group[own],
+            "likeliest": by_group[likeliest],
             "posterior": sum(given[group] * by_group[group] for group in range(8)),
             "decade": by_decade[now],
             "decade_and_nearest": by_both[own, now],
+            "decade_and_likeliest": by_both[likeliest, now],
             "decade_and_posterior": sum(given[group] * by_both[group, now] for group in range(8)),
         }
         for name, p in predicted.items():
@@ -193,6 +206,10 @@ def test_every_predictor_by_plain_counting(sample, incidence):
     assert list(scored) == list(PREDICTORS)
     for name, gain in gains.items():
         np.testing.assert_allclose(scored[name], np.mean(gain, axis=0), atol=1e-10, err_msg=name)
+    by_movie = score_held_out(corpus, incidence, part).movies
+    assert list(by_movie) == list(PREDICTORS)
+    np.testing.assert_allclose(by_movie.mean(), scored.sum(), atol=1e-12)
+    assert len(by_movie) == len(new)
 
 
 def test_clusters_of_a_part_are_matched_to_those_of_all_movies(sample, incidence):
@@ -244,6 +261,52 @@ def test_for_an_unseen_decade_the_cluster_alone_predicts(sample, incidence):
     assert scored["decade_and_nearest"] == pytest.approx(scored["nearest"], abs=1e-9)
 
 
+def corpus_of_years(shares):
+    """Return 200 movies a year, and the share of them with the only genre; casts say nothing."""
+    builder = CorpusBuilder()
+    for year, share in shares.items():
+        for number in range(200):
+            genres = ["War"] if number < round(share * 200) else []
+            actor = f"nm{number % 17}"
+            builder.add(f"m{year}-{number}", "M", genres, [(actor, actor)], year=year)
+    return builder.build()
+
+
+def test_the_window_is_chosen_on_earlier_splits_only():
+    rising = {year: 0.1 + 0.01 * (year - 1950) for year in range(1950, 2010)}
+    corpus = corpus_of_years(rising)
+    chosen = choose_window(corpus, build_incidence(corpus), 2000)
+    assert chosen == 1  # of a rising share, the last year predicts best
+    later = corpus_of_years(rising | dict.fromkeys(range(2000, 2010), 0.0))
+    assert choose_window(later, build_incidence(later), 2000) == chosen
+    level = corpus_of_years({year: 0.1 + 0.2 * (year % 2) for year in range(1950, 2010)})
+    assert choose_window(level, build_incidence(level), 2000) > 1
+    assert choose_window(corpus, build_incidence(corpus), 1960) == 20  # no earlier split
+
+
+def test_the_baseline_of_a_split_in_time_is_the_last_years_before_it():
+    rising = {year: 0.1 + 0.01 * (year - 1950) for year in range(1950, 2010)}
+    corpus = corpus_of_years(rising)
+    fit = by_chance(4)
+    found = score_in_time(fit, corpus, build_incidence(corpus), year=2000, random_state=0)
+    assert found.window == 1
+    rows = found.bits.set_index("predictor")
+    base = (200 * sum(rising[year] for year in range(1950, 2000)) + 0.5) / 10_001
+    last, happened = (
+        (200 * rising[1999] + base) / 201,
+        np.mean([rising[y] for y in range(2000, 2010)]),
+    )
+    by_hand = happened * np.log2(last / base) + (1 - happened) * np.log2((1 - last) / (1 - base))
+    assert rows.loc["last_years", "bits"] == pytest.approx(by_hand)
+    assert rows.loc["last_years", "beyond_last_years"] == 0
+    assert "decade" not in rows.index
+    # clusters by chance add nothing
+    for name in ("nearest", "posterior"):
+        added = rows.loc[f"last_years_and_{name}"]
+        assert added["beyond_last_years"] == pytest.approx(added["bits"] - by_hand)
+        assert added["beyond_last_years"] < 2 * added["standard_error"]
+
+
 @pytest.mark.parametrize("year", [1, 9999])
 def test_a_split_with_an_empty_side_returns_none(year, sample, incidence):
     found = split_in_time(RECIPE.fit, sample.corpus, incidence, year=year, random_state=0)
@@ -263,6 +326,25 @@ def test_in_sample_bits_are_mutual_information():
     genres, _ = corpus.genre_matrix()
     by_hand = [mutual_info_score(labels, has) / np.log(2) for has in genres.toarray().T]
     np.testing.assert_allclose(genre_bits(labels, genres), by_hand, atol=1e-12)
+
+
+def test_joint_information_is_about_the_set_of_genres_and_corrected_for_chance(sample):
+    corpus = sample.corpus
+    clustering = clustering_of(corpus, sample.movie_troupe)
+    found = joint_information(corpus, clustering)
+    genres, _ = corpus.genre_matrix()
+    sets = np.array(["".join(map(str, row)) for row in genres.toarray().astype(int)])
+    assert found["raw"] == pytest.approx(mutual_info_score(sample.movie_troupe, sets) / np.log(2))
+    shares = pd.Series(sets).value_counts(normalize=True)
+    assert found["entropy"] == pytest.approx(-(shares * np.log2(shares)).sum())
+    rng = np.random.default_rng(0)
+    permuted = [
+        mutual_info_score(rng.permutation(sample.movie_troupe), sets) / np.log(2) for _ in range(50)
+    ]
+    assert found["by_chance"] == pytest.approx(np.mean(permuted), rel=0.02)
+    assert found["bits"] == pytest.approx(found["raw"] - found["by_chance"])
+    by_chance = clustering_of(corpus, rng.permutation(sample.movie_troupe))
+    assert abs(joint_information(corpus, by_chance)["bits"]) < 0.05
 
 
 def test_decades_and_eras_of_movies():
@@ -318,18 +400,125 @@ def test_comparison_with_a_null_by_hand():
     assert np.isnan(compare_with_null(3.0, [2.0] * 5)["z"])
 
 
-def test_on_shuffled_casts_the_evaluation_finds_nothing():
-    films = make_filmography(16_000, 16_000, n_troupes=8, random_state=1).corpus
-    shuffled = shuffle_casts(build_incidence(films), random_state=2)
-    recipe = RECIPE.with_(n_init=2)
-    found = ev.evaluate(recipe.fit, films, shuffled, Effort(2, 3, 1, 5, 0), random_state=0)
-    assert abs(found.bits("nearest")) <= NO_BITS
-    assert found.ari("subsamples") < NO_ARI
-    ari, bits = found.ari("subsamples"), found.bits("nearest")
-    structured = ev.has_structure(bits, ari)
-    assert not structured
-    said = wording.stability(found.ari("seeds"), ari, bits, structured=structured, least_ari=NO_ARI)
-    assert said.startswith("The clusters are noise")
+def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
+    found = compare_with_null(3.0, [1.0, 1.0, 2.0])
+    margin = stats.t.ppf(0.99, 2) * np.sqrt(1 / 3) * np.sqrt(4 / 3)
+    assert found["limit"] == pytest.approx(4 / 3 + margin)
+    assert np.isnan(compare_with_null(3.0, [1.0, 2.0])["limit"])
+    assert compare_with_null(3.0, [2.0] * 3)["limit"] == 2.0
+    rng = np.random.default_rng(0)
+    for n in (3, 5, 10):  # whatever their number, chance alone is above the limit as rarely
+        nulls = rng.normal(size=(4000, n + 1))
+        above = [one[0] > compare_with_null(one[0], one[1:])["limit"] for one in nulls]
+        assert np.mean(above) == pytest.approx(RARE, abs=0.005)
+
+
+def evaluation_with(nulls):
+    """Return an evaluation with rows of null, measure, observed and limit."""
+    table = pd.DataFrame(nulls, columns=["null", "measure", "observed", "limit"])
+    return Evaluation(None, None, None, {}, [], None, table)
+
+
+WITHIN, OVER_ALL = ev.SHUFFLED_WITHIN_YEAR, ev.SHUFFLED
+
+
+@pytest.mark.parametrize(
+    ("nulls", "verdict", "above"),
+    [
+        ([(WITHIN, "bits", 1, 0.5), (OVER_ALL, "bits", 1, 0.1)], "structure", ["bits"]),
+        ([(WITHIN, "bits", 0.4, 0.5), (OVER_ALL, "bits", 0.4, 0.1)], "era", ["bits"]),
+        ([(WITHIN, "bits", 1, 0.5), (OVER_ALL, "bits", 1, 1)], "noise", []),
+        # negative bits far above those of shuffled casts are not noise
+        ([(WITHIN, "bits", -0.15, 0.1), (OVER_ALL, "bits", -0.15, -0.4)], "era", ["bits"]),
+        ([(OVER_ALL, "bits", 1, 2), (OVER_ALL, "ari", 0.5, 0.4)], "undated", ["ari"]),
+        ([(WITHIN, "bits", 1, np.nan), (OVER_ALL, "bits", 1, np.nan)], "unknown", []),
+        ([(OVER_ALL, "bits", 0, 0), (OVER_ALL, "ari", np.nan, 0.1)], "noise", []),
+    ],
+)
+def test_verdicts_by_hand(nulls, verdict, above):
+    found = evaluation_with(nulls)
+    assert found.verdict == verdict
+    assert found.above(OVER_ALL) == above
+    assert np.isnan(found.null(ev.WITHIN_YEAR, "bits", "limit"))
+
+
+SOME = Effort(n_seeds=1, n_subsamples=3, n_shuffles=5, n_permutations=5, n_curve=0)
+SMALL = RECIPE.with_(n_clusters=4, n_components=6, n_init=2)
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Return 700 movies with four planted troupes, and their matrix."""
+    films = make_filmography(700, 500, n_troupes=4, signal=0.95, random_state=5)
+    return films, build_incidence(films.corpus)
+
+
+@pytest.fixture(scope="module")
+def dated(few):
+    """Return the movies with years such that troupe and year are one."""
+    films, _ = few
+    movies = films.corpus.movies.assign(year=pd.array(1900 + 15 * films.movie_troupe, "Int16"))
+    return replace(films.corpus, movies=movies)
+
+
+def judged(corpus, incidence):
+    return ev.evaluate(SMALL.fit, corpus, incidence, SOME, random_state=0)
+
+
+def test_planted_troupes_are_more_than_noise_and_eras(few):
+    films, incidence = few
+    found = judged(films.corpus, incidence)
+    assert found.verdict == "structure"
+    # what is observed on parts is compared with parts
+    parts, pairs = over_subsamples(SMALL.fit, incidence, n_subsamples=3, random_state=0)
+    genres, _ = films.corpus.genre_matrix()
+    bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
+    observed = found.nulls.set_index(["null", "measure"])["observed"]
+    assert observed[OVER_ALL, "bits_on_parts"] == pytest.approx(np.mean(bits))
+    assert observed[OVER_ALL, "ari_subsamples"] == pytest.approx(pairs["ari"].mean())
+    assert observed[ev.WITHIN_YEAR, "bits"] == pytest.approx(found.bits("in_sample"))
+    assert (found.nulls["n"] == 5).all()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_casts_shuffled_over_all_years_are_noise(seed, few):
+    films, incidence = few
+    found = judged(films.corpus, shuffle_casts(incidence, random_state=seed))
+    assert found.verdict == "noise"
+    assert found.metrics()["more_than_noise"] is False
+
+
+def test_casts_shuffled_within_years_are_no_more_than_eras(few, dated):
+    _, incidence = few
+    assert judged(dated, incidence).verdict == "era"
+    shuffled = shuffle_casts(incidence, random_state=1, strata=era_codes(dated))
+    assert judged(dated, shuffled).verdict == "era"
+
+
+def test_movies_of_one_era_are_not_shuffled_within_it(few):
+    films, incidence = few
+    undated = films.corpus.movies.assign(year=pd.array([pd.NA] * 700, "Int16"))
+    found = judged(replace(films.corpus, movies=undated), incidence)
+    assert found.verdict == "undated"
+    assert WITHIN not in found.nulls["null"].tolist()
+    assert "more_than_era" not in found.metrics()
+    assert found.in_time is None
+
+
+def test_movies_without_genres_are_judged_by_their_agreement(few):
+    films, incidence = few
+    genres = films.corpus.genres[:0].copy()
+    genres["genre"] = genres["genre"].cat.remove_unused_categories()
+    corpus = replace(films.corpus, genres=genres)
+    found = judged(corpus, incidence)
+    assert found.verdict == "structure"
+    assert found.above(WITHIN) == ["ari_subsamples"]
+    assert judged(corpus, shuffle_casts(incidence, random_state=1)).verdict == "noise"
+
+
+def test_fewer_shuffles_of_many_movies_only_where_time_is_saved():
+    assert [ev.EFFORTS["quick"].shuffles(n) for n in (20_000, 20_001)] == [5, 3]
+    assert [ev.EFFORTS["full"].shuffles(n) for n in (20_000, 20_001)] == [10, 10]
 
 
 # whole evaluations
@@ -344,7 +533,8 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.metrics() == two.metrics()
     assert all(np.isfinite(value) for value in one.metrics().values())
     assert one.ari("subsamples") > 0.7
-    assert one.bits("nearest") > 10 * one.null(SHUFFLED, "held_out")
+    assert one.bits("nearest") > 10 * one.null(OVER_ALL, "held_out")
+    assert one.verdict == "unknown"
     assert one.null(ev.WITHIN_YEAR, "bits") < one.bits("in_sample")
     totals = one.by_genre.drop(columns=["genre", "movies"]).sum()
     for name, value in totals.items():
@@ -442,21 +632,6 @@ def test_effective_number_of_clusters():
     assert ev.effective_clusters([5, 5, 5, 5]) == pytest.approx(4)
     assert ev.effective_clusters([7, 0]) == pytest.approx(1)
     assert 1 < ev.effective_clusters([90, 10]) < 2
-
-
-@pytest.mark.parametrize(
-    ("held_out", "ari", "there"),
-    [
-        (0.03, 0.05, True),
-        (0.02, 0.9, False),  # NO_BITS itself is not enough
-        (1.0, 0.049, False),
-        (-1.0, 0.9, False),
-        (np.nan, 0.9, True),  # without genres, stability alone decides
-        (1.0, np.nan, False),
-    ],
-)
-def test_structure_needs_bits_and_agreement(held_out, ari, there):
-    assert ev.has_structure(held_out, ari) is there
 
 
 def test_too_few_movies_are_not_evaluated():

@@ -30,8 +30,8 @@ def associations(has_genre, group, strata=None, n_groups=None, **settings):
     genres = pd.Index([chr(97 + genre) for genre in range(has_genre.shape[1])], dtype=object)
     strata = np.zeros(len(group), dtype=int) if strata is None else np.asarray(strata)
     groups = pd.RangeIndex(n_groups or group.max() + 1)
-    given = {"n_draws": 200, "random_state": 0} | settings
-    return assoc.association_table(sp.csr_array(has_genre), genres, group, groups, strata, **given)
+    args = sp.csr_array(has_genre), genres, group, groups, strata
+    return assoc.association_table(*args, **settings)
 
 
 def stratum(n_both, n_group, n_genre, n_movies, number=0):
@@ -51,12 +51,18 @@ def strata_of(*numbers):
 
 
 def predictive_intervals(successes, trials, new_trials, *, prior=0.5, level=0.95):
-    """Return the ends of the intervals on which the coverage is based."""
-    counts = [np.asarray(some) for some in (successes, trials, new_trials)]
-    cells = np.broadcast_arrays(*counts)
-    ends = [iv._ends(cdf, level) for cdf in iv._predictive_cdfs(*cells, prior)]
-    low, high = np.array(ends, dtype=int).reshape(-1, 2).T
-    return low.reshape(cells[0].shape), high.reshape(cells[0].shape)
+    """Return the smallest and the largest new count that the coverage counts as covered."""
+    ends = []
+    for k, n, new in np.broadcast(successes, trials, new_trials):
+        counts = np.arange(new + 1)
+        covered = [
+            iv.predictive_coverage(k, n, x, new, prior=prior, level=level)["covered"].iloc[-1] > 0
+            for x in counts
+        ]
+        inside = counts[covered] if new else np.array([0])
+        assert (np.diff(inside) == 1).all()
+        ends.append((inside[0], inside[-1]))
+    return np.array(ends).T
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def test_the_shape_is_kept(shape):
     assert found.estimate.shape == found.low.shape == found.high.shape == shape
 
 
-@given(shares(), st.floats(0.5, 3), st.floats(0.8, 0.99))
+@given(shares(), st.floats(0.001, 1000), st.floats(0.5, 0.999))
 @settings(max_examples=150, deadline=None)
 def test_the_mean_is_inside_and_failures_mirror_successes(case, prior, level):
     successes, trials = case
@@ -139,18 +145,38 @@ def test_what_is_no_share_is_refused(successes, trials, setting, message):
         iv.predictive_coverage(successes, trials, 1, 5, **setting)
 
 
-@given(st.lists(st.integers(0, 300), min_size=2, max_size=8), st.floats(0.5, 2))
-@settings(max_examples=100, deadline=None)
-def test_dirichlet_means_sum_to_1(counts, prior):
-    found = iv.dirichlet_intervals([counts, counts[::-1]], prior=prior)
+WEIGHTS = st.lists(st.floats(1e-5, 1), min_size=8, max_size=8)
+
+
+@given(st.lists(st.integers(0, 300), min_size=2, max_size=8), WEIGHTS, st.floats(0.5, 0.999))
+@settings(max_examples=150, deadline=None)
+def test_no_point_is_outside_its_interval(counts, weights, level):
+    prior = np.array(weights[: len(counts)])
+    prior /= prior.sum()  # a total weight of one pseudo-movie
+    found = iv.dirichlet_intervals([counts, counts[::-1]], prior=prior, level=level)
     np.testing.assert_allclose(found.estimate.sum(axis=-1), 1, **EXACT)
-    np.testing.assert_allclose(found.low[1], found.low[0][::-1], **EXACT)
-    assert (found.low <= found.estimate).all()
-    assert (found.estimate <= found.high).all()
+    mirrored = iv.dirichlet_intervals(counts[::-1], prior=prior[::-1], level=level)
+    np.testing.assert_allclose(found.low[0], mirrored.low[::-1], **EXACT)
+    assert found.includes(found.estimate).all()
+    np.testing.assert_allclose(found.estimate[0], (counts + prior) / (sum(counts) + 1), **CLOSE)
     if sum(counts):
         raw = np.array(counts) / sum(counts)
+        assert found.includes(np.array([raw, raw[::-1]])).all()
         assert (found.low[0][raw == 0] == 0).all()
         assert (found.high[0][raw == 1] == 1).all()
+
+
+def test_the_prior_of_clusters_has_a_fixed_weight_in_proportion_to_their_sizes():
+    np.testing.assert_allclose(iv.cluster_prior([3, 0, 6]), np.array([10, 1, 19]) / 30, **EXACT)
+    np.testing.assert_allclose(iv.cluster_prior([30, 10], weight=4), [128 / 44, 48 / 44], **EXACT)
+    assert iv.cluster_prior([7]).tolist() == [1.0]
+    # with half a pseudo-movie for each of 17 clusters, 5 of 5 movies were 5.5 of 13.5
+    sure = iv.dirichlet_intervals([5] + [0] * 16, prior=iv.cluster_prior([100] * 17))
+    assert sure.estimate[0] == pytest.approx((5 + 1 / 17) / 6)
+    with pytest.raises(ValueError, match="shape"):
+        iv.dirichlet_intervals([1, 2], prior=[1, 2, 3])
+    with pytest.raises(ValueError, match="prior must be a positive number"):
+        iv.dirichlet_intervals([1, 2], prior=np.array([1, 0]))
 
 
 def test_a_share_of_many_is_marginally_beta():
@@ -184,8 +210,8 @@ def test_without_movies_and_with_a_uniform_prior_all_new_counts_are_as_likely():
     assert high.tolist() == [97, 38, 1, 0]
 
 
-@given(shares(), st.integers(0, 40), st.floats(0.2, 2), st.floats(0.5, 0.99))
-@settings(max_examples=100, deadline=None)
+@given(shares(), st.integers(0, 12), st.floats(0.2, 2), st.floats(0.5, 0.99))
+@settings(max_examples=10, deadline=None)
 def test_predictive_intervals_by_brute_force(case, new, prior, level):
     lows, highs = predictive_intervals(*case, new, prior=prior, level=level)
     for k, n, low, high in zip(*case, lows, highs, strict=True):
@@ -203,10 +229,14 @@ def _beta_binomial(x, n, a, b):
 
 def test_predictive_intervals_of_many_movies_are_those_of_scipy():
     successes, trials = np.array([0, 3, 400, 9999]), np.array([10_000, 50, 1000, 10_000])
-    low, high = predictive_intervals(successes, trials, 10_000)
     law = stats.betabinom(10_000, successes + 0.5, trials - successes + 0.5)
-    assert low.tolist() == law.ppf(0.025).tolist()
-    assert high.tolist() == law.ppf(0.975).tolist()
+    for ends, inward in ((law.ppf(0.025), 1), (law.ppf(0.975), -1)):
+        for moved, covered in ((0, True), (inward, True), (-inward, False)):
+            counts = (ends + moved).astype(int)
+            for k, n, new in zip(successes, trials, counts, strict=True):
+                if 0 <= new <= 10_000:
+                    table = iv.predictive_coverage(k, n, new, 10_000)
+                    assert table["covered"].iloc[-1] == covered
 
 
 @pytest.mark.parametrize("new", [1, 7, 40, 99])
@@ -363,7 +393,7 @@ def test_where_nothing_is_associated_nothing_is_flagged():
         era = rng.integers(0, 5, 1500)
         group = np.minimum(rng.geometric(0.3, 1500) - 1 + era // 2, 6)
         chance = np.geomspace(0.4, 0.001, 15) * (1 + era[:, None] / 4)
-        table = associations(rng.random((1500, 15)) < chance, group, era, n_draws=1)
+        table = associations(rng.random((1500, 15)) < chance, group, era)
         flagged.append(table["flagged"].any())
         small.append((table["p_value"] <= 0.05).mean())
     assert sum(flagged) <= 3
@@ -382,7 +412,7 @@ def test_the_era_alone_flags_much_if_it_is_not_held_fixed(rng):
 def test_columns_and_rows_of_the_table():
     genre, group, strata = strata_of((3, 4, 5, 10), (2, 3, 2, 6))
     args = sp.csr_array(np.hstack([genre, 1 - genre])), pd.Index(["War", "Peace"]), group
-    table = assoc.association_table(*args, pd.Index([7, -1, 3]), strata, random_state=0)
+    table = assoc.association_table(*args, pd.Index([7, -1, 3]), strata)
     assert table.columns.tolist() == [
         "genre", "cluster", "movies", "with_genre", "share", "mean", "low", "high",
         "lift", "lift_low", "lift_high", "expected", "lift_strata", "z",
@@ -421,7 +451,7 @@ def test_any_table_is_consistent_in_itself(n_movies, n_genres, n_groups, data):
 
     has_genre = drawn(1, n_movies * n_genres).reshape(n_movies, n_genres)
     group, strata = drawn(n_groups - 1, n_movies), drawn(2, n_movies)
-    table = associations(has_genre, group, strata, n_groups, n_draws=50)
+    table = associations(has_genre, group, strata, n_groups)
     assert len(table) == n_genres * n_groups
     for count in ("with_genre", "expected"):
         sums = table.groupby("genre")[count].sum()
@@ -431,7 +461,8 @@ def test_any_table_is_consistent_in_itself(n_movies, n_genres, n_groups, data):
     assert (table["low"] <= table["mean"]).all()
     assert (table["mean"] <= table["high"]).all()
     known = table[table["lift"].notna()]
-    assert (known["lift_low"] <= known["lift_high"] + 1e-12).all()
+    assert (known["lift_low"] <= known["lift"] + 1e-12).all()
+    assert (known["lift"] <= known["lift_high"] + 1e-12).all()
     assert known["lift_low"].notna().all()
     assert (known["lift_low"][known["with_genre"] == 0] == 0).all()
 
@@ -442,7 +473,7 @@ def test_lift_intervals_cover_lifts_drawn_from_the_prior(rng):
     has_genre = rng.random((160, 800)) < np.where(group[:, None] == 0, inside, outside)
     genres, groups = pd.RangeIndex(800), pd.RangeIndex(2)
     args = sp.csr_array(has_genre), genres, group, groups, np.zeros(160)
-    table = assoc.association_table(*args, n_draws=1000, random_state=1)
+    table = assoc.association_table(*args)
     row = table[table["cluster"] == 0]
     lift = inside / (0.25 * inside + 0.75 * outside)
     known = row["lift"].notna()
@@ -452,7 +483,7 @@ def test_lift_intervals_cover_lifts_drawn_from_the_prior(rng):
 
 def test_lift_intervals_of_many_movies_are_about_the_normal_ones():
     genre, group, _ = strata_of((600, 2000, 2000, 20_000))
-    row = associations(genre, group, n_draws=4000).iloc[1]
+    row = associations(genre, group).iloc[1]
     p_in, p_out, weight = 0.3, 1400 / 18_000, 0.1
     p_all = weight * p_in + (1 - weight) * p_out
     by_in, by_out = (1 - weight) * p_out / p_all**2, (1 - weight) * p_in / p_all**2
@@ -471,11 +502,32 @@ def test_lifts_at_their_ends():
     assert everything[["lift", "lift_low", "lift_high"]].tolist() == pytest.approx([1, 1, 1])
 
 
-def test_the_same_seed_gives_the_same_table():
-    movies = strata_of((3, 4, 5, 10), (2, 3, 2, 6))
-    pd.testing.assert_frame_equal(associations(*movies), associations(*movies))
-    other = associations(*movies, random_state=1)
-    assert (other["lift_low"] != associations(*movies)["lift_low"]).any()
+@given(st.integers(1, 200), st.data(), st.floats(0.01, 3), st.floats(0.5, 0.99))
+@settings(max_examples=200, deadline=None)
+def test_no_lift_is_outside_its_interval(n_movies, data, prior, level):
+    n, m = (data.draw(st.integers(0, n_movies)) for _ in range(2))
+    k = data.draw(st.integers(max(0, n + m - n_movies), min(n, m)))
+    found = iv.lift_intervals(k, n, m, n_movies, prior=prior, level=level)
+    if not n or not m:
+        assert np.isnan([found.estimate, found.low, found.high]).all()
+        return
+    assert found.estimate == pytest.approx(k / n / (m / n_movies))
+    assert 0 <= found.low <= found.estimate <= found.high
+    assert found.high <= n_movies / n * (1 + 1e-12)  # all movies with the trait in the cluster
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "m", "n_movies"),
+    [(5, 100, 50, 1000), (50, 1000, 60, 10_000), (3, 2000, 2000, 20_000), (9, 10, 500, 1000)],
+)
+def test_lift_intervals_are_about_the_quantiles_of_the_ratio(k, n, m, n_movies, rng):
+    inside = rng.beta(k + 0.5, n - k + 0.5, 200_000)
+    outside = rng.beta(m - k + 0.5, n_movies - n - m + k + 0.5, 200_000)
+    lifts = inside / (n / n_movies * inside + (1 - n / n_movies) * outside)
+    found = iv.lift_intervals(k, n, m, n_movies)
+    np.testing.assert_allclose(
+        [found.low, found.high], np.quantile(lifts, [0.025, 0.975]), rtol=0.02
+    )
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, float])
@@ -494,7 +546,6 @@ def test_the_type_of_the_genre_matrix_does_not_matter(dtype):
         ({"group": np.array([0])}, "2 movies, but groups of shape"),
         ({"strata": np.array([0, 1, 1])}, "strata of"),
         ({"fdr": 0}, "fdr must be between 0 and 1, not 0"),
-        ({"n_draws": 0}, "n_draws must be at least 1, not 0"),
         ({"level": 2}, "level must be between 0 and 1, not 2"),
         ({"prior": -1}, "prior must be a positive number, not -1"),
     ],
@@ -506,7 +557,6 @@ def test_a_table_of_what_does_not_fit_is_refused(change, message):
         "group": np.array([0, 1]),
         "groups": pd.Index([0, 1]),
         "strata": np.array([0, 0]),
-        "random_state": 0,
     }
     with pytest.raises(ValueError, match=message):
         assoc.association_table(**fitting | change)
@@ -514,35 +564,38 @@ def test_a_table_of_what_does_not_fit_is_refused(change, message):
 
 def error_of(table):
     """Return the expected calibration error: the mean distance of a bin's two means."""
-    distance = (table["predicted"] - table["observed"]).abs()
-    return np.average(distance, weights=table["n"])
+    pooled = iv.pool_calibration(table)
+    return np.average(pooled["error"].abs(), weights=pooled["n"])
 
 
-def test_calibration_error_by_hand():
-    predicted, happened = [[0.8, 0.2], [0.2, 0.8]], [[1, 0], [1, 1]]
-    table = iv.calibration_table(predicted, happened, n_bins=2)
-    assert error_of(table) == pytest.approx(0.5 * 0.3 + 0.5 * 0.2)
-    np.testing.assert_allclose(table["predicted"], [0.2, 0.8], **EXACT)
-    np.testing.assert_allclose(table["observed"], [0.5, 1.0], **EXACT)
+def test_calibration_by_hand():
+    table = iv.calibration_table([[0.8, 0.2], [0.2, 0.9]], [[1, 0], [1, 1]], n_bins=2)
+    assert table.columns.tolist() == ["bin", "predicted", "happened", "n"]
+    assert table["bin"].tolist() == [0, 1]
+    np.testing.assert_allclose(table["predicted"], [0.4, 1.7], **EXACT)
+    assert table["happened"].tolist() == [1, 2]
     assert table["n"].tolist() == [2, 2]
+    pooled = iv.pool_calibration(table)
+    np.testing.assert_allclose(pooled["predicted"], [0.2, 0.85], **EXACT)
+    np.testing.assert_allclose(pooled["error"], [0.3, 0.15], **EXACT)
+    assert error_of(table) == pytest.approx(0.5 * 0.3 + 0.5 * 0.15)
 
 
-def test_equal_predictions_stay_together_in_any_order(rng):
-    predicted = rng.choice([0.1, 0.5, 0.55], size=400, p=[0.8, 0.15, 0.05])
-    happened = rng.random(400) < 0.3
-    table = iv.calibration_table(predicted, happened)
-    shuffled = rng.permutation(400)
-    again = iv.calibration_table(predicted[shuffled], happened[shuffled])
-    assert error_of(again) == pytest.approx(error_of(table))
-    assert table["n"].tolist() == [(predicted == p).sum() for p in (0.1, 0.5, 0.55)]
+def test_bins_have_equal_width_and_those_without_predictions_are_left_out():
+    table = iv.calibration_table([0, 0.0999, 0.1, 0.95, 1], [0, 0, 0, 1, 1])
+    assert table["bin"].tolist() == [0, 1, 9]
+    assert table["n"].tolist() == [2, 1, 2]
+    assert iv.pool_calibration(iv.calibration_table([], [])).empty
 
 
-def test_bins_are_of_equal_counts(rng):
-    predicted = rng.random(1003) ** 4
-    table = iv.calibration_table(predicted, predicted > 0.5)
-    assert len(table) == 20
-    assert set(table["n"]) <= {50, 51}
-    assert table["predicted"].is_monotonic_increasing
+def test_parts_are_pooled_by_the_number_of_their_predictions(rng):
+    predicted = rng.random(1000)
+    happened = rng.random(1000) < predicted
+    parts = [iv.calibration_table(predicted[rows], happened[rows]) for rows in np.split(
+        np.arange(1000), [100, 500])]  # fmt: skip
+    pooled = iv.pool_calibration(pd.concat(parts, ignore_index=True))
+    together = iv.pool_calibration(iv.calibration_table(predicted, happened))
+    pd.testing.assert_frame_equal(pooled, together)
 
 
 def test_true_probabilities_are_calibrated_and_others_are_not(rng):

@@ -34,7 +34,7 @@ CASES = {
     ),
     "lift": lambda: plots.plot_lift(LIFT, LIFT.fillna(0).astype(int)),
     "bayes": lambda: plots.plot_bayes(
-        CLUSTERS.assign(prior=[0.5, 0.5], posterior=[0.1, 0.9], low=[0.0, 0.8], high=[0.2, 1.0]),
+        CLUSTERS.assign(prior=[0.5, 0.5], mean=[0.1, 0.9], low=[0.0, 0.8], high=[0.2, 1.0]),
         label="label",
         colors=plots.cluster_colors(2),
     ),

@@ -298,57 +298,108 @@ def test_cluster_map():
     assert " in 1 cluster, " in said["alt"]
 
 
+NAMES = ("ari_subsamples", "ari_seeds", "ari_shuffled", "ari_shuffled_within_years")
+ARI = dict(zip(NAMES, (0.801, 0.9, 0.029, 0.66), strict=True))
+
+
 @pytest.mark.parametrize(
-    ("ari", "held_out", "structured", "starts"),
+    ("verdict", "above", "starts"),
     [
-        (0.8, 1.0, True, "The clusters are stable: "),
-        (0.7, 1.0, True, "The clusters are stable: "),
-        (0.5, 1.0, True, "The clusters are somewhat stable: "),
-        (0.4, 1.0, True, "The clusters are somewhat stable: "),
-        (0.25, 0.4, True, "The clusters are hardly stable: "),
-        (0.02, 0.3, False, "The clusters are noise: different subsamples give different clusters "),
-        (0.01, 0.5, False, "The clusters are noise: different subsamples give different clusters "),
-        (math.nan, 0.5, False, "The clusters are noise: different subsamples give different clu"),
-        (0.9, 0.01, False, "The clusters are unrelated to genres: they reappear in subsamples "),
-        (1.0, -0.001, False, "The clusters are unrelated to genres: they reappear in subsamples "),
+        ("noise", [], "The clusters are noise: no measure is higher than chance explains on "),
+        ("era", [], "The clusters are more than noise, but not more than eras: no measure is "),
+        (
+            "structure",
+            ["held_out", "bits_on_parts", "ari_subsamples"],
+            "The clusters are more than noise and more than eras. Higher than chance explains "
+            "within years: agreement and information about genres. The adjusted Rand index",
+        ),
+        ("structure", ["ari_subsamples"], "The clusters are more than noise and more than eras. "),
+        ("undated", [], "The clusters are more than noise. All movies are of one era."),
+        ("unknown", [], "Too few shuffled casts were clustered to say whether the clusters are "),
     ],
 )
-def test_stability(ari, held_out, structured, starts):
-    said = wording.stability(0.9, ari, held_out, structured=structured, least_ari=0.05)
+def test_stability(verdict, above, starts):
+    said = wording.stability(verdict, above, ARI, 0.04)
     assert said.startswith(starts)
-    assert "nan" not in said
-    assert "-0.00" not in said
-    assert math.isnan(ari) or f"{ari:.2f}" in said
+    assert "0.80 ± 0.04 between refits on random 80% subsamples (0.03 over all years, " in said
+    assert said.endswith("0.66 within years for shuffled casts), and 0.90 between refits with "
+    "other seeds.")  # fmt: skip
+    undated = wording.stability(verdict, above, ARI | {NAMES[3]: math.nan}, 0.04)
+    assert "(0.03 over all years for shuffled casts)" in undated
+    unknown = wording.stability(verdict, above, ARI | {NAMES[0]: math.nan}, math.nan)
+    assert said.startswith(unknown)
+    assert "nan" not in unknown + undated
+    assert "-0.00" not in wording.stability(verdict, above, dict.fromkeys(NAMES, -0.001), 0)
 
 
 def test_stability_warning():
-    assert wording.stability_warning(0.9, structured=True) == ""
-    assert wording.stability_warning(0.4, structured=True) == ""
-    assert "hardly stable" in wording.stability_warning(0.39, structured=True)
-    assert "shuffled data" in wording.stability_warning(0.9, structured=False)
+    assert wording.stability_warning("structure", agree=True) == ""
+    assert wording.stability_warning("undated", agree=True) == ""
+    assert wording.stability_warning("unknown", agree=False) == ""
+    assert "Do not rely on any" in wording.stability_warning("structure", agree=False)
+    assert "shuffled casts" in wording.stability_warning("noise", agree=False)
+    assert "no more than the years" in wording.stability_warning("era", agree=True)
+
+
+BITS = {
+    "nearest": 1.161,
+    "likeliest": 1.17,
+    "posterior": 1.3,
+    "decade": 0.85,
+    "beyond_decade": 0.34,
+    "beyond_decade_posterior": -0.001,
+}
 
 
 def test_held_out_bits():
-    names = ("nearest", "posterior", "decade", "beyond_decade", "beyond_decade_posterior")
-    bits = dict(zip(names, (1.161, 1.3, 0.85, 0.34, -0.001), strict=True))
-    said = wording.sentence("held_out_bits", spread=0.018, **pd.Series(bits))
-    assert "carries 1.16 bits about genres (± 0.02 over subsamples)" in said
-    assert said.endswith("contributes 0.34 bits, the posterior 0.00.")
+    shuffled = {"held_out": -0.42, "held_out_posterior": -0.001}
+    said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
+    assert "carries 1.16 bits, summed over genres (± 0.02 over subsamples)" in said
+    assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
+    assert "The most probable cluster predicts better than the nearest one, by 0.009 bits" in said
+    assert said.endswith("contributes 0.34 bits, Pr[cluster | cast] 0.00.")
+    few = wording.held_out_bits(BITS | {"nearest": -0.31, "likeliest": -0.32}, 0.1, shuffled)
+    assert "The nearest cluster predicts better than the most probable one" in few
+    assert "-0.31 bits" in few
+    assert "Negative bits mean worse predictions than Pr[genre] alone" in few
 
 
 def test_era():
-    assert "The era explains 0.84 of them (68%): this much remains" in wording.era(1.236, 0.84)
-    assert "The era explains all of them (100%): 0.30 bits remain" in wording.era(0.2, 0.3)
-    assert "The era explains all of them (100%): 0.05 bits remain" in wording.era(0.0, 0.05)
-    assert "-0.00" not in wording.era(-1e-9, -1e-8)
-    assert "(0%)" in wording.era(0.5, -0.1)
+    said = wording.era(1.236, 0.84, 1 / 51, 50)
+    assert "(in-sample, summed over genres). The era explains 0.84 of them (68%): this m" in said
+    assert said.endswith("permuted within each year; p is at most 1/51.")
+    assert wording.era(1.236, 0.84, 2 / 51, 50).endswith("; p is 0.039.")
+    assert wording.era(1.236, 0.84, math.nan, 3).endswith("within each year.")
+    assert "explains all of them (100%): 0.30 bits remain when" in wording.era(0.2, 0.3, 1, 50)
+    assert "explains all of them (100%): 0.05 bits remain when" in wording.era(0.0, 0.05, 1, 50)
+    assert "-0.00" not in wording.era(-1e-9, -1e-8, 1, 50)
+    assert "(0%)" in wording.era(0.5, -0.1, 1, 50)
+
+
+def later_movies(nearest, gain, error):
+    """Return a table of what clusters say about later movies; the last years carry 1.16 bits."""
+    added = ["last_years_and_nearest", "last_years_and_posterior"]
+    return frame(
+        predictor=["nearest", "posterior", "last_years", *added],
+        bits=[nearest, 0.9565, 1.1608, 1.1608 + gain, 1.1],
+        beyond_last_years=[nearest - 1.1608, -0.2043, 0, gain, -0.0608],
+        standard_error=[0.02, 0.02, 0, error, error],
+    )
 
 
 def test_split_in_time():
-    assert wording.sentence("split_in_time", year=2005, bits=0.421) == (
-        "Clusters of movies before 2005 carry 0.42 bits about movies from 2005 on."
+    assert wording.split_in_time(later_movies(0.9896, 0.0017, 0.0119), 10, 2005) == (
+        "The genre shares of the last 10 years before 2005 carry 1.16 bits about movies from 2005 "
+        "on, compared with the shares of all earlier movies. Clusters of earlier movies alone "
+        "carry 0.99 (nearest) and 0.96 (Pr[cluster | cast]), not more than the last years. Added "
+        "to the last years, they contribute at best 0.002 bits (standard error 0.012): they add "
+        "nothing."
     )
-    assert "-0.00" not in wording.sentence("split_in_time", year=2005, bits=-0.001)
+    said = wording.split_in_time(later_movies(1.3, 0.2, 0.01), 1, 2005)
+    assert "the last 1 year before 2005" in said
+    assert ", more than the last years." in said
+    assert said.endswith("at best 0.200 bits (standard error 0.010).")
+    assert "-0.000" not in wording.split_in_time(later_movies(0, -0.0001, 0.01), 5, 2005)
     assert wording.sentence("no_split_in_time", year=2005) == (
         "No split at 2005: one side has too few movies with a cast."
     )
@@ -412,45 +463,52 @@ def test_lift():
     )
 
 
-BEST = pd.Series({"cluster": 3, "prior": 0.1234, "posterior": 0.8126})
+BEST = pd.Series(
+    {"cluster": 3, "prior": 0.1234, "posterior": 0.83, "mean": 0.8126, "low": 0.7, "high": 0.9}
+)
 
 
 def test_bayes():
-    assert wording.sentence("given_genre", genre="War", cluster="cluster 3", best=BEST) == (
-        "Given War, cluster 3 is the most probable: 0.813, compared with 0.123 when the genre is "
-        "unknown."
+    best = {"best": BEST, "level": 0.95}
+    assert wording.sentence("given_genre", genre="War", cluster="cluster 3", **best) == (
+        "Given War, cluster 3 is the most probable: 0.813 (95% interval 0.700 to 0.900), compared "
+        "with 0.123 when the genre is unknown."
     )
     given = {"genre": "War", "actor": "A"}
-    found = {"cluster": wording.cluster_name(-1), "probability": BEST["posterior"]}
+    found = {"cluster": wording.cluster_name(-1), **best}
     assert wording.sentence("given_both", n_movies=1, **given, **found) == (
-        "Given War with A (1 movie), the group of unplaced movies has probability 0.813."
+        "Given War with A (1 movie), the group of unplaced movies has probability 0.813 (95% "
+        "interval 0.700 to 0.900)."
     )
     assert "(2,000 movies)" in wording.sentence("given_both", n_movies=2000, **given, **found)
     assert wording.sentence("no_posterior", **given).startswith("No movie is War with A")
-    said = wording.figure("bayes", genre="War", label="#3 A", best=BEST, level=0.95, n_movies=1)
+    said = wording.figure("bayes", genre="War", label="#3 A", n_movies=1, **best)
     assert said["caption"].endswith("with 95% intervals; n = 1 movie.")
-    assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior 0.813.")
+    assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior mean 0.813.")
     found = {"cluster": "cluster 3", "probability": 0.5}
     assert wording.sentence("new_movie", case="genre alone", **found) == (
         "Given genre alone: cluster 3 (probability 0.500)."
     )
-    assert wording.sentence("most_probable_cluster", **found) == (
-        "A movie picked uniformly is in cluster 3 with probability 0.500."
+    assert wording.sentence("most_probable_cluster", placed=0.525, **found) == (
+        "A movie picked uniformly is in cluster 3 with probability 0.500, or 0.525 if it is placed."
     )
-    assert wording.sentence("genre_information", bits=0.456, entropy=3) == (
-        "A movie's cluster carries 0.46 bits about its genres (in-sample). The entropy of all "
-        "genres is 3.00 bits."
+    jointly = {"bits": 0.962, "entropy": 6.716, "raw": 1.245, "by_chance": 0.283}
+    assert wording.sentence("genre_information", summed=1.2356, **jointly) == (
+        "A movie's cluster carries 1.24 bits about its genres, summed over genres (in-sample). "
+        "About the set of its genres, which has an entropy of 6.72 bits, it carries 0.96 bits: "
+        "1.25, minus 0.28 that permuted clusters carry by chance."
     )
 
 
 def test_held_out_movies():
-    shares = {"level": 0.95, "covered": 0.976, "randomised": 0.951}
-    assert wording.sentence("coverage", n_counts=2788, **shares) == (
+    covered = {"bin": "all", "cells": 2788, "covered": 0.976, "covered_randomised": 0.951}
+    worst = {"bin": "100 to 999 movies expected", "cells": 108, "covered_randomised": 0.918}
+    bins = {"level": 0.95, "all": covered, "worst": worst}
+    assert wording.sentence("coverage", n_counts=2788, **bins) == (
         "For held-out movies, the 95% intervals cover 95.1% of 2,788 counts (97.6% before "
-        "correcting for discreteness)."
+        'correcting for discreteness). The worst bin is "100 to 999 movies expected": 91.8% of '
+        "108 counts."
     )
-    said = wording.figure("calibration", n_points=1, error=0.01234)
-    assert said["alt"].startswith("1 point, on average 0.0123 away from")
     assert wording.sentence("same_cluster", nearest=0.87, posterior=0.851).endswith(
         "87% of cases (nearest center) or 85% (posterior)."
     )
@@ -464,6 +522,18 @@ def test_a_notebook_opened_alone_names_films_and_settings():
         "Films: A. Parameters of this notebook: those of the course (preset seed), except n = 8, "
         "t = 'x'. Earlier stages: those of the run k23 (preset recommended)."
     )
+
+
+def test_calibration():
+    bins = frame(predicted=[0.02, 0.751, 0.9], observed=[0.01, 0.8, 0.4], n=[9000, 30, 29])
+    bins["error"] = bins["observed"] - bins["predicted"]
+    said = wording.calibration(bins, 0.0123)
+    assert said == (
+        "Predictions above 0.1 are on average 0.012 away from the observed share. The worst bin "
+        "with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
+    )
+    assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
+    assert wording.calibration(bins[2:], 0.5).startswith("No bin has 30 predictions")
 
 
 def test_ratings():

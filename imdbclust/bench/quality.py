@@ -270,7 +270,8 @@ def _measure_supervised(predict: Callable, films: Films) -> Iterator[dict]:
         has_genre, happened = genres[trained], genres[new].toarray()
         predicted = predict(casts[trained], has_genre, casts[new], seed)
         predicted = np.clip(predicted, CERTAIN, 1 - CERTAIN)
-        bits.append(log_loss_gain(predicted, smoothed_shares(has_genre), happened).sum())
+        gain = log_loss_gain(predicted, smoothed_shares(has_genre), happened)
+        bits.append(gain.sum(axis=1).mean())
     yield {"held_out": np.mean(bits)}
 
 

@@ -2,10 +2,11 @@
 
 _LAZY = {
     "EFFORTS": "imdbclust.evaluation.recipe",
-    "NO_ARI": "imdbclust.evaluation.overall",
     "NotEvaluated": "imdbclust.evaluation.recipe",
     "Profiles": "imdbclust.evaluation.profiles",
     "Recipe": "imdbclust.evaluation.recipe",
+    "SHUFFLED": "imdbclust.evaluation.nulls",
+    "SHUFFLED_WITHIN_YEAR": "imdbclust.evaluation.nulls",
     "WITHIN_YEAR": "imdbclust.evaluation.nulls",
     "association_table": "imdbclust.evaluation.associations",
     "curves": "imdbclust.evaluation.choice",
@@ -13,9 +14,9 @@ _LAZY = {
     "effective_clusters": "imdbclust.evaluation.choice",
     "evaluate": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
+    "joint_information": "imdbclust.evaluation.held_out",
     "level_tree": "imdbclust.evaluation.levels",
     "measure_levels": "imdbclust.evaluation.levels",
-    "has_structure": "imdbclust.evaluation.overall",
     "parse_names": "imdbclust.evaluation.profiles",
     "profile_clusters": "imdbclust.evaluation.profiles",
     "recovery": "imdbclust.evaluation.overall",

@@ -28,8 +28,6 @@ def association_table(
     prior: float = 0.5,
     level: float = 0.95,
     fdr: float = 0.05,
-    n_draws: int = 4000,
-    random_state: int,
 ) -> pd.DataFrame:
     """Return how each genre is associated with each cluster, with intervals and p-values.
 
@@ -53,7 +51,7 @@ def association_table(
         Names of the columns of `has_genre`; labels of the clusters, some of which may be empty.
     group, strata : ndarray, shape (n_movies,)
         Position in `groups` of each movie's cluster; each movie's stratum, such as its decade.
-    prior, level, n_draws, random_state
+    prior, level
         As in :func:`imdbclust.evaluation.intervals.lift_intervals`.
     fdr : float
         False discovery rate of the flagged associations.
@@ -86,23 +84,18 @@ def association_table(
     check_settings(prior, level)
     if not 0 < fdr < 1:
         raise ValueError(f"fdr must be between 0 and 1, not {fdr!r}")
-    if n_draws < 1:
-        raise ValueError(f"n_draws must be at least 1, not {n_draws!r}")
     with_genre, of_group, of_genre = _count_strata(has_genre, genres, group, groups, strata)
     expected, z, p_value = _against_null(with_genre, of_group, of_genre)
     movies, all_with_genre = of_group.sum(axis=0), of_genre.sum(axis=0)[:, None]
     options = {"prior": prior, "level": level}
     interval = share_intervals(with_genre, movies, **options)
-    options |= {"n_draws": n_draws, "random_state": random_state}
     lift = lift_intervals(with_genre, movies, all_with_genre, movies.sum(), **options)
     q_value = _false_discovery(p_value)
     columns = {
         "movies": np.broadcast_to(movies, with_genre.shape),
         "with_genre": with_genre,
         "share": divide(with_genre, movies),
-        "mean": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
+        **interval.columns(),
         "lift": lift.estimate,
         "lift_low": lift.low,
         "lift_high": lift.high,

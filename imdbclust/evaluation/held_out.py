@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust import wording
-from imdbclust.clustering import UNPLACED
+from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.evaluation.intervals import calibration_table
 from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
 from imdbclust.evaluation.stability import Subsample, fit_subsample
@@ -18,6 +18,12 @@ from imdbclust.matrix import Incidence, one_hot
 from imdbclust.probabilities import CastModel, mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
+
+SUFFIXES = {"nearest": "", "likeliest": "_likeliest", "posterior": "_posterior"}
+"""Ends of the names of measures, by the way in which held-out movies are placed."""
+
+WINDOWS = (1, 2, 3, 5, 10, 20)
+"""Numbers of years before a split, of which :func:`choose_window` chooses one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,27 +35,36 @@ class HeldOut:
     bits : DataFrame, genres x predictors
         Mean reduction of the log-loss (base 2) of "the movie has the genre", compared with
         Pr[genre], per held-out movie with a cast. The predictors: ``nearest`` (the cluster with
-        the nearest center), ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``,
-        ``decade_and_nearest`` and ``decade_and_posterior``.
+        the nearest center), ``likeliest`` (the cluster with the largest Pr[cluster | cast]),
+        ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``, and ``decade_and_nearest``,
+        ``decade_and_likeliest``, ``decade_and_posterior``.
+    movies : DataFrame, held-out movies x predictors
+        The same for each held-out movie, summed over genres.
     counts : DataFrame
         ``cluster``, ``genre``, ``trained``, ``trained_with``, ``new``, ``new_with``: movies of
         the cluster, and those with the genre, among the fitted and among the held-out movies.
     calibration : DataFrame
-        ``predicted``, ``observed``, ``n``: predicted probabilities of genres in bins of equal
-        count, and the share of movies that have the genre.
+        Predictions by ``posterior``, as in
+        :func:`imdbclust.evaluation.intervals.calibration_table`.
     agreement : DataFrame of one row
         ``movies``, ``placed`` (share), ``nearest``, ``posterior``: share of the placed movies that
         get the same cluster as in the fit of all movies; NaN without such a fit.
     """
 
     bits: pd.DataFrame
+    movies: pd.DataFrame
     counts: pd.DataFrame
     calibration: pd.DataFrame
     agreement: pd.DataFrame
 
 
 def score_held_out(
-    corpus: Corpus, incidence: Incidence, part: Subsample, *, whole: Fitted | None = None
+    corpus: Corpus,
+    incidence: Incidence,
+    part: Subsample,
+    *,
+    whole: Fitted | None = None,
+    eras: np.ndarray | None = None,
 ) -> HeldOut:
     """Predict the genres of a subsample's held-out movies from their casts alone.
 
@@ -58,11 +73,12 @@ def score_held_out(
     is smoothed by `ERA_WEIGHT` pseudo-movies with the shares of the decade; the fewer fitted
     movies a decade has, the more the shares of the cluster replace them. Movies without a cast are
     left out. Movies that cannot be placed get the shares of the unplaced fitted movies. `whole`,
-    a fit of all movies, serves to check whether a held-out movie gets the same cluster. Raises
-    NotEvaluated if no held-out movie has a cast.
+    a fit of all movies, serves to check whether a held-out movie gets the same cluster. `eras`,
+    the number of each movie's era from 0, replaces its decade. Raises NotEvaluated if no held-out
+    movie has a cast.
     """
     genres, names = corpus.genre_matrix()
-    casts, decades = incidence.matrix, decade_codes(corpus)
+    casts, decades = incidence.matrix, decade_codes(corpus) if eras is None else eras
     new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
     if not len(new):
         raise NotEvaluated(wording.sentence("nothing_held_out", n_movies=len(part.held_out)))
@@ -72,6 +88,7 @@ def score_held_out(
     nearest = _group_codes(part.fit.assign(casts[new]), n_clusters)
     model = CastModel.learn(casts[part.trained], part.fit.labels, n_clusters)
     posterior = model.posterior(casts[new])
+    likeliest = posterior.argmax(axis=1)
 
     n_groups, n_decades = n_clusters + 1, decades.max() + 1
     base = smoothed_shares(has_genre)
@@ -83,19 +100,62 @@ def score_held_out(
     by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
     predicted = {
         "nearest": by_group[nearest],
+        "likeliest": by_group[likeliest],
         "posterior": posterior @ by_group,
         "decade": by_decade[now],
         "decade_and_nearest": by_both[nearest, now],
+        "decade_and_likeliest": by_both[likeliest, now],
         "decade_and_posterior": np.einsum("mg,gmd->md", posterior, by_both[:, now]),
     }
     happened = genres[new].toarray()
-    bits = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
+    gains = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
     return HeldOut(
-        bits=pd.DataFrame(bits, index=names),
+        bits=pd.DataFrame({name: gain.mean(axis=0) for name, gain in gains.items()}, index=names),
+        movies=pd.DataFrame({name: gain.sum(axis=1) for name, gain in gains.items()}),
         counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
         calibration=calibration_table(predicted["posterior"], happened),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class InTime:
+    """What clusters of earlier movies say about the genres of later ones.
+
+    Attributes
+    ----------
+    bits : DataFrame
+        ``predictor``; ``bits``, compared with the genre shares of all earlier movies;
+        ``beyond_last_years``, the difference from the predictor ``last_years``;
+        ``standard_error`` of that difference, over the later movies. ``last_years`` predicts the
+        genre shares of the last `window` years before the split. ``last_years_and_nearest`` and
+        the like predict those of the cluster in these years, smoothed as for decades.
+    window : int
+        Years, as in :func:`choose_window`.
+    """
+
+    bits: pd.DataFrame
+    window: int
+
+
+def score_in_time(
+    fit: Fit, corpus: Corpus, incidence: Incidence, *, year: int, random_state: int
+) -> InTime | None:
+    """Fit the movies before a year, and predict those from it on; None as :func:`split_in_time`."""
+    part = split_in_time(fit, corpus, incidence, year=year, random_state=random_state)
+    if part is None:
+        return None
+    window = choose_window(corpus, incidence, year)
+    late = (corpus.movies["year"] >= year - window).fillna(value=False).to_numpy(bool)
+    movies = score_held_out(corpus, incidence, part, eras=late.astype(int)).movies
+    movies = movies.rename(columns=lambda name: name.replace("decade", "last_years"))
+    beyond = movies.sub(movies["last_years"], axis=0)
+    table = {
+        "bits": movies.mean(),
+        "beyond_last_years": beyond.mean(),
+        "standard_error": beyond.sem(),
+    }
+    return InTime(pd.DataFrame(table).rename_axis("predictor").reset_index(), window)
 
 
 def split_in_time(
@@ -105,7 +165,7 @@ def split_in_time(
 
     The result is None if no later movie has a cast, or the earlier ones are too few for the recipe.
     """
-    years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
+    years = _years(corpus)
     before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)
     if not incidence.cast_sizes()[after].any():
         return None
@@ -113,6 +173,32 @@ def split_in_time(
         return fit_subsample(fit, incidence, before, after, random_state)
     except NotEvaluated:
         return None
+
+
+def choose_window(corpus: Corpus, incidence: Incidence, year: int) -> int:
+    """Return the number of years before a split whose genre shares predict later movies best.
+
+    It is the one of `WINDOWS` with the highest mean bits at the splits 10, 20 and 30 years before
+    `year`, each for the movies with a cast in the ten years that follow. So no movie from `year`
+    on is used. It is the longest if none of these splits has movies on both sides.
+    """
+    genres, years = corpus.genre_matrix()[0], _years(corpus)
+    with_cast = incidence.cast_sizes() > 0
+    bits = []
+    for split in (year - 10, year - 20, year - 30):
+        before, new = years < split, (years >= split) & (years < split + 10) & with_cast
+        if before.any() and new.any():
+            base, happened = smoothed_shares(genres[before]), genres[new].toarray()
+            late = [genres[before & (years >= split - window)] for window in WINDOWS]
+            shares = [(some.sum(axis=0) + base) / (some.shape[0] + 1) for some in late]
+            bits.append(
+                [log_loss_gain(share, base, happened).sum() / new.sum() for share in shares]
+            )
+    return WINDOWS[int(np.argmax(np.mean(bits, axis=0)))] if bits else WINDOWS[-1]
+
+
+def _years(corpus: Corpus) -> np.ndarray:
+    return corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
 
 
 def decade_codes(corpus: Corpus) -> np.ndarray:
@@ -133,14 +219,42 @@ def genre_bits(labels: np.ndarray, genres: sp.csr_array) -> np.ndarray:
     return mutual_information(joint, sizes)
 
 
-def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """Return the mean reduction of the log-loss (base 2) for each genre, compared with `base`.
+def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float]:
+    """Return what the cluster says about the set of genres of a movie, in bits.
 
-    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres.
+    Returns
+    -------
+    dict
+        ``entropy`` of the set; ``raw``, the mutual information of cluster and set, in-sample;
+        ``by_chance``, its mean over all permutations of the clusters, computed exactly; ``bits``,
+        the difference of the two, which is about 0 if cluster and genres are independent.
+
+    References
+    ----------
+    Vinh, Epps and Bailey (2010), "Information theoretic measures for clusterings comparison",
+    Journal of Machine Learning Research 11.
     """
-    won = happened * np.log2(predicted / base)
-    lost = (1 - happened) * np.log2((1 - predicted) / (1 - base))
-    return (won + lost).mean(axis=0)
+    from scipy.stats import entropy
+    from sklearn.metrics import mutual_info_score
+    from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
+
+    genres, _ = corpus.genre_matrix()
+    genres.sort_indices()
+    sets = [tuple(some) for some in np.split(genres.indices, genres.indptr[1:-1])]
+    codes = pd.Series(sets, dtype=object).factorize()[0]
+    table = contingency_matrix(clustering.codes, codes, sparse=True)
+    raw = mutual_info_score(None, None, contingency=table) / np.log(2)
+    by_chance = expected_mutual_information(table, len(codes)) / np.log(2)
+    found = {"entropy": entropy(np.bincount(codes), base=2), "raw": raw, "by_chance": by_chance}
+    return {name: float(bits) for name, bits in found.items()} | {"bits": float(raw - by_chance)}
+
+
+def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
+    """Return the reduction of the log-loss (base 2) compared with `base`, movies x genres.
+
+    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres, too.
+    """
+    return np.log2(np.where(happened, predicted / base, (1 - predicted) / (1 - base)))
 
 
 def smoothed_shares(has_genre: sp.csr_array) -> np.ndarray:

@@ -30,12 +30,21 @@ EXPECTED_BINS = {
 class Interval:
     """Posterior means of shares, or raw lifts, with equal-tailed credible intervals, of one shape.
 
-    If the posterior is very skewed, as for a prior far below 0.5, the estimate may be outside.
+    No estimate is outside its interval: where the posterior is so skewed that its mean is beyond a
+    quantile, as for a prior far below 0.5, the interval ends at the mean.
     """
 
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the columns ``mean``, ``low`` and ``high`` of a table of shares."""
+        return {"mean": self.estimate, "low": self.low, "high": self.high}
+
+    def includes(self, points: np.ndarray) -> np.ndarray:
+        """Return whether each point is in its interval, ends included."""
+        return (self.low <= points + TOLERANCE) & (points <= self.high + TOLERANCE)
 
 
 def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.95) -> Interval:
@@ -55,15 +64,17 @@ def share_intervals(successes, trials, *, prior: float = 0.5, level: float = 0.9
     return _beta_intervals(successes, trials - successes, prior, prior, level)
 
 
-def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> Interval:
+def dirichlet_intervals(counts, *, prior=0.5, level: float = 0.95) -> Interval:
     """Return posterior means and intervals of shares that sum to 1 along the last axis.
 
-    The prior is Dirichlet with `prior` for each share. Each interval is marginal, with the ends of
+    The prior is Dirichlet with the weights `prior`: pseudo-movies of each kind, shape (n_shares,),
+    or one number for all kinds. Each interval is marginal, with the ends of
     :func:`share_intervals`. A single share is exactly 1. See Gelman and others (2013), "Bayesian
     Data Analysis", 3rd edition, section 3.4.
 
     `counts`, shape (..., n_shares), are the movies of each kind; every movie is of one kind.
-    Errors are those of :func:`share_intervals`, and a ValueError if `counts` has no share.
+    Errors are those of :func:`share_intervals`, and a ValueError if `counts` has no share or
+    `prior` another number of shares.
     """
     counts = _check_integers(counts, "counts")
     check_settings(prior, level)
@@ -72,8 +83,20 @@ def dirichlet_intervals(counts, *, prior: float = 0.5, level: float = 0.95) -> I
     n_shares = counts.shape[-1]
     if n_shares == 1:
         return Interval(*np.ones((3, *counts.shape)))
+    weights = np.broadcast_to(np.asarray(prior, dtype=float), n_shares)
     others = counts.sum(axis=-1, keepdims=True) - counts
-    return _beta_intervals(counts, others, prior, prior * (n_shares - 1), level)
+    return _beta_intervals(counts, others, weights, weights.sum() - weights, level)
+
+
+def cluster_prior(sizes, *, weight: float = 1.0) -> np.ndarray:
+    """Return the prior of Pr[cluster | evidence], shape (n_clusters,): `weight` pseudo-movies.
+
+    They are spread in proportion to Pr[cluster], estimated from the movies of each cluster and
+    `weight` pseudo-movies in equal parts, so that an empty cluster has a small weight too. The
+    prior of every cluster would outweigh rare evidence if it did not depend on their number.
+    """
+    sizes = np.asarray(sizes)
+    return weight * dirichlet_intervals(sizes, prior=weight / len(sizes)).estimate
 
 
 def predictive_coverage(
@@ -106,12 +129,17 @@ def predictive_coverage(
     check_settings(prior, level)
     cells = [counts.ravel() for counts in np.broadcast_arrays(*old, *new)]
     successes, trials, new_successes, new_trials = (cell[cells[3] > 0] for cell in cells)
-    covered, randomised = np.zeros((2, new_trials.size))
-    cdfs = _predictive_cdfs(successes, trials, new_trials, prior)
-    for cell, (cdf, count) in enumerate(zip(cdfs, new_successes, strict=True)):
-        low, high = _ends(cdf, level)
-        covered[cell] = low <= count <= high
-        randomised[cell] = _share_within(cdf, count, level)
+    tails = (1 - level) / 2, (1 + level) / 2
+    ends = [
+        (cdf[count - 1] if count else 0.0, cdf[count])
+        for cdf, count in zip(
+            _predictive_cdfs(successes, trials, new_trials, prior), new_successes, strict=True
+        )
+    ]
+    below, up_to = np.array(ends).reshape(-1, 2).T  # Pr[less than the new count], and with it
+    covered = (up_to >= tails[0] - TOLERANCE) & (below < tails[1] - TOLERANCE)
+    within = np.minimum(up_to, tails[1]) - np.maximum(below, tails[0])
+    randomised = np.nan_to_num(divide(within.clip(min=0), up_to - below))
     expected = new_trials * (successes + prior) / (trials + 2 * prior)
     bins = np.searchsorted(list(EXPECTED_BINS), expected, side="right") - 1
     table = pd.DataFrame({"bin": bins, "covered": covered, "covered_randomised": randomised})
@@ -123,23 +151,20 @@ def predictive_coverage(
 
 
 def lift_intervals(
-    inside,
-    cluster_movies,
-    trait_movies,
-    n_movies: int,
-    *,
-    prior: float = 0.5,
-    level: float = 0.95,
-    n_draws: int = 4000,
-    random_state: int,
+    inside, cluster_movies, trait_movies, n_movies: int, *, prior: float = 0.5, level: float = 0.95
 ) -> Interval:
     """Return the lifts of traits, such as genres or actors, in clusters.
 
-    A lift is the share in the cluster divided by the share in all movies. The shares inside and
-    outside the cluster have independent Beta posteriors; the cluster's share of the movies is
-    taken as known. The quantiles are those of random draws. If all movies with the trait are in
-    the cluster, `high` is the raw lift; if none are, `low` is. All three are NaN for an empty
-    cluster, or a trait of no movie.
+    A lift is the share in the cluster divided by the share in all movies. It follows from the
+    ratio of the shares inside and outside the cluster; the cluster's share of the movies is taken
+    as known. The interval of the ratio is computed in closed form from the intervals of the two
+    shares, those of :func:`share_intervals`. It includes the raw lift. See Donner and Zou (2012),
+    "Closed-form confidence intervals for functions of the normal mean and standard deviation",
+    Statistical Methods in Medical Research 21(4), and Laud (2017), "Equal-tailed confidence
+    intervals for comparison of rates", Pharmaceutical Statistics 16(5).
+
+    If all movies with the trait are in the cluster, `high` is the raw lift; if none are, `low` is.
+    All three are NaN for an empty cluster, or a trait of no movie.
 
     Parameters
     ----------
@@ -150,37 +175,41 @@ def lift_intervals(
         All movies.
     prior, level : float
         As in :func:`share_intervals`.
-    n_draws, random_state : int
-        Number of posterior draws of each lift, and their seed.
     """
     counts = (np.asarray(some) for some in (inside, cluster_movies, trait_movies))
     inside, cluster_movies, trait_movies = np.broadcast_arrays(*counts)
-    rng = np.random.default_rng(random_state)
-    raw = divide(divide(inside, cluster_movies), trait_movies / max(n_movies, 1)).ravel()
-    ends = np.full((2, inside.size), np.nan)
-    cells = zip(inside.flat, cluster_movies.flat, trait_movies.flat, strict=True)
-    for cell, (k, n, m) in enumerate(cells):
-        share_in = rng.beta(k + prior, n - k + prior, n_draws)
-        share_out = rng.beta(m - k + prior, n_movies - n - m + k + prior, n_draws)
-        weight = n / max(n_movies, 1)
-        share = weight * share_in + (1 - weight) * share_out
-        draws = np.divide(share_in, share, out=np.ones_like(share), where=share > 0)
-        ends[:, cell] = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    low = np.where(inside.ravel() == 0, raw, ends[0])
-    high = np.where(np.isnan(raw) | (inside.ravel() == trait_movies.ravel()), raw, ends[1])
-    return Interval(*(values.reshape(inside.shape) for values in (raw, low, high)))
+    weight = cluster_movies / max(n_movies, 1)
+    raw = divide(divide(inside, cluster_movies), trait_movies / max(n_movies, 1))
+    bounds = []
+    for successes, trials in (
+        (inside, cluster_movies),
+        (trait_movies - inside, n_movies - cluster_movies),
+    ):
+        share = np.nan_to_num(divide(successes, trials))
+        interval = share_intervals(successes, trials, prior=prior, level=level)
+        ends = np.minimum(interval.low, share), np.maximum(interval.high, share)
+        bounds.append((share, *(end * (2 * share - end) for end in ends)))
+    (one, one_low, one_high), (other, other_low, other_high) = bounds
+    both = one * other
+    low = divide(one_low, both + np.sqrt(np.maximum(both**2 - one_low * other_high, 0)))
+    # the inverse of the upper end, which is infinite if no movie outside may have the trait
+    inverse = divide(other_low, both + np.sqrt(np.maximum(both**2 - one_high * other_low, 0)))
+    low = low / (weight * low + 1 - weight)
+    high = divide(1.0, weight + (1 - weight) * inverse)
+    low = np.where((inside == 0) | (cluster_movies == n_movies), raw, low)
+    high = np.where((inside == trait_movies) | (cluster_movies == n_movies), raw, high)
+    known = np.where(np.isnan(raw), np.nan, 1.0)
+    return Interval(raw, np.minimum(low, raw) * known, np.maximum(high, raw) * known)
 
 
-def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
-    """Return predicted probabilities and observed shares, in at most `n_bins` bins.
-
-    The bins have about equal counts; equal predictions are in the same bin. See Nguyen and
-    O'Connor (2015), "Posterior calibration and exploratory analysis for natural language
-    processing models", EMNLP.
+def calibration_table(predicted, happened, *, n_bins: int = 10) -> pd.DataFrame:
+    """Sort predictions into bins of equal width, and add up what was predicted and what happened.
 
     `predicted` are probabilities, `happened` outcomes of 0 or 1, of one shape; otherwise a
-    ValueError is raised. Without predictions the table is empty. The columns are ``predicted``
-    (mean), ``observed`` (share of outcomes that are 1) and ``n``, with the bins in ascending order.
+    ValueError is raised. The columns are ``bin`` (from 0), ``predicted`` (sum of the predictions),
+    ``happened`` (number of outcomes that are 1) and ``n`` (predictions), with one row for each bin
+    that has predictions, in ascending order. Tables of several parts can be joined;
+    :func:`pool_calibration` compares the two columns.
     """
     predicted, happened = np.asarray(predicted, dtype=float), np.asarray(happened, dtype=float)
     if predicted.shape != happened.shape:
@@ -191,12 +220,30 @@ def calibration_table(predicted, happened, *, n_bins: int = 20) -> pd.DataFrame:
         raise ValueError("an outcome is neither 0 nor 1")
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, not {n_bins!r}")
-    _, which, ties = np.unique(predicted.ravel(), return_inverse=True, return_counts=True)
-    middle = np.cumsum(ties) - ties / 2
-    bins = (middle * n_bins / max(predicted.size, 1)).astype(int)[which]
-    pairs = pd.DataFrame({"predicted": predicted.ravel(), "observed": happened.ravel()})
-    means = pairs.groupby(bins).mean()
-    return means.assign(n=np.bincount(bins)[means.index.astype(int)]).reset_index(drop=True)
+    bins = np.minimum((predicted.ravel() * n_bins).astype(int), n_bins - 1)
+    n = np.bincount(bins, minlength=n_bins)
+    sums = {
+        "bin": np.arange(n_bins),
+        "predicted": np.bincount(bins, predicted.ravel(), minlength=n_bins),
+        "happened": np.bincount(bins, happened.ravel(), minlength=n_bins),
+        "n": n,
+    }
+    return pd.DataFrame(sums)[n > 0].reset_index(drop=True)
+
+
+def pool_calibration(parts: pd.DataFrame) -> pd.DataFrame:
+    """Compare predicted and observed shares of all parts together.
+
+    `parts` has the rows of :func:`calibration_table` of one or more parts. The columns are ``bin``,
+    ``predicted`` (mean), ``observed`` (share of outcomes that are 1), ``error`` (`observed` -
+    `predicted`) and ``n``. See Nguyen and O'Connor (2015), "Posterior calibration and exploratory
+    analysis for natural language processing models", EMNLP.
+    """
+    sums = parts.groupby("bin", as_index=False)[["predicted", "happened", "n"]].sum()
+    predicted, observed = sums["predicted"] / sums["n"], sums["happened"] / sums["n"]
+    return sums[["bin"]].assign(
+        predicted=predicted, observed=observed, error=observed - predicted, n=sums["n"].astype(int)
+    )
 
 
 def _beta_intervals(successes, failures, prior_success, prior_failure, level) -> Interval:
@@ -206,10 +253,11 @@ def _beta_intervals(successes, failures, prior_success, prior_failure, level) ->
     seen = successes + failures > 0
     low = betaincinv(alpha, beta, (1 - level) / 2)
     high = betaincinv(alpha, beta, (1 + level) / 2)
+    mean = np.asarray(alpha / (alpha + beta))
     return Interval(
-        estimate=np.asarray(alpha / (alpha + beta)),
-        low=np.where(seen & (successes == 0), 0.0, low),
-        high=np.where(seen & (failures == 0), 1.0, high),
+        estimate=mean,
+        low=np.minimum(np.where(seen & (successes == 0), 0.0, low), mean),
+        high=np.maximum(np.where(seen & (failures == 0), 1.0, high), mean),
     )
 
 
@@ -227,19 +275,6 @@ def pmf_from_ratios(ratios: np.ndarray) -> np.ndarray:
     logs = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
     pmf = np.exp(logs - logs.max())
     return pmf / pmf.sum()
-
-
-def _ends(cdf: np.ndarray, level: float) -> np.ndarray:
-    """Return the smallest counts at which a distribution function reaches the two tails."""
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    return np.minimum(np.searchsorted(cdf, tails - TOLERANCE), len(cdf) - 1)
-
-
-def _share_within(cdf: np.ndarray, count: int, level: float) -> float:
-    """Return the share of the step of `cdf` at `count` that is between the tails."""
-    bottom, top = (cdf[count - 1] if count else 0.0), cdf[count]
-    within = min(top, (1 + level) / 2) - max(bottom, (1 - level) / 2)
-    return max(within, 0.0) / (top - bottom) if top > bottom else 0.0
 
 
 def divide(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -265,9 +300,9 @@ def _check_counts(successes, trials) -> list[np.ndarray]:
     return [successes, trials]
 
 
-def check_settings(prior: float, level: float) -> None:
+def check_settings(prior, level: float) -> None:
     """Raise ValueError unless a prior and the probability of an interval are valid."""
-    if not (np.isfinite(prior) and prior > 0):
+    if not (np.isfinite(prior) & (np.asarray(prior) > 0)).all():
         raise ValueError(f"prior must be a positive number, not {prior!r}")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")

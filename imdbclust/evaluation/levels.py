@@ -67,8 +67,8 @@ def measure_levels(
     DataFrame
         ``level``, ``groups``, ``largest_share`` of the placed movies, then means, each followed by
         its standard deviation (``_spread``) over pairs of fits or over subsamples: ``ari_seeds``,
-        ``ari_subsamples``; bits about genres of held-out movies by ``assigned`` group and by
-        ``posterior``; the same ``beyond_decade`` and ``beyond_decade_posterior``.
+        ``ari_subsamples``; bits about genres of held-out movies by ``assigned`` (likeliest) group
+        and by ``posterior``; the same ``beyond_decade`` and ``beyond_decade_posterior``.
     """
     rows = []
     for level in level_names(clustering):
@@ -82,9 +82,9 @@ def measure_levels(
         measures = {
             "ari_seeds": compare_fits([(everything, _at(fit, level)) for fit in found.fits])["ari"],
             "ari_subsamples": compare_fits([(part.trained, part.fit) for part in parts])["ari"],
-            "assigned": bits["nearest"],
+            "assigned": bits["likeliest"],
             "posterior": bits["posterior"],
-            "beyond_decade": bits["decade_and_nearest"] - bits["decade"],
+            "beyond_decade": bits["decade_and_likeliest"] - bits["decade"],
             "beyond_decade_posterior": bits["decade_and_posterior"] - bits["decade"],
         }
         sizes = np.bincount(at.labels[at.placed])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from imdbclust.evaluation.held_out import genre_bits, score_held_out
+from imdbclust.evaluation.held_out import SUFFIXES, genre_bits, score_held_out
 from imdbclust.evaluation.recipe import Effort, Fit, in_threads
-from imdbclust.evaluation.stability import over_subsamples
+from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, shuffle_casts
 
@@ -19,6 +19,9 @@ WITHIN_YEAR = "labels permuted within years"
 WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
 SHUFFLED = "casts shuffled"
 SHUFFLED_WITHIN_YEAR = "casts shuffled within years"
+
+RARE = 0.01
+"""Probability under a null of a value above its limit."""
 
 
 def compare_with_nulls(
@@ -33,28 +36,51 @@ def compare_with_nulls(
 ) -> pd.DataFrame:
     """Compare the results of a recipe with permuted labels and with shuffled casts.
 
-    `labels` are the clusters of all movies, `observed` the measures without a shuffle: ``bits``
-    (in-sample), ``held_out``, ``held_out_posterior`` and ``ari_subsamples``. The columns are
-    ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`.
+    `labels` are the clusters of all movies; their information about genres is the measure
+    ``bits``. `observed` has the measures of :func:`measure_parts` without a shuffle. The columns
+    are ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`. If
+    all movies are of one era, casts are not shuffled within years.
     """
     genres, _ = corpus.genre_matrix()
     era = era_codes(corpus)
     era_and_cast = era * 100 + np.minimum(incidence.cast_sizes(), 10)
-    found = []
+    found, of_all = [], {"bits": genre_bits(labels, genres).sum()}
     for null, strata in ((WITHIN_YEAR, era), (WITHIN_YEAR_AND_CAST, era_and_cast)):
         usual = {"n_permutations": effort.n_permutations, "random_state": random_state}
         found.append((null, "bits", permuted_bits(labels, genres, strata, **usual)))
-    kinds = {SHUFFLED_WITHIN_YEAR: era, SHUFFLED: None}
-    seeds = [random_state + 1000 * (number + 1) for number in range(effort.n_shuffles)]
-    shuffles = _under_shuffles(fit, corpus, incidence, kinds, seeds)
+    kinds = {SHUFFLED_WITHIN_YEAR: era} if len(np.unique(era)) > 1 else {}
+    n_shuffles = effort.shuffles(corpus.n_movies)
+    seeds = [random_state + 1000 * (number + 1) for number in range(n_shuffles)]
+    shuffles = _under_shuffles(fit, corpus, incidence, kinds | {SHUFFLED: None}, seeds)
     for null, table in shuffles.groupby("null", sort=False):
         found += [(null, *column) for column in table.drop(columns="null").items()]
     rows = [
         {"null": null, "measure": measure, "n": len(values)}
-        | compare_with_null(observed[measure], values)
+        | compare_with_null((of_all | dict(observed))[measure], values)
         for null, measure, values in found
     ]
     return pd.DataFrame(rows)
+
+
+def measure_parts(
+    corpus: Corpus, parts: Sequence[Subsample], pairs: pd.DataFrame, scores: pd.DataFrame
+) -> dict[str, float]:
+    """Return the means over fits of subsamples that are compared with those of shuffled casts.
+
+    `scores` has the bits of each predictor, summed over genres, one row for each part. The keys:
+    ``bits_on_parts`` (in-sample), ``held_out`` and ``beyond_decade`` (nearest cluster), the same
+    with the other `SUFFIXES`, ``ari_subsamples``. Without genres there is only the last.
+    """
+    genres, _ = corpus.genre_matrix()
+    found = {}
+    if genres.shape[1]:
+        bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
+        found["bits_on_parts"] = np.mean(bits)
+        for name, suffix in SUFFIXES.items():
+            found["held_out" + suffix] = scores[name].mean()
+            beyond = scores["decade_and_" + name] - scores["decade"]
+            found["beyond_decade" + suffix] = beyond.mean()
+    return found | {"ari_subsamples": pairs["ari"].mean()}
 
 
 def _under_shuffles(fit, corpus, incidence, strata, seeds) -> pd.DataFrame:
@@ -63,20 +89,15 @@ def _under_shuffles(fit, corpus, incidence, strata, seeds) -> pd.DataFrame:
     `strata` has the groups of movies within which actors are exchanged, by the name of the null.
     There is a row for each null and seed; each matrix is fitted on two subsamples.
     """
-    genres, _ = corpus.genre_matrix()
 
-    def one(job: tuple[str, int]) -> tuple:
+    def one(job: tuple[str, int]) -> dict[str, str | float]:
         null, seed = job
         shuffled = shuffle_casts(incidence, random_state=seed, strata=strata[null])
         parts, pairs = over_subsamples(fit, shuffled, n_subsamples=2, random_state=seed)
         scores = [score_held_out(corpus, shuffled, part).bits.sum() for part in parts]
-        bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
-        held_out = (np.mean([some[name] for some in scores]) for name in ("nearest", "posterior"))
-        return null, np.mean(bits), *held_out, pairs["ari"].mean()
+        return {"null": null} | measure_parts(corpus, parts, pairs, pd.DataFrame(scores))
 
-    columns = ["null", "bits", "held_out", "held_out_posterior", "ari_subsamples"]
-    jobs = [(null, seed) for seed in seeds for null in strata]
-    return pd.DataFrame(in_threads(one, jobs), columns=columns)
+    return pd.DataFrame(in_threads(one, [(null, seed) for seed in seeds for null in strata]))
 
 
 def permuted_bits(labels, genres, strata, *, n_permutations: int, random_state: int) -> np.ndarray:
@@ -97,22 +118,31 @@ def permuted_bits(labels, genres, strata, *, n_permutations: int, random_state: 
 
 
 def compare_with_null(observed: float, null: Iterable[float]) -> dict[str, float]:
-    """Return ``observed``, ``null_mean``, ``spread`` (standard deviation), ``z`` and ``p``.
+    """Return ``observed``, ``null_mean``, ``spread`` (standard deviation), ``limit``, ``z``, ``p``.
+
+    An observed value above the limit is rare under the null: an equal or higher one has the
+    probability `RARE`, by Student's t distribution, if values under the null are normal. The
+    fewer nulls, the farther the limit is from their mean; it is NaN for fewer than three.
 
     p is (1 + nulls at least as large) / (1 + nulls): never 0, and limited by the number of nulls.
-    z and p are NaN for fewer than five nulls, too few to estimate their spread. See Phipson and
-    Smyth (2010), "Permutation p-values should never be zero", Statistical Applications in
-    Genetics and Molecular Biology 9.
+    z and p are NaN for fewer than five nulls, too few to estimate them. See Phipson and Smyth
+    (2010), "Permutation p-values should never be zero", Statistical Applications in Genetics and
+    Molecular Biology 9, and Geisser (1993), "Predictive inference", section 2.
     """
+    from scipy.special import stdtrit
+
     null = np.asarray(list(null), dtype=float)
-    enough = len(null) >= 5
-    spread = null.std(ddof=1) if len(null) > 1 else np.nan
+    n, enough = len(null), len(null) >= 5
+    mean = null.mean() if n else np.nan
+    spread = null.std(ddof=1) if n > 1 else np.nan
+    margin = stdtrit(n - 1, 1 - RARE) * spread * np.sqrt(1 + 1 / n) if n >= 3 else np.nan
     return {
         "observed": observed,
-        "null_mean": null.mean() if len(null) else np.nan,
+        "null_mean": mean,
         "spread": spread,
-        "z": (observed - null.mean()) / spread if enough and spread > 0 else np.nan,
-        "p": (1 + (null >= observed).sum()) / (1 + len(null)) if enough else np.nan,
+        "limit": mean + margin,
+        "z": (observed - mean) / spread if enough and spread > 0 else np.nan,
+        "p": (1 + (null >= observed).sum()) / (1 + n) if enough else np.nan,
     }
 
 

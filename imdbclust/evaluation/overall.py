@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 
 from imdbclust.clustering import Clustering
-from imdbclust.evaluation.held_out import HeldOut, genre_bits, score_held_out, split_in_time
-from imdbclust.evaluation.nulls import WITHIN_YEAR, compare_with_nulls
+from imdbclust.evaluation import nulls as nl
+from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
 from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
 from imdbclust.evaluation.stability import Subsample, compare_fits, fit_seeds, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
-
-NO_BITS, NO_ARI = 0.02, 0.05
-"""Clusters with at most these held-out bits, or a lower ARI of subsamples, have no structure."""
+from imdbclust.probabilities import TOLERANCE
 
 WITHOUT_FORM = "without form tags"
 
@@ -32,15 +30,15 @@ class Evaluation:
         ``over`` (``seeds`` or ``subsamples``), ``one``, ``other``, ``ari``.
     information : DataFrame
         ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, the columns of
-        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade) and
-        ``beyond_decade_posterior``.
+        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade),
+        ``beyond_decade_likeliest`` and ``beyond_decade_posterior``.
     by_genre : DataFrame
         The same for each genre, with its ``movies``.
     spread : dict of float
         Standard deviation over the subsamples of the bits of each predictor.
     held_out : list of HeldOut
         One for each subsample.
-    in_time : HeldOut or None
+    in_time : InTime or None
         Fitted before a year, predicted from that year on.
     nulls : DataFrame
         As in :func:`imdbclust.evaluation.nulls.compare_with_nulls`.
@@ -55,7 +53,7 @@ class Evaluation:
     by_genre: pd.DataFrame
     spread: dict[str, float]
     held_out: list[HeldOut]
-    in_time: HeldOut | None
+    in_time: InTime | None
     nulls: pd.DataFrame
     fits: list[Fitted]
     parts: list[Subsample]
@@ -68,24 +66,53 @@ class Evaluation:
         """Return one number of `information`."""
         return float(self.information.set_index("genres").loc[genres, name])
 
-    def null(self, null: str, measure: str) -> float:
-        """Return the mean of a measure under a null."""
-        return float(self.nulls.set_index(["null", "measure"]).loc[(null, measure), "null_mean"])
+    def null(self, null: str, measure: str, value: str = "null_mean") -> float:
+        """Return one value of `nulls`; NaN for a null or a measure that it does not have."""
+        values = self.nulls.set_index(["null", "measure"])[value]
+        return float(values.get((null, measure), np.nan))
+
+    def above(self, null: str) -> list[str]:
+        """Return the measures that are above their limit under a kind of shuffled casts."""
+        rows = self.nulls[self.nulls["null"] == null]
+        return rows.loc[rows["observed"] > rows["limit"] + TOLERANCE, "measure"].tolist()
+
+    @property
+    def verdict(self) -> str:
+        """What the clusters are more than, by the nulls of this evaluation.
+
+        ``noise`` if no measure is above its limit on casts shuffled over all years; ``era`` if
+        one is, but none on casts shuffled within years; otherwise ``structure``, or ``undated``
+        if all movies are of one era. It is ``unknown`` with fewer than three shuffles.
+        """
+        limits = self.nulls.groupby("null")["limit"].count()
+        if not limits.get(nl.SHUFFLED, 0):
+            return "unknown"
+        if not self.above(nl.SHUFFLED):
+            return "noise"
+        if nl.SHUFFLED_WITHIN_YEAR not in limits:
+            return "undated"
+        return "structure" if self.above(nl.SHUFFLED_WITHIN_YEAR) else "era"
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers by which recipes are compared; no bits if no movie has a genre."""
-        stability = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
+        found = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
+        kinds = {"shuffled": nl.SHUFFLED, "shuffled_within_years": nl.SHUFFLED_WITHIN_YEAR}
+        for suffix, null in kinds.items():
+            found[f"ari_{suffix}"] = self.null(null, "ari_subsamples")
+        if self.verdict in ("noise", "era", "structure"):
+            found["more_than_noise"] = self.verdict != "noise"
+            found["more_than_era"] = self.verdict == "structure"
         if self.by_genre.empty:
-            return stability
-        return stability | {
-            "genre_bits": self.bits("in_sample"),
-            "genre_bits_of_era": self.null(WITHIN_YEAR, "bits"),
-            "held_out_bits": self.bits("nearest"),
-            "held_out_bits_posterior": self.bits("posterior"),
-            "bits_of_decade": self.bits("decade"),
-            "bits_beyond_decade": self.bits("beyond_decade"),
-            "bits_beyond_decade_posterior": self.bits("beyond_decade_posterior"),
-        }
+            return found
+        found["genre_bits"] = self.bits("in_sample")
+        found["genre_bits_of_era"] = self.null(nl.WITHIN_YEAR, "bits")
+        found["bits_of_decade"] = self.bits("decade")
+        for name, suffix in SUFFIXES.items():
+            found["held_out_bits" + suffix] = self.bits(name)
+            found["bits_beyond_decade" + suffix] = self.bits("beyond_decade" + suffix)
+        for suffix, null in kinds.items():
+            found[f"held_out_bits_{suffix}"] = self.null(null, "held_out")
+        return found
 
 
 def evaluate(
@@ -123,44 +150,30 @@ def evaluate(
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
     held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
-    later = split_in_time(fit, corpus, incidence, year=split_year, **usual)
     genres, _ = corpus.genre_matrix()
     by_genre = sum(part.bits for part in held_out) / len(held_out)
-    by_genre.insert(0, "in_sample", genre_bits(whole.labels, genres))
-    by_genre["beyond_decade"] = by_genre["decade_and_nearest"] - by_genre["decade"]
-    by_genre["beyond_decade_posterior"] = by_genre["decade_and_posterior"] - by_genre["decade"]
+    by_genre.insert(0, "in_sample", nl.genre_bits(whole.labels, genres))
+    for name, suffix in SUFFIXES.items():
+        by_genre["beyond_decade" + suffix] = by_genre["decade_and_" + name] - by_genre["decade"]
     content = by_genre[~by_genre.index.isin(form_tags)]
     information = {"all": by_genre.sum(min_count=1), WITHOUT_FORM: content.sum(min_count=1)}
     information = pd.DataFrame(information).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
-    observed = {
-        "bits": information.loc["all", "in_sample"],
-        "held_out": information.loc["all", "nearest"],
-        "held_out_posterior": information.loc["all", "posterior"],
-        "ari_subsamples": subsamples["ari"].mean(),
-    }
-    options = {"labels": whole.labels, "observed": observed, **usual}
-    nulls = compare_with_nulls(fit, corpus, incidence, effort, **options)
+    scores = pd.DataFrame([part.bits.sum() for part in held_out])
+    options = {"observed": nl.measure_parts(corpus, parts, subsamples, scores), **usual}
+    nulls = nl.compare_with_nulls(fit, corpus, incidence, effort, labels=whole.labels, **options)
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
         information=information.rename_axis("genres").reset_index(),
         by_genre=by_genre.sort_values("nearest", ascending=False).reset_index(),
-        spread=pd.DataFrame([part.bits.sum() for part in held_out]).std(ddof=1).to_dict(),
+        spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
-        in_time=score_held_out(corpus, incidence, later) if later else None,
+        in_time=score_in_time(fit, corpus, incidence, year=split_year, **usual),
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
         fits=fits,
         parts=parts,
     )
-
-
-def has_structure(held_out: float, ari_subsamples: float) -> bool:
-    """Return whether clusters are more than a division of noise, by `NO_BITS` and `NO_ARI`.
-
-    Without genres, whose bits are NaN, the stability decides.
-    """
-    return not held_out <= NO_BITS and ari_subsamples >= NO_ARI
 
 
 def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:
