@@ -236,6 +236,17 @@ def test_the_order_of_movies_does_not_matter_to_k_means(embedding, clustering):
     assert (again.centers == clustering.centers).all()
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_clusters_of_equal_size_are_numbered_by_their_smallest_movie_id(seed):
+    corners = np.array([[1, 0], [-1, 0], [0, 1], [0, -1], [0, -1]], dtype=float)
+    order = np.random.default_rng(seed).permutation(15)
+    ids = np.array([f"m{number:02}" for number in range(15)])
+    found = k_means(space(corners[order % 5], pd.Index(ids[order])), 4)
+    assert dict(zip(ids[order], found.labels, strict=True)) == {
+        name: [1, 2, 3, 0, 0][number % 5] for number, name in enumerate(ids)
+    }
+
+
 def test_planted_troupes_are_found_by_k_means(films, clustering):
     placed = clustering.placed
     assert adjusted_rand_score(films.movie_troupe[placed], clustering.labels[placed]) > 0.8

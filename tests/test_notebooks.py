@@ -139,6 +139,9 @@ def test_opened_alone_and_run_from_top_to_bottom_as_jupyterlab_does(stage):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
     assert "Finished:" in str(notebook.cells[-1].outputs)
+    said = str(next(cell for cell in notebook.cells if cell.id == "open").outputs)
+    assert "Films: " in said
+    assert "Parameters of this notebook: those of the course (preset seed)." in said
 
 
 @pytest.mark.usefixtures("environment")
@@ -157,3 +160,7 @@ def test_stock_papermill_runs_a_notebook_with_a_parameter(stage, parameter, own_
     record = json.loads((own_reports / f"interactive/{notebook.stem}/record.json").read_text())
     assert record["parameters"][parameter] == 8
     assert record["metrics"].get(parameter, 8) == 8
+    said = (
+        f"Parameters of this notebook: those of the course (preset seed), except {parameter} = 8."
+    )
+    assert said in (tmp_path / "out.ipynb").read_text(encoding="utf-8")

@@ -88,6 +88,29 @@ def render_cells(folder, *cells, **more):
     return render(folder, make_manifest(stages=[record("01_load")], **more))["01_load.html"]
 
 
+def test_a_section_without_a_result_is_left_out(tmp_path):
+    def done(source, *outputs, status="completed"):
+        cell = code(source, *outputs)
+        cell.metadata["papermill"] = {"status": status}
+        return cell
+
+    cells = [
+        done("imports"),
+        *(new_markdown_cell("## Full"), done("a"), done("b", shown("<p>said</p>"))),
+        *(new_markdown_cell("## Empty"), done("c"), done("d")),
+        *(new_markdown_cell("## Unfinished"), done("e"), done("f", status="pending")),
+        new_markdown_cell("## Limits"),
+    ]
+    page = render_cells(tmp_path, *cells)
+    assert [heading.get_text() for heading in page.find_all("h2")] == [
+        "Full",
+        "Unfinished",
+        "Limits",
+    ]
+    assert "imports" in page.get_text()
+    assert "Empty" not in page.get_text()
+
+
 def parse(text):
     return BeautifulSoup(text, "html.parser")
 

@@ -185,7 +185,7 @@ def test_names_are_read_from_csv_and_json_lines(text, tmp_path):
         ("cluster,name\n2,A\n", "unknown cluster '2'; the clusters are numbered 0 to 1"),
         ("cluster,name\n-1,A\n", "unknown cluster '-1'"),
         ("cluster,name\n1.5,A\n", "unknown cluster '1.5'"),
-        ("cluster,name\n1,A\n01,B\n", "cluster 1 has two names"),
+        ("cluster,name\n01,A\n", "unknown cluster '01'"),
         ("cluster,name\n1,A\n1,A\n", "cluster 1 has two names"),
         ("cluster,name\n1,\n", "'' cannot be the name of cluster 1"),
         ("cluster,name\n1,A\tB\n", "cannot be the name of cluster 1"),

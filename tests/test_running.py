@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import inspect
 import json
 import re
 import shutil
@@ -276,9 +277,8 @@ def test_an_edited_text_cell_is_published_and_no_stage_is_executed(finished_run,
         cells.insert(cells.index(texts[2]), added)
 
     edit(notebooks / "04_clustering.ipynb", change)
-    folder = running.run(
-        dataset=str(films), parameters=SMALL, name="reworded", out=finished_run.parent
-    )
+    own = {"preset": "seed", "parameters": SMALL, "name": "reworded"}
+    folder = running.run(dataset=str(films), **own, out=finished_run.parent)
     assert all(entry["reused"] for entry in manifest_of(folder)["stages"])
     page = (folder / "04_clustering.html").read_text(encoding="utf-8")
     assert "A heading of today" in page
@@ -456,7 +456,10 @@ def test_a_declaration_without_a_type_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
-        (["-p", "n_clusters", "301"], "n_clusters = 301 is impossible: there are 300 movies"),
+        (
+            ["--preset", "seed", "-p", "n_clusters", "301"],
+            "n_clusters = 301 is impossible: there are 300 movies",
+        ),
         (["-p", "n_components", "241"], "n_components = 241 is impossible"),
         (["-p", "n_clutsers", "3"], "did you mean n_clusters?"),
         (["-p", "target_genre", "Space Opera"], "no movie has the genre 'Space Opera'"),
@@ -488,11 +491,39 @@ def test_films_with_bad_records_are_refused_with_file_line_and_field(films, tmp_
     assert "bad.jsonl:302: not a JSON object" in message
 
 
-def test_films_without_any_genre_are_refused(tmp_path, capsys):
-    path = tmp_path / "plain.jsonl"
-    path.write_text('{"imdb_id": "a", "title": "A", "genres": [""], "actors": [["x", "X"]]}\n')
-    assert cli.main(["run", "--dataset", str(path), "--out", str(tmp_path / "r")]) == cli.WRONG
-    assert "no movie has a genre" in capsys.readouterr().err
+def test_a_run_takes_the_recommended_preset_unless_told_otherwise(films, capsys, monkeypatch):
+    assert inspect.signature(running.run).parameters["preset"].default == "recommended"
+    given = []
+    monkeypatch.setattr(running, "run", lambda **call: given.append(call) or Path("reports/x"))
+    for preset in ([], ["--preset", "seed"]):
+        assert cli.main(["run", "--dataset", str(films), *preset]) == cli.DONE
+    assert [call["preset"] for call in given] == ["recommended", "seed"]
+    assert settings("seed", {}) == {name: one.default for name, one in declared().items()}
+
+
+def test_names_of_a_file_become_a_parameter_and_are_checked_first(films, tmp_path, capsys):
+    path, call = tmp_path / "names.csv", ["run", "--dataset", str(films), "--out", str(tmp_path)]
+    path.write_text("cluster,name\n16,Noir\n")
+    assert cli.main([*call, "--names", str(path)]) == cli.WRONG
+    assert "names: unknown cluster '16'" in capsys.readouterr().err
+    assert cli.main([*call, "--names", str(path), "-p", "names", "{}"]) == cli.WRONG
+    assert "names is given twice" in capsys.readouterr().err
+    assert cli.main([*call, "--names", str(tmp_path / "none.csv")]) == cli.WRONG
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_names_of_ones_own_are_on_all_pages_and_change_nothing_else(finished_run, films, tmp_path):
+    own = {"names": '{"2": "Gangsters & co."}', "preset": "seed", "name": "named"}
+    few = SMALL | {"evaluation": "off", "names": own.pop("names")}
+    folder = running.run(dataset=str(films), parameters=few, out=finished_run.parent, **own)
+    for page in ("04_clustering.html", "05_probabilities.html"):
+        assert "#2 Gangsters &amp; co." in (folder / page).read_text(encoding="utf-8")
+    named = pd.read_csv(folder / "tables" / "cluster_profiles.csv").set_index("cluster")
+    before = pd.read_csv(finished_run / "tables" / "cluster_profiles.csv").set_index("cluster")
+    assert named.loc[2, "name"] == "Gangsters & co."
+    assert named["name"].drop(2).equals(before["name"].drop(2))
+    csv = "movie_to_cluster.csv"
+    assert (folder / csv).read_bytes() == (finished_run / csv).read_bytes()
 
 
 def test_a_tiny_corpus_without_years_ratings_and_some_casts_goes_through(tmp_path):

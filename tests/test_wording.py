@@ -456,6 +456,16 @@ def test_held_out_movies():
     )
 
 
+def test_a_notebook_opened_alone_names_films_and_settings():
+    assert wording.opened_alone("A", {}) == (
+        "Films: A. Parameters of this notebook: those of the course (preset seed)."
+    )
+    assert wording.opened_alone("A", {"n": 8, "t": "x"}, run="k23", preset="recommended") == (
+        "Films: A. Parameters of this notebook: those of the course (preset seed), except n = 8, "
+        "t = 'x'. Earlier stages: those of the run k23 (preset recommended)."
+    )
+
+
 def test_ratings():
     means = pd.Series({0: 6.1, 2: 5.5})
     said = wording.ratings(2000, means, {0: "#0 A", 2: "#2 B"})

@@ -9,7 +9,8 @@ options:
                         recommended)
   -p NAME VALUE         set a parameter, see below; may be repeated
   --names FILE          names of clusters of your own: CSV with the columns cluster
-                        and name, or JSON lines with these keys
+                        and name, or JSON lines with these keys (default: names
+                        of actors, decades and common genres)
   --name NAME           name of the run (default: dataset and preset)
 """
 

@@ -203,21 +203,19 @@ def parse_names(text: str, n_clusters: int) -> dict[int, str]:
         raise UserError(f"names must be a JSON object: {error}") from None
     if not isinstance(pairs, tuple):
         raise UserError(f'names must be a JSON object such as {{"3": "Noir"}}, not {quoted(text)}')
+    clusters = {str(cluster): cluster for cluster in range(n_clusters)}
     found: dict[int, str] = {}
     for number, name in pairs:
-        cluster = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else -1
-        if not 0 <= cluster < n_clusters:
-            raise UserError(
-                f"names: unknown cluster {quoted(number)}; the clusters are numbered 0 to "
-                f"{n_clusters - 1}"
-            )
-        if cluster in found:
-            raise UserError(f"names: cluster {cluster} has two names")
+        if number not in clusters:
+            known = f"the clusters are numbered 0 to {n_clusters - 1}"
+            raise UserError(f"names: unknown cluster {quoted(number)}; {known}")
+        if clusters[number] in found:
+            raise UserError(f"names: cluster {number} has two names")
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise UserError(f"names: {quoted(name)} cannot be the name of cluster {cluster}")
+            raise UserError(f"names: {quoted(name)} cannot be the name of cluster {number}")
         if len(name) > MAX_NAME:
             raise UserError(f"names: {quoted(name)} is longer than {MAX_NAME} characters")
-        found[cluster] = name.strip()
+        found[clusters[number]] = name.strip()
     return found
 
 

@@ -247,9 +247,11 @@ def _no_template(path: Path) -> str:
 
 def _without_genres(load: Path | None) -> bool:
     """Return whether the stage that loaded the films, if any is read, found no genre."""
-    if load is None or not (load / RECORD).is_file():
-        return False
-    return json.loads((load / RECORD).read_text(encoding="utf-8"))["metrics"].get("n_genres") == 0
+    if load is not None:
+        with suppress(OSError, ValueError):  # the notebook reports what it cannot read
+            record = json.loads((load / RECORD).read_text(encoding="utf-8"))
+            return record["metrics"].get("n_genres") == 0
+    return False
 
 
 def _done(attempt: Path, planned: PlannedStage, token: str, without: str) -> dict:

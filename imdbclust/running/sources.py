@@ -30,11 +30,11 @@ _SKIPPED = re.compile(
 _IMPORT = re.compile(r"^[ \t]*((?:from|import) (?:[^(\n]*\([^)]*\)|.*))", re.MULTILINE)
 
 
-def code_cells(notebook: Path) -> list[tuple[str, bool]]:
-    """Return the source of each code cell, and whether it is the parameters cell."""
+def code_cells(notebook: Path) -> list[tuple[str, list[str]]]:
+    """Return the source of each code cell, and its tags."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     return [
-        ("".join(cell["source"]), "parameters" in cell["metadata"].get("tags", []))
+        ("".join(cell["source"]), cell["metadata"].get("tags", []))
         for cell in cells
         if cell["cell_type"] == "code"
     ]

@@ -80,12 +80,13 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
 
 def _with_results(cells):
     """Leave out sections whose code cells were all executed and show nothing."""
-    sections = []
+    sections = [[]]
     for cell in cells:
-        if not sections or (cell.cell_type == "markdown" and cell.source.startswith("## ")):
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
             sections.append([])
         sections[-1].append(cell)
-    for section in sections:
+    yield from sections[0]  # what the notebook is about, and its parameters
+    for section in sections[1:]:
         code = [cell for cell in section if cell.cell_type == "code"]
         states = {cell.metadata.get("papermill", {}).get("status") for cell in code}
         if states != {"completed"} or any(cell.outputs for cell in code):
