@@ -261,7 +261,9 @@ def test_more_clusters_than_placed_movies_are_refused(n_clusters):
 
 
 def test_an_unknown_algorithm_is_refused(embedding):
-    with pytest.raises(ValueError, match="must be one of MiniBatchKMeans, KMeans, nested, not 'DBSCAN'"):
+    with pytest.raises(
+        ValueError, match="must be one of MiniBatchKMeans, KMeans, nested, not 'DBSCAN'"
+    ):
         clustered(embedding, n_clusters=2, **K_MEANS | {"algorithm": "DBSCAN"})
 
 
