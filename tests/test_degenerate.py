@@ -39,7 +39,7 @@ from imdbclust.reduction import (
     scree_table,
 )
 
-PRESETS = ("seed", "recommended")
+PRESETS = ("seed", "recommended", "nested")
 
 
 # whole runs

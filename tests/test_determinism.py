@@ -35,7 +35,7 @@ from imdbclust.running import diff
 from imdbclust.running.diff import comparable
 from imdbclust.running.pages.filters import FILTERS
 
-PRESETS = ("seed", "recommended")
+PRESETS = ("seed", "recommended", "nested")
 
 
 # whole runs
@@ -181,21 +181,21 @@ FITTED = """
 import sys
 
 import numpy as np
-from test_determinism import found_by_both
+from test_determinism import found_by_all
 from threadpoolctl import threadpool_info
 
 kinds = {pool.get("architecture") for pool in threadpool_info()} - {None}
-np.savez(sys.argv[1], kinds=sorted(kinds), **found_by_both())
+np.savez(sys.argv[1], kinds=sorted(kinds), **found_by_all())
 """
 
 
-def found_by_both():
-    """Return what both recipes find in some films, by name."""
+def found_by_all():
+    """Return what the recipes find in some films, by name."""
     incidence, found = build_incidence(make_filmography(400, 350, random_state=5).corpus), {}
     for preset in PRESETS:
         recipe = recipe_of(preset, n_init=4)
         embedding = recipe.reduce(incidence, 3)
-        clustering = recipe.cluster(embedding, 3)
+        clustering = recipe.cluster(embedding, 3, incidence)
         for name in ("labels", "centers"):
             found[f"{preset}_{name}"] = getattr(clustering, name)
         for name in ("scores", "singular_values", "loadings"):
@@ -228,14 +228,14 @@ def test_another_processor_and_another_number_of_threads_find_the_same(kind, tmp
         found = dict(arrays)
     assert found.pop("kinds").tolist() == [kind]
     with threadpool_limits(1):
-        assert_close(found, found_by_both())
+        assert_close(found, found_by_all())
 
 
 def test_one_and_two_threads_find_the_same():
     found = []
     for n_threads in (1, 2):
         with threadpool_limits(n_threads):
-            found.append(found_by_both())
+            found.append(found_by_all())
     assert_close(*found)
 
 
@@ -257,9 +257,9 @@ def placed(records, folder, preset="recommended", **changes):
     folder.mkdir(exist_ok=True)
     corpus = read_corpus(write_films(records, folder))
     changes = {"n_clusters": 3, "n_components": 4, "n_init": 5} | changes
-    recipe = recipe_of(preset, **changes)
-    embedding = recipe.reduce(build_incidence(corpus), 7)
-    return corpus, embedding, recipe.cluster(embedding, 7)
+    recipe, incidence = recipe_of(preset, **changes), build_incidence(corpus)
+    embedding = recipe.reduce(incidence, 7)
+    return corpus, embedding, recipe.cluster(embedding, 7, incidence)
 
 
 def labels_of(found):

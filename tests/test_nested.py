@@ -1,5 +1,6 @@
 """The nested recipe: levels within each other, found where they are planted; files; new movies."""
 
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -7,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SMALL
 from corpora import clustering_of, corpora, incidence_of, recipe_of, reordered, toy_corpus
 from hypothesis import given, settings
 from sklearn.metrics import adjusted_rand_score
 
-from imdbclust import MovieClusters
+from imdbclust import MovieClusters, read_table
 from imdbclust import evaluation as ev
 from imdbclust.clustering import UNPLACED, Clustering, read_movie_to_cluster, write_movie_to_cluster
 from imdbclust.datasets.made_up.sample import make_filmography
@@ -22,6 +24,7 @@ from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import LevelModel
 from imdbclust.probabilities import CastModel
+from imdbclust.running.run import run
 
 LEVELS = ("era", "cluster", "subgroup")
 
@@ -323,3 +326,23 @@ def test_the_centers_are_the_means_of_the_clusters(troupes):
         np.testing.assert_allclose(found.centers[cluster], inside.mean(axis=0))
     away = embedding.scores - found.centers[found.labels]
     assert found.inertia == pytest.approx((away**2).sum())
+
+
+@pytest.mark.slow
+def test_a_run_of_the_preset_shows_all_levels(films, tmp_path):
+    parameters = SMALL | {"n_eras": 2, "n_subgroups": 12}
+    folder = run(dataset=str(films), preset="nested", parameters=parameters, out=tmp_path)
+    table = read_movie_to_cluster(folder / "movie_to_cluster.csv")
+    assert list(table) == ["movie_id", "cluster", "era", "subgroup"]
+    tree, levels = (
+        read_table(folder / "tables" / f"{name}.csv") for name in ("level_tree", "levels")
+    )
+    assert tree["level"].value_counts().to_dict() == {"era": 2, "cluster": 6, "subgroup": 12}
+    assert levels["level"].tolist() == ["era", "cluster", "subgroup"]
+    stages = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    metrics = next(one["metrics"] for one in stages if one["stage"] == "04_clustering")
+    middle = levels.set_index("level").loc["cluster"]
+    assert middle["ari_subsamples"] == pytest.approx(metrics["ari_subsamples"])
+    assert middle["posterior"] == pytest.approx(metrics["held_out_bits_posterior"])
+    page = (folder / "04_clustering.html").read_text(encoding="utf-8")
+    assert "There are 2 eras of" in page
