@@ -733,14 +733,15 @@ def best_setting(
     text = f"By {metric_name(metric)}, {_setting(best, names)} is best: {best['mean']:.4g}"
     if best["repeats"] > 1:
         text += f" ± {best['spread']:.2g} over {best['repeats']} seeds"
+    note = negative_bits(best["mean"]) if "bits" in metric else ""
     if not others:
-        return f"{text}. It is the only setting."
+        return f"{text}. It is the only setting.{note}"
     if len(tied):
         named = "; ".join(_setting(one, names) for one in tied.head(3).to_dict("records"))
         more = f" and {len(tied) - 3} more" if len(tied) > 3 else ""
-        return f"{text}. It ties with {named}{more}: they differ by less than their seeds do."
+        return f"{text}. It ties with {named}{more}: they differ by less than their seeds do.{note}"
     gap = best["mean"] - others[0]["mean"]
-    return f"{text}. The next best, {_setting(others[0], names)}, is {gap:.2g} lower."
+    return f"{text}. The next best, {_setting(others[0], names)}, is {gap:.2g} lower.{note}"
 
 
 def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: int) -> str:

@@ -402,15 +402,15 @@ def test_comparison_with_a_null_by_hand():
 
 def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
     found = compare_with_null(3.0, [1.0, 1.0, 2.0])
-    margin = stats.t.ppf(0.99, 2) * np.sqrt(1 / 3) * np.sqrt(4 / 3)
+    margin = stats.t.ppf(0.98, 2) * np.sqrt(1 / 3) * np.sqrt(4 / 3)
     assert found["limit"] == pytest.approx(4 / 3 + margin)
     assert np.isnan(compare_with_null(3.0, [1.0, 2.0])["limit"])
     assert compare_with_null(3.0, [2.0] * 3)["limit"] == 2.0
     rng = np.random.default_rng(0)
     for n in (3, 5, 10):  # whatever their number, chance alone is above the limit as rarely
-        nulls = rng.normal(size=(4000, n + 1))
+        nulls = rng.normal(size=(2000, n + 1))
         above = [one[0] > compare_with_null(one[0], one[1:])["limit"] for one in nulls]
-        assert np.mean(above) == pytest.approx(RARE, abs=0.005)
+        assert np.mean(above) == pytest.approx(RARE, abs=0.008)
 
 
 def evaluation_with(nulls):
@@ -478,6 +478,10 @@ def test_planted_troupes_are_more_than_noise_and_eras(few):
     assert observed[OVER_ALL, "ari_subsamples"] == pytest.approx(pairs["ari"].mean())
     assert observed[ev.WITHIN_YEAR, "bits"] == pytest.approx(found.bits("in_sample"))
     assert (found.nulls["n"] == 5).all()
+    # five measures share the probability of a false alarm
+    row = found.nulls.set_index(["null", "measure"]).loc[(OVER_ALL, "ari_subsamples")]
+    margin = stats.t.ppf(1 - RARE / 5, 4) * row["spread"] * np.sqrt(6 / 5)
+    assert row["limit"] == pytest.approx(row["null_mean"] + margin)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -517,7 +521,7 @@ def test_movies_without_genres_are_judged_by_their_agreement(few):
 
 
 def test_fewer_shuffles_of_many_movies_only_where_time_is_saved():
-    assert [ev.EFFORTS["quick"].shuffles(n) for n in (20_000, 20_001)] == [5, 3]
+    assert [ev.EFFORTS["quick"].shuffles(n) for n in (20_000, 20_001)] == [8, 3]
     assert [ev.EFFORTS["full"].shuffles(n) for n in (20_000, 20_001)] == [10, 10]
 
 

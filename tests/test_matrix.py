@@ -212,6 +212,19 @@ def test_one_round_of_trades_leaves_about_half_where_they_were(many):
     assert kept == pytest.approx(0.5, abs=0.03)
 
 
+def test_casts_are_mixed_longer_over_all_movies_than_within_strata(many):
+    incidence = build_incidence(many.corpus)
+    strata = np.arange(incidence.shape[0]) % 3
+    for within, rounds in ((None, 40), (strata, 20)):
+        usual, same = (
+            shuffle_casts(incidence, random_state=0, strata=within, **options).matrix
+            for options in ({}, {"n_rounds": rounds})
+        )
+        assert (usual != same).nnz == 0
+    unmoved = shuffle_casts(incidence, random_state=0, n_rounds=0).matrix
+    assert (unmoved != incidence.matrix).nnz == 0
+
+
 def test_the_seed_decides_about_a_shuffle(many):
     incidence = build_incidence(many.corpus)
     one, again, other = (shuffle_casts(incidence, random_state=s).matrix for s in (4, 4, 5))

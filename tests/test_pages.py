@@ -456,7 +456,27 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
             },
             "12,000 of 12,345 movies fall into 16 clusters by shared cast. Refits on random "
             "subsamples agree with an adjusted Rand index of 0.85 (1 = identical, 0 = chance). For "
-            "held-out movies, the cluster predicted from the cast carries 1.16 bits about genres.",
+            "held-out movies, the cluster predicted from the cast carries 1.16 bits, summed over "
+            "genres.",
+        ),
+        (
+            {
+                "n_clusters": 16,
+                "more_than_noise": True,
+                "more_than_era": False,
+                "ari_subsamples": 0.364,
+                "ari_shuffled": 0.278,
+                "held_out_bits": -0.312,
+                "held_out_bits_shuffled": -0.663,
+            },
+            "12,345 movies fall into 16 clusters by shared cast. The clusters are more than noise, "
+            "but not more than eras: no measure is higher than chance explains on casts shuffled "
+            "within years. Refits on random subsamples agree with an adjusted Rand index of 0.36 "
+            "(1 = identical, 0 = chance, 0.28 for shuffled casts). For held-out movies, the "
+            "cluster predicted from the cast carries -0.31 bits, summed over genres (-0.66 for "
+            "shuffled casts). Negative bits mean worse predictions than Pr[genre] alone: with few "
+            "movies, estimates of the genre shares of each cluster are inaccurate. Shuffled casts "
+            "have the same cost, so compare with them.",
         ),
     ],
 )
@@ -467,7 +487,7 @@ def test_the_lead_says_what_is_known_and_no_more(found, expected):
 def test_the_lead_ends_with_the_bits_beyond_the_decade(tmp_path):
     found = {"n_clusters": 2, "ari_subsamples": 0.5, "held_out_bits": 1, "bits_beyond_decade": 0.34}
     lead = run_summary({"n_movies": 12345, **found})
-    assert lead.endswith("genres and adds 0.34 bits to those of the decade.")
+    assert lead.endswith("genres, and adds 0.34 bits to those of the decade.")
     manifest = make_manifest(stages=[record("01_load", metrics={"n_movies": 12345, **found})])
     index = render(tmp_path, manifest)["index.html"]
     assert text_of(index.main.find("p", class_="finding")) == lead

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
 from imdbclust import probabilities as pr
+from imdbclust.evaluation.intervals import cluster_prior, dirichlet_intervals
 from imdbclust.load import CorpusBuilder
 
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -243,6 +244,27 @@ def test_another_corpus_is_refused(corpus, clustering):
     other = type(corpus)(movies, corpus.actors, corpus.credits, corpus.genres)
     with pytest.raises(ValueError, match="other movies"):
         pr.count_movies(other, clustering)
+
+
+@given(clustered_corpora(), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_pairs_of_genre_and_actor_by_plain_counting(case, least):
+    corpus, clustering = case
+    found = pr.count_pairs(corpus, clustering, least=least)
+    by_hand = []
+    for genre in corpus.genres["genre"].cat.categories:
+        for actor in corpus.actors["actor_id"]:
+            has = pr.evidence(corpus, genre=genre, actor=actor)
+            if has.sum() >= least:
+                by_hand.append(pr.evidence_table(clustering, has)["with_evidence"].tolist())
+    assert found.tolist() == by_hand
+    assert found.shape[1] == len(clustering.groups)
+    prior = cluster_prior(clustering.sizes())
+    shares = found / found.sum(axis=1, keepdims=True)
+    for level in (0.8, 0.95):
+        intervals = dirichlet_intervals(found, prior=prior, level=level)
+        assert intervals.includes(intervals.estimate).all()
+        assert intervals.includes(shares).all()
 
 
 @given(clustered_corpora())

@@ -572,6 +572,8 @@ def test_best_setting():
     )
     assert "It ties with k 16; k 4; k 2: " in wording.best_setting(RANKED, RANKED[1:4], ["k"], "m")
     assert "k 16; k 4; k 2 and 1 more: " in wording.best_setting(RANKED, RANKED[1:], ["k"], "m")
+    negative = wording.best_setting(one.assign(mean=-0.3), none, ["k"], "held_out_bits")
+    assert "It is the only setting. Negative bits mean worse predictions than" in negative
     assert wording.best_setting(one.assign(repeats=1), none, [], "m") == (
         "By m, the only setting is best: 2.05. It is the only setting."
     )

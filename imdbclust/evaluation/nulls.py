@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from imdbclust.evaluation.held_out import SUFFIXES, genre_bits, score_held_out
+from imdbclust.evaluation.held_out import genre_bits, score_held_out
 from imdbclust.evaluation.recipe import Effort, Fit, in_threads
 from imdbclust.evaluation.stability import Subsample, over_subsamples
 from imdbclust.load import Corpus
@@ -20,8 +20,8 @@ WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
 SHUFFLED = "casts shuffled"
 SHUFFLED_WITHIN_YEAR = "casts shuffled within years"
 
-RARE = 0.01
-"""Probability under a null of a value above its limit."""
+RARE = 0.02
+"""Probability that shuffled casts, or permuted labels, have any measure above its limit."""
 
 
 def compare_with_nulls(
@@ -54,11 +54,11 @@ def compare_with_nulls(
     shuffles = _under_shuffles(fit, corpus, incidence, kinds | {SHUFFLED: None}, seeds)
     for null, table in shuffles.groupby("null", sort=False):
         found += [(null, *column) for column in table.drop(columns="null").items()]
-    rows = [
-        {"null": null, "measure": measure, "n": len(values)}
-        | compare_with_null((of_all | dict(observed))[measure], values)
-        for null, measure, values in found
-    ]
+    rows = []
+    for null, measure, values in found:
+        rare = RARE / sum(null == other for other, _, _ in found)
+        compared = compare_with_null((of_all | dict(observed))[measure], values, rare=rare)
+        rows.append({"null": null, "measure": measure, "n": len(values)} | compared)
     return pd.DataFrame(rows)
 
 
@@ -68,18 +68,18 @@ def measure_parts(
     """Return the means over fits of subsamples that are compared with those of shuffled casts.
 
     `scores` has the bits of each predictor, summed over genres, one row for each part. The keys:
-    ``bits_on_parts`` (in-sample), ``held_out`` and ``beyond_decade`` (nearest cluster), the same
-    with the other `SUFFIXES`, ``ari_subsamples``. Without genres there is only the last.
+    ``bits_on_parts`` (in-sample), ``held_out`` (nearest cluster), ``held_out_posterior``,
+    ``beyond_decade_posterior``, ``ari_subsamples``. Without genres there is only the last.
     """
     genres, _ = corpus.genre_matrix()
     found = {}
     if genres.shape[1]:
         bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
         found["bits_on_parts"] = np.mean(bits)
-        for name, suffix in SUFFIXES.items():
-            found["held_out" + suffix] = scores[name].mean()
-            beyond = scores["decade_and_" + name] - scores["decade"]
-            found["beyond_decade" + suffix] = beyond.mean()
+        beyond = scores["decade_and_posterior"] - scores["decade"]
+        found["held_out"] = scores["nearest"].mean()
+        found["held_out_posterior"] = scores["posterior"].mean()
+        found["beyond_decade_posterior"] = beyond.mean()
     return found | {"ari_subsamples": pairs["ari"].mean()}
 
 
@@ -117,12 +117,15 @@ def permuted_bits(labels, genres, strata, *, n_permutations: int, random_state: 
     return np.array(in_threads(one, seeds))
 
 
-def compare_with_null(observed: float, null: Iterable[float]) -> dict[str, float]:
+def compare_with_null(
+    observed: float, null: Iterable[float], *, rare: float = RARE
+) -> dict[str, float]:
     """Return ``observed``, ``null_mean``, ``spread`` (standard deviation), ``limit``, ``z``, ``p``.
 
-    An observed value above the limit is rare under the null: an equal or higher one has the
-    probability `RARE`, by Student's t distribution, if values under the null are normal. The
-    fewer nulls, the farther the limit is from their mean; it is NaN for fewer than three.
+    A value above the limit has the probability `rare` under the null, by Student's t distribution,
+    if values under the null are normal. The fewer nulls, the farther the limit is from their mean;
+    it is NaN for fewer than three. :func:`compare_with_nulls` divides `RARE` by the number of
+    measures, after Bonferroni.
 
     p is (1 + nulls at least as large) / (1 + nulls): never 0, and limited by the number of nulls.
     z and p are NaN for fewer than five nulls, too few to estimate them. See Phipson and Smyth
@@ -135,7 +138,7 @@ def compare_with_null(observed: float, null: Iterable[float]) -> dict[str, float
     n, enough = len(null), len(null) >= 5
     mean = null.mean() if n else np.nan
     spread = null.std(ddof=1) if n > 1 else np.nan
-    margin = stdtrit(n - 1, 1 - RARE) * spread * np.sqrt(1 + 1 / n) if n >= 3 else np.nan
+    margin = stdtrit(n - 1, 1 - rare) * spread * np.sqrt(1 + 1 / n) if n >= 3 else np.nan
     return {
         "observed": observed,
         "null_mean": mean,
