@@ -9,6 +9,7 @@ Numbers of the two experiments must not be combined in one formula.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import counted
+from imdbclust.base.text import counted, folded
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import one_hot
@@ -133,11 +134,19 @@ def bayes_table(prior: pd.Series, likelihood: pd.Series) -> pd.DataFrame:
 
 
 def resolve_genre(corpus: Corpus, genre: str) -> str:
-    """Return the genre; raise UserError, with the list of genres, if no movie has it."""
-    known = corpus.genres["genre"].cat.categories
-    if genre not in known:
-        raise UserError(f"no movie has the genre {genre!r}; the genres are {', '.join(known)}")
-    return genre
+    """Return the genre without regard to case and accents.
+
+    Raises UserError, with a similar genre or else all genres, if no movie has it.
+    """
+    known = {folded(name): name for name in corpus.genres["genre"].cat.categories}
+    known |= {name: name for name in known.values()}
+    for form in (genre, folded(genre)):
+        if form in known:
+            return known[form]
+    close = difflib.get_close_matches(folded(genre[:100]), known, n=1)
+    names = ", ".join(dict.fromkeys(known.values()))
+    hint = f"did you mean {known[close[0]]}?" if close else f"the genres are {names}"
+    raise UserError(f"no movie has the genre {genre!r}; {hint}")
 
 
 def resolve_actor(corpus: Corpus, actor: str) -> str:
@@ -379,7 +388,7 @@ class CastModel:
         ----------
         casts : csr_array, shape (n_new, n_actors)
             1 where the actor plays.
-        likelihood : ndarray, shape (n_clusters,), optional
+        likelihood : ndarray, shape (n_clusters,) or (n_new, n_clusters), optional
             Pr[other evidence | cluster], such as of a genre, taken as independent of the cast
             given the cluster.
 

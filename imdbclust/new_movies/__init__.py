@@ -1,0 +1,23 @@
+"""New movies: the genres that a cast points to, and its cluster."""
+
+_LAZY = {
+    "AmbiguousActor": "imdbclust.new_movies.actors",
+    "Assigner": "imdbclust.new_movies.assigner",
+    "Assignment": "imdbclust.new_movies.assigner",
+    "GenreModel": "imdbclust.new_movies.genre_model",
+    "find_actor": "imdbclust.new_movies.actors",
+    "load_assigner": "imdbclust.new_movies.assigner",
+    "match_actors": "imdbclust.new_movies.actors",
+    "similar_actors": "imdbclust.new_movies.actors",
+    "smoothed_p_genre_given_cluster": "imdbclust.new_movies.assigner",
+    "titled": "imdbclust.new_movies.actors",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a re-exported name when it is used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
