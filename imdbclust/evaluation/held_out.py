@@ -15,6 +15,7 @@ from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
 from imdbclust.evaluation.stability import Subsample, fit_subsample
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, one_hot
+from imdbclust.new_movies.genre_model import Facts, GenreModel
 from imdbclust.probabilities import CastModel, mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
@@ -30,7 +31,8 @@ class HeldOut:
         Mean reduction of the log-loss (base 2) of "the movie has the genre", compared with
         Pr[genre], per held-out movie with a cast. The predictors: ``nearest`` (the cluster with
         the nearest center), ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``,
-        ``decade_and_nearest`` and ``decade_and_posterior``.
+        ``decade_and_nearest`` and ``decade_and_posterior``; and, if asked for, ``cast``: the other
+        movies of the actors, without clusters.
     counts : DataFrame
         ``cluster``, ``genre``, ``trained``, ``trained_with``, ``new``, ``new_with``: movies of
         the cluster, and those with the genre, among the fitted and among the held-out movies.
@@ -40,16 +42,24 @@ class HeldOut:
     agreement : DataFrame of one row
         ``movies``, ``placed`` (share), ``nearest``, ``posterior``: share of the placed movies that
         get the same cluster as in the fit of all movies; NaN without such a fit.
+    calibration_of_cast : DataFrame, optional
+        As `calibration`, of the predictor ``cast``.
     """
 
     bits: pd.DataFrame
     counts: pd.DataFrame
     calibration: pd.DataFrame
     agreement: pd.DataFrame
+    calibration_of_cast: pd.DataFrame | None = None
 
 
 def score_held_out(
-    corpus: Corpus, incidence: Incidence, part: Subsample, *, whole: Fitted | None = None
+    corpus: Corpus,
+    incidence: Incidence,
+    part: Subsample,
+    *,
+    whole: Fitted | None = None,
+    cast: bool = False,
 ) -> HeldOut:
     """Predict the genres of a subsample's held-out movies from their casts alone.
 
@@ -58,8 +68,9 @@ def score_held_out(
     is smoothed by `ERA_WEIGHT` pseudo-movies with the shares of the decade; the fewer fitted
     movies a decade has, the more the shares of the cluster replace them. Movies without a cast are
     left out. Movies that cannot be placed get the shares of the unplaced fitted movies. `whole`,
-    a fit of all movies, serves to check whether a held-out movie gets the same cluster. Raises
-    NotEvaluated if no held-out movie has a cast.
+    a fit of all movies, serves to check whether a held-out movie gets the same cluster. With
+    `cast`, a :class:`~imdbclust.new_movies.genre_model.GenreModel` is learned from the fitted
+    movies, too. Raises NotEvaluated if no held-out movie has a cast.
     """
     genres, names = corpus.genre_matrix()
     casts, decades = incidence.matrix, decade_codes(corpus)
@@ -88,6 +99,9 @@ def score_held_out(
         "decade_and_nearest": by_both[nearest, now],
         "decade_and_posterior": np.einsum("mg,gmd->md", posterior, by_both[:, now]),
     }
+    if cast:
+        facts = Facts.of(corpus, part.trained)
+        predicted["cast"] = GenreModel.learn(casts[part.trained], facts).predict(casts[new])
     happened = genres[new].toarray()
     bits = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
     return HeldOut(
@@ -95,6 +109,7 @@ def score_held_out(
         counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
         calibration=calibration_table(predicted["posterior"], happened),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
+        calibration_of_cast=calibration_table(predicted["cast"], happened) if cast else None,
     )
 
 

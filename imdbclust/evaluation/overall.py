@@ -113,7 +113,9 @@ def evaluate(
     usual = {"random_state": random_state}
     seeds = over_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
-    held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
+    held_out = in_threads(
+        lambda part: score_held_out(corpus, incidence, part, whole=whole, cast=True), parts
+    )
     later = split_in_time(fit, corpus, incidence, year=split_year, **usual)
     genres, _ = corpus.genre_matrix()
     by_genre = sum(part.bits for part in held_out) / len(held_out)

@@ -39,8 +39,9 @@ class Assignment:
     genres : DataFrame
         ``genre``, ``p_genre`` (Pr[genre | evidence], by
         :class:`~imdbclust.new_movies.genre_model.GenreModel`), ``overall`` (Pr[genre]),
-        ``through_cluster`` (Pr[genre | evidence] if the evidence counts only by the cluster) and
-        ``given``, by descending probability; given genres have probability 1.
+        ``with_genre`` and ``bits`` (sums of those in `speakers`), ``through_cluster``
+        (Pr[genre | evidence] if the evidence counts only by the cluster) and ``given``, by
+        descending probability; given genres have probability 1.
     speakers : DataFrame
         ``genre``, ``name``, ``with_genre``, ``n_movies``, ``bits``: the evidence of each known
         actor for each genre, by descending bits within the genre.
@@ -141,11 +142,15 @@ class Assigner:
         codes = sorted(set(names.get_indexer(genres)))
         given = _matrix([0] * len(codes), codes, (1, len(names)))
         p_cluster = self._p_clusters(cast, given)[0]
+        speakers = self._speakers(np.array(places, dtype=int))
+        sums = speakers.groupby("genre")[["with_genre", "bits"]].sum().reindex(names, fill_value=0)
         table = pd.DataFrame(
             {
                 "genre": names,
                 "p_genre": self.genre_model.predict(cast, given=given)[0],
                 "overall": (self.counts.genres / self.counts.n_movies).to_numpy(),
+                "with_genre": sums["with_genre"].to_numpy(),
+                "bits": sums["bits"].to_numpy(),
                 "through_cluster": self.p_genre_given_cluster.to_numpy() @ p_cluster,
                 "given": given.toarray()[0] > 0,
             }
@@ -156,7 +161,7 @@ class Assigner:
             actors=self.corpus.actors.iloc[places].assign(n_movies=self._n_movies[places]),
             unknown=unknown,
             genres=table.sort_values("p_genre", ascending=False, kind="stable", ignore_index=True),
-            speakers=self._speakers(np.array(places, dtype=int)),
+            speakers=speakers,
             p_cluster=pd.Series(p_cluster, groups, name="p_cluster"),
             nearest=self._nearest(cast, scores[0], n_nearest),
         )

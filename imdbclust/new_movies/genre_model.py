@@ -214,8 +214,6 @@ class GenreModel:
         movie = np.repeat(np.arange(casts.shape[0]), np.diff(casts.indptr))
         movie, actor = (values[careers[casts.indices] > 0] for values in (movie, casts.indices))
         known, starts, row = np.unique(movie, return_index=True, return_inverse=True)
-        if not len(known):
-            return np.zeros(casts.shape[0], dtype=bool), lambda genre: np.empty((0, 1))
         n_movies = np.bincount(row, careers[actor])
         knots = self.fitted["eras"]
         years = self._mean_years(casts, own)[known]
