@@ -48,7 +48,7 @@ def similar_actors(corpus: Corpus, actor: str) -> pd.DataFrame:
     names, wanted = busiest["name"].map(folded), folded(actor[:100])
     words = set(wanted.split())
     found = np.array([bool(words) and words <= set(name.split()) for name in names], dtype=bool)
-    for compared in (names, names.str.rpartition(" ")[2]):
+    for compared in (names, names.map(lambda name: name.rpartition(" ")[2])):
         if not found.any():
             close = difflib.get_close_matches(wanted, compared.unique(), n=MAX_SIMILAR, cutoff=0.8)
             found = compared.isin(close).to_numpy()

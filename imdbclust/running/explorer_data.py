@@ -191,15 +191,15 @@ def _genres_expected(
 ) -> dict[str, np.ndarray]:
     """Return Pr[genre | cast] of each movie, which is left out, and Pr[genre | actor alone].
 
-    `MAX_GENRES` genres are kept of each, in falling order. ``alone_movies`` is the number of the
-    actor's movies that have the genre.
+    `MAX_GENRES` genres are kept of each, in falling order, with three decimals to save space.
+    ``alone_movies`` is the number of the actor's movies that have the genre.
     """
     model, matrix = assigner.genre_model, assigner.incidence.matrix
-    of_movies = model.predict(matrix[movies], own=Facts.of(assigner.corpus, movies))
+    of_movies = model.predict(matrix[movies], own=Facts.of(assigner.corpus, movies)).round(3)
     one_actor = sp.eye_array(matrix.shape[1], format="csr")[actors]
     least = MAX_GENRES, MIN_GENRE_PROBABILITY
     arrays, _ = _largest("expected", "genre", of_movies, *least)
-    alone, kept = _largest("alone", "genre", model.predict(one_actor), *least)
+    alone, kept = _largest("alone", "genre", model.predict(one_actor).round(3), *least)
     n_movies = model.counts[actors[kept], alone["alone_genre"]].astype(np.uint16)
     return arrays | alone | {"alone_movies": n_movies}
 
