@@ -138,14 +138,12 @@ def resolve_genre(corpus: Corpus, genre: str) -> str:
 
     Raises UserError, with a similar genre or else all genres, if no movie has it.
     """
-    known = {folded(name): name for name in corpus.genres["genre"].cat.categories}
-    known |= {name: name for name in known.values()}
-    for form in (genre, folded(genre)):
-        if form in known:
-            return known[form]
+    names = corpus.genres["genre"].cat.categories
+    known = {folded(name): name for name in names}
+    if genre in names or folded(genre) in known:
+        return genre if genre in names else known[folded(genre)]
     close = difflib.get_close_matches(folded(genre[:100]), known, n=1)
-    names = ", ".join(dict.fromkeys(known.values()))
-    hint = f"did you mean {known[close[0]]}?" if close else f"the genres are {names}"
+    hint = f"did you mean {known[close[0]]}?" if close else f"the genres are {', '.join(names)}"
     raise UserError(f"no movie has the genre {genre!r}; {hint}")
 
 

@@ -24,11 +24,8 @@ from imdbclust.datasets.find import find_dataset
 from imdbclust.evaluation.estimator import MovieClusters
 from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
-from imdbclust.new_movies import (
-    AmbiguousActor,
-    Assigner,
-    smoothed_p_genre_given_cluster,
-)
+from imdbclust.new_movies import AmbiguousActor, Assigner
+from imdbclust.new_movies.assigner import smoothed_p_genre_given_cluster
 from imdbclust.probabilities import count_movies
 from imdbclust.reduction import Embedding
 from imdbclust.running.parameters import settings
@@ -401,10 +398,10 @@ def test_the_command_answers_for_an_actor_and_a_genre(recommended_run, films, ca
     assert call(recommended_run, "--actor", actor, "--genre", genre) == cli.DONE
     said = capsys.readouterr().out
     assert said.startswith(f"evidence: {actor} (")
-    parts = ["Pr[genre | evidence]", f"given  {genre}", "through the cluster only"]
+    parts = ["Pr[genre | evidence] (Pr[genre])", f"given  {genre}", "through the cluster only"]
     places = [said.index(part) for part in [*parts, "cluster: #", "nearest movies"]]
     assert places == sorted(places)
-    assert re.search(rf"given  {genre}: {actor} [\d,]+ of [\d,]+, [+-]\d+\.\d bits", said)
+    assert re.search(rf"given  {genre}: {actor} [\d,]+ of [\d,]+ movies, [+-]\d+\.\d bits", said)
 
 
 def test_the_command_names_who_is_unknown(recommended_run, films, capsys):

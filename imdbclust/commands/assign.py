@@ -109,7 +109,7 @@ def describe(found: Assignment, names: dict[int, str]) -> str:
     unknown = "; ".join(f"{name} ({ask})" if ask else name for name, ask in found.unknown.items())
     if unknown:
         lines.append(f"unknown, counts for nothing: {unknown}")
-    lines += ["", "Pr[genre | evidence], with Pr[genre] in brackets, and the actors' movies"]
+    lines += ["", "Pr[genre | evidence] (Pr[genre]): movies of the actors with the genre, evidence"]
     likeliest = found.genres[~found.genres["given"]].head(MAX_LISTED)
     lines += [f"  given  {genre}{_speakers(found, genre)}" for genre in found.given]
     lines += [
@@ -141,7 +141,7 @@ def _speakers(found: Assignment, genre: str) -> str:
     said = found.speakers[found.speakers["genre"] == genre]
     said = said.sort_values("bits", ascending=False, key=abs, kind="stable").head(MAX_SPEAKERS)
     parts = [
-        f"{row.name} {row.with_genre:,} of {row.n_movies:,}, {row.bits:+z.1f} bits"
+        f"{row.name} {row.with_genre:,} of {row.n_movies:,} movies, {row.bits:+z.1f} bits"
         for row in said.itertuples()
     ]
     return f": {'; '.join(parts)}" if parts else ""
