@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from imdbclust.base.text import counted, shown
+from imdbclust.base.text import counted, folded, shown
 from imdbclust.films.checks import problem_table
 from imdbclust.films.frames import NO_GENRE, merged_tables, tables_from_frames
 from imdbclust.films.json_lines import (
@@ -97,8 +97,7 @@ class Corpus:
     def genre_matrix(self) -> tuple[sp.csr_array, pd.Index]:
         """Return the movies x genres matrix, and the sorted names of its columns.
 
-        It is a csr_array of float64 with 1 where the movie has the genre. A movie without genres
-        is an empty row.
+        It is a csr_array of float64 with 1 where the movie has the genre.
         """
         names = pd.Index(self.genres["genre"].cat.categories, name="genre")
         ones = np.ones(len(self.genres))
@@ -137,11 +136,14 @@ class Corpus:
     def find_actor(self, actor: str) -> pd.DataFrame:
         """Return the actors with that id, or else with that name, and their number of movies.
 
-        Several rows mean that the name is ambiguous; an empty table, that it is unknown.
+        If no name is equal, case does not count; then accents do not count either. Several rows
+        mean that the name is ambiguous; an empty table, that it is unknown.
         """
         known = self.actors.assign(n_movies=self.movies_per_actor())
-        by_id = known[known["actor_id"] == actor]
-        return by_id if len(by_id) else known[known["name"] == actor]
+        found = known[known["actor_id"] == actor]
+        for form in (str, str.casefold, folded):
+            found = found if len(found) else known[known["name"].map(form) == form(actor)]
+        return found
 
     @classmethod
     def from_frames(
@@ -481,7 +483,7 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:
-    """Return whether each value is a repetition of an earlier one."""
+    """Return whether each value repeats an earlier one."""
     in_order = np.sort(values)
     if (in_order[1:] > in_order[:-1]).all():
         return np.zeros(len(values), dtype=bool)

@@ -9,15 +9,15 @@ Numbers of the two experiments must not be combined in one formula.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import counted
+from imdbclust.base.text import counted, folded
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence, one_hot
@@ -143,12 +143,18 @@ def check_genres(corpus: Corpus) -> None:
 
 
 def resolve_genre(corpus: Corpus, genre: str) -> str:
-    """Return the genre; raise UserError, with the list of genres, if no movie has it."""
-    known = corpus.genres["genre"].cat.categories
-    if genre not in known:
-        which = f"the genres are {', '.join(known)}" if len(known) else "no movie has a genre"
-        raise UserError(f"no movie has the genre {genre!r}; {which}")
-    return genre
+    """Return the genre without regard to case and accents.
+
+    Raises UserError, with a similar genre or else all genres, if no movie has it.
+    """
+    names = corpus.genres["genre"].cat.categories
+    known = {folded(name): name for name in names}
+    if genre in names or folded(genre) in known:
+        return genre if genre in names else known[folded(genre)]
+    close = difflib.get_close_matches(folded(genre[:100]), known, n=1)
+    which = f"the genres are {', '.join(names)}" if len(names) else "no movie has a genre"
+    hint = f"did you mean {known[close[0]]}?" if close else which
+    raise UserError(f"no movie has the genre {genre!r}; {hint}")
 
 
 def resolve_actor(corpus: Corpus, actor: str) -> str:
@@ -354,88 +360,6 @@ def mutual_information(joint: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     independent = given.sum(axis=2, keepdims=True) * (sizes / n_movies)
     ratio = np.divide(given, independent, out=np.ones_like(given), where=given > 0)
     return (given * np.log2(ratio)).sum(axis=(0, 2)).clip(min=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class CastModel:
-    """A naive Bayes model of Pr[cluster | cast].
-
-    The actors of a cast are taken as independent given the cluster::
-
-        Pr[cluster | cast] ~ Pr[cluster] * product over actors of Pr[cluster | actor] / Pr[cluster]
-
-    Pr[cluster | actor] is the share of the actor's movies that are in the cluster, after adding
-    `strength` movies with the distribution of all movies. An actor with one movie is weak
-    evidence; an actor with fifty is strong evidence.
-
-    Attributes
-    ----------
-    prior : ndarray, shape (n_clusters,)
-        Pr[cluster] of a placed movie.
-    log_factors : ndarray, shape (n_actors, n_clusters)
-        Logarithm of Pr[cluster | actor] / Pr[cluster]; 0 for an actor without placed movies.
-    known : ndarray of bool, shape (n_actors,)
-        Whether the actor plays in a placed movie.
-
-    References
-    ----------
-    Lewis (1998), "Naive (Bayes) at forty", ECML; the added movies are a Dirichlet prior around
-    Pr[cluster], as in Gelman et al. (2013), "Bayesian data analysis", section 3.4.
-    """
-
-    prior: np.ndarray
-    log_factors: np.ndarray
-    known: np.ndarray
-
-    @classmethod
-    def learn(
-        cls, casts: sp.csr_array, labels: np.ndarray, n_clusters: int, *, strength: float = 2.0
-    ) -> CastModel:
-        """Learn from movies whose clusters are known.
-
-        Parameters
-        ----------
-        casts : csr_array, shape (n_movies, n_actors)
-            1 where the actor plays in the movie.
-        labels : ndarray of int, shape (n_movies,)
-            Their clusters; movies with negative labels are left out.
-        n_clusters : int
-            Number of clusters.
-        strength : float above 0
-            Number of movies added for every actor.
-        """
-        placed = np.flatnonzero(labels >= 0)
-        sizes = np.bincount(labels[placed], minlength=n_clusters)
-        prior = (sizes + 0.5) / (sizes.sum() + 0.5 * n_clusters)
-        counts = (one_hot(labels[placed], n_clusters) @ casts[placed]).toarray().T
-        careers = counts.sum(axis=1, keepdims=True)
-        p_given_actor = (counts + strength * prior) / (careers + strength)
-        return cls(prior, np.log(p_given_actor / prior), careers[:, 0] > 0)
-
-    def posterior(self, casts: sp.csr_array, likelihood: np.ndarray | None = None) -> np.ndarray:
-        """Return Pr[cluster | cast] of other movies.
-
-        Parameters
-        ----------
-        casts : csr_array, shape (n_new, n_actors)
-            1 where the actor plays.
-        likelihood : ndarray, shape (n_clusters,), optional
-            Pr[other evidence | cluster], such as of a genre, taken as independent of the cast
-            given the cluster.
-
-        Returns
-        -------
-        ndarray, shape (n_new, n_clusters + 1)
-            Rows sum to 1. The last column is the probability of being unplaced: 1 without a known
-            actor and other evidence, else 0.
-        """
-        with np.errstate(divide="ignore"):
-            start = np.log(self.prior if likelihood is None else self.prior * likelihood)
-        log_joint = casts @ self.log_factors + start
-        joint = np.exp(log_joint - log_joint.max(axis=1, keepdims=True))
-        placed = (casts @ self.known.astype(float) > 0) | (likelihood is not None)
-        clusters = joint / joint.sum(axis=1, keepdims=True) * placed[:, None]
-        return np.column_stack([clusters, ~placed])
 
 
 def ratings_by_cluster(corpus: Corpus, clustering: Clustering) -> pd.DataFrame:

@@ -107,7 +107,7 @@ class Embedding:
         """
         if self.settings["weighting"] != "degree":
             return casts @ self.loadings
-        return _to_length_1(casts @ self.loadings, _longest(self.loadings))
+        return _to_length_1(casts @ self.loadings, np.linalg.norm(self.loadings, axis=1).max())
 
     def save(self, folder: Path) -> None:
         """Write arrays, ids and settings into an existing folder."""
@@ -220,10 +220,9 @@ def reduce_movies(
     check_n_components(svd.n_components, incidence.shape)
     if not incidence.matrix.nnz:
         raise ValueError("no movie has an actor, so there is nothing to reduce")
-    known = incidence.movies_per_actor() > 0
-    if not known.all():
-        options = {"weighting": weighting, "regularization": regularization}
-        return _with_absent_actors(incidence, known, svd, **options)
+    if not (known := incidence.movies_per_actor() > 0).all():
+        how = {"weighting": weighting, "regularization": regularization}
+        return _with_absent_actors(incidence, known, svd, **how)
     if weighting == "none":
         arrays = _reduce_plain(incidence, svd)
     else:
@@ -237,14 +236,14 @@ def _with_absent_actors(
     incidence: Incidence, known: np.ndarray, svd: TruncatedSVD, **options: float | str
 ) -> Embedding:
     """Reduce a matrix in which only the `known` actors have a movie; the rest get zeros."""
-    ids, n_actors = incidence.actor_ids, len(known)
+    ids = incidence.actor_ids
     listed = Incidence(incidence.matrix[:, known], incidence.movie_ids, ids[known])
     found = reduce_movies(listed, svd, **options)
-    components = np.zeros((found.n_components, n_actors))
+    components = np.zeros((found.n_components, len(known)))
     components[:, known] = found.components
-    loadings = components.T
+    loadings = components.T  # the same array, which is stored once
     if options["weighting"] == "degree":
-        loadings = np.zeros((n_actors, found.n_components))
+        loadings = np.zeros(loadings.shape)
         loadings[known] = found.loadings
     return replace(found, actor_ids=ids, components=components, loadings=loadings)
 
@@ -284,7 +283,7 @@ def _reduce_by_degree(
     components = (weighted.T @ (linking @ right.T) / np.maximum(values, ZERO) ** 2).T
     loadings = of_actor[:, None] * components.T * values ** (WALK - 1)
     back_to_movies, back_to_actors = np.argsort(movies), np.argsort(actors)
-    scores = _to_length_1(matrix @ loadings, _longest(loadings))[back_to_movies]
+    scores = _to_length_1(matrix @ loadings, np.linalg.norm(loadings, axis=1).max())[back_to_movies]
     components, loadings = components[:, back_to_actors], loadings[back_to_actors]
     return scores, components, loadings, values, values**2 / (linking.data**2).sum()
 
@@ -301,10 +300,6 @@ def _fit_svd(svd: TruncatedSVD, matrix: sp.csr_array) -> None:
         left, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
         svd.singular_values_ = values[:n_components]
         svd.components_ = svd_flip(left, right)[1][:n_components]
-
-
-def _longest(loadings: np.ndarray) -> float:
-    return np.linalg.norm(loadings, axis=1).max()
 
 
 def _to_length_1(scores: np.ndarray, longest: float = 1.0) -> np.ndarray:

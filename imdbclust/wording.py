@@ -76,6 +76,8 @@ CAPTIONS = {
     "{level:.0%} interval",
     "bayes_genre_and_actor": "Bayes table for {genre} with {actor}, counted, and the posterior "
     "mean with its {level:.0%} interval",
+    "new_movie_genres": "Pr[genre | cast] for a new movie with {actor}, next to Pr[genre]: the "
+    "actor's movies with the genre, and the bits of evidence that they are",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
     "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
@@ -177,6 +179,11 @@ SENTENCES = {
     "{best[mean]:.3f} ({level:.0%} interval {best[low]:.3f} to {best[high]:.3f}).",
     "no_posterior": "No movie is {genre} with {actor}, so the posterior is undefined (shown as "
     "dashes).",
+    "genre_of_new_movie": "Given {case}, the most probable genre is {row.genre}: "
+    "{row.p_genre:.3f}, compared with {row.overall:.3f} among all movies, and with "
+    "{row.through_cluster:.3f} through the cluster only.",
+    "given_another_genre": "Given {genre} as well, the most probable other genre is {row.genre}: "
+    "{row.p_genre:.3f}.",
     "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
     "coverage": "For held-out movies, the {level:.0%} intervals cover {all[covered_randomised]:.1%}"
     " of {n_counts} ({all[covered]:.1%} before correcting for discreteness). The worst bin is "
@@ -253,6 +260,17 @@ FIGURES = {
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
 """Captions and alternative texts of figures."""
+
+EXPLORER = {
+    "genres_of_cast": "Which genres does the cast point to?",
+    "genres_caption": "Pr[genre | cast], learned from {n_movies} of the actors, counted once for "
+    "each actor; this movie is left out",
+    "genres_of_actor": "Which genres does this actor point to?",
+    "actor_caption": "Pr[genre | this actor alone], learned from {n_movies}",
+    "no_genres": "No genre has a probability of 5% or more.",
+    "cluster_of_cast": "Which cluster does the cast suggest?",
+}
+"""Sentences of the page to look up movies and actors."""
 
 METRICS = {
     "n_clusters": "clusters",

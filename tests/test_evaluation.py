@@ -24,6 +24,7 @@ from imdbclust.evaluation.held_out import (
     joint_information,
     score_held_out,
     score_in_time,
+    smoothed_shares,
     split_in_time,
 )
 from imdbclust.evaluation.nulls import RARE, compare_with_null, era_codes, permuted_bits
@@ -32,6 +33,7 @@ from imdbclust.evaluation.recipe import Effort, Fitted, in_threads
 from imdbclust.evaluation.stability import compare_fits, over_seeds, over_subsamples
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
+from imdbclust.new_movies.genre_model import Facts, GenreModel
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +150,23 @@ def test_held_out_bits_are_the_reduction_of_the_log_loss(sample, incidence):
     np.testing.assert_allclose(scored.bits["nearest"], gain / n, atol=1e-12)
     assert scored.bits["nearest"].sum() > 1
     assert scored.agreement["movies"].tolist() == [n]
+
+
+def test_the_cast_alone_is_a_predictor_where_it_is_asked_for(sample, incidence):
+    (part,), _ = over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
+    scored = score_held_out(sample.corpus, incidence, part, cast=True)
+    without = score_held_out(sample.corpus, incidence, part)
+    assert without.calibration_of_cast is None
+    assert "cast" not in without.bits
+    pd.testing.assert_frame_equal(scored.bits.drop(columns="cast"), without.bits)
+    model = GenreModel.learn(incidence.matrix[part.trained], Facts.of(sample.corpus, part.trained))
+    new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
+    predicted = model.predict(incidence.matrix[new])
+    genres = sample.corpus.genre_matrix()[0]
+    base, has = smoothed_shares(genres[part.trained]), genres[new].toarray()
+    ratio = np.where(has, predicted / base, (1 - predicted) / (1 - base))
+    np.testing.assert_allclose(scored.bits["cast"], np.log2(ratio).mean(axis=0))
+    assert scored.calibration_of_cast["n"].sum() == predicted.size
 
 
 def test_every_predictor_by_plain_counting(sample, incidence):

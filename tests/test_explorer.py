@@ -114,7 +114,11 @@ def test_numbers_are_those_of_the_tables(recommended_run, visit):
     top = pd.read_csv(folder / "tables" / "top_actors.csv").iloc[0]
     sizes = pd.read_csv(folder / "tables" / "cluster_sizes.csv").set_index("cluster")["movies"]
     page = visit(folder, f"#actor={top['actor_id']}")
-    table = page.locator("#found table").first
+    assert (
+        "Pr[genre | this actor alone], learned from" in page.locator("caption").first.inner_text()
+    )
+    caption = page.locator("caption", has_text="Movies by cluster")
+    table = page.locator("#found table", has=caption)
     rows = table.locator("tbody tr").evaluate_all(
         "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
     )
@@ -136,7 +140,8 @@ def test_a_movie_has_its_neighbours_and_they_lead_on(finished_run, visit):
     head = page.locator("#found h2")
     playwright.expect(page.locator("#found .eyebrow")).to_have_text("Movie")
     name = head.inner_text()
-    near = page.locator("#found table").nth(1).locator("tbody tr")
+    caption = page.locator("caption", has_text="nearest movies")
+    near = page.locator("#found table", has=caption).locator("tbody tr")
     assert near.count() == 5
     near.first.locator("a").first.click()
     playwright.expect(head).not_to_have_text(name)

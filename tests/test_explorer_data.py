@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from corpora import TOY_LABELS, clustering_of, reduced, toy_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from imdbclust.evaluation.profiles import profile_clusters
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import Assigner
+from imdbclust.new_movies.genre_model import Facts
 from imdbclust.reduction import Embedding, nearest_movies
 from imdbclust.running.explorer_data import (
     COORDINATES_SHARE,
@@ -99,6 +101,32 @@ def test_the_probabilities_are_those_of_the_model(toy):
         for chance, group in zip(kept[k], groups[k], strict=True):
             assert chance / SCALE == pytest.approx(wanted[group], abs=1 / SCALE)
     assert kept[header["movie_ids"].index("m7")] == []  # no cast, no probabilities
+
+
+def test_the_genres_of_casts_are_those_of_the_model(toy):
+    header, arrays = toy
+    corpus = toy_corpus()
+    incidence = build_incidence(corpus)
+    clustering = clustering_of(corpus, TOY_LABELS)
+    model = Assigner(corpus, incidence, reduced(incidence, 2), clustering).genre_model
+    of_movies = model.predict(incidence.matrix, own=Facts.of(corpus))  # each left out itself
+    of_actors = model.predict(sp.eye_array(corpus.n_actors, format="csr"))
+    actors = corpus.actors["actor_id"].tolist()
+    wanted = {
+        "expected": [of_movies[int(movie[1]) - 1] for movie in header["movie_ids"]],
+        "alone": [of_actors[actors.index(actor)] for actor in header["actor_ids"]],
+    }
+    for kind, chances in wanted.items():
+        for row, kept, codes in zip(
+            chances, rows_of(arrays, kind), rows_of(arrays, kind, f"{kind}_genre"), strict=True
+        ):
+            assert kept == sorted(kept, reverse=True)
+            assert np.array(kept) / SCALE == pytest.approx(row[codes], abs=0.0006)
+            assert len(kept) == (row.round(3) >= 0.05).sum()
+    ada = header["actor_ids"].index("a")
+    codes = [header["genres"][code] for code in rows_of(arrays, "alone", "alone_genre")[ada]]
+    counts = dict(zip(codes, rows_of(arrays, "alone", "alone_movies")[ada], strict=True))
+    assert counts == {"Comedy": 0, "Drama": 2, "War": 2}
 
 
 def places_of(header, arrays):

@@ -23,7 +23,7 @@ from imdbclust.evaluation.stability import compare_fits
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence
 from imdbclust.new_movies import LevelModel
-from imdbclust.probabilities import CastModel
+from imdbclust.new_movies.cast_model import CastModel
 from imdbclust.running.run import run
 
 LEVELS = ("era", "cluster", "subgroup")

@@ -3,6 +3,7 @@
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import hypothesis
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from imdbclust.base.errors import UserError
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.commands import cli
@@ -22,11 +24,8 @@ from imdbclust.datasets.find import find_dataset
 from imdbclust.evaluation.estimator import MovieClusters
 from imdbclust.load import CorpusBuilder, write_corpus
 from imdbclust.matrix import build_incidence
-from imdbclust.new_movies import (
-    AmbiguousActor,
-    Assigner,
-    smoothed_p_genre_given_cluster,
-)
+from imdbclust.new_movies import AmbiguousActor, Assigner
+from imdbclust.new_movies.assigner import smoothed_p_genre_given_cluster
 from imdbclust.probabilities import count_movies
 from imdbclust.reduction import Embedding
 from imdbclust.running.parameters import settings
@@ -65,7 +64,8 @@ def test_an_actor_points_to_the_cluster_of_his_movies(toy):
     assert found.p_cluster[0] == pytest.approx(3 / 4)
     assert found.p_cluster[1] == pytest.approx(1 / 4)
     assert found.p_cluster[UNPLACED] == 0
-    assert found.p_genre.index[0] == "Drama"
+    assert found.cluster == 0
+    assert found.genres.sort_values("through_cluster")["genre"].iloc[-1] == "Drama"
 
 
 def test_several_actors_multiply(toy):
@@ -81,9 +81,11 @@ def test_genre_alone_is_the_posterior_over_all_groups(toy):
     joint = toy.p_genre_given_cluster.loc["Comedy"] * toy.counts.clusters
     np.testing.assert_allclose(found.p_cluster, joint / joint.sum())
     assert found.p_cluster[UNPLACED] > 0
-    assert "Comedy" not in found.p_genre.index
+    assert found.given == ("Comedy",)
+    assert found.genres["genre"].iloc[0] == "Comedy"  # stays in the list, with probability 1
+    assert found.genres["p_genre"].iloc[0] == 1
     assert found.nearest.empty
-    assert found.cluster == UNPLACED
+    assert found.cluster == found.p_cluster.idxmax() == 1
 
 
 def test_a_genre_weighs_in_beside_the_cast(toy):
@@ -111,24 +113,66 @@ def test_the_text_leaves_out_a_year_that_is_not_known(toy):
 
     found = toy.assign(["Cy", "z"])
     assert "Six" in found.nearest["title"].tolist()
-    said = describe(found, toy, {0: "zero", 1: "one"})
+    said = describe(found, {0: "zero", 1: "one"})
     assert "Six" in said
     assert "<NA>" not in said
 
 
 def test_unknown_actors_are_named_and_count_for_nothing(toy):
-    found = toy.assign(["Bo", "Nobody"])
-    assert found.unknown == ("Nobody",)
+    found = toy.assign(["Bo", "Nobody", "Dix"])
+    assert found.unknown == {"Nobody": "", "Dix": "did you mean Di (2 movies)?"}
     pd.testing.assert_series_equal(found.p_cluster, toy.assign(["Bo"]).p_cluster)
-    unknown = toy.assign(["Nobody"])
-    assert unknown.p_cluster[UNPLACED] == 1
-    assert unknown.cluster == UNPLACED
+    pd.testing.assert_frame_equal(found.genres, toy.assign(["Bo"]).genres)
 
 
-def test_where_no_movie_is_unplaced_an_unknown_cast_leaves_the_prior():
-    everywhere = assigner_of(toy_corpus(), [0, 0, 0, 1, 1, 1, 1, 1])
-    found = everywhere.assign(["Nobody"])
-    np.testing.assert_allclose(found.p_cluster, everywhere.model.prior)
+def test_where_nothing_is_known_the_call_is_refused(toy):
+    with pytest.raises(UserError, match=r"^no actor is called 'Nobody'$"):
+        toy.assign(["Nobody"])
+    by_genre = toy.assign(["Nobody"], ["drama"])
+    assert by_genre.unknown == {"Nobody": ""}
+    pd.testing.assert_frame_equal(by_genre.genres, toy.assign(genres=["Drama"]).genres)
+
+
+@pytest.fixture(scope="module")
+def stars() -> Assigner:
+    builder = CorpusBuilder()
+    casts = ["Humphrey Bogart"] * 3 + ["Sam Bogart", "Élise Müller", "Ann Bogarde"]
+    for n, name in enumerate(casts):
+        builder.add(f"m{n}", f"M{n}", ["Drama", "Sci-Fi"][: 1 + n % 2], [(name, name)])
+    builder.add("n1", "N1", ["Drama"], [("e1", "Elise Muller"), ("Humphrey Bogart", "-")])
+    return assigner_of(builder.build(), [0, 0, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("typed", "question"),
+    [
+        ("bogart", "did you mean Humphrey Bogart (4 movies) or Sam Bogart (1 movie)?"),
+        ("Humphry Bogart", "did you mean Humphrey Bogart (4 movies)?"),
+        ("X. Bogarde", "did you mean Ann Bogarde (1 movie)?"),
+        ("muller", "did you mean Elise Muller (1 movie) or Élise Müller (1 movie)?"),
+        ("Zzz Qqq", None),
+        ("", None),
+    ],
+)
+def test_a_misspelt_actor_is_suggested_with_most_movies_first(typed, question, stars):
+    with pytest.raises(UserError) as caught:
+        stars.assign([typed])
+    wanted = f"no actor is called {typed!r}" + (f"; {question}" if question else "")
+    assert str(caught.value) == wanted
+
+
+def test_case_and_accents_do_not_count_unless_they_tell_names_apart(stars):
+    def who(*names):
+        return stars.assign(names).actors["name"].tolist()
+
+    assert who("HUMPHREY bogart") == ["Humphrey Bogart"]
+    assert who("élise müller") == ["Élise Müller"]
+    assert who("elise MULLER") == ["Elise Muller"]
+    with pytest.raises(AmbiguousActor, match="'Elise Müller' is the name of 2 actors"):
+        stars.assign(["Elise Müller"])
+    assert stars.assign(genres=["sci-FI"]).given == ("Sci-Fi",)
+    with pytest.raises(UserError, match=r"no movie has the genre 'SciFi'; did you mean Sci-Fi\?"):
+        stars.assign(genres=["SciFi"])
 
 
 def test_an_ambiguous_name_lists_ids_and_best_known_movies(toy):
@@ -156,7 +200,7 @@ def test_nearest_movies_come_by_distance_then_by_shared_actors(toy):
 
 
 @given(corpus=corpora(), data=st.data())
-@hypothesis.settings(deadline=None)
+@hypothesis.settings(deadline=None, max_examples=25)
 def test_whatever_is_given_probabilities_are_probabilities(corpus, data):
     labels = data.draw(
         st.lists(st.integers(-1, 2), min_size=corpus.n_movies, max_size=corpus.n_movies)
@@ -169,10 +213,16 @@ def test_whatever_is_given_probabilities_are_probabilities(corpus, data):
     genres = [genre for genre in dict.fromkeys(genres) if genre]
     if not actors and not genres:
         return
+    if not genres and not set(actors) & set(corpus.actors["actor_id"]):
+        with pytest.raises(UserError, match="no actor is called"):
+            assigner.assign(actors)
+        return
     found = assigner.assign(actors, genres)
     assert found.p_cluster.sum() == pytest.approx(1)
     assert found.p_cluster.between(0, 1).all()
-    assert found.p_genre.between(0, 1).all()
+    assert found.genres["p_genre"].between(0, 1).all()
+    assert found.genres["through_cluster"].between(0, 1).all()
+    assert (found.genres["p_genre"] == 1).tolist() == found.genres["given"].tolist()
     assert list(found.p_cluster.index) == list(assigner.clustering.groups)
 
 
@@ -193,15 +243,20 @@ def test_a_corpus_of_new_movies_becomes_a_table(toy):
     builder.add("n2", "By name", [], [("other", "Bo")], year=None)
     builder.add("n3", "Ambiguous", [], [("q", "Ada")], year=None)
     builder.add("n4", "Nothing known", ["Opera"], [], year=None)
+    builder.add("n5", "Genre known", ["Comedy", "Opera"], [("r", "Nobody")], year=None)
     found = toy.assign_all(builder.build()).set_index("movie_id")
-    assert found["known_actors"].tolist() == [1, 1, 0, 0]
-    assert found.loc["n2", "likeliest"] == 0
+    assert found["known_actors"].tolist() == [1, 1, 0, 0, 0]
+    assert found["cluster"].tolist() == [0, 0, UNPLACED, UNPLACED, 1]
     assert found.loc["n2", "probability"] == pytest.approx(3 / 4)
-    assert found.loc["n3", "unknown"] == "Ada"
-    assert found.loc["n4", "unknown"] == "Opera"
-    assert found.loc[["n3", "n4"], "likeliest"].tolist() == [UNPLACED] * 2
-    assert found.loc[["n3", "n4"], "p_unplaced"].tolist() == [1.0, 1.0]
-    assert "Drama" not in found.loc["n1", "genres_expected"]
+    assert found.loc[["n3", "n4"], "probability"].tolist() == [1.0, 1.0]
+    assert found["unknown"].tolist() == ["", "", "Ada", "Opera", "Nobody; Opera"]
+    assert found["genres_expected"].tolist()[2:4] == ["", ""]
+    for movie, words in (("n1", (["b"], ["Drama"])), ("n5", ([], ["Comedy"]))):
+        one = toy.assign(*words)
+        rest = one.genres[~one.genres["given"]]
+        assert found.loc[movie, "genres_expected"].split("; ") == rest["genre"].tolist()
+        assert found.loc[movie, "probability"] == pytest.approx(one.p_cluster.max(), abs=1e-12)
+        assert found.loc[movie, "cluster"] == one.cluster
 
 
 def test_an_actor_known_by_id_and_by_name_is_one_known_actor(toy):
@@ -217,9 +272,10 @@ def test_held_back_movies_get_the_cluster_that_they_had(films):
     embedding = reduced(incidence, 8, weighting="degree", random_state=1)
     clustering: Clustering = recipe.cluster(embedding, 1)
     assigner = Assigner(corpus, incidence, embedding, clustering)
-    table = assigner.assign_all(corpus)
+    without_genres = replace(corpus, genres=corpus.genres.iloc[:0])
+    table = assigner.assign_all(without_genres)
     placed = clustering.placed
-    assert (table["cluster"][placed] == clustering.labels[placed]).all()
+    assert (table["cluster"][placed] == clustering.labels[placed]).mean() > 0.95
     assert (table["cluster"][~placed] == UNPLACED).all()
 
 
@@ -342,15 +398,41 @@ def test_the_command_answers_for_an_actor_and_a_genre(recommended_run, films, ca
     assert call(recommended_run, "--actor", actor, "--genre", genre) == cli.DONE
     said = capsys.readouterr().out
     assert said.startswith(f"evidence: {actor} (")
-    for part in ("Pr[cluster | evidence]", "Pr[genre | evidence]", "nearest movies", "#"):
-        assert part in said
+    parts = ["Pr[genre | evidence] (Pr[genre])", f"given  {genre}", "through the cluster only"]
+    places = [said.index(part) for part in [*parts, "cluster: #", "nearest movies"]]
+    assert places == sorted(places)
+    assert re.search(rf"given  {genre}: {actor} [\d,]+ of [\d,]+ movies, [+-]\d+\.\d bits", said)
 
 
-def test_the_command_names_who_is_unknown(recommended_run, capsys):
-    assert call(recommended_run, "--actor", "Nobody At All") == cli.DONE
-    said = capsys.readouterr().out
-    assert "unknown, counts for nothing: Nobody At All" in said
-    assert "1.000  unplaced" in said
+def test_the_command_names_who_is_unknown(recommended_run, films, capsys):
+    actor, _ = actor_and_genre(films)
+    assert call(recommended_run, "--actor", "Nobody At All", "--actor", actor) == cli.DONE
+    assert "unknown, counts for nothing: Nobody At All\n" in capsys.readouterr().out
+    assert call(recommended_run, "--actor", actor[1:]) == cli.WRONG
+    assert f"; did you mean {actor} (" in capsys.readouterr().err
+
+
+def test_the_latest_run_answers_if_none_is_named(recommended_run, films, capsys):
+    actor, _ = actor_and_genre(films)
+    words = ["assign", "--out", str(recommended_run.parent), "--actor", actor]
+    assert cli.main(words) == cli.DONE
+    said = capsys.readouterr()
+    latest = re.fullmatch(r"imdbclust: the latest run is (.+)\n", said.err)[1]
+    assert (recommended_run.parent / latest / "manifest.json").is_file()
+    assert call(recommended_run.parent / latest, "--actor", actor) == cli.DONE
+    assert capsys.readouterr().out == said.out
+    assert cli.main(["assign", "--out", str(films.parent / "empty"), "--actor", actor]) == cli.WRONG
+
+
+def test_a_stored_model_of_genres_answers_like_a_learned_one(recommended_run, films):
+    from imdbclust.commands.assign import _load, _stage_folders
+
+    folders = _stage_folders(str(recommended_run), None)
+    stored, learned = _load(folders), _load({k: folders[k] for k in list(folders)[:4]})
+    assert stored._stored.is_file()
+    assert learned._stored is None
+    answers = [one.assign(actor_and_genre(films)[:1]).genres for one in (stored, learned)]
+    pd.testing.assert_frame_equal(*answers)
 
 
 def test_the_command_gives_a_table_for_a_file(finished_run, films, capsys):
@@ -409,7 +491,7 @@ def test_a_written_corpus_can_be_assigned_again(toy, tmp_path):
     from imdbclust.load import read_corpus
 
     table = toy.assign_all(read_corpus(path))
-    assert table["likeliest"].tolist()[:6] == [0, 0, 0, 1, 1, 1]
+    assert table["cluster"].tolist()[:6] == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_lines_of_python_in_the_readme_run_as_they_are(films, tmp_path, monkeypatch, capsys):

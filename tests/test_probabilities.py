@@ -14,6 +14,7 @@ from sklearn.metrics import mutual_info_score
 from imdbclust import probabilities as pr
 from imdbclust.evaluation.intervals import cluster_prior, dirichlet_intervals
 from imdbclust.load import CorpusBuilder
+from imdbclust.new_movies.cast_model import CastModel
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 
@@ -378,7 +379,7 @@ def sparse(rows):
 
 @pytest.fixture
 def model():
-    return pr.CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2, strength=2.0)
+    return CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2, strength=2.0)
 
 
 def test_hand_solved_cast_model(model):
@@ -425,12 +426,12 @@ def test_evidence_that_a_cluster_never_has_rules_it_out(model):
 
 
 def test_two_movies_are_added_to_an_actors_unless_told_otherwise(model):
-    assumed = pr.CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2)
+    assumed = CastModel.learn(sparse(CASTS), np.array([0, 0, 1, -1]), 2)
     assert (assumed.log_factors == model.log_factors).all()
 
 
 def test_an_actor_of_one_movie_is_known():
-    assert pr.CastModel.learn(sparse([[1, 0]]), np.array([0]), 1).known.tolist() == [True, False]
+    assert CastModel.learn(sparse([[1, 0]]), np.array([0]), 1).known.tolist() == [True, False]
 
 
 def test_the_more_movies_an_actor_has_the_more_certain_is_the_cluster():
@@ -438,7 +439,7 @@ def test_the_more_movies_an_actor_has_the_more_certain_is_the_cluster():
     for n_movies in (1, 2, 5, 50):
         casts = sparse([[1, 0]] * n_movies + [[0, 1]] * 50)
         labels = np.repeat([0, 1], [n_movies, 50])
-        model = pr.CastModel.learn(casts, labels, 2)
+        model = CastModel.learn(casts, labels, 2)
         certain.append(np.exp(model.log_factors[0] + np.log(model.prior))[0])
     assert certain == sorted(certain)
     assert certain[0] < 0.4
@@ -453,7 +454,7 @@ def test_for_any_casts_probabilities_sum_to_1(data):
     n_movies, n_actors = rng.integers(1, 40, 2)
     casts = sparse(rng.random((n_movies, n_actors)) < rng.random())
     labels = rng.integers(-1, n_clusters, n_movies)
-    model = pr.CastModel.learn(casts, labels, n_clusters, strength=rng.uniform(0.01, 5))
+    model = CastModel.learn(casts, labels, n_clusters, strength=rng.uniform(0.01, 5))
     new = sparse(rng.random((8, n_actors)) < rng.random())
     given_too = rng.uniform(1e-9, 1, n_clusters) if data.draw(st.booleans()) else None
     found = model.posterior(new, given_too)
@@ -467,7 +468,7 @@ def test_for_any_casts_probabilities_sum_to_1(data):
 
 def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():
     casts = sparse(np.repeat(np.eye(2), 300, axis=0).repeat(100, axis=1))
-    model = pr.CastModel.learn(casts, np.repeat([0, 1], 300), 2)
+    model = CastModel.learn(casts, np.repeat([0, 1], 300), 2)
     found = model.posterior(sparse(np.ones((1, 200))))
     np.testing.assert_allclose(found, [[0.5, 0.5, 0]], rtol=0, atol=1e-9)
     alone = model.posterior(sparse([[1] * 100 + [0] * 100]))
@@ -476,7 +477,7 @@ def test_a_long_cast_of_prolific_actors_neither_overflows_nor_becomes_nan():
 
 def test_a_movie_beside_one_with_an_endless_cast_keeps_its_probabilities():
     casts = sparse(np.repeat(np.eye(2), 30, axis=0).repeat(1500, axis=1))
-    model = pr.CastModel.learn(casts, np.repeat([0, 1], 30), 2)
+    model = CastModel.learn(casts, np.repeat([0, 1], 30), 2)
     endless, short = np.zeros((2, 3000))
     endless[:1500], short[-1] = 1, 1
     both = model.posterior(sparse([endless, short]))

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from string import Formatter
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -488,6 +489,14 @@ def test_bayes():
     found = {"cluster": "cluster 3", "probability": 0.5}
     assert wording.sentence("new_movie", case="genre alone", **found) == (
         "Given genre alone: cluster 3 (probability 0.500)."
+    )
+    row = SimpleNamespace(genre="Horror", p_genre=0.74, overall=0.048, through_cluster=0.031)
+    assert wording.sentence("genre_of_new_movie", case="Bela Lugosi", row=row) == (
+        "Given Bela Lugosi, the most probable genre is Horror: 0.740, compared with 0.048 among "
+        "all movies, and with 0.031 through the cluster only."
+    )
+    assert wording.sentence("given_another_genre", genre="War", row=row) == (
+        "Given War as well, the most probable other genre is Horror: 0.740."
     )
     assert wording.sentence("most_probable_cluster", placed=0.525, **found) == (
         "A movie picked uniformly is in cluster 3 with probability 0.500, or 0.525 if it is placed."

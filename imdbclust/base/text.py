@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 GIGABYTE = 10**9
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": GIGABYTE, "t": 10**12}
@@ -14,6 +15,12 @@ def shown(text: object, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
+
+
+def folded(text: str) -> str:
+    """Return text without case, accents and repeated spaces, to compare names."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def is_unicode(text: str) -> bool:

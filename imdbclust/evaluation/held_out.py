@@ -15,7 +15,9 @@ from imdbclust.evaluation.recipe import Fit, Fitted, NotEvaluated
 from imdbclust.evaluation.stability import Subsample, fit_subsample
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, one_hot
-from imdbclust.probabilities import CastModel, mutual_information
+from imdbclust.new_movies.cast_model import CastModel
+from imdbclust.new_movies.genre_model import Facts, GenreModel
+from imdbclust.probabilities import mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
 
@@ -37,7 +39,8 @@ class HeldOut:
         Pr[genre], per held-out movie with a cast. The predictors: ``nearest`` (the cluster with
         the nearest center), ``likeliest`` (the cluster with the largest Pr[cluster | cast]),
         ``posterior`` (all clusters, by Pr[cluster | cast]), ``decade``, and ``decade_and_nearest``,
-        ``decade_and_likeliest``, ``decade_and_posterior``.
+        ``decade_and_likeliest``, ``decade_and_posterior``; and, if asked for, ``cast``: the other
+        movies of the actors, without clusters.
     movies : DataFrame, held-out movies x predictors
         The same for each held-out movie, summed over genres.
     counts : DataFrame
@@ -49,6 +52,8 @@ class HeldOut:
     agreement : DataFrame of one row
         ``movies``, ``placed`` (share), ``nearest``, ``posterior``: share of the placed movies that
         get the same cluster as in the fit of all movies; NaN without such a fit.
+    calibration_of_cast : DataFrame, optional
+        As `calibration`, of the predictor ``cast``.
     """
 
     bits: pd.DataFrame
@@ -56,6 +61,7 @@ class HeldOut:
     counts: pd.DataFrame
     calibration: pd.DataFrame
     agreement: pd.DataFrame
+    calibration_of_cast: pd.DataFrame | None = None
 
 
 def score_held_out(
@@ -65,6 +71,7 @@ def score_held_out(
     *,
     whole: Fitted | None = None,
     eras: np.ndarray | None = None,
+    cast: bool = False,
 ) -> HeldOut:
     """Predict the genres of a subsample's held-out movies from their casts alone.
 
@@ -74,8 +81,9 @@ def score_held_out(
     movies a decade has, the more the shares of the cluster replace them. Movies without a cast are
     left out. Movies that cannot be placed get the shares of the unplaced fitted movies. `whole`,
     a fit of all movies, serves to check whether a held-out movie gets the same cluster. `eras`,
-    the number of each movie's era from 0, replaces its decade. Raises NotEvaluated if no held-out
-    movie has a cast.
+    the number of each movie's era from 0, replaces its decade. With `cast`, a
+    :class:`~imdbclust.new_movies.genre_model.GenreModel` is learned from the fitted movies, too.
+    Raises NotEvaluated if no held-out movie has a cast.
     """
     genres, names = corpus.genre_matrix()
     casts, decades = incidence.matrix, decade_codes(corpus) if eras is None else eras
@@ -107,6 +115,9 @@ def score_held_out(
         "decade_and_likeliest": by_both[likeliest, now],
         "decade_and_posterior": np.einsum("mg,gmd->md", posterior, by_both[:, now]),
     }
+    if cast:
+        facts = Facts.of(corpus, part.trained)
+        predicted["cast"] = GenreModel.learn(casts[part.trained], facts).predict(casts[new])
     happened = genres[new].toarray()
     gains = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
     return HeldOut(
@@ -115,6 +126,7 @@ def score_held_out(
         counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
         calibration=calibration_table(predicted["posterior"], happened),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
+        calibration_of_cast=calibration_table(predicted["cast"], happened) if cast else None,
     )
 
 

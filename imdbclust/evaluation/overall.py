@@ -149,7 +149,9 @@ def evaluate(
     fits = fit_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
-    held_out = in_threads(lambda part: score_held_out(corpus, incidence, part, whole=whole), parts)
+    held_out = in_threads(
+        lambda part: score_held_out(corpus, incidence, part, whole=whole, cast=True), parts
+    )
     genres, _ = corpus.genre_matrix()
     by_genre = sum(part.bits for part in held_out) / len(held_out)
     by_genre.insert(0, "in_sample", nl.genre_bits(whole.labels, genres))

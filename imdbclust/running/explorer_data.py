@@ -22,10 +22,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from imdbclust import wording
 from imdbclust.clustering import UNPLACED, neighbouring_clusters
 from imdbclust.evaluation.profiles import Profiles
 from imdbclust.matrix import most_linked_movies
-from imdbclust.new_movies import Assigner
+from imdbclust.new_movies.assigner import Assigner
+from imdbclust.new_movies.genre_model import Facts
 
 MAX_MOVIES = 50_000  # the most linked ones are packed
 MAX_BYTES = 5_800_000  # of packed data, 7.7 MB as base64
@@ -33,6 +35,9 @@ MAX_TEXT = 300  # characters of a title or name; the tables have the full text
 
 # Pr[cluster | cast] is kept for the likeliest clusters, if it is not too small
 MAX_CLUSTERS, MIN_PROBABILITY = 6, 0.005
+
+# Pr[genre | cast] likewise
+MAX_GENRES, MIN_GENRE_PROBABILITY = 5, 0.05
 
 # maximum share of coordinates in the data before gzip: 32 components of `MAX_MOVIES` movies, or
 # more components of fewer movies
@@ -126,6 +131,7 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> E
     arrays["place"] = places.ravel()
     arrays |= _posteriors(assigner, movies)
     arrays |= _careers(assigner, actors)
+    arrays |= _genres_expected(assigner, movies, actors)
     people = corpus.actors.iloc[actors]
     header = {
         "n_movies": corpus.n_movies,
@@ -139,6 +145,7 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> E
         "actor_ids": list(map(_text, people["actor_id"])),
         "names": list(map(_text, people["name"])),
         "genres": list(map(_text, genre_names)),
+        "texts": wording.EXPLORER,
         "clusters": _clusters(assigner, profiles, typical, colors, movies),
     }
     return ExplorerData(_joined(header, arrays), len(movies), len(actors))
@@ -177,14 +184,40 @@ def _posteriors(assigner: Assigner, movies: np.ndarray) -> dict[str, np.ndarray]
     """Return Pr[cluster | cast] of each movie for its likeliest clusters, in falling order."""
     chances = assigner.model.posterior(assigner.incidence.matrix[movies])
     chances = chances[:, : assigner.clustering.n_clusters]  # without the unplaced group
-    first = np.argsort(-chances, axis=1, kind="stable")[:, :MAX_CLUSTERS]
+    return _largest("posterior", "group", chances, MAX_CLUSTERS, MIN_PROBABILITY)[0]
+
+
+def _genres_expected(
+    assigner: Assigner, movies: np.ndarray, actors: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return Pr[genre | cast] of each movie, which is left out, and Pr[genre | actor alone].
+
+    `MAX_GENRES` genres are kept of each, in falling order, with three decimals to save space.
+    ``alone_movies`` is the number of the actor's movies that have the genre.
+    """
+    model, matrix = assigner.genre_model, assigner.incidence.matrix
+    of_movies = model.predict(matrix[movies], own=Facts.of(assigner.corpus, movies)).round(3)
+    one_actor = sp.eye_array(matrix.shape[1], format="csr")[actors]
+    least = MAX_GENRES, MIN_GENRE_PROBABILITY
+    arrays, _ = _largest("expected", "genre", of_movies, *least)
+    alone, kept = _largest("alone", "genre", model.predict(one_actor).round(3), *least)
+    n_movies = model.counts[actors[kept], alone["alone_genre"]].astype(np.uint16)
+    return arrays | alone | {"alone_movies": n_movies}
+
+
+def _largest(
+    name: str, code: str, chances: np.ndarray, most: int, least: float
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the largest probabilities of each row, in falling order, and the row of each."""
+    first = np.argsort(-chances, axis=1, kind="stable")[:, :most]
     values = np.take_along_axis(chances, first, axis=1)
-    kept = values >= MIN_PROBABILITY
-    return {
-        "posterior": (values[kept] * SCALE).round().astype(np.uint16),
-        "posterior_group": first[kept].astype(np.uint16),
-        "posterior_count": kept.sum(axis=1).astype(np.uint16),
+    kept = values >= least
+    arrays = {
+        name: (values[kept] * SCALE).round().astype(np.uint16),
+        f"{name}_{code}": first[kept].astype(np.uint16),
+        f"{name}_count": kept.sum(axis=1).astype(np.uint16),
     }
+    return arrays, kept.nonzero()[0]
 
 
 def _careers(assigner: Assigner, actors: np.ndarray) -> dict[str, np.ndarray]:

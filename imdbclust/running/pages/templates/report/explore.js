@@ -22,7 +22,7 @@
     for (const [name, [kind, offset, n]] of Object.entries(header.arrays)) {
       arrays[name] = new kinds[kind](buffer, begin + offset, n);
     }
-    for (const name of ['cast', 'genre', 'posterior', 'career']) {
+    for (const name of ['cast', 'genre', 'posterior', 'career', 'expected', 'alone']) {
       arrays[name + '_start'] = running(arrays[name + '_count']);
     }
     return { ...header, arrays };
@@ -184,6 +184,16 @@
   }
   const heading = (text) => make('h3', {}, text);
 
+  // The genres with the largest probabilities of a movie or an actor; `more` adds cells
+  function genreTable(kind, k, caption, headings = [], more = () => []) {
+    const codes = row(kind, k, `${kind}_genre`);
+    return codes.length ? table(caption, ['Genre', 'Probability', ...headings],
+      Array.from(row(kind, k), (chance, place) => [name(data.genres[codes[place]]),
+        bar(chance / data.scale, percent(chance / data.scale)), ...more(place)]))
+      : make('p', {}, data.texts.no_genres);
+  }
+  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+
   // The views of a movie, an actor, a cluster
   function showMovie(k) {
     const group = data.arrays.group[k], cast = row('cast', k), rating = data.arrays.rating[k];
@@ -197,8 +207,12 @@
         ['Rating', rating === MISSING ? '' : (rating / 100).toFixed(1)],
         ['Id', name(data.movie_ids[k])],
       ]),
-      heading('Which cluster does the cast suggest?'),
+      heading(data.texts.genres_of_cast),
     ];
+    const others = cast.reduce((sum, a) => sum + moviesOf(a) - 1, 0);
+    parts.push(genreTable('expected', k,
+      filled(data.texts.genres_caption, { n_movies: counted(others, 'other movie') })),
+    heading(data.texts.cluster_of_cast));
     const chances = row('posterior', k), groups = row('posterior', k, 'posterior_group');
     parts.push(chances.length ? table(
       'Pr[cluster | cast] by Bayes’ theorem; the movie itself is included',
@@ -238,6 +252,9 @@
       lead: 'Actor',
       parts: [
         facts([['Movies', count.format(n)], ['Id', data.actor_ids[a] === person(a) ? '' : name(data.actor_ids[a])]]),
+        heading(data.texts.genres_of_actor),
+        genreTable('alone', a, filled(data.texts.actor_caption, { n_movies: counted(n, 'movie') }),
+          ['#Movies with the genre'], (place) => [count.format(row('alone', a, 'alone_movies')[place])]),
         heading('In which clusters?'),
         table('Movies by cluster; lift is Pr[cluster | actor] / Pr[cluster]',
           ['Cluster', '#Movies', 'Pr[cluster | actor]', '#Lift'],
