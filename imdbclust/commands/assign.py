@@ -57,9 +57,14 @@ def execute(call: Call) -> None:
             print(table_csv(assigner.assign_all(read_corpus(call.file))), end="")
             return
         found = assigner.assign(call.actor, call.genre)
-    profiles = read_table(folders["clustering"] / TABLES / "cluster_profiles.csv")
+    tables = folders["clustering"] / TABLES
+    profiles = read_table(tables / "cluster_profiles.csv")
     names = dict(zip(profiles["cluster"], profiles["name"], strict=True))
-    print(shown(describe(found, names), keep="\n"))
+    levels = {}
+    if found.levels:
+        for one in read_table(tables / "level_tree.csv").itertuples():
+            levels[one.level, one.number] = f"{one.path} {one.name.strip()}"
+    print(shown(describe(found, names, levels), keep="\n"))
 
 
 def _stage_folders(run: str | None, out: Path | None) -> dict[str, Path]:
@@ -98,8 +103,10 @@ def _load(folders: dict[str, Path]) -> Assigner:
     return load_assigner({stage: folder / ARTIFACT for stage, folder in folders.items()})
 
 
-def describe(found: Assignment, names: dict[int, str]) -> str:
-    """Return an assignment as text; `names` of the clusters."""
+def describe(
+    found: Assignment, names: dict[int, str], levels: dict[tuple[str, int], str] | None = None
+) -> str:
+    """Return an assignment as text, with the names of clusters and of groups at other levels."""
     from imdbclust.display.render import UNPLACED, UNPLACED_NAME
     from imdbclust.new_movies import titled
 
@@ -126,6 +133,7 @@ def describe(found: Assignment, names: dict[int, str]) -> str:
     number, probability = found.cluster, found.p_cluster.max()
     cluster = UNPLACED_NAME if number == UNPLACED else f"#{number} {names[number]}"
     lines += ["", f"cluster: {cluster}, with probability {probability:.3f}"]
+    lines += [f"{level}: {levels[level, one]}" for level, one in found.levels.items() if one >= 0]
     if len(found.nearest):
         lines += ["", "nearest movies"]
         lines += [
