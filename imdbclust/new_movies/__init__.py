@@ -1,10 +1,14 @@
 """New movies: the genres that a cast points to, and its cluster."""
 
-_ACTORS = ("AmbiguousActor", "find_actor", "match_actors", "titled")
-_ASSIGNER = ("GENRE_MODEL", "Assigner", "Assignment", "load_assigner")
 _LAZY = {
-    **dict.fromkeys(_ACTORS, "imdbclust.new_movies.actors"),
-    **dict.fromkeys(_ASSIGNER, "imdbclust.new_movies.assigner"),
+    "GENRE_MODEL": "imdbclust.new_movies.assigner",
+    "AmbiguousActor": "imdbclust.new_movies.actors",
+    "Assigner": "imdbclust.new_movies.assigner",
+    "Assignment": "imdbclust.new_movies.assigner",
+    "find_actor": "imdbclust.new_movies.actors",
+    "load_assigner": "imdbclust.new_movies.assigner",
+    "match_actors": "imdbclust.new_movies.actors",
+    "titled": "imdbclust.new_movies.actors",
 }
 
 
