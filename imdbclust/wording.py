@@ -556,17 +556,16 @@ def stability(
         text += f" Higher than chance explains within years: {' and '.join(higher)}."
     if math.isnan(metrics["ari_subsamples"]):
         return text
-    kinds = {"over all years": "ari_shuffled", "within years": "ari_shuffled_within_years"}
-    null = ", ".join(
-        f"{metrics[name]:z.2f} {kind}"
-        for kind, name in kinds.items()
-        if not math.isnan(metrics[name])
+    null, within = (
+        f"shuffled casts: {metrics['ari_shuffled']:z.2f}",
+        metrics["ari_shuffled_within_years"],
     )
+    null += "" if math.isnan(within) else f", within years {within:z.2f}"
     return (
         f"{text} The adjusted Rand index (1 = identical, 0 = chance) is "
         f"{metrics['ari_subsamples']:z.2f} ± {spread:.2f} between refits on random 80% subsamples "
-        f"({null or 'unknown'} for shuffled casts), and {metrics['ari_seeds']:z.2f} between refits "
-        "with other seeds."
+        f"({null}), and {metrics['ari_seeds']:z.2f} between refits with other "
+        "seeds."
     )
 
 
