@@ -508,30 +508,22 @@ def empty_clusters(n_empty: int, n_clusters: int, n_positions: int, n_placed: in
         return ""
     have = f"{n_empty:,} of {counted(n_clusters, 'cluster')} {'has' if n_empty == 1 else 'have'}"
     if n_positions >= n_clusters:
-        centers = "its center" if n_empty == 1 else "their centers"
-        return f"{have} no movie: when k-means stopped, no movie was nearest to {centers}."
+        groups = counted(n_clusters - n_empty, "group")
+        return f"{have} no movie: when k-means stopped, it had found only {groups}."
     return (
         f"{have} no movie: the {counted(n_placed, 'placed movie')} have only "
         f"{counted(n_positions, 'distinct position')}."
     )
 
 
-def levels(tree: pd.DataFrame, n_clusters: int) -> str:
-    """Say how many groups each level has, given ``level`` and ``movies`` of each group.
-
-    `n_clusters` were wanted; the text says why there are fewer.
-    """
+def levels(tree: pd.DataFrame) -> str:
+    """Say how many groups each level has, given ``level`` and ``movies`` of each group."""
     sizes = tree.groupby("level", sort=False)["movies"].agg(["size", "min", "max"])
     said = [
         f"{counted(size, level)} of {least:,} to {counted(most, 'movie')}"
         for level, size, least, most in sizes.itertuples()
     ]
-    text = f"There are {', then '.join(said)}, each within one group of the level above."
-    n_found = sizes["size"]["cluster"]
-    if n_found == n_clusters:
-        return text
-    wanted = counted(n_clusters, "cluster")
-    return f"{text} The casts link the movies in too few ways to form {wanted}."
+    return f"There are {', then '.join(said)}, each within one group of the level above."
 
 
 def strongest_genre(lift: float) -> str:

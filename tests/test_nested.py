@@ -142,6 +142,13 @@ def test_a_group_with_fewer_components_than_parts_has_fewer_parts():
     assert adjusted_rand_score([0, 0, 1, 1, 2, 2], subgroups[:6]) == 1
 
 
+@pytest.mark.parametrize("n_eras", [1, 2])
+def test_levels_of_the_unweighted_matrix_are_possible(troupes, n_eras):
+    recipe = recipe_of("seed", algorithm="nested", n_eras=n_eras, n_subgroups=8, n_components=8)
+    found = recipe.with_(n_clusters=4, n_init=1).divide(troupes[1], 0)
+    check_levels(found)
+
+
 def test_too_few_movies_are_refused_with_the_numbers():
     incidence = incidence_of(np.kron(np.eye(3), np.ones((2, 2))))  # three pairs of movies
     with pytest.raises(ValueError, match="n_clusters = 9 is impossible: there are 6 movies to"):

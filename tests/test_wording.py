@@ -277,9 +277,9 @@ def test_clusters():
 def test_empty_clusters():
     assert wording.empty_clusters(0, 3, 3, 12) == ""
     assert wording.empty_clusters(1, 3, 3, 12) == (
-        "1 of 3 clusters has no movie: when k-means stopped, no movie was nearest to its center."
+        "1 of 3 clusters has no movie: when k-means stopped, it had found only 2 groups."
     )
-    assert wording.empty_clusters(2, 3, 4, 12).endswith("no movie was nearest to their centers.")
+    assert wording.empty_clusters(2, 3, 4, 12).endswith("it had found only 1 group.")
     assert wording.empty_clusters(2, 3, 1, 12) == (
         "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )

@@ -217,7 +217,8 @@ class NestedRecipe(Recipe):
     ) -> np.ndarray:
         """Divide each group; return the parts by group, then by descending size."""
         labels = np.full(len(groups), UNPLACED, dtype=np.int32)
-        for group, n in enumerate(share_out(np.bincount(groups[groups >= 0]), n_parts)):
+        sizes = np.bincount(groups[groups >= 0])
+        for group, n in enumerate(share_out(sizes, min(n_parts, sizes.sum()))):
             movies = np.flatnonzero(groups == group)
             parts = self._divide_one(incidence.select(movies), n, random_state)
             labels[movies] = labels.max() + 1 + parts
@@ -314,12 +315,9 @@ def fitted_by_cast(incidence: Incidence, clustering: Clustering) -> Fitted:
     def place(level: str, casts: sp.csr_array) -> np.ndarray:
         return LevelModel(incidence.matrix, clustering).place(casts)[level]
 
-    at = {level: clustering.at_level(level) for level in clustering.levels}
-    levels = {
-        level: Fitted(one.labels, one.n_clusters, partial(place, level))
-        for level, one in at.items()
-    }
-    return Fitted(clustering.labels, clustering.n_clusters, partial(place, "cluster"), levels)
+    at = {"cluster": clustering.labels, **clustering.levels}
+    found = {name: Fitted(one, one.max() + 1, partial(place, name)) for name, one in at.items()}
+    return replace(found.pop("cluster"), levels=found)
 
 
 @dataclass(frozen=True)
