@@ -421,7 +421,7 @@ def test_comparison_with_a_null_by_hand():
 
 def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
     found = compare_with_null(3.0, [1.0, 1.0, 2.0])
-    margin = stats.t.ppf(0.98, 2) * np.sqrt(1 / 3) * np.sqrt(4 / 3)
+    margin = stats.t.ppf(0.95, 2) * np.sqrt(1 / 3) * np.sqrt(4 / 3)
     assert found["limit"] == pytest.approx(4 / 3 + margin)
     assert np.isnan(compare_with_null(3.0, [1.0, 2.0])["limit"])
     assert compare_with_null(3.0, [2.0] * 3)["limit"] == 2.0
@@ -429,7 +429,7 @@ def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
     for n in (3, 5, 10):  # whatever their number, chance alone is above the limit as rarely
         nulls = rng.normal(size=(2000, n + 1))
         above = [one[0] > compare_with_null(one[0], one[1:])["limit"] for one in nulls]
-        assert np.mean(above) == pytest.approx(RARE, abs=0.008)
+        assert np.mean(above) == pytest.approx(RARE, abs=0.015)
 
 
 def evaluation_with(nulls):

@@ -20,7 +20,7 @@ WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
 SHUFFLED = "casts shuffled"
 SHUFFLED_WITHIN_YEAR = "casts shuffled within years"
 
-RARE = 0.02
+RARE = 0.05
 """Probability that shuffled casts, or permuted labels, have any measure above its limit."""
 
 

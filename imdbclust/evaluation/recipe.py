@@ -349,7 +349,7 @@ class Effort:
         """Return the number of shuffled matrices of each kind.
 
         From eight on, the limit of :func:`imdbclust.evaluation.nulls.compare_with_null` is within
-        four times the spread, which 1,000 real movies exceed. Three are enough for more than
+        3.2 times the spread, which 1,000 real movies exceed. Three are enough for more than
         `MANY` movies, which exceed it by 50 times the spread: an effort with `max_movies` saves
         time there.
         """
