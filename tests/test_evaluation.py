@@ -435,7 +435,7 @@ def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
 def evaluation_with(nulls):
     """Return an evaluation with rows of null, measure, observed and limit."""
     table = pd.DataFrame(nulls, columns=["null", "measure", "observed", "limit"])
-    return Evaluation(None, None, None, {}, [], None, table)
+    return Evaluation(None, None, None, {}, [], None, table, [], [])
 
 
 WITHIN, OVER_ALL = ev.SHUFFLED_WITHIN_YEAR, ev.SHUFFLED
