@@ -271,11 +271,16 @@ def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axe
 
 
 def plot_calibration(frame: pd.DataFrame) -> Axes:
-    """Draw the ``observed`` share over the ``predicted`` probability, and the diagonal."""
+    """Draw the ``observed`` share over the ``predicted`` probability, and the diagonal.
+
+    Every ``predictor`` has points of its own.
+    """
     ax = _new(4.5, 4)
     top = float(frame[["predicted", "observed"]].to_numpy().max(initial=0.01)) * 1.05
     ax.plot([0, top], [0, top], color=QUIET, linewidth=1.5, label="as predicted")
-    ax.scatter(frame["predicted"], frame["observed"], s=16, color=ACCENT, label="observed")
+    for place, (name, some) in enumerate(frame.groupby("predictor", sort=False)):
+        points = {"s": 16, "color": (ACCENT, SECOND)[place], "marker": "os"[place]}
+        ax.scatter(some["predicted"], some["observed"], label=name, **points)
     ax.legend(frameon=False)
     ax.set(xlabel="predicted probability of a genre", ylabel="share that has it")
     return ax

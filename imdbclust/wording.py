@@ -254,7 +254,8 @@ FIGURES = {
         "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
     ),
     "calibration": (
-        "Predicted probability of a genre, and share of held-out movies that have it.",
+        "Predicted probability of a genre, and share of held-out movies that have it: through the "
+        "cluster (Pr[cluster | cast]), and from the cast itself (Pr[genre | cast]).",
         "{n_bins}. {text}",
     ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
@@ -580,21 +581,22 @@ def stability_warning(verdict: str, *, agree: bool) -> str:
 def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[str, float]) -> str:
     """Say what clusters carry about held-out movies, and which way to place a movie is better.
 
-    `bits` is a row of the table of information, `spread` the standard deviation of ``nearest``,
-    `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
+    `bits` is a row of the table of information, `spread` the standard deviation of ``likeliest``,
+    `shuffled` has ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
-    better, worse = ("most probable", "nearest") if gap > 0 else ("nearest", "most probable")
+    than = "fewer" if gap > 0 else "more, so that the nearest center predicts better here"
+    cast = bits.get("cast", math.nan)
     return (
-        f"For held-out movies, the nearest cluster carries {bits['nearest']:z.2f} bits, summed "
-        f"over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
-        f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
-        f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). The {better} cluster predicts "
-        f"better than the {worse} one, by {abs(gap):.3f} bits. The decade alone carries "
-        f"{bits['decade']:z.2f} bits. Added to it, the nearest cluster contributes "
-        f"{bits['beyond_decade']:z.2f} bits, Pr[cluster | cast] "
+        f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
+        f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
+        f"{bits['posterior']:z.2f} ({shuffled['held_out_posterior']:z.2f} for shuffled casts). "
+        f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
+        f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
+        f"probable cluster contributes {bits['beyond_decade_likeliest']:z.2f} bits, Pr[cluster | cast] "
         f"{bits['beyond_decade_posterior']:z.2f}."
-        + negative_bits(bits["nearest"], bits["posterior"], bits["beyond_decade"])
+        + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade_likeliest"])
+        + ("" if math.isnan(cast) else f" The cast itself, without clusters, carries {cast:z.2f}.")
     )
 
 
@@ -694,18 +696,18 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
-def calibration(bins: pd.DataFrame, error: float) -> str:
-    """Say how far predictions are from what is observed, given the pooled bins.
+def calibration(bins: pd.DataFrame, error: float, predictor: str) -> str:
+    """Say how far the predictions of a predictor are from what is observed, given its pooled bins.
 
     `error` is the mean absolute error of the predictions above 0.1.
     """
     sure = bins[bins["n"] >= 30]
     if sure.empty:
-        return "No bin has 30 predictions, so calibration is unknown."
+        return f"{predictor}: no bin has 30 predictions, so the calibration is unknown."
     worst = sure.loc[sure["error"].abs().idxmax()]
     return (
-        f"Predictions above 0.1 are on average {error:.3f} away from the observed share. The worst "
-        f"bin with at least 30 predictions predicts {worst['predicted']:.3f}, and "
+        f"{predictor}: predictions above 0.1 are on average {error:.3f} away from the observed "
+        f"share. The worst bin with at least 30 predictions predicts {worst['predicted']:.3f}, and "
         f"{worst['observed']:.3f} is observed ({worst['n']:,.0f} predictions)."
     )
 

@@ -461,7 +461,7 @@ def test_verdicts_by_hand(nulls, verdict, above):
     assert np.isnan(found.null(ev.WITHIN_YEAR, "bits", "limit"))
 
 
-SOME = Effort(n_seeds=1, n_subsamples=3, n_shuffles=5, n_permutations=5, n_curve=0)
+SOME = Effort(n_seeds=1, n_subsamples=3, n_shuffles=5, n_permutations=5, n_casts=1, n_curve=0)
 SMALL = RECIPE.with_(n_clusters=4, n_components=6, n_init=2)
 
 
@@ -548,7 +548,9 @@ def test_fewer_shuffles_of_many_movies_only_where_time_is_saved():
 
 
 def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
-    effort = Effort(n_seeds=2, n_subsamples=2, n_shuffles=1, n_permutations=10, n_curve=1)
+    effort = Effort(
+        n_seeds=2, n_subsamples=2, n_shuffles=1, n_permutations=10, n_casts=1, n_curve=1
+    )
     options = {"form_tags": ["Western"], "split_year": 2010, "random_state": 3}
     one, two = (
         ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, **options) for _ in range(2)
@@ -572,7 +574,7 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
 def test_an_evaluation_does_not_depend_on_the_number_of_threads(
     n_threads, sample, incidence, monkeypatch
 ):
-    effort = Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_curve=1)
+    effort = Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_casts=1, n_curve=1)
     usual = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
 
     def in_so_many(n_jobs, **options):

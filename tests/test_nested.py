@@ -292,7 +292,7 @@ def test_the_levels_are_measured_on_the_refits_of_the_evaluation():
     corpus = make_filmography(200, 160, random_state=7).corpus
     incidence = build_incidence(corpus)
     recipe = nested(4, n_eras=2, n_subgroups=8).with_(n_init=1)
-    effort = Effort(n_seeds=3, n_subsamples=3, n_shuffles=1, n_permutations=5, n_curve=1)
+    effort = Effort(n_seeds=3, n_subsamples=3, n_shuffles=1, n_permutations=5, n_casts=1, n_curve=1)
     whole = recipe.cluster(recipe.reduce(incidence, 1), 1, incidence)
     found = ev.evaluate(recipe.fit, corpus, incidence, effort, random_state=1)
     table = ev.measure_levels(found, corpus, incidence, whole).set_index("level")

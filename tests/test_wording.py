@@ -349,6 +349,7 @@ BITS = {
     "posterior": 1.3,
     "decade": 0.85,
     "beyond_decade": 0.34,
+    "beyond_decade_likeliest": 0.35,
     "beyond_decade_posterior": -0.001,
 }
 
@@ -356,13 +357,15 @@ BITS = {
 def test_held_out_bits():
     shuffled = {"held_out": -0.42, "held_out_posterior": -0.001}
     said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
-    assert "carries 1.16 bits, summed over genres (± 0.02 over subsamples)" in said
-    assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
-    assert "The most probable cluster predicts better than the nearest one, by 0.009 bits" in said
-    assert said.endswith("contributes 0.34 bits, Pr[cluster | cast] 0.00.")
-    few = wording.held_out_bits(BITS | {"nearest": -0.31, "likeliest": -0.32}, 0.1, shuffled)
-    assert "The nearest cluster predicts better than the most probable one" in few
-    assert "-0.31 bits" in few
+    assert "cluster carries 1.16 bits, summed over genres (± 0.02 over subsamples)" in said
+    assert "Pr[cluster | cast] 1.30 (0.00 for shuffled casts)" in said
+    assert "with the nearest center carries 1.16, 0.009 fewer. The decade" in said
+    assert said.endswith("contributes 0.35 bits, Pr[cluster | cast] 0.00.")
+    few = wording.held_out_bits(
+        BITS | {"nearest": -0.31, "likeliest": -0.32, "cast": 2.09}, 0.1, shuffled
+    )
+    assert "carries -0.31, 0.010 more, so that the nearest center predicts better here." in few
+    assert few.endswith(" The cast itself, without clusters, carries 2.09.")
     assert "Negative bits mean worse predictions than Pr[genre] alone" in few
 
 
@@ -537,13 +540,13 @@ def test_a_notebook_opened_alone_names_films_and_settings():
 def test_calibration():
     bins = frame(predicted=[0.02, 0.751, 0.9], observed=[0.01, 0.8, 0.4], n=[9000, 30, 29])
     bins["error"] = bins["observed"] - bins["predicted"]
-    said = wording.calibration(bins, 0.0123)
+    said = wording.calibration(bins, 0.0123, "Pred")
     assert said == (
-        "Predictions above 0.1 are on average 0.012 away from the observed share. The worst bin "
-        "with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
+        "Pred: predictions above 0.1 are on average 0.012 away from the observed share. The worst "
+        "bin with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
     )
     assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
-    assert wording.calibration(bins[2:], 0.5).startswith("No bin has 30 predictions")
+    assert wording.calibration(bins[2:], 0.5, "Pred").startswith("Pred: no bin has 30 predictions")
 
 
 def test_ratings():

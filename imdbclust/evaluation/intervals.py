@@ -246,6 +246,13 @@ def pool_calibration(parts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def calibration_error(bins: pd.DataFrame) -> float:
+    """Return the mean absolute ``error`` of the predictions above 0.1; NaN without such."""
+    above = bins[bins["predicted"] > 0.1]
+    n = above["n"].sum()
+    return float((above["error"].abs() * above["n"]).sum() / n) if n else np.nan
+
+
 def _beta_intervals(successes, failures, prior_success, prior_failure, level) -> Interval:
     from scipy.special import betaincinv
 

@@ -71,6 +71,18 @@ class Evaluation:
         values = self.nulls.set_index(["null", "measure"])[value]
         return float(values.get((null, measure), np.nan))
 
+    def calibration(self) -> pd.DataFrame:
+        """Return the calibration tables of all parts, with the columns ``predictor`` and ``part``.
+
+        The predictors are Pr[cluster | cast], and Pr[genre | cast] without clusters.
+        """
+        tables = {}
+        for part, one in enumerate(self.held_out):
+            tables["through the cluster", part] = one.calibration
+            tables["from the cast itself", part] = one.calibration_of_cast
+        tables = pd.concat(tables, names=["predictor", "part"])
+        return tables.reset_index(["predictor", "part"]).reset_index(drop=True)
+
     def above(self, null: str) -> list[str]:
         """Return the measures that are above their limit under a kind of shuffled casts."""
         rows = self.nulls[self.nulls["null"] == null]
@@ -149,11 +161,14 @@ def evaluate(
     fits = fit_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
     parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
-    held_out = in_threads(
-        lambda part: score_held_out(corpus, incidence, part, whole=whole, cast=True), parts
-    )
+
+    def score(number: int) -> HeldOut:
+        casts = number < effort.n_casts
+        return score_held_out(corpus, incidence, parts[number], whole=whole, cast=casts)
+
+    held_out = in_threads(score, range(len(parts)))
     genres, _ = corpus.genre_matrix()
-    by_genre = sum(part.bits for part in held_out) / len(held_out)
+    by_genre = pd.concat([part.bits for part in held_out]).groupby(level=0, sort=False).mean()
     by_genre.insert(0, "in_sample", nl.genre_bits(whole.labels, genres))
     for name, suffix in SUFFIXES.items():
         by_genre["beyond_decade" + suffix] = by_genre["decade_and_" + name] - by_genre["decade"]

@@ -332,6 +332,8 @@ class Effort:
         Shuffled matrices of each kind, each fitted on two subsamples; see :meth:`shuffles`.
     n_permutations : int
         Permutations of the labels within each kind of strata.
+    n_casts : int
+        Subsamples on which Pr[genre | cast] is learned without clusters, at most `n_subsamples`.
     n_curve : int
         Subsamples on which other values of `n_clusters` and `n_components` are tried.
     max_movies : int, optional
@@ -342,6 +344,7 @@ class Effort:
     n_subsamples: int
     n_shuffles: int
     n_permutations: int
+    n_casts: int
     n_curve: int
     max_movies: int | None = None
 
@@ -372,11 +375,11 @@ class Effort:
 
 
 EFFORTS = {
-    "off": Effort(0, 0, 0, 0, 0),
+    "off": Effort(0, 0, 0, 0, 0, 0),
     "quick": Effort(
-        n_seeds=4, n_subsamples=4, n_shuffles=8, n_permutations=50, n_curve=2, max_movies=100_000
+        4, 4, n_shuffles=8, n_permutations=50, n_casts=2, n_curve=2, max_movies=100_000
     ),
-    "full": Effort(n_seeds=10, n_subsamples=10, n_shuffles=10, n_permutations=500, n_curve=6),
+    "full": Effort(10, 10, n_shuffles=10, n_permutations=500, n_casts=10, n_curve=6),
 }
 """Values of the parameter ``evaluation``."""
 
