@@ -593,8 +593,8 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
         f"{bits['posterior']:z.2f} ({shuffled['held_out_posterior']:z.2f} for shuffled casts). "
         f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
         f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
-        f"probable cluster contributes {bits['beyond_decade_likeliest']:z.2f} bits, Pr[cluster | cast] "
-        f"{bits['beyond_decade_posterior']:z.2f}."
+        f"probable cluster contributes {bits['beyond_decade_likeliest']:z.2f} bits, "
+        f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
         + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade_likeliest"])
         + ("" if math.isnan(cast) else f" The cast itself, without clusters, carries {cast:z.2f}.")
     )
