@@ -285,12 +285,12 @@ METRICS = {
     "genre_bits": "bits about genres, in-sample, summed over genres",
     "genre_bits_of_era": "of these, explained by the era",
     "genre_bits_joint": "bits about the set of genres, in-sample, minus those by chance",
-    "held_out_bits": "bits about held-out movies, nearest cluster",
+    "held_out_bits": "bits about held-out movies, most probable cluster",
     "held_out_bits_shuffled": "the same for shuffled casts",
-    "held_out_bits_likeliest": "bits about held-out movies, most probable cluster",
+    "held_out_bits_nearest": "bits about held-out movies, nearest cluster",
     "held_out_bits_posterior": "bits about held-out movies, Pr[cluster | cast]",
     "bits_of_decade": "bits of the decade alone",
-    "bits_beyond_decade": "bits beyond the decade, nearest cluster",
+    "bits_beyond_decade": "bits beyond the decade, most probable cluster",
     "bits_beyond_decade_posterior": "bits beyond the decade, Pr[cluster | cast]",
     "bits_of_last_years": "bits about later movies, genre shares of the last years",
     "bits_split_in_time": "bits about later movies, nearest cluster",
@@ -582,7 +582,7 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     """Say what clusters carry about held-out movies, and which way to place a movie is better.
 
     `bits` is a row of the table of information, `spread` the standard deviation of ``likeliest``,
-    `shuffled` has ``held_out_posterior`` on casts shuffled over all years.
+    `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
     than = "fewer" if gap > 0 else "more, so that the nearest center predicts better here"
@@ -590,12 +590,13 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     return (
         f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
         f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
-        f"{bits['posterior']:z.2f} ({shuffled['held_out_posterior']:z.2f} for shuffled casts). "
+        f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
+        f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). "
         f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
         f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
-        f"probable cluster contributes {bits['beyond_decade_likeliest']:z.2f} bits, "
+        f"probable cluster contributes {bits['beyond_decade']:z.2f} bits, "
         f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
-        + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade_likeliest"])
+        + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade"])
         + ("" if math.isnan(cast) else f" The cast itself, without clusters, carries {cast:z.2f}.")
     )
 

@@ -558,7 +558,7 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.metrics() == two.metrics()
     assert all(np.isfinite(value) for value in one.metrics().values())
     assert one.ari("subsamples") > 0.7
-    assert one.bits("nearest") > 10 * one.null(OVER_ALL, "held_out")
+    assert one.bits("likeliest") > 10 * one.null(OVER_ALL, "held_out")
     assert one.verdict == "unknown"
     assert one.null(ev.WITHIN_YEAR, "bits") < one.bits("in_sample")
     totals = one.by_genre.drop(columns=["genre", "movies"]).sum()

@@ -300,9 +300,9 @@ def test_the_levels_are_measured_on_the_refits_of_the_evaluation():
     middle = table.loc["cluster"]
     assert middle["ari_seeds"] == pytest.approx(found.ari("seeds"))
     assert middle["ari_subsamples"] == pytest.approx(found.ari("subsamples"))
-    assert middle["assigned"] == pytest.approx(found.bits("nearest"))
+    assert middle["assigned"] == pytest.approx(found.bits("likeliest"))
     assert middle["beyond_decade_posterior"] == pytest.approx(found.bits("beyond_decade_posterior"))
-    assert middle["assigned_spread"] == pytest.approx(found.spread["nearest"])
+    assert middle["assigned_spread"] == pytest.approx(found.spread["likeliest"])
     inner = [(part.trained, part.fit.levels["subgroup"]) for part in found.parts]
     ari = compare_fits(inner)["ari"]
     assert table.loc["subgroup", "ari_subsamples"] == pytest.approx(ari.mean())

@@ -348,8 +348,8 @@ BITS = {
     "likeliest": 1.17,
     "posterior": 1.3,
     "decade": 0.85,
-    "beyond_decade": 0.34,
-    "beyond_decade_likeliest": 0.35,
+    "beyond_decade": 0.35,
+    "beyond_decade_nearest": 0.34,
     "beyond_decade_posterior": -0.001,
 }
 
@@ -358,7 +358,7 @@ def test_held_out_bits():
     shuffled = {"held_out": -0.42, "held_out_posterior": -0.001}
     said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
     assert "cluster carries 1.17 bits, summed over genres (± 0.02 over subsamples)" in said
-    assert "Pr[cluster | cast] 1.30 (0.00 for shuffled casts)" in said
+    assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
     assert "with the nearest center carries 1.16, 0.009 fewer. The decade" in said
     assert said.endswith("contributes 0.35 bits, Pr[cluster | cast] 0.00.")
     few = wording.held_out_bits(

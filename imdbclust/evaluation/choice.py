@@ -70,7 +70,9 @@ def curves(
         parts = [found[k, d] for found in results if (k, d) in found]
         ari = compare_fits([(part.trained, part.fit) for part, _ in parts])["ari"]
         rows += [(k, d, "ari_subsamples", value) for value in ari]
-        bits = [score_held_out(corpus, incidence, part).bits["nearest"].sum() for part, _ in parts]
+        bits = [
+            score_held_out(corpus, incidence, part).bits["likeliest"].sum() for part, _ in parts
+        ]
         rows += [(k, d, "held_out", value) for value in bits if len(corpus.genres)]
         rows += [(k, d, "silhouette", value) for _, value in parts]
     return pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])

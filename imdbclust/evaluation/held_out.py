@@ -21,7 +21,7 @@ from imdbclust.probabilities import mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
 
-SUFFIXES = {"nearest": "", "likeliest": "_likeliest", "posterior": "_posterior"}
+SUFFIXES = {"likeliest": "", "nearest": "_nearest", "posterior": "_posterior"}
 """Ends of the names of measures, by the way in which held-out movies are placed."""
 
 WINDOWS = (1, 2, 3, 5, 10, 20)

@@ -68,7 +68,7 @@ def measure_parts(
     """Return the means over fits of subsamples that are compared with those of shuffled casts.
 
     `scores` has the bits of each predictor, summed over genres, one row for each part. The keys:
-    ``bits_on_parts`` (in-sample), ``held_out`` (nearest cluster), ``held_out_posterior``,
+    ``bits_on_parts`` (in-sample), ``held_out`` (most probable cluster), ``held_out_posterior``,
     ``beyond_decade_posterior``, ``ari_subsamples``. Without genres there is only the last.
     """
     genres, _ = corpus.genre_matrix()
@@ -77,7 +77,7 @@ def measure_parts(
         bits = [genre_bits(part.fit.labels, genres[part.trained]).sum() for part in parts]
         found["bits_on_parts"] = np.mean(bits)
         beyond = scores["decade_and_posterior"] - scores["decade"]
-        found["held_out"] = scores["nearest"].mean()
+        found["held_out"] = scores["likeliest"].mean()
         found["held_out_posterior"] = scores["posterior"].mean()
         found["beyond_decade_posterior"] = beyond.mean()
     return found | {"ari_subsamples": pairs["ari"].mean()}

@@ -30,8 +30,8 @@ class Evaluation:
         ``over`` (``seeds`` or ``subsamples``), ``one``, ``other``, ``ari``.
     information : DataFrame
         ``genres`` (``all``, or without the form tags), then bits: ``in_sample``, the columns of
-        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and nearest, minus decade),
-        ``beyond_decade_likeliest`` and ``beyond_decade_posterior``.
+        :attr:`HeldOut.bits`, ``beyond_decade`` (decade and likeliest, minus decade),
+        ``beyond_decade_nearest`` and ``beyond_decade_posterior``.
     by_genre : DataFrame
         The same for each genre, with its ``movies``.
     spread : dict of float
@@ -183,7 +183,7 @@ def evaluate(
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
         information=information.rename_axis("genres").reset_index(),
-        by_genre=by_genre.sort_values("nearest", ascending=False).reset_index(),
+        by_genre=by_genre.sort_values("likeliest", ascending=False).reset_index(),
         spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
         in_time=score_in_time(fit, corpus, incidence, year=split_year, **usual),
