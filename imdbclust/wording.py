@@ -697,20 +697,25 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
-def calibration(bins: pd.DataFrame, error: float, predictor: str) -> str:
-    """Say how far the predictions of a predictor are from what is observed, given its pooled bins.
+def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float]) -> str:
+    """Say how far predictions are from what is observed, given the pooled bins of each predictor.
 
-    `error` is the mean absolute error of the predictions above 0.1.
+    `errors` are the mean absolute errors of the predictions above 0.1.
     """
-    sure = bins[bins["n"] >= 30]
-    if sure.empty:
-        return f"{predictor}: no bin has 30 predictions, so the calibration is unknown."
-    worst = sure.loc[sure["error"].abs().idxmax()]
-    return (
-        f"{predictor}: predictions above 0.1 are on average {error:.3f} away from the observed "
-        f"share. The worst bin with at least 30 predictions predicts {worst['predicted']:.3f}, and "
-        f"{worst['observed']:.3f} is observed ({worst['n']:,.0f} predictions)."
-    )
+    said = []
+    for predictor, bins in pooled.items():
+        who, sure = predictor.capitalize(), bins[bins["n"] >= 30]
+        if sure.empty:
+            said.append(f"{who}: no bin has 30 predictions, so the calibration is unknown.")
+            continue
+        worst = sure.loc[sure["error"].abs().idxmax()]
+        said.append(
+            f"{who}: predictions above 0.1 are on average {errors[predictor]:.3f} away from the "
+            "observed share. The worst bin with at least 30 predictions predicts "
+            f"{worst['predicted']:.3f}, and {worst['observed']:.3f} is observed "
+            f"({worst['n']:,.0f} predictions)."
+        )
+    return " ".join(said)
 
 
 def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:

@@ -364,7 +364,7 @@ CALLS = {
     "memory of 400 digits": ((*IMPORT, "--memory", "9" * 400), 2, "must be a number and a unit"),
     "memory nan": ((*IMPORT, "--memory", "nanGB"), 2, "memory must be a number and a unit"),
     # assign, diff, bench
-    "assign nothing": (("assign",), 2, "required: RUN"),
+    "assign nothing": (("assign",), 2, "give --actor and --genre, or else --file"),
     "assign without evidence": (("assign", "x"), 2, "give --actor and --genre, or else --file"),
     "assign both": (("assign", "x", "--genre", "War", "--file", "f.jsonl"), 2, "or else --file"),
     "assign an empty actor": (("assign", "x", "--actor", ""), 2, "--actor must be an id or a name"),

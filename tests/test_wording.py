@@ -540,13 +540,15 @@ def test_a_notebook_opened_alone_names_films_and_settings():
 def test_calibration():
     bins = frame(predicted=[0.02, 0.751, 0.9], observed=[0.01, 0.8, 0.4], n=[9000, 30, 29])
     bins["error"] = bins["observed"] - bins["predicted"]
-    said = wording.calibration(bins, 0.0123, "Pred")
+    said = wording.calibration({"pred": bins}, {"pred": 0.0123})
     assert said == (
         "Pred: predictions above 0.1 are on average 0.012 away from the observed share. The worst "
         "bin with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
     )
     assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
-    assert wording.calibration(bins[2:], 0.5, "Pred").startswith("Pred: no bin has 30 predictions")
+    assert wording.calibration({"pred": bins[2:]}, {"pred": 0.5}).startswith(
+        "Pred: no bin has 30 predictions"
+    )
 
 
 def test_ratings():
