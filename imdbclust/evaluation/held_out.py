@@ -113,7 +113,7 @@ def score_held_out(
         "decade": by_decade[now],
         "decade_and_nearest": by_both[nearest, now],
         "decade_and_likeliest": by_both[likeliest, now],
-        "decade_and_posterior": np.einsum("mg,gmd->md", posterior, by_both[:, now]),
+        "decade_and_posterior": _within_decades(posterior, by_both, now),
     }
     if cast:
         facts = Facts.of(corpus, part.trained)
@@ -281,6 +281,15 @@ def _shares(
     counts = (one_hot(codes, n_codes) @ has_genre).toarray()
     sizes = np.bincount(codes, minlength=n_codes)
     return (counts + weight * prior) / (sizes + weight)[:, None]
+
+
+def _within_decades(posterior: np.ndarray, by_both: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Return Pr[genre | cast, decade] of movies, from that of each group and decade."""
+    predicted = np.empty((len(now), by_both.shape[2]))
+    for decade in np.unique(now):
+        movies = now == decade
+        predicted[movies] = posterior[movies] @ by_both[:, decade]
+    return predicted
 
 
 def _group_codes(labels: np.ndarray, n_clusters: int) -> np.ndarray:

@@ -134,6 +134,7 @@ def evaluate(
     effort: Effort,
     *,
     whole: Fitted | None = None,
+    fit_clusters: Fit | None = None,
     form_tags: Sequence[str] = (),
     split_year: int = 2005,
     random_state: int,
@@ -146,6 +147,8 @@ def evaluate(
         The number of fits; at least one seed and two subsamples.
     whole : Fitted, optional
         The fit of all movies with the seed `random_state`, to avoid repeating it.
+    fit_clusters : callable, optional
+        The same fit without other levels, for shuffled casts and the split in time.
     form_tags : sequence of str
         Genres that name a form or an era rather than content, such as ``Silent``.
     split_year : int
@@ -156,7 +159,7 @@ def evaluate(
     NotEvaluated
         A subsample cannot be clustered, or none of its held-out movies has a cast.
     """
-    whole = whole or fit(incidence, random_state)
+    whole, fit_clusters = whole or fit(incidence, random_state), fit_clusters or fit
     usual = {"random_state": random_state}
     fits = fit_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
@@ -178,7 +181,9 @@ def evaluate(
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
     scores = pd.DataFrame([part.bits.sum() for part in held_out])
     options = {"observed": nl.measure_parts(corpus, parts, subsamples, scores), **usual}
-    nulls = nl.compare_with_nulls(fit, corpus, incidence, effort, labels=whole.labels, **options)
+    nulls = nl.compare_with_nulls(
+        fit_clusters, corpus, incidence, effort, labels=whole.labels, **options
+    )
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
@@ -186,7 +191,7 @@ def evaluate(
         by_genre=by_genre.sort_values("likeliest", ascending=False).reset_index(),
         spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
-        in_time=score_in_time(fit, corpus, incidence, year=split_year, **usual),
+        in_time=score_in_time(fit_clusters, corpus, incidence, year=split_year, **usual),
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
         fits=fits,
         parts=parts,

@@ -145,6 +145,10 @@ class Recipe:
         embedding = self.reduce(incidence, random_state)
         return fitted(embedding, self.cluster(embedding, random_state))
 
+    def fit_clusters(self, incidence: Incidence, random_state: int) -> Fitted:
+        """Reduce and cluster, without subgroups."""
+        return self.fit(incidence, random_state)
+
     def fitted(self, embedding: Embedding, clustering: Clustering, incidence: Incidence) -> Fitted:
         """Return what the recipe made as something that takes in other movies."""
         return fitted(embedding, clustering)
@@ -256,6 +260,10 @@ class NestedRecipe(Recipe):
     def fit(self, incidence: Incidence, random_state: int) -> Fitted:
         """Divide the movies at all levels."""
         return fitted_by_cast(incidence, self.divide(incidence, random_state))
+
+    def fit_clusters(self, incidence: Incidence, random_state: int) -> Fitted:
+        """Divide the movies into eras and clusters, without subgroups."""
+        return replace(self, n_subgroups=0).fit(incidence, random_state)
 
     def fitted(self, embedding: Embedding, clustering: Clustering, incidence: Incidence) -> Fitted:
         """Return what the recipe made as something that takes in other movies by their casts."""
