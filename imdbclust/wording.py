@@ -705,8 +705,8 @@ def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float])
     said = []
     for predictor, bins in pooled.items():
         who, sure = predictor.capitalize(), bins[bins["n"] >= 30]
-        if sure.empty:
-            said.append(f"{who}: no bin has 30 predictions, so the calibration is unknown.")
+        if sure.empty or math.isnan(errors[predictor]):
+            said.append(f"{who}: too few predictions above 0.1 to say how good they are.")
             continue
         worst = sure.loc[sure["error"].abs().idxmax()]
         said.append(

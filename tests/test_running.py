@@ -707,8 +707,10 @@ def test_sample_refuses_what_cannot_be(tmp_path, capsys):
     assert cli.main(["sample", "--to", str(tmp_path / "no" / "x.jsonl")]) == cli.FAILED
 
 
-def test_the_real_films_go_through_the_whole_run(real_films, tmp_path):
-    folder = running.run(dataset=real_films, name="wiki", out=tmp_path)
+@pytest.mark.parametrize("evaluation", ["off", pytest.param("quick", marks=pytest.mark.slow)])
+def test_the_real_films_go_through_the_whole_run(real_films, tmp_path, evaluation):
+    options = {"parameters": {"evaluation": evaluation}, "name": "wiki", "out": tmp_path}
+    folder = running.run(dataset=real_films, **options)
     manifest = manifest_of(folder)
     assert manifest["status"] == "done"
     assert manifest["stages"][0]["metrics"]["n_movies"] == 36_115

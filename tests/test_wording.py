@@ -8,6 +8,7 @@ import re
 from string import Formatter
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_english import STUMBLES
@@ -546,9 +547,9 @@ def test_calibration():
         "bin with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
     )
     assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
-    assert wording.calibration({"pred": bins[2:]}, {"pred": 0.5}).startswith(
-        "Pred: no bin has 30 predictions"
-    )
+    unknown = "Pred: too few predictions above 0.1 to say how good they are."
+    assert wording.calibration({"pred": bins[2:]}, {"pred": 0.5}) == unknown
+    assert wording.calibration({"pred": bins[:1]}, {"pred": np.nan}) == unknown
 
 
 def test_ratings():

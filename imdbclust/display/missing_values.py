@@ -39,7 +39,7 @@ REASONS: dict[str, dict[str, str]] = {
         "years": "none of its movies has a year",
         "titles": _EMPTY,
     },
-    "cluster_sizes": {"share": _EMPTY},
+    "cluster_sizes": {"share": _EMPTY, "share_of_placed": "unplaced movies are in no cluster"},
     "cluster_actors": {ROWS: "no actor is more frequent in a cluster than overall"},
     "cluster_genres": {ROWS: "no genre is more frequent in a cluster than overall"},
     "cluster_decades": {ROWS: "no movie has a year"},

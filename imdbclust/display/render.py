@@ -72,10 +72,14 @@ _TABLE = """
 <a class="csv" href="tables/{{ name }}.csv">{{ name }}.csv</a></figure>"""
 
 
-def sentence_html(text: str, kind: str) -> str:
-    """Return a paragraph of the class `kind`: ``finding``, ``text``, ``check`` or ``warning``."""
+def sentence_html(text: str, kind: str, *, name: str = "") -> str:
+    """Return a paragraph of the class `kind`: ``finding``, ``text``, ``check`` or ``warning``.
+
+    `name` is that of the empty table of which the text speaks; links to the table lead to it.
+    """
     prefix = "<strong>Warning:</strong> " if kind == "warning" else ""
-    return f'<p class="{kind}">{prefix}{escape(readable(text))}</p>'
+    anchor = f' id="table-{name}"' if name else ""
+    return f'<p class="{kind}"{anchor}>{prefix}{escape(readable(text))}</p>'
 
 
 def text_html(text: str) -> str:

@@ -142,7 +142,7 @@ class Stage:
         """
         if frame.empty:
             for note in self._write_table(frame, name, caption):
-                _display(show.sentence_html(f"{caption}. {note}", "text"), note)
+                _display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
             return
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
