@@ -413,20 +413,26 @@ class CorpusBuilder:
 
 
 def read_corpus(
-    path: str | Path, *, on_problem: str = "stop", problem_log: ProblemLog | None = None
+    path: str | Path,
+    *,
+    on_problem: str = "stop",
+    problem_log: ProblemLog | None = None,
+    loose: bool = False,
 ) -> Corpus:
-    """Read a corpus of JSON lines, plain or gzip, one line at a time.
+    """Read a corpus of JSON lines, plain or compressed, one line at a time.
 
     Parameters
     ----------
     path : path
-        The file; gzip is detected by its content.
+        The file; compression is detected by its content.
     on_problem : {"stop", "skip"}
         For unusable records (invalid JSON, a missing or mistyped field, a duplicate key or id):
         raise an error at the end of the file that lists them all, or skip them and list them in
         ``corpus.problems``.
     problem_log : ProblemLog, optional
         Collects skipped and changed records in more detail than the corpus.
+    loose : bool
+        Whether values of other types are read, such as a year that is a text.
 
     Returns
     -------
@@ -443,7 +449,7 @@ def read_corpus(
     check_on_problem(on_problem)
     problem_log = problem_log or ProblemLog()
     problem_log.file = shown(path.name)
-    builder, movies = CorpusBuilder(problem_log), MovieLines(path, problem_log)
+    builder, movies = CorpusBuilder(problem_log), MovieLines(path, problem_log, loose=loose)
     for columns in movies:
         builder.add_columns(columns)
     problem_log.stop_if(on_problem)

@@ -26,7 +26,7 @@ from imdbclust.commands import (
     clean,
     diff,
     fetch,
-    import_credits,
+    import_films,
     import_imdb,
     merge,
     open_report,
@@ -55,7 +55,7 @@ COMMANDS = {
     "assign": assign,
     "clean": clean,
     "check": check,
-    "import-credits": import_credits,
+    "import": import_films,
     "import-imdb": import_imdb,
     "merge": merge,
     "fetch": fetch,
@@ -128,7 +128,8 @@ def _parser() -> Parser:
     for name, module in COMMANDS.items():
         summary = module.__doc__.partition(".\n")[0]
         about = {"help": summary[0].lower() + summary[1:], "description": module.__doc__}
-        command = commands.add_parser(name, **about)
+        aliases = ["import-credits"] if name == "import" else []  # until the next release
+        command = commands.add_parser(name, aliases=aliases, **about)
         command.set_defaults(execute=module.execute, interrupted="", resumable=False)
         module.add_options(command)
     return parser

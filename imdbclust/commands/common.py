@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -19,7 +20,8 @@ from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, parse_memory, shown
 
 if TYPE_CHECKING:
-    from imdbclust.datasets.credits import TableOptions
+    from imdbclust.datasets.part import Part
+    from imdbclust.datasets.tables import Reading
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -89,8 +91,8 @@ def memory(text: str, **limits: int) -> int:
 def dataset_option(parser: CommandParser) -> None:
     """Add the option that selects the films.
 
-    --dataset NAME|FILE   films to use: imdb, wikipedia, sample, a .json or .jsonl
-                          file (optionally .gz), or auto, which takes imdb or
+    --dataset NAME|FILE   films to use: imdb, wikipedia, sample, film files of any
+                          kind (see imdbclust import), or auto, which takes imdb or
                           wikipedia if available, else downloads imdb, else takes
                           sample (default: auto)
     """
@@ -136,39 +138,107 @@ def execution(call: Call) -> ExecutionOptions:
     return ExecutionOptions(call.timeout, call.engine, call.memory_limit)
 
 
-def table_options(parser: CommandParser) -> None:
-    """Add the options of commands that read a table of credits.
+def reading_options(parser: CommandParser) -> None:
+    """Add the options of commands that read film files of any kind.
 
     --movie-id COLUMN     column with movie ids (default: title and year identify a
                           movie)
     --title COLUMN        column with titles
     --actor-id COLUMN     column with actor ids (default: names identify actors)
-    --actor COLUMN        column with actor names
+    --actor COLUMN        column with actor names; may be repeated
     --genres COLUMN       column with one or more genres
     --year COLUMN         column with years
     --rating COLUMN       column with ratings from 0 to 10
     --votes COLUMN        column with numbers of votes
-    --separator C         character between cells, or tab (default: guessed from
-                          the header)
+    --category COLUMN     column with the job of a person; rows of others than
+                          actors are left out
+    --actor-separator C   separator of actors within a cell (default: guessed)
     --genre-separator C   separator of genres within a cell (default: guessed)
-    --encoding NAME       encoding of the file (default: utf-8, or utf-16 if there
-                          is a byte order mark)
+    --separator C         character between cells, or tab (default: guessed)
+    --quote C             character around cells, or none (default: guessed)
+    --encoding NAME       encoding of the text (default: guessed)
+    --unify FILE          YAML file with the spelling to keep, by spelling, under
+                          actors, titles and genres
 
-    By default, columns are recognised by their names.
+    COLUMN is none for a value that is not to be read. By default, columns are
+    recognised by their names and values.
     """
-    for name in ("movie-id", "title", "actor-id", "actor", "genres", "year", "rating", "votes"):
-        parser.add_argument(f"--{name}", metavar="COLUMN")
-    for name, metavar in {"separator": "C", "genre-separator": "C", "encoding": "NAME"}.items():
-        parser.add_argument(f"--{name}", metavar=metavar)
+    for name in _columns():
+        action = "append" if name == "actor" else "store"
+        parser.add_argument(f"--{name.replace('_', '-')}", action=action, metavar="COLUMN")
+    for name in ("actor-separator", "genre-separator", "separator", "quote"):
+        parser.add_argument(f"--{name}", metavar="C")
+    parser.add_argument("--encoding", metavar="NAME")
+    parser.add_argument("--unify", type=path, metavar="FILE")
 
 
-def table(call: Call) -> TableOptions:
-    """Return the options of :func:`table_options`."""
-    from imdbclust.datasets.credits import COLUMNS, TableOptions
+def _columns() -> list[str]:
+    names = "movie_id title actor_id actor genres year rating votes category"
+    return names.split()
 
-    given = {key: getattr(call, key) for key in COLUMNS if getattr(call, key) is not None}
-    separator = "\t" if call.separator in ("tab", "\\t") else call.separator
-    return TableOptions(given, separator, call.genre_separator, call.encoding)
+
+def mapping_option(parser: CommandParser) -> None:
+    """Add the option that repeats how files were read.
+
+    --mapping FILE        read files as FILE says; imdbclust import --save-mapping
+                          writes it
+    """
+    parser.add_argument("--mapping", type=path, metavar="FILE")
+
+
+def accept_option(parser: CommandParser) -> None:
+    """Add the option that takes doubtful films.
+
+    --accept              take films that are hardly what was meant, such as whole
+                          casts that were read as one actor
+    """
+    parser.add_argument("--accept", action="store_true")
+
+
+def part_options(parser: CommandParser) -> None:
+    """Add the options that select a part of the films.
+
+    --since YEAR          first year
+    --until YEAR          last year; with either one, movies without a year are left
+                          out
+    --genre G             keep only movies of this genre; may be repeated
+    --min-movies N        keep actors with at least N of the selected movies
+    --min-cast N          keep movies with at least N of these actors. Both limits
+                          are applied repeatedly until they hold.
+    """
+    parser.add_argument("--since", type=int, metavar="YEAR")
+    parser.add_argument("--until", type=int, metavar="YEAR")
+    parser.add_argument("--genre", action="append", default=[], metavar="G")
+    parser.add_argument("--min-movies", type=int, default=1, metavar="N")
+    parser.add_argument("--min-cast", type=int, default=0, metavar="N")
+
+
+def part(call: Call) -> Part:
+    """Return the options of :func:`part_options`."""
+    from imdbclust.datasets.part import Part
+
+    minima = {"min_movies": call.min_movies, "min_cast": call.min_cast}
+    return Part(call.since, call.until, tuple(call.genre), **minima)
+
+
+def reading(call: Call) -> Reading:
+    """Return the options of :func:`reading_options` and :func:`mapping_option`."""
+    from imdbclust.datasets.reading import read_mapping, read_unify
+    from imdbclust.datasets.tables import Reading
+
+    how = read_mapping(call.mapping) if call.mapping else Reading()
+    columns = dict(how.columns)
+    for key in _columns():
+        if given := getattr(call, key, None):
+            names = [given] if isinstance(given, str) else given
+            columns[key] = () if names == ["none"] else tuple(names)
+    texts = ("actor_separator", "genre_separator", "separator", "quote", "encoding")
+    more = {name: getattr(call, name) for name in texts if getattr(call, name, None)}
+    if more.get("separator") in ("tab", "\\t"):
+        more["separator"] = "\t"
+    if getattr(call, "unify", None):
+        more["unify"] = read_unify(call.unify)
+    return replace(how, columns=columns, **more)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ import pandas as pd
 
 from imdbclust.base.disk import replacing
 from imdbclust.base.text import counted, shown
-from imdbclust.datasets.credits import TableOptions, read_credits
-from imdbclust.datasets.find import check_ending, read_films, read_licence, source_file
+from imdbclust.datasets.part import Part, select
+from imdbclust.datasets.reading import Films, examine, note_alike
+from imdbclust.datasets.tables import Reading
+from imdbclust.films.corpus_files import check_ending, source_file
 from imdbclust.films.problems import EFFECTS, SET_ASIDE, CorpusError, Problem, ProblemLog
 from imdbclust.load import Corpus, write_corpus
 
@@ -33,13 +35,42 @@ class Report:
     problem_log: ProblemLog
     corpus: Corpus | None = None
     error: str = ""
+    films: Films | None = None
 
     @property
     def exit_code(self) -> int:
-        """0 if there are no problems, 1 if there are some, 2 if the films cannot be used."""
+        """0 if there are no problems, 1 if there are some or doubts, 2 if the films are unusable."""
         if self.corpus is None:
             return UNUSABLE
-        return USABLE if self.problem_log.counts.total() else CLEAN
+        return USABLE if self.problem_log.counts.total() or self.doubts else CLEAN
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the films are hardly what was meant."""
+        return self.films.doubts if self.films else []
+
+    def columns(self) -> str:
+        """Return what the columns of each table were taken for, and the guesses, as text."""
+        lines = []
+        for found in self.films.tables if self.films else ():
+            lines.append(f"{found.table.name}: {counted(len(found.table.lines), 'row')}")
+            lines += found.describe()
+        return "\n".join([*lines, *self.problem_log.guesses])
+
+    def movies(self, n: int = 5) -> str:
+        """Return the first movies with year, genres and cast as text."""
+        corpus, lines = self.corpus, []
+        for row, one in enumerate(corpus.movies.head(n).itertuples()):
+            places = corpus.credits.loc[corpus.credits["movie"] == row, "actor"]
+            cast = corpus.actors["name"].iloc[places[:8]].tolist() + ["…"] * (len(places) > 8)
+            genres = corpus.genres.loc[corpus.genres["movie"] == row, "genre"].tolist()
+            title = f"{one.title} ({one.year})" if pd.notna(one.year) else one.title
+            rating = f"rated {one.rating:g}" if pd.notna(one.rating) else ""
+            votes = f" by {one.votes:,}" if rating and pd.notna(one.votes) else ""
+            about = "; ".join(filter(None, [", ".join(genres), rating + votes]))
+            cast = ", ".join(cast) or "no cast"
+            lines.append(shown(f"  {title}{f' [{about}]' if about else ''}: {cast}"))
+        return "\n".join(lines)
 
     def as_dict(self) -> dict:
         """Return everything for programs."""
@@ -47,6 +78,7 @@ class Report:
             "file": self.name,
             "exit_code": self.exit_code,
             "error": self.error,
+            "doubts": self.doubts,
             "guesses": self.problem_log.guesses,
             **self._sizes(),
             "set_aside": self.problem_log.n_set_aside,
@@ -70,7 +102,8 @@ class Report:
         for kind, effect, count, examples in findings:
             lines.append(f"{kind.replace('_', ' '):<20} {effect:<18} {count:>9,}")
             lines += [f"    {problem}" for problem in examples]
-        return "\n".join([*lines, self._verdict()])
+        doubts = [f"doubtful: {doubt}" for doubt in self.doubts]
+        return "\n".join([*doubts, *lines, self._verdict()])
 
     def _verdict(self) -> str:
         if self.corpus is None:
@@ -99,67 +132,61 @@ class Report:
         ]
 
 
-def check_films(path: str | Path, options: TableOptions | None = None) -> Report:
-    """Read films and report all of their problems; a file that cannot be used raises no error.
-
-    The file is a corpus file or a table of credits; `options` are those of a table.
-    """
-    path, problem_log = Path(path), ProblemLog()
-    name = shown(path.name)
+def check_films(files: Sequence[Path], how: Reading | None = None) -> Report:
+    """Read films and report all of their problems; files that cannot be used raise no error."""
+    problem_log, name = ProblemLog(), _named(files)
     try:
-        corpus = read_films(path, options, on_problem="skip", problem_log=problem_log)
+        films = examine(files, how or Reading(), problem_log)
     except CorpusError as error:
         return Report(name, problem_log, error=shown(error, keep="\n"))
-    _note_doubtful_ids(corpus, problem_log)
-    return Report(name, problem_log, corpus)
+    _note_doubtful_ids(films.corpus, problem_log)
+    note_alike(films.corpus, problem_log)
+    return Report(name, problem_log, films.corpus, films=films)
 
 
-def import_credits(
-    table: Path,
+def import_films(
+    files: Sequence[Path],
     to: Path,
-    options: TableOptions | None = None,
+    how: Reading | None = None,
     *,
+    part: Part | None = None,
+    accept: bool = False,
     on_problem: str = "skip",
-    tell: Callable[[str], object] = lambda text: None,
+    tell: Callable[[Report], object] = lambda report: None,
 ) -> Report:
-    """Convert a table of credits to a corpus file; `tell` receives every guess.
+    """Convert film files to one corpus file; `tell` receives what was read before it is written.
 
-    A table that cannot be used, or with ``on_problem="stop"`` has bad rows, is a CorpusError; a
-    name of `to` that is not one of a corpus file is a DatasetError. If the file cannot be written,
-    an existing file stays and OSError is raised.
+    Files that cannot be used, or with ``on_problem="stop"`` have bad rows, or hold doubtful films
+    without `accept`, are a CorpusError; a name of `to` that is not one of a corpus file is a
+    DatasetError. If the file cannot be written, an existing file stays and OSError is raised. The
+    licences of the files are written into the `source_file` of `to`.
     """
     check_ending(to)
-    problem_log = ProblemLog(tell=tell)
-    corpus = read_credits(table, options, on_problem=on_problem, problem_log=problem_log)
-    write_corpus(corpus, to)
-    return Report(shown(table.name), problem_log, corpus)
-
-
-def merge_files(files: Sequence[Path], to: Path, *, on_problem: str = "skip") -> Report:
-    """Merge corpus files into one, and write their licences into its `source_file`.
-
-    Errors are those of :func:`import_credits`.
-    """
-    check_ending(to)
-    corpora, problem_log = [], ProblemLog()
-    for path in files:
-        found = ProblemLog()
-        corpus = read_films(path, on_problem=on_problem, problem_log=found)
-        problem_log.add(found)
-        corpora.append(replace(corpus, source=read_licence(path)))
-    names = [shown(path.name) for path in files]
-    merged = corpora[0].merge(*corpora[1:], names=names, problem_log=problem_log)
+    problem_log = ProblemLog()
+    films = examine(files, how or Reading(), problem_log, on_problem=on_problem)
+    if part:
+        films.corpus = select(films.corpus, part)
+    note_alike(films.corpus, problem_log)
+    report = Report(_named(files), problem_log, films.corpus, films=films)
+    if not accept:
+        films.stop_if_doubtful()
+    tell(report)
     with ExitStack() as stack:  # the description is complete before the films get their name
-        if merged.source:
-            text = json.dumps(merged.source, indent=1, ensure_ascii=False) + "\n"
+        if source := films.corpus.source:
+            text = json.dumps(source, indent=1, ensure_ascii=False) + "\n"
             stack.enter_context(replacing(source_file(to))).write(text.encode())
-        write_corpus(merged, to)
-    return Report(" + ".join(names), problem_log, merged)
+        write_corpus(films.corpus, to)
+    return report
+
+
+def _named(files: Sequence[Path]) -> str:
+    return " + ".join(shown(path.name) for path in files)
 
 
 def _note_doubtful_ids(corpus: Corpus, problem_log: ProblemLog) -> None:
     """Note ids that look like mistakes; they are kept as they are."""
-    movies, actors = corpus.movies["movie_id"], corpus.actors["actor_id"]
+    movies = corpus.movies["movie_id"]
+    actors = corpus.actors["actor_id"].mask(corpus.actors["actor_id"] == corpus.actors["name"], "")
     first_movie = corpus.credits.drop_duplicates("actor")["movie"].to_numpy()  # actors' order
     lines = movies.map(problem_log.lines).fillna(0).to_numpy(dtype=int)
     fields = ("imdb_id", "actors") if problem_log.lines else ("movie_id", "actor_id")
@@ -169,7 +196,7 @@ def _note_doubtful_ids(corpus: Corpus, problem_log: ProblemLog) -> None:
             text = f"{ids[row]!r} has spaces around it or invisible characters"
             problem_log.note("odd_ids", int(line[row]), field, text)
         plain = ids.map(lambda text: unicodedata.normalize("NFKC", text).casefold().strip())
-        again = plain.duplicated().to_numpy()
+        again = (plain.duplicated() & (plain != "")).to_numpy(dtype=bool)
         first = pd.Series(ids.array, index=plain.array)[~again]
         for row in np.flatnonzero(again).tolist():
             text = f"{ids[row]!r} is nearly {first[plain[row]]!r}; they count as two"

@@ -28,8 +28,21 @@ EFFECTS = {
     "gone_with_others": CHANGED,
     "unused_actors": CHANGED,
     "spaces_around": CHANGED,
+    "folded_names": CHANGED,
+    "folded_genres": CHANGED,
+    "placeholders": CHANGED,
+    "unreadable_year": CHANGED,
+    "unreadable_rating": CHANGED,
+    "unreadable_votes": CHANGED,
+    "unreadable_list": CHANGED,
+    "missing_ids": CHANGED,
+    "names_for_ids": CHANGED,
+    "unified": CHANGED,
     "odd_ids": DOUBTFUL,
     "ids_alike": DOUBTFUL,
+    "names_alike": DOUBTFUL,
+    "titles_alike": DOUBTFUL,
+    "genres_alike": DOUBTFUL,
 }
 """Effect of each kind of problem on the films; with any other kind the record is set aside."""
 

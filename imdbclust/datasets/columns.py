@@ -1,0 +1,273 @@
+"""Guess what each column of a table holds, by its name and its values, and report the guesses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imdbclust.base.text import quoted, shown
+from imdbclust.datasets.tables import TEXT, Table
+from imdbclust.films.problems import CorpusError
+from imdbclust.films.values import NULL, PARSERS, parse_column
+
+NAMES = {
+    "movie_id": "imdbid tconst imdbtitleid titleid movieid filmid showid ttid titleimdbid tmdbid "
+    "moviekey href id",
+    "title": "title movietitle filmtitle primarytitle seriestitle showtitle movie film moviename "
+    "filmname titlename originaltitle",
+    "actor_id": "actorid nconst personid performerid starid imdbnameid nameid peopleid castid",
+    "actor": "cast creditscast actors actor castnames actorname actornames primaryname performers "
+    "performer starring stars star castmembers topcast maincast leadactors actress playedby "
+    "personname person",
+    "genres": "genres genre listedin moviegenre moviegenres genrenames genrename maingenre",
+    "year": "year startyear releaseyear releasedyear movieyear titleyear yearofrelease "
+    "yearreleased releasedate originalreleasedate datepublished releasedon released premiered",
+    "rating": "rating averagerating imdbrating imdbscore ratingavg ratingaverage voteaverage "
+    "avgvote avgrating averagevote imdbratings userrating rank score",
+    "votes": "votes numvotes imdbvotes votecount noofvotes numvotedusers numberofvotes ratingvotes "
+    "ratingcount numratings totalvotes",
+    "category": "category job department role knownfordepartment",
+}
+"""Usual names of columns, in lower case and without punctuation, by what the column holds."""
+
+ANYONE = ("name", "fullname")  # of a movie or of a person: it depends on the other columns
+FIRST, LAST = ("firstname", "fname"), ("lastname", "lname", "surname")
+COUNTERS = ("id", "index", "no", "nr", "rank", "sno", "href")
+ACTING = frozenset("actor actress acting cast actors performer star".split())
+"""Categories of people who act, in lower case."""
+
+_NUMBERED = re.compile(
+    r"(?:top|lead|main)?(?:actor|actress|star|cast|castmember|performer)s?"
+    r"(?:(\d+)(?:name)?|name(\d+))"
+)
+_NUMBERS = r"^[\d\s.,/%:★*+-]+$"
+_YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
+
+
+def plain(name: str) -> str:
+    """Return the name of a column in lower case and without punctuation."""
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+@dataclass
+class Columns:
+    """What the columns of a table were taken for: their names by the keys of `NAMES`.
+
+    `refused` says for a column with a usual name why it was not taken. `numbers` has the values of
+    ``year``, ``rating`` and ``votes``, and which texts cannot be read. `separators` are those of
+    the items in a cell, by key.
+    """
+
+    table: Table
+    chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, tuple[pd.Series, pd.Series]] = field(default_factory=dict)
+    separators: dict[str, str] = field(default_factory=dict)
+    trimmed: dict[str, pa.Array] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return bool(self.chosen.get(key))
+
+    def name(self, key: str) -> str:
+        """Return the name of the first column of a key, or of the one that stands for it."""
+        other = {"movie_id": "title", "actor_id": "actor", "title": "movie_id", "actor": "actor_id"}
+        return (self.chosen.get(key) or self.chosen[other[key]])[0]
+
+    def cells(self, name: str) -> pa.Array:
+        r"""Return a column without surrounding spaces; empty cells and ``\N`` are missing."""
+        if name not in self.trimmed:
+            column = self.table.data[name].combine_chunks()
+            text = pc.utf8_trim_whitespace(column)
+            empty = pc.is_in(text, pa.array(["", NULL], text.type))
+            self.trimmed[name] = pc.if_else(empty, None, text)
+        return self.trimmed[name]
+
+    def series(self, key: str) -> pd.Series:
+        """Return the cells of a key's column as a Series of texts."""
+        return self.cells(self.chosen[key][0]).to_pandas().astype("str")
+
+    def describe(self) -> list[str]:
+        """Return a table of the columns, what each was taken for, and an example."""
+        words = {"actor": "actors", "actor_id": "actor id", "movie_id": "movie id"}
+        kinds = {name: words.get(key, key) for key, names in self.chosen.items() for name in names}
+        rows = [("column", "taken for", "example")]
+        for name in dict.fromkeys(self.table.names):
+            known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
+            example = known[0].as_py() if len(known) else ""
+            kind = kinds.get(name, "not used")
+            if separator := self.separators.get(kind):
+                kind += f", separated by {separator}"
+            rows.append((name or "(no name)", kind, example))
+        rows = [[shown(one if len(one) < 50 else one[:49] + "…") for one in row] for row in rows]
+        widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
+        return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+
+
+def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
+    """Return what the columns of a table hold; those that are `given` are not guessed.
+
+    A given column that is missing or duplicate is a CorpusError.
+    """
+    found, names = Columns(table), table.names
+    for key, wanted in given.items():
+        for name in wanted:
+            if names.count(name) != 1:
+                what = "duplicate" if name in names else "missing"
+                raise CorpusError(f"{table.name}: {what} column {name!r}; {listed(table)}")
+        found.chosen[key] = tuple(wanted)
+    usual = {plain(name): name for name in reversed(names) if name}
+
+    def free(words: Sequence[str]) -> list[str]:
+        taken = {name for names in found.chosen.values() for name in names}
+        return [usual[word] for word in words if word in usual and usual[word] not in taken]
+
+    title = free([*NAMES["title"].split(), *ANYONE])
+    if "actor" not in given and (actors := _actors(found, usual, free)):
+        found.chosen["actor"] = actors
+    elif "actor" not in given and title and (people := free(ANYONE)) and people[0] != title[0]:
+        found.chosen["actor"] = (people[0],)
+    for key, words in NAMES.items():
+        if key in found.chosen or key == "actor":
+            continue
+        words = words.split() + list(ANYONE) * (key == "title")
+        for name in free(words):
+            if why := _unfit(found, key, name):
+                found.refused[name] = why
+            else:
+                found.chosen[key] = (name,)
+                break
+    for name in (name for names in found.chosen.values() for name in names):
+        if names.count(name) != 1:
+            raise CorpusError(f"{table.name}: duplicate column {name!r}; {listed(table)}")
+    _refuse_row_numbers(found, given)
+    return found
+
+
+def listed(table: Table) -> str:
+    """Return the names of a table's columns for a message."""
+    return f"its columns: {', '.join(table.names[:40])}"
+
+
+def _actors(found: Columns, usual: dict[str, str], free) -> tuple[str, ...]:
+    numbered = {
+        name: int(match[1] or match[2])
+        for word, name in usual.items()
+        if (match := _NUMBERED.fullmatch(word)) and name in free([word])
+    }
+    fit, every = [], sorted(numbered, key=lambda name: (numbered[name], name))
+    every = every or free(NAMES["actor"].split())
+    for name in every:
+        if why := _unfit(found, "actor", name):
+            found.refused[name] = why
+        else:
+            fit.append(name)
+    return tuple(fit if numbered else fit[:1])
+
+
+def _unfit(found: Columns, key: str, name: str) -> str:
+    """Return why a column cannot hold what its name says; the empty text if it can."""
+    if found.table.names.count(name) != 1:
+        return ""
+    cells = found.cells(name)
+    if key in PARSERS:
+        texts = cells.to_pandas().astype("str")
+        values, unreadable = parse_column(texts, key)
+        if unreadable.sum() > values.notna().sum():
+            example = texts[unreadable.idxmax()]
+            return f"it holds texts such as {quoted(example)}, so it is not read as {key}"
+        found.numbers[key] = (values, unreadable)
+    elif key == "actor":
+        known = cells.drop_null()
+        numbers = pc.match_substring_regex(known, _NUMBERS)
+        if len(known) and pc.mean(numbers).as_py() > 0.5:
+            example = known.filter(numbers)[0].as_py()
+            return f"it holds numbers such as {quoted(example)}, so it is not read as actors"
+    elif key == "category":
+        acting = pc.is_in(pc.utf8_lower(cells.drop_null()), pa.array(sorted(ACTING), TEXT))
+        if not (pc.mean(acting).as_py() or 0) > 0.05:
+            return "few of its values are such as actor"
+    if key in ("movie_id", "rating") and plain(name) in COUNTERS and _counts_rows(cells):
+        return f"it counts the rows, so it is not read as {key.replace('_', ' ')}"
+    return ""
+
+
+def _counts_rows(cells: pa.Array) -> bool:
+    """Return whether the values are the whole numbers from 0 or 1, each once."""
+    if cells.null_count or not len(cells):
+        return False
+    if not pc.all(pc.match_substring_regex(cells, r"^\d{1,9}(\.0)?$")).as_py():
+        return False
+    numbers = pc.cast(pc.replace_substring_regex(cells, r"\.0$", ""), pa.int64())
+    ends = pc.min_max(numbers)
+    first, last = ends["min"].as_py(), ends["max"].as_py()
+    distinct = pc.count_distinct(numbers).as_py()
+    return first in (0, 1) and last - first + 1 == len(cells) == distinct
+
+
+def _refuse_row_numbers(found: Columns, given: Mapping) -> None:
+    """Refuse a column ``id`` that differs in every row while rows have the same title and year."""
+    if "movie_id" in given or "movie_id" not in found or "title" not in found:
+        return
+    name = found.chosen["movie_id"][0]
+    if plain(name) not in COUNTERS:
+        return
+    ids, titles = found.series("movie_id"), found.series("title")
+    years = found.numbers["year"][0] if "year" in found.numbers else pd.Series(0, titles.index)
+    repeated = pd.DataFrame({"title": titles, "year": years}).duplicated().sum()
+    if ids.is_unique and repeated > 0.1 * len(ids):
+        del found.chosen["movie_id"]
+        found.refused[name] = "it differs in every row of a movie, so it is not read as movie id"
+
+
+def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
+    """Return titles and years apart if titles end like ``Harbour (2001)``; None if they do not."""
+    parts = titles.str.extract(_YEAR_IN_TITLE)
+    known = titles.notna().sum()
+    return parts if known and parts[0].notna().sum() >= 0.8 * known else None
+
+
+def no_cast(table: Table, found: Columns) -> str:
+    """Return the message for a table without a column of actors."""
+    name, refused = table.name, [f"{one}: {why}" for one, why in found.refused.items()]
+    text = f"{name}: no cast in it: no column of actors"
+    if refused:
+        text += f" ({'; '.join(refused)})"
+    is_people = {"title", "year", "genres", "rating"} & found.chosen.keys() == {"title"} and (
+        plain(found.name("title")) in ANYONE
+    )
+    if is_people:
+        text += ". If this is a table of people, it needs those of movies and of credits"
+        others = "MOVIES CREDITS"
+    else:
+        text += ". If this is a table of movies, it needs those of people and of credits (which "
+        text += "person plays in which movie)"
+        others = "PEOPLE CREDITS"
+    return (
+        f"{text}: imdbclust import {name} {others} --to films.jsonl. Otherwise name the column: "
+        f"Set --actor-id or --actor; {listed(table)}"
+    )
+
+
+def cast_paths(records: Sequence[dict], root: str) -> list[str]:
+    """Return the paths to lists in JSON that look like casts, by their names."""
+    words, found = NAMES["actor"].split(), []
+
+    def walk(value: object, path: str, depth: int) -> None:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                at = f"{path}.{key}"
+                if plain(key) in words and isinstance(one, list | str | dict):
+                    found.append(at)
+                elif depth < 8:
+                    walk(one, at, depth + 1)
+        elif isinstance(value, list):
+            for one in value[:20]:
+                walk(one, f"{path}[]", depth + 1)
+
+    walk(list(records[:100]), root, 0)
+    return list(dict.fromkeys(shown(path) for path in found))[:5]

@@ -1,0 +1,258 @@
+"""Read delimited text: CSV, TSV with and without quoting, exports of spreadsheets, slashes.
+
+General readers silently lose rows of such files: a quote that is never closed swallows all rows
+after it. Here every quote is checked before the text is parsed by pyarrow.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from imdbclust.base.text import counted, quoted, shown
+from imdbclust.datasets.tables import TEXT, NoTable, Reading, Table
+from imdbclust.films.problems import CorpusError, Problem, ProblemLog
+
+SEPARATORS = "\t;,|"  # tried between cells
+CALLED = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", "/": "slashes"}
+HEAD_BYTES = 2**18  # maximum size of a table's header
+BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
+
+_LINE_OF_MOVIE = re.compile(
+    r"(?P<title>[^\t|]+?) ?\((?P<year>\d{4}|\?{4})(?:/[IVX]+)?\)(?P<sep>[/|\t;])(?P<cast>.+)"
+)
+
+
+def read_text(content: bytes, name: str, how: Reading, log: ProblemLog) -> Table:
+    """Return the rows of a text; unreadable lines are set aside in `log`."""
+    guesses: list[str] = []
+    content = _as_utf8(content, name, how, guesses)
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    head = content[:HEAD_BYTES].decode(errors="ignore")
+    if not head.strip():
+        raise CorpusError(f"{name}: no movie in this table: it is empty")
+    if "\0" in head[:1000]:
+        raise NoTable(f"{name}: binary data, not a text table; save a workbook as CSV (UTF-8)")
+    if not how.separator and (table := _lines_of_movies(content, head, name, guesses)):
+        return table
+    n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
+    head = head.lstrip("\r\n")
+    first, _, rest = head.partition("\n")
+    declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel writes and reads this
+    if declared:
+        n_before, head = n_before + 1, rest
+    separator = how.separator or (declared and declared[1])
+    if not separator:
+        separator = max(SEPARATORS, key=lambda one: len(_cells(head, one)))
+        if len(_cells(head, separator)) < 2:
+            header = quoted(head.splitlines()[0])
+            raise NoTable(f"{name}: the header {header} has one column; set --separator")
+        guesses.append(f"cells are separated by {CALLED[separator]}")
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
+        raise CorpusError(f"the separator must be one character, such as , or ;, not {separator!r}")
+    names = [shown(one.strip()) for one in _cells(head, separator)]
+    parse = _quoting(content, name, separator, names, head, how, guesses)
+    data, lines, n_wrong = _parse(content, name, len(names), n_before, parse, log)
+    data = data.rename_columns(names)
+    return Table(name, data, lines, guesses, separator, n_records=len(lines) + n_wrong)
+
+
+def _cells(text: str, separator: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
+
+
+def _as_utf8(content: bytes, name: str, how: Reading, guesses: list[str]) -> bytes:
+    """Return text in UTF-8 without a byte order mark."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = how.encoding or ("utf-16" if utf16 else "utf-8")
+    try:
+        "a,b".encode(encoding)
+        encoding = codecs.lookup(encoding).name
+        known = encoding not in ("idna", "punycode")
+    except (LookupError, ValueError):  # includes codecs that are not text encodings
+        known = False
+    if not known:
+        raise CorpusError(f"unknown encoding {encoding!r}; try utf-8 or cp1252")
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if encoding in ("utf-8", "utf-8-sig") and _is_utf8(content):
+        return content
+    try:
+        return content.decode(encoding).removeprefix("\ufeff").encode()
+    except UnicodeError as error:
+        if how.encoding or utf16:
+            raise CorpusError(f"{name}: the text is not {encoding}: {error.reason}") from None
+        at = content[: error.start].count(b"\n") + 1
+    text = content.decode(errors="replace")
+    if text.count("\ufffd") < sum(map(len, re.findall(r"[^\x00-\x7f]", text))) / 2:
+        raise CorpusError(
+            f"{name}:{at}: the text is not UTF-8 in this line; save it as UTF-8, or set --encoding"
+        )
+    guesses.append(f"the text is not UTF-8 (line {at}): read as cp1252; --encoding changes this")
+    try:
+        return content.decode("cp1252").encode()
+    except UnicodeError:
+        return content.decode("latin-1").encode()
+
+
+def _is_utf8(content: bytes) -> bool:
+    ends = pa.py_buffer(np.array([0, len(content)], np.int64))
+    try:
+        whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(content)])
+        whole.cast(TEXT)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _lines_of_movies(content: bytes, head: str, name: str, guesses: list[str]) -> Table | None:
+    """Return the table of lines such as ``Film (2001)/Last, First/…``; None for other texts."""
+    lines = [line for line in head.splitlines()[:50] if line.strip()]
+    found = [_LINE_OF_MOVIE.fullmatch(line) for line in lines]
+    if sum(map(bool, found)) < 0.9 * len(lines):
+        return None
+    separator = next(filter(None, found))["sep"]
+    rows = []
+    for number, line in enumerate(content.decode().splitlines(), start=1):
+        if match := _LINE_OF_MOVIE.fullmatch(line):
+            cast = json.dumps([one.strip() for one in match["cast"].split(separator)])
+            rows.append((match["title"], match["year"], cast, number))
+        elif line.strip():
+            rows.append((line.strip("/|;\t "), None, None, number))
+    guesses.append(f"each line is a title, a year and a cast, separated by {CALLED[separator]}")
+    title, year, cast, numbers = zip(*rows, strict=True)
+    columns = {"title": title, "year": year, "cast": cast}
+    return Table.of_texts(name, columns, numbers, guesses=guesses, separator=separator)
+
+
+# Quotes
+
+
+def _quoting(
+    content: bytes,
+    name: str,
+    separator: str,
+    names: list[str],
+    head: str,
+    how: Reading,
+    guesses: list[str],
+) -> pyarrow.csv.ParseOptions:
+    """Return how to parse the text; a quote that is never closed is a CorpusError.
+
+    Tab-separated text without quoting is recognised by its quotes: if they do not stand around
+    whole cells, or around no cell that needs them, they are part of the text.
+    """
+    quote = '"' if how.quote is None else how.quote
+    if quote != "none" and (len(quote) != 1 or not quote.isascii() or quote in "\r\n" + separator):
+        raise CorpusError(f"the quote must be one character, or none, not {quote!r}")
+    options = {"delimiter": separator, "ignore_empty_lines": False}
+    off = pyarrow.csv.ParseOptions(quote_char=False, **options)
+    if quote == "none" or quote.encode() not in content:
+        return off
+    text = content.replace(b'\\"', b"\\'") if quote == '"' else content
+    escaped = text is not content and text != content and b'""' not in text
+    text = text if escaped else content
+    fine, several = _quotes_surround_cells(text, ord(quote), ord(separator))
+    if separator == "\t" and how.quote is None:
+        needless = b'""' not in text and quote not in head.partition("\n")[0]
+        if not fine or (needless and _is_regular(text, ord(separator), len(names))):
+            guesses.append("quotes are part of the text; --quote '\"' changes this")
+            return off
+    if not fine:
+        several = _find_open_quote(text, quote.encode(), separator.encode(), name)
+    escape = "\\" if escaped else False
+    how_quoted = {"quote_char": quote, "escape_char": escape, "newlines_in_values": several}
+    return pyarrow.csv.ParseOptions(**how_quoted, **options)
+
+
+def _quotes_surround_cells(text: bytes, quote: int, separator: int) -> tuple[bool, bool]:
+    """Return whether all quotes stand around whole cells, and whether a cell has several lines."""
+    codes = np.frombuffer(text, np.uint8)
+    at = np.flatnonzero(codes == quote)
+    first = np.flatnonzero(np.diff(at, prepend=-2) != 1)  # of each run of adjacent quotes
+    begin, lengths = at[first], np.diff(np.append(first, len(at)))
+    ends = np.zeros(256, dtype=bool)
+    ends[[separator, *b"\r\n"]] = True
+    after_end = ends[codes[begin - 1]] | (begin == 0)
+    stop = begin + lengths
+    before_end = ends[codes[np.minimum(stop, len(codes) - 1)]] | (stop == len(codes))
+    odd = lengths % 2 == 1
+    inside = (np.cumsum(odd) - odd) % 2 == 1  # before the run
+    opens, closes, empty = odd & ~inside, odd & inside, ~odd & ~inside
+    fine = after_end[opens | empty].all() and before_end[closes | empty].all()
+    lines = np.searchsorted(begin[odd], np.flatnonzero(codes == ord("\n")))
+    return bool(fine and odd.sum() % 2 == 0), bool((lines % 2).any())
+
+
+def _find_open_quote(text: bytes, quote: bytes, separator: bytes, name: str) -> bool:
+    """Return whether a cell has several lines; a quote that is never closed is a CorpusError."""
+    begins = re.compile(rb"(?:\A|(?<=[%b\r\n]))%b" % (re.escape(separator), re.escape(quote)))
+    inside = re.compile(rb"[^Q]*(?:QQ[^Q]*)*".replace(b"Q", re.escape(quote)))
+    several, at = False, 0
+    while begin := begins.search(text, at):
+        end = inside.match(text, begin.end()).end()
+        n_lines = text.count(b"\n", begin.end(), end) - (text[-1:] == b"\n" and end == len(text))
+        closed = text[end + 1 : end + 2] in (b"", b"\r", b"\n", separator)
+        if end == len(text) or (n_lines and not closed):
+            line = text.count(b"\n", 0, begin.start()) + 1
+            raise CorpusError(
+                f"{name}:{line}: a quote that is never closed swallows "
+                f"{counted(n_lines, 'line')}; close it, or read quotes as text: --quote none"
+            )
+        several |= n_lines > 0
+        at = end + 1
+    return several
+
+
+def _is_regular(text: bytes, separator: int, width: int) -> bool:
+    """Return whether every line has the same number of cells, if quotes are part of the text."""
+    codes = np.frombuffer(text.strip(b"\r\n") + b"\n", np.uint8)
+    marks = codes[(codes == separator) | (codes == ord("\n"))]
+    if len(marks) % width:
+        return False
+    rows = marks.reshape(-1, width)
+    return bool((rows[:, -1] == ord("\n")).all() and (rows[:, :-1] == separator).all())
+
+
+def _parse(
+    content: bytes,
+    name: str,
+    n_columns: int,
+    n_before: int,
+    options: pyarrow.csv.ParseOptions,
+    log: ProblemLog,
+) -> tuple[pa.Table, np.ndarray, int]:
+    """Return the rows below the header, the line of each, and the number of unreadable ones."""
+    wrong: list[int] = []
+
+    def note(row: pyarrow.csv.InvalidRow) -> str:
+        wrong.append(row.number)
+        if row.number > n_before:
+            what = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            log.set_aside(Problem(name, row.number, "", what, "wrong_cells"))
+        return "skip"
+
+    options.invalid_row_handler = note
+    keys = [str(place) for place in range(n_columns)]  # names may have duplicates
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(content),
+            # with threads, rows have no numbers
+            pyarrow.csv.ReadOptions(use_threads=False, column_names=keys, block_size=BLOCK_BYTES),
+            options,
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(keys, TEXT), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise CorpusError(f"{name}: {str(error).splitlines()[0]}") from None
+    lines = np.setdiff1d(np.arange(1, table.num_rows + len(wrong) + 1), wrong, assume_unique=True)
+    below = int(np.searchsorted(lines, n_before + 1, side="right"))
+    return table.slice(below), lines[below:], sum(number > n_before for number in wrong)

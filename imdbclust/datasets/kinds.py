@@ -1,0 +1,310 @@
+"""Read film files of every kind into tables of texts: the content decides, not the name's ending.
+
+Libraries parse: pyarrow text tables and parquet, msgspec JSON, sqlite3 and DuckDB databases,
+openpyxl workbooks, networkx GraphML.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sqlite3
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from imdbclust.base.text import shown
+from imdbclust.datasets.delimited import read_text
+from imdbclust.datasets.tables import TEXT, NoTable, Reading, Table
+from imdbclust.films.opening import ZIP, open_films, read_member, zip_members
+from imdbclust.films.problems import CorpusError, Problem, ProblemLog
+from imdbclust.films.values import as_text, decode_json
+
+MAX_ROWS = 200_000_000  # maximum number of rows of a parquet file
+SQLITE, DUCKDB, PARQUET = b"SQLite format 3\0", b"DUCK", b"PAR1"  # DuckDB's is at byte 8
+MAX_DEPTH = 4  # of objects within objects whose fields become columns
+NO_TABLES = {
+    b"version https://git-lfs": "a Git LFS pointer, not the file; get the file: git lfs pull",
+    b"\x89PNG": "a picture (PNG), not a table",
+    b"\xff\xd8\xff": "a picture (JPEG), not a table",
+    b"GIF8": "a picture (GIF), not a table",
+    b"%PDF": "a PDF, not a table",
+    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as CSV (UTF-8) or xlsx",
+    b"Rar!": "a RAR archive; unpack it",
+    b"7z\xbc\xaf": "a 7-Zip archive; unpack it",
+}
+"""Kinds of files that hold no table, by their first bytes."""
+
+
+def read_tables(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
+    """Return the tables of a file or a folder; `log` collects the lines that are set aside.
+
+    A file that holds no table is a CorpusError that says what it is and what to do.
+    """
+    name = shown(path.name)
+    if path.is_dir():
+        return _of_folder(path, how, log)
+    with open_films(path, unpack=False) as raw:
+        head = raw.peek(64)[:64]
+        if head.startswith(ZIP):
+            return _of_zip(raw, name, how, log)
+    if head.startswith(SQLITE):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        return _of_sqlite(lambda: sqlite3.connect(uri, uri=True), name)
+    if head[8:12] == DUCKDB:
+        return _of_duckdb(path, name)
+    with open_films(path) as file:
+        content = file.read()
+    return _of_bytes(content, name, how, log)
+
+
+def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
+    files = sorted(one for one in path.iterdir() if one.is_file() and one.name[:1] != ".")
+    if any(one.name.startswith("title.basics.tsv") for one in files):
+        raise CorpusError(f"{shown(path)}: IMDb's own dumps; read them with imdbclust import-imdb")
+    tables, others = [], []
+    for file in files:
+        try:
+            tables += read_tables(file, how, log)
+        except NoTable as error:
+            others.append(str(error))
+    if not tables:
+        what = "".join(f"\n  {one}" for one in others[:5]) or " it is empty"
+        raise NoTable(f"{shown(path)}: no table in this folder:{what}")
+    return tables
+
+
+def _of_zip(raw: io.BufferedReader, name: str, how: Reading, log: ProblemLog) -> list[Table]:
+    with zipfile.ZipFile(raw) as archive:
+        if "xl/workbook.xml" in archive.namelist():
+            raw.seek(0)
+            return _of_workbook(raw.read(), name)
+        members = zip_members(archive)
+        if not members:
+            raise NoTable(f"{name}: a zip archive without files")
+        contents = {shown(one.filename): read_member(archive, one, raw) for one in members}
+    if len(contents) == 1:
+        return _of_bytes(*contents.values(), name, how, log)
+    return [t for one, content in contents.items() for t in _of_bytes(content, one, how, log)]
+
+
+def _of_bytes(content: bytes, name: str, how: Reading, log: ProblemLog) -> list[Table]:
+    for start, what in NO_TABLES.items():
+        if content.startswith(start):
+            raise NoTable(f"{name}: {what}")
+    if content[8:12] == DUCKDB:
+        raise NoTable(f"{name}: a packed DuckDB database; unpack it")
+    if content.startswith(SQLITE):
+        return _of_sqlite(lambda: _in_memory(content), name)
+    if content.startswith(PARQUET):
+        return [_of_parquet(content, name)]
+    start = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"<"):
+        if b"graphml" in start:
+            return _of_graphml(content, name)
+        raise NoTable(f"{name}: this looks like HTML or XML, not a table; download the file itself")
+    if start.startswith((b"{", b"[")):
+        return list(_of_json(content, name, log))
+    return [read_text(content, name, how, log)]
+
+
+# Databases, parquet, workbooks, graphs
+
+
+def _in_memory(content: bytes) -> sqlite3.Connection:
+    base = sqlite3.connect(":memory:")
+    base.deserialize(content)
+    return base
+
+
+def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Table]:
+    query, tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid", []
+    try:
+        with closing(connect()) as base:
+            base.text_factory = lambda text: text.decode(errors="replace")
+            for (table,) in base.execute(query).fetchall():
+                cells = base.execute(f'SELECT * FROM "{table.replace(chr(34), chr(34) * 2)}"')
+                rows, names = cells.fetchall(), [one[0] for one in cells.description]
+                columns = zip(*rows, strict=True) if rows else [()] * len(names)
+                texts = {key: map(as_text, column) for key, column in zip(names, columns)}
+                tables.append(Table.of_texts(shown(table), texts, range(1, len(rows) + 1)))
+    except sqlite3.Error as error:
+        raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
+    return tables
+
+
+def _of_duckdb(path: Path, name: str) -> list[Table]:
+    import duckdb
+
+    names = ("external_access", "autoinstall_known_extensions", "autoload_known_extensions")
+    config = dict.fromkeys(("enable_external_access", *names[1:]), False)
+    query = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_oid"
+    try:
+        with duckdb.connect(str(path), read_only=True, config=config) as base:
+            found = [table for (table,) in base.execute(query).fetchall()]
+            return [_of_arrow(base.table(f'"{t}"').to_arrow_table(), shown(t)) for t in found]
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise CorpusError(f"{name}: the DuckDB database cannot be read: {reason}") from None
+
+
+def _of_parquet(content: bytes, name: str) -> Table:
+    try:
+        parquet = pyarrow.parquet.ParquetFile(pa.py_buffer(content))
+        if parquet.metadata.num_rows > MAX_ROWS:
+            raise CorpusError(f"{name}: more than {MAX_ROWS:,} rows")
+        return _of_arrow(parquet.read(), name)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CorpusError(f"{name}: not a valid parquet file: {reason}") from None
+
+
+def _of_arrow(table: pa.Table, name: str) -> Table:
+    """Return an Arrow table with all of its values as texts."""
+    texts = {key: _texts(column) for key, column in zip(table.column_names, table.columns)}
+    numbers = range(2, len(table) + 2)
+    found = Table.of_texts(name, {}, numbers)
+    found.data, found.n_records = pa.table(texts), len(table)
+    return found
+
+
+def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_nested(kind) or pa.types.is_union(kind):
+        encode = msgspec.json.Encoder(enc_hook=str).encode
+        values = (None if one is None else encode(one).decode() for one in column.to_pylist())
+        return pa.chunked_array([pa.array(values, TEXT)])
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    text = column.cast(TEXT)
+    text.validate(full=True)  # a file may claim that bytes are UTF-8
+    return text
+
+
+def _of_workbook(content: bytes, name: str) -> list[Table]:
+    try:
+        import openpyxl
+    except ImportError:
+        raise NoTable(
+            f"{name}: an Excel workbook, which openpyxl reads, and this is not installed: "
+            "pip install openpyxl, or save the workbook as CSV (UTF-8)"
+        ) from None
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheets = {one.title: list(one.iter_rows(values_only=True)) for one in book.worksheets}
+    except Exception as error:  # openpyxl raises errors of any kind for a damaged workbook
+        raise CorpusError(f"{name}: the workbook cannot be read: {error}") from None
+    tables = []
+    for title, rows in sheets.items():
+        if len(rows) > 1:
+            columns = zip(*[[_cell(one) for one in row] for row in rows[1:]], strict=True)
+            texts = dict(zip(map(lambda one: _cell(one) or "", rows[0]), columns))
+            tables.append(Table.of_texts(shown(title), texts, range(2, len(rows) + 1)))
+    return tables
+
+
+def _cell(value: object) -> str | None:
+    return as_text(value) if value is None or isinstance(value, float) else str(value)
+
+
+def _of_graphml(content: bytes, name: str) -> list[Table]:
+    try:
+        import networkx
+    except ImportError:
+        raise NoTable(
+            f"{name}: GraphML, which networkx reads, and this is not installed: "
+            "pip install networkx"
+        ) from None
+    try:
+        graph = networkx.read_graphml(io.BytesIO(content))
+    except Exception as error:  # networkx raises errors of any kind for a damaged file
+        raise CorpusError(f"{name}: the GraphML cannot be read: {error}") from None
+    nodes = [{"id": node, **about} for node, about in graph.nodes(data=True)]
+    edges = [{"source": one, "target": other} for one, other in graph.edges()]
+    return [_of_records("nodes", nodes), _of_records("edges", edges)]
+
+
+# JSON
+
+
+def _of_json(content: bytes, name: str, log: ProblemLog) -> Iterator[Table]:
+    """Yield the tables of JSON: of one array or object, or of objects one a line."""
+    content, n_bad = content.removeprefix(b"\xef\xbb\xbf"), 0
+    try:
+        value, lines = decode_json(content), None
+    except ValueError as whole:
+        value, lines = [], []
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            try:
+                if line.strip():
+                    value.append(decode_json(line))
+                    lines.append(number)
+            except ValueError as error:
+                n_bad += 1
+                what = f"not a JSON object: {error}"
+                log.set_aside(Problem(name, number, "", what, "not_json"))
+        if n_bad > len(value):
+            log.problems, log.counts["not_json"] = [], 0
+            raise CorpusError(f"{name}: not JSON: {whole}") from None
+    found = list(_lists_of_records(value, ""))
+    if not found:
+        raise NoTable(f"{name}: JSON without a list of objects, so without films")
+    for path, records in found:
+        table = _of_records(path or name, records, lines if len(found) == 1 else None)
+        table.n_records += n_bad
+        yield table
+
+
+def _lists_of_records(value: object, path: str) -> Iterator[tuple[str, list[dict]]]:
+    """Yield the lists of objects in a value, and their paths."""
+    if isinstance(value, list):
+        if records := [one for one in value if isinstance(one, dict)]:
+            yield path, records
+    elif isinstance(value, dict) and value and path.count(".") < MAX_DEPTH:
+        inner = list(value.values())
+        if _is_titled(value) and not all(isinstance(one, dict) for one in inner):
+            yield path, [value]
+        elif isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
+            yield path, [dict(zip(map(str, value["columns"]), row)) for row in value["data"]]
+        elif all(isinstance(one, dict) for one in inner) and _is_titled(inner[0]):
+            yield path, [{"id": key, **one} for key, one in value.items()]
+        elif all(isinstance(one, dict) for one in inner) and _is_titled(value):
+            keys = dict.fromkeys(key for one in inner for key in one)
+            yield path, [{name: value[name].get(key) for name in value} for key in keys]
+        else:
+            for key, one in value.items():
+                yield from _lists_of_records(one, f"{path}.{key}" if path else key)
+
+
+def _is_titled(record: dict) -> bool:
+    return any(re.sub(r"[\W_]", "", key).lower() in ("title", "name", "film") for key in record)
+
+
+def _of_records(name: str, records: Sequence[dict], lines: Sequence[int] | None = None) -> Table:
+    flat = [dict(_fields(record, "")) for record in records]
+    keys = dict.fromkeys(key for one in flat for key in one)
+    columns = {shown(key): [one.get(key) for one in flat] for key in keys}
+    lines = lines if lines and len(lines) == len(flat) else range(1, len(flat) + 1)
+    return Table.of_texts(shown(name), columns, lines, records=records)
+
+
+def _fields(record: dict, path: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the fields of an object as texts, those of objects within it by their paths."""
+    for key, value in record.items():
+        if isinstance(value, dict) and path.count(".") < MAX_DEPTH:
+            yield from _fields(value, f"{path}{key}.")
+        elif isinstance(value, dict | list):
+            yield f"{path}{key}", msgspec.json.encode(value).decode()
+        else:
+            yield f"{path}{key}", as_text(value)

@@ -1,0 +1,105 @@
+"""A part of the films: of some years, of some genres, with minima of movies and of actors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from imdbclust.base.errors import UserError
+from imdbclust.films.problems import CorpusError
+from imdbclust.load import Corpus
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which movies and actors to keep.
+
+    Attributes
+    ----------
+    since, until : int or None
+        First and last year; with either one, movies without a year are left out.
+    genres : tuple of str
+        Keep movies with at least one of these genres; empty for all.
+    min_movies : int
+        Keep actors with at least this number of the selected movies.
+    min_cast : int
+        Keep movies with at least this number of these actors.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    genres: tuple[str, ...] = ()
+    min_movies: int = 1
+    min_cast: int = 0
+
+    def __post_init__(self):
+        for name in ("since", "until"):
+            year = getattr(self, name)
+            if year is not None and not 1 <= year <= 9999:
+                raise UserError(f"{name} must be a year from 1 to 9999, not {year}")
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise UserError(f"since ({self.since}) must not be after until ({self.until})")
+        if self.min_movies < 1:
+            raise UserError(f"min-movies must be at least 1, not {self.min_movies}")
+        if self.min_cast < 0:
+            raise UserError(f"min-cast must be at least 0, not {self.min_cast}")
+
+    def __bool__(self) -> bool:
+        return self != type(self)()
+
+    def as_dict(self) -> dict:
+        """Return what differs from all films."""
+        all_films = asdict(type(self)())
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value != all_films[name]
+        }
+
+
+def select(corpus: Corpus, part: Part) -> Corpus:
+    """Return the selected part of a corpus, in the same order.
+
+    Years and genres are applied first, then the minima repeatedly until both hold. An unknown
+    genre is a UserError, and a part without a movie a CorpusError.
+    """
+    movies = np.ones(corpus.n_movies, dtype=bool)
+    year = corpus.movies["year"]
+    if part.since is not None or part.until is not None:
+        between = year.between(part.since or 1, part.until or 9999)
+        movies &= between.fillna(False).to_numpy(dtype=bool)
+    if part.genres:
+        known = {name.casefold(): name for name in corpus.genres["genre"].cat.categories}
+        unknown = [name for name in part.genres if name.casefold() not in known]
+        if unknown:
+            raise UserError(
+                f"unknown genre {unknown[0]!r}; the films have {', '.join(sorted(known.values())[:30])}"
+            )
+        wanted = corpus.genres["genre"].isin([known[name.casefold()] for name in part.genres])
+        movies &= np.bincount(corpus.genres["movie"][wanted], minlength=len(movies)) > 0
+    movie, actor = (corpus.credits[name].to_numpy() for name in ("movie", "actor"))
+    credits, before = movies[movie], -1
+    while before != (before := int(credits.sum())):
+        careers = np.bincount(actor[credits], minlength=corpus.n_actors)
+        credits &= careers[actor] >= part.min_movies
+        casts = np.bincount(movie[credits], minlength=len(movies))
+        movies &= casts >= part.min_cast
+        credits &= movies[movie]
+    if not movies.any():
+        raise CorpusError("no movie is in the selected part of the films; select more")
+    row_of = np.cumsum(movies) - 1
+    played, actors = pd.factorize(actor[credits])
+    kept = corpus.genres[movies[corpus.genres["movie"]]]
+    genres = kept["genre"].cat.remove_unused_categories()
+    return replace(
+        corpus,
+        movies=corpus.movies[movies].reset_index(drop=True),
+        actors=corpus.actors.iloc[actors].reset_index(drop=True),
+        credits=pd.DataFrame({"movie": row_of[movie[credits]], "actor": played}).astype("int32"),
+        genres=pd.DataFrame(
+            {"movie": row_of[kept["movie"]].astype("int32"), "genre": genres.to_numpy()}
+        ).assign(genre=genres.array),
+        notes=corpus.notes | {"not_selected": int((~movies).sum())},
+    )

@@ -1,0 +1,70 @@
+"""Tables of texts, which every reader of film files returns, and how to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from imdbclust.films.problems import CorpusError
+
+TEXT = pa.large_string()
+
+
+class NoTable(CorpusError):
+    """A file holds no table; the message says what it is and what to do."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read film files; everything that is not given is guessed and reported.
+
+    `columns` are names of columns by the keys of :data:`imdbclust.datasets.columns.NAMES`, and ()
+    for a value that no column has. `separator` is the character between cells, `quote` the one
+    around them, or ``none``. The default of `encoding` is UTF-8, or UTF-16 if there is a byte order
+    mark, or cp1252 if the text is not UTF-8. `actor_separator` and `genre_separator` are the texts
+    between the items of one cell. `unify` has the spelling that replaces other spellings of
+    names, titles and genres, by ``actors``, ``titles`` and ``genres``.
+    """
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    separator: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    actor_separator: str | None = None
+    genre_separator: str | None = None
+    unify: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Table:
+    """A table of texts with missing values: of a file, a database, a workbook; nested ones are JSON.
+
+    `lines` has the line of each row in the file, for messages; `guesses` say how it was read.
+    `n_records` counts rows and unreadable lines. `records` are those of JSON.
+    """
+
+    name: str
+    data: pa.Table
+    lines: np.ndarray
+    guesses: list[str] = field(default_factory=list)
+    separator: str | None = None
+    n_records: int = 0
+    records: Sequence[dict] = ()
+
+    @classmethod
+    def of_texts(
+        cls, name: str, columns: Mapping[str, Iterable[str | None]], lines: Iterable[int], **more
+    ) -> Table:
+        """Return a table of these columns."""
+        data = pa.table({key: pa.array(list(texts), TEXT) for key, texts in columns.items()})
+        table = cls(name, data, np.array(list(lines), dtype=int), **more)
+        table.n_records = table.n_records or len(data)
+        return table
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return self.data.column_names
