@@ -430,9 +430,9 @@ def read_corpus(
         raise an error at the end of the file that lists them all, or skip them and list them in
         ``corpus.problems``.
     problem_log : ProblemLog, optional
-        Collects skipped and changed records in more detail than the corpus.
+        Collects skipped and changed records.
     loose : bool
-        Whether values of other types are read, such as a year that is a text.
+        Whether to read values of other types, such as a year that is a text.
 
     Returns
     -------

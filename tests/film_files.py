@@ -437,7 +437,11 @@ FILES = {
         (1, 2, 2),
         {"ids": ["5"], "rating": [7.1], "votes": [1086]},
     ),
-    "edges.csv": ("Source,Target\nHarbour,Ann Ames\nHarbour,Bob Burr\nMeadow,Ann Ames\n", (2, 2, 3), {}),
+    "edges.csv": (
+        "Source,Target\nHarbour,Ann Ames\nHarbour,Bob Burr\nMeadow,Ann Ames\n",
+        (2, 2, 3),
+        {},
+    ),
     "backslash.csv": (
         'title,year,actor\n"Say \\"Hi\\"",2001,Ann Ames\n"Meadow",2002,Ann Ames\n',
         (2, 1, 2),

@@ -1,10 +1,9 @@
 """Any film file comes in right in one command, or is refused with a sentence."""
 
-import json
 
 import pandas as pd
 import pytest
-from film_files import FILES, REFUSED, RELATIONAL, SETS, write_database
+from film_files import FILES, REFUSED, SETS, write_database
 
 from imdbclust.commands.cli import main
 from imdbclust.load import Corpus, read_corpus

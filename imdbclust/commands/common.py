@@ -91,12 +91,12 @@ def memory(text: str, **limits: int) -> int:
 def dataset_option(parser: CommandParser) -> None:
     """Add the option that selects the films.
 
-    --dataset NAME|FILE   films to use: imdb, wikipedia, sample, film files of any
+    --dataset NAME|FILE…  films to use: imdb, wikipedia, sample, film files of any
                           kind (see imdbclust import), or auto, which takes imdb or
                           wikipedia if available, else downloads imdb, else takes
                           sample (default: auto)
     """
-    parser.add_argument("--dataset", default="auto", metavar="NAME|FILE")
+    parser.add_argument("--dataset", nargs="+", default="auto", metavar="NAME|FILE")
 
 
 def out_option(parser: CommandParser) -> None:
@@ -160,8 +160,8 @@ def reading_options(parser: CommandParser) -> None:
     --unify FILE          YAML file with the spelling to keep, by spelling, under
                           actors, titles and genres
 
-    COLUMN is none for a value that is not to be read. By default, columns are
-    recognised by their names and values.
+    With none as COLUMN a value is not read. By default, columns are recognised by
+    their names and values.
     """
     for name in _columns():
         action = "append" if name == "actor" else "store"
@@ -239,6 +239,14 @@ def reading(call: Call) -> Reading:
     if getattr(call, "unify", None):
         more["unify"] = read_unify(call.unify)
     return replace(how, columns=columns, **more)
+
+
+def request(call: Call) -> dict:
+    """Return the options of a run that say how films are read and which of them are used."""
+    from imdbclust.datasets.reading import as_mapping
+
+    mapping = as_mapping(reading(call)) if call.mapping else {}
+    return {"mapping": mapping, "part": part(call).as_dict(), "accept": call.accept}
 
 
 @contextmanager

@@ -38,7 +38,7 @@ NAMES = {
 ANYONE = ("name", "fullname")  # of a movie or of a person: it depends on the other columns
 FIRST, LAST = ("firstname", "fname"), ("lastname", "lname", "surname")
 COUNTERS = ("id", "index", "no", "nr", "rank", "sno", "href")
-ACTING = frozenset("actor actress acting cast actors performer star".split())
+ACTING = frozenset(["actor", "actress", "acting", "cast", "actors", "performer", "star"])
 """Categories of people who act, in lower case."""
 
 _NUMBERED = re.compile(

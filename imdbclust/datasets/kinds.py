@@ -7,6 +7,7 @@ openpyxl workbooks, networkx GraphML.
 from __future__ import annotations
 
 import io
+import os
 import re
 import sqlite3
 import zipfile
@@ -49,7 +50,7 @@ def read_tables(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     A file that holds no table is a CorpusError that says what it is and what to do.
     """
     name = shown(path.name)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (also where a name is too long)
         return _of_folder(path, how, log)
     with open_films(path, unpack=False) as raw:
         head = raw.peek(64)[:64]
@@ -63,6 +64,13 @@ def read_tables(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     with open_films(path) as file:
         content = file.read()
     return _of_bytes(content, name, how, log)
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file is a SQLite or DuckDB database, or a zip archive."""
+    with open_films(path, unpack=False) as raw:
+        head = raw.peek(16)[:16]
+    return head.startswith((SQLITE, ZIP)) or head[8:12] == DUCKDB
 
 
 def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
@@ -130,10 +138,13 @@ def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Tab
         with closing(connect()) as base:
             base.text_factory = lambda text: text.decode(errors="replace")
             for (table,) in base.execute(query).fetchall():
-                cells = base.execute(f'SELECT * FROM "{table.replace(chr(34), chr(34) * 2)}"')
+                quoted = '"' + table.replace('"', '""') + '"'
+                cells = base.execute(f"SELECT * FROM {quoted}")  # noqa: S608
                 rows, names = cells.fetchall(), [one[0] for one in cells.description]
                 columns = zip(*rows, strict=True) if rows else [()] * len(names)
-                texts = {key: map(as_text, column) for key, column in zip(names, columns)}
+                texts = {
+                    key: map(as_text, column) for key, column in zip(names, columns, strict=True)
+                }
                 tables.append(Table.of_texts(shown(table), texts, range(1, len(rows) + 1)))
     except sqlite3.Error as error:
         raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
@@ -168,7 +179,9 @@ def _of_parquet(content: bytes, name: str) -> Table:
 
 def _of_arrow(table: pa.Table, name: str) -> Table:
     """Return an Arrow table with all of its values as texts."""
-    texts = {key: _texts(column) for key, column in zip(table.column_names, table.columns)}
+    texts = {
+        key: _texts(column) for key, column in zip(table.column_names, table.columns, strict=True)
+    }
     numbers = range(2, len(table) + 2)
     found = Table.of_texts(name, {}, numbers)
     found.data, found.n_records = pa.table(texts), len(table)
@@ -209,7 +222,7 @@ def _of_workbook(content: bytes, name: str) -> list[Table]:
     for title, rows in sheets.items():
         if len(rows) > 1:
             columns = zip(*[[_cell(one) for one in row] for row in rows[1:]], strict=True)
-            texts = dict(zip(map(lambda one: _cell(one) or "", rows[0]), columns))
+            texts = dict(zip((_cell(one) or "" for one in rows[0]), columns, strict=False))
             tables.append(Table.of_texts(shown(title), texts, range(2, len(rows) + 1)))
     return tables
 
@@ -276,7 +289,8 @@ def _lists_of_records(value: object, path: str) -> Iterator[tuple[str, list[dict
         if _is_titled(value) and not all(isinstance(one, dict) for one in inner):
             yield path, [value]
         elif isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
-            yield path, [dict(zip(map(str, value["columns"]), row)) for row in value["data"]]
+            keys, rows = [str(key) for key in value["columns"]], value["data"]
+            yield path, [dict(zip(keys, row, strict=False)) for row in rows]
         elif all(isinstance(one, dict) for one in inner) and _is_titled(inner[0]):
             yield path, [{"id": key, **one} for key, one in value.items()]
         elif all(isinstance(one, dict) for one in inner) and _is_titled(value):

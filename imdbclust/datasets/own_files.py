@@ -39,7 +39,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 if there are no problems, 1 if there are some or doubts, 2 if the films are unusable."""
+        """0 without problems, 1 with problems or doubts, 2 if the films cannot be used."""
         if self.corpus is None:
             return UNUSABLE
         return USABLE if self.problem_log.counts.total() or self.doubts else CLEAN

@@ -74,9 +74,8 @@ def select(corpus: Corpus, part: Part) -> Corpus:
         known = {name.casefold(): name for name in corpus.genres["genre"].cat.categories}
         unknown = [name for name in part.genres if name.casefold() not in known]
         if unknown:
-            raise UserError(
-                f"unknown genre {unknown[0]!r}; the films have {', '.join(sorted(known.values())[:30])}"
-            )
+            names = ", ".join(sorted(known.values())[:30])
+            raise UserError(f"unknown genre {unknown[0]!r}; the films have {names}")
         wanted = corpus.genres["genre"].isin([known[name.casefold()] for name in part.genres])
         movies &= np.bincount(corpus.genres["movie"][wanted], minlength=len(movies)) > 0
     movie, actor = (corpus.credits[name].to_numpy() for name in ("movie", "actor"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +19,7 @@ from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.assemble import columns_of, corpus_of
 from imdbclust.datasets.columns import NAMES, Columns
-from imdbclust.datasets.kinds import read_tables
+from imdbclust.datasets.kinds import NO_TABLES, is_database, read_tables
 from imdbclust.datasets.part import Part, select
 from imdbclust.datasets.relations import is_complete, is_graph, join
 from imdbclust.datasets.tables import TEXT, Reading, Table
@@ -38,7 +40,7 @@ class DoubtfulFilms(CorpusError):
 
 @dataclass
 class Films:
-    """Films as they were read: the corpus, what is doubtful, and what the columns were taken for."""
+    """Films as they were read: the corpus, its doubts, and what columns were taken for."""
 
     corpus: Corpus
     doubts: list[str] = field(default_factory=list)
@@ -103,25 +105,26 @@ def examine(
     units: list[tuple[int, str, Corpus]] = []  # place of the file, name, films
     loose: list[tuple[int, Table]] = []
     for place, path in enumerate(files):
-        log.file = shown(path.name)
-        if _is_corpus_file(path):
-            corpus = read_corpus(path, on_problem="skip", problem_log=log, loose=True)
-            corpus = replace(_folded(corpus, log), source=read_licence(path))
-            units.append((place, log.file, corpus))
-        else:
-            loose += [(place, table) for table in read_tables(path, how, log)]
-    log.stop_if(on_problem)
-    found_in = []
+        with _logged(log, shown(path.name)) as found:
+            if _is_corpus_file(path):
+                corpus = read_corpus(path, on_problem=on_problem, problem_log=found, loose=True)
+                notes = corpus.notes | {"rows_set_aside": len(corpus.problems)}
+                about = {"notes": notes, "source": read_licence(path)}
+                corpus = replace(_folded(corpus, found), **about)
+                units.append((place, found.file, corpus))
+            else:
+                loose += [(place, table) for table in read_tables(path, how, found)]
+            found.stop_if(on_problem)
+    columns = []
     for place, table in _whole_tables(loose, shown(files[0].name), how, log):
-        log.file = table.name
-        for guess in table.guesses:
-            log.guess(guess)
-        found = columns_of(table, how)
-        for column, why in found.refused.items():
-            log.guess(f"{column}: {why}")
-        found_in.append(found)
-        corpus = corpus_of(table, found, how, log, on_problem=on_problem)
-        units.append((place, table.name, corpus))
+        with _logged(log, table.name) as found:
+            for guess in table.guesses:
+                found.guess(guess)
+            columns.append(columns_of(table, how))
+            for column, why in columns[-1].refused.items():
+                found.guess(f"{column}: {why}")
+            corpus = corpus_of(table, columns[-1], how, found, on_problem=on_problem)
+            units.append((place, table.name, corpus))
     _, names, corpora = zip(*sorted(units, key=lambda unit: unit[0]), strict=True)
     doubts = _shared_under_other_ids(corpora, names)
     corpus = corpora[0]
@@ -132,27 +135,35 @@ def examine(
         corpus = replace(corpus, notes=corpus.notes | {"repeated_movies": again})
     if how.unify:
         corpus = _unified(corpus, how.unify, log)
-    return Films(corpus, doubts or doubts_about(corpus), found_in)
+    return Films(corpus, doubts or doubts_about(corpus), columns)
+
+
+@contextmanager
+def _logged(log: ProblemLog, file: str) -> Iterator[ProblemLog]:
+    """Collect the problems of one file; an error in it does not lose them."""
+    found = ProblemLog(file)
+    try:
+        yield found
+    finally:
+        log.add(found)
 
 
 def _is_corpus_file(path: Path) -> bool:
-    """Return whether a file is one of JSON lines as :func:`imdbclust.load.read_corpus` reads them."""
-    if path.is_dir():
-        return False
-    with open_films(path, unpack=False) as raw:
-        head = raw.peek(16)[:16]
-    if head.startswith((b"SQLite", b"PAR1")) or head[8:12] == b"DUCK":
+    """Return whether a file has JSON lines for :func:`imdbclust.load.read_corpus`."""
+    named_so = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
+    if os.path.isdir(path) or is_database(path):  # noqa: PTH112 (a name may be too long)
         return False
     try:
         with open_films(path) as file:
             lines = [file.readline(2**20) for _ in range(20)]
     except CorpusError:
-        if path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+        if named_so:
             raise
         return False
     lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines]
     lines = [line for line in lines if line]
-    is_json = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
+    if lines and lines[0].startswith((b"<", b"PAR1", *NO_TABLES)):
+        return False
     for line in lines:
         try:
             record = decode_json(line)
@@ -160,7 +171,9 @@ def _is_corpus_file(path: Path) -> bool:
             continue
         if isinstance(record, dict) and record.keys() & {"imdb_id", "title", "name", "Title"}:
             return record.keys() >= {"imdb_id", "title"} and "credits" not in record
-    return is_json and not any(b"," in line or b"\t" in line for line in lines[:1])
+        if isinstance(record, list):
+            return False
+    return named_so and not any(mark in line for line in lines[:1] for mark in (b",", b"\t"))
 
 
 def _whole_tables(
@@ -233,7 +246,7 @@ def _renamed(corpus: Corpus, spellings: Mapping[str, Mapping[str, str]]) -> Corp
 
 def note_alike(corpus: Corpus, log: ProblemLog) -> None:
     """Note names, titles and genres that differ in case or accents only; they are kept."""
-    year = corpus.movies["year"].astype("str")
+    year = corpus.movies["year"].astype("str").fillna("")
     genres = pd.Series(corpus.genres["genre"].cat.categories, dtype="str")
     for kind, field_name, texts, group in (
         ("names_alike", "actors", corpus.actors["name"], ""),
@@ -246,10 +259,9 @@ def note_alike(corpus: Corpus, log: ProblemLog) -> None:
         frame = pd.DataFrame({"text": texts.to_numpy(), "key": keys.to_numpy(), "group": group})
         frame = frame.drop_duplicates()
         first = frame.groupby(["key", "group"])["text"].transform("first")
-        for text, other in frame.assign(first=first)[first != frame["text"]][
-            ["text", "first"]
-        ].values:
-            log.note(kind, 0, field_name, f"{text!r} is spelled like {other!r}; they count as two")
+        other = frame.assign(first=first)[first != frame["text"]]
+        for text, kept in zip(other["text"], other["first"], strict=True):
+            log.note(kind, 0, field_name, f"{text!r} is spelled like {kept!r}; they count as two")
 
 
 # Doubts
@@ -258,8 +270,8 @@ def note_alike(corpus: Corpus, log: ProblemLog) -> None:
 def doubts_about(corpus: Corpus) -> list[str]:
     """Return why films are hardly what was meant, as sentences."""
     doubts = []
-    n_bad = corpus.notes.get("rows_set_aside", len(corpus.problems))
-    n_kept = corpus.notes.get("records", corpus.n_movies) - n_bad
+    n_bad, n_records = (corpus.notes.get(key, 0) for key in ("rows_set_aside", "records"))
+    n_kept = n_records - n_bad
     if n_bad > n_kept:
         doubts.append(f"{counted(n_bad, 'row')} cannot be used, more than the {n_kept:,} that can")
     if corpus.n_movies < MANY:

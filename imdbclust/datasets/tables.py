@@ -40,7 +40,7 @@ class Reading:
 
 @dataclass(eq=False)
 class Table:
-    """A table of texts with missing values: of a file, a database, a workbook; nested ones are JSON.
+    """A table of texts with missing values, of a file or a database; nested values are JSON.
 
     `lines` has the line of each row in the file, for messages; `guesses` say how it was read.
     `n_records` counts rows and unreadable lines. `records` are those of JSON.

@@ -157,6 +157,13 @@ def _checked_start(line: bytes, path: Path) -> bytes:
     line = line.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in line[:1000]:
         raise CorpusError(f"{name}: binary data or UTF-16, not JSON lines in UTF-8")
+    if line.strip().startswith((b"[", b"<")):
+        what = (
+            "a JSON array; one JSON object a line"
+            if b"[" in line[:9]
+            else "HTML or XML; JSON lines"
+        )
+        raise CorpusError(f"{name}: this looks like {what} is expected")
     return line
 
 
@@ -194,9 +201,10 @@ def _loosened(record: dict) -> tuple[dict, list[tuple[str, str, str]]]:
     given = {"year": record.get("year"), "rating": rating.get("avg"), "votes": rating.get("votes")}
     numbers = {}
     for key, value in given.items():
-        text = "" if isinstance(value, bool) else as_text(value)
+        text = as_text(value)
         numbers[key] = PARSERS[key](text) if text else None
-        if numbers[key] is None and value is not None and (text or "?").lower() not in NOT_KNOWN:
+        known = value is not None and (text is None or text.lower() not in NOT_KNOWN)
+        if known and numbers[key] is None:
             field = {"rating": "rating.avg", "votes": "rating.votes"}.get(key, key)
             text = f"{brief(value)} cannot be read as {key}; counts as missing"
             notes.append((f"unreadable_{key}", field, text))

@@ -129,6 +129,8 @@ class ProblemLog:
         self.problems += other.problems
         self.examples += other.examples
         self.counts += other.counts
+        self.guesses += other.guesses
+        self.lines |= other.lines
 
     def of_kind(self, kind: str) -> list[Problem]:
         """Return the first problems of a kind, at most `EXAMPLES`."""

@@ -13,11 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imdbclust.base.text import is_unicode
 from imdbclust.films.frames import LIMITS
 
 NULL = "\\N"
-NOT_KNOWN = frozenset("na n/a nan nat null none unknown - – ?".split()) | {"", "\\n"}
+NOT_KNOWN = frozenset(["", "\\n", "na", "n/a", "nan", "nat", "null", "none", "unknown", "-", "?"])
 """Texts of a missing number, in lower case."""
 
 NOBODY = frozenset({"", "\\n", "n/a", "unknown", "-", "–"})
@@ -131,10 +130,9 @@ def decode_json(text: bytes) -> object:
     except ValueError as error:  # msgspec accepts neither NaN nor numbers beyond its range
         try:
             value = json.loads(text, parse_constant=lambda name: None, parse_int=_parse_int)
+            json.dumps(value, ensure_ascii=False).encode()  # refuses unpaired surrogates
         except (ValueError, RecursionError):
             raise error from None
-        if not is_unicode(str(value)):
-            raise
         return value
 
 
