@@ -172,8 +172,9 @@ def _movie_ids(found: Columns, titles: pd.Series | None, year: pd.Series, rows: 
 
 def _whole(ids: pd.Series) -> pd.Series:
     """Return ids without the ``.0`` that data frames add to whole numbers with gaps."""
-    known = ids.dropna()
-    if len(known) and known.str.fullmatch(r"\d+\.0").all():
+    known = pa.array(ids.dropna(), TEXT)
+    whole = pc.all(pc.ends_with(known, ".0")).as_py() if len(known) else False
+    if whole and pc.all(pc.match_substring_regex(known, r"^\d+\.0$")).as_py():
         return ids.str.removesuffix(".0")
     return ids
 
@@ -186,8 +187,10 @@ def _on_one_line(texts: pd.Series) -> pd.Series:
 
 def _require_one(texts: pd.Series, ids: pd.Series, column: str, rows: Rows) -> None:
     """Check texts; set aside the rows of an id if none of them has a text."""
-    found = texts.notna() & rows.good
-    rows.refuse(~ids.isin(ids[found].unique()), "missing", column, "missing")
+    if texts.hasnans:
+        known = pa.array(ids[texts.notna() & rows.good].unique(), TEXT)
+        has_text = pc.is_in(pa.array(ids, TEXT), known).to_numpy(False)
+        rows.refuse(~has_text, "missing", column, "missing")
     rows.check_texts(texts.fillna("-"), column)
 
 
@@ -315,8 +318,11 @@ def _items(
     for row, text in zip(of_row[nested].tolist(), cells.filter(nested).to_pylist(), strict=True):
         items = nested_items(text)
         if items is None:
-            rows.note(np.array([row]), "unreadable_list", column, f"not a list: {quoted(text)}")
-            continue
+            if not {'"', "'"} & set(text):  # a name such as [a]
+                items = [(None, text)]
+            else:
+                rows.note(np.array([row]), "unreadable_list", column, f"not a list: {quoted(text)}")
+                continue
         rows_of_lists += [row] * len(items)
         ids += [item[0] for item in items]
         names += [item[1] for item in items]

@@ -136,19 +136,21 @@ def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Tab
     query, tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid", []
     try:
         with closing(connect()) as base:
-            base.text_factory = lambda text: text.decode(errors="replace")
             for (table,) in base.execute(query).fetchall():
-                quoted = '"' + table.replace('"', '""') + '"'
-                cells = base.execute(f"SELECT * FROM {quoted}")  # noqa: S608
-                rows, names = cells.fetchall(), [one[0] for one in cells.description]
+                names = [one[1] for one in base.execute(f"PRAGMA table_info({_quoted(table)})")]
+                cells = ", ".join(f"CAST({_quoted(one)} AS TEXT)" for one in names)
+                rows = base.execute(f"SELECT {cells} FROM {_quoted(table)}").fetchall()  # noqa: S608
                 columns = zip(*rows, strict=True) if rows else [()] * len(names)
-                texts = {
-                    key: map(as_text, column) for key, column in zip(names, columns, strict=True)
-                }
+                texts = dict(zip(names, columns, strict=True))
                 tables.append(Table.of_texts(shown(table), texts, range(1, len(rows) + 1)))
     except sqlite3.Error as error:
         raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
     return tables
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a table or column for SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _of_duckdb(path: Path, name: str) -> list[Table]:

@@ -113,19 +113,18 @@ def join(tables: Sequence[Table], name: str, log: ProblemLog) -> Table:
         raise CorpusError(
             f"{name}: no table of movies fits the movies of {chosen.table.name}; {others}"
         )
-    names = {}
+    own = ids
     if movies is not None:
         used.append(movies)
         best = movies.column([w for w in NAMES["movie_id"].split() if w not in ("id", "href")])
         own = ids if best is None else pc.coalesce(best, ids)
-        names = dict(zip(ids.to_pylist(), own.to_pylist(), strict=True))
         rows.append(
             {"movie_id": own} | _values(movies, "title", "year", "rating", "votes", "genres")
         )
         log.guess(f"movies of {movies.table.name}, casts of {chosen.table.name}")
 
     people_refs = chosen.column(NAMES["actor_id"].split())
-    cast = {"movie_id": _renamed(refs, names), "actor_id": people_refs}
+    cast = {"movie_id": _looked_up(refs, ids, own), "actor_id": people_refs}
     cast |= _values(chosen, *(("title", "year") if movies is None else ()), "actor")
     keep = _acting(chosen, log)
     if people_refs is not None and "actor" not in chosen.found:
@@ -133,9 +132,7 @@ def join(tables: Sequence[Table], name: str, log: ProblemLog) -> Table:
         people, person_ids = _linked(persons, "actor_id", people_refs)
         if people is not None:
             used.append(people)
-            known = dict(zip(person_ids.to_pylist(), people.names_people.to_pylist(), strict=True))
-            texts = [known.get(one) for one in people_refs.to_pylist()]
-            cast["actor"] = pc.coalesce(pa.array(texts, TEXT), people_refs)
+            cast["actor"] = _looked_up(people_refs, person_ids, people.names_people)
             log.guess(f"names of {people.table.name}")
     rows.append({key: column.filter(keep) for key, column in cast.items() if column is not None})
 
@@ -149,7 +146,7 @@ def join(tables: Sequence[Table], name: str, log: ProblemLog) -> Table:
         if values and not part.refers_to_person:
             used.append(part)
             within = pc.is_in(at, refs if movies is None else ids)
-            more = {"movie_id": _renamed(at, names)} | values
+            more = {"movie_id": _looked_up(at, ids, own)} | values
             rows.append({key: column.filter(within) for key, column in more.items()})
     if unused := [part.table.name for part in parts if part not in used]:
         log.guess(f"tables that are not used: {', '.join(unused)}")
@@ -183,8 +180,9 @@ def _values(part: _Part, *keys: str) -> dict[str, pa.Array]:
     return {key: part.found.cells(part.found.name(key)) for key in keys if key in part.found}
 
 
-def _renamed(refs: pa.Array, names: dict) -> pa.Array:
-    return pa.array([names.get(one, one) for one in refs.to_pylist()], TEXT) if names else refs
+def _looked_up(refs: pa.Array, keys: pa.Array | None, values: pa.Array | None) -> pa.Array:
+    """Return the value of the key that each reference is; a reference without one stays."""
+    return refs if keys is None else pc.coalesce(values.take(pc.index_in(refs, keys)), refs)
 
 
 def _acting(part: _Part, log: ProblemLog) -> np.ndarray:
@@ -204,8 +202,7 @@ def _genre_names(part: _Part, parts: Sequence[_Part], used: list[_Part]) -> pa.A
         ids, names = other.column([*words, "id"]), other.column(["genre", *ANYONE])
         if other is not part and re.search("genre|categor", other.word) and names is not None:
             used.append(other)
-            known = dict(zip(ids.to_pylist(), names.to_pylist(), strict=True))
-            return pa.array([known.get(one) for one in refs.to_pylist()], TEXT)
+            return _looked_up(refs, ids, names)
     return None
 
 

@@ -7,6 +7,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Annotated
 
 import msgspec
 import pandas as pd
@@ -89,7 +91,7 @@ def parse_column(texts: pd.Series, key: str) -> tuple[pd.Series, pd.Series]:
     numbers = {text: PARSERS[key](text) for text in distinct}
     values = texts.map(numbers).astype("Float64" if key == "rating" else "Int64")
     unreadable = {t for t in distinct if numbers[t] is None and t.lower() not in NOT_KNOWN}
-    return values, texts.isin(unreadable)
+    return values, texts.isin(unreadable) if unreadable else pd.Series(False, texts.index)
 
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
@@ -140,12 +142,18 @@ def _parse_int(digits: str) -> int | float:
     return int(digits) if len(digits) < 19 else float(digits)
 
 
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
 ID_KEYS = ("id", "imdb_id", "person_id", "actor_id", "nconst", "imdbId", "_id")
 NAME_KEYS = ("name", "actor", "actor_name", "primaryName", "fullName", "full_name", "title")
 
 
+_pairs = msgspec.json.Decoder(list[tuple[_Text, _Text]])  # the most usual list, at once
+
+
 def nested_items(text: str) -> list[tuple[str | None, str]] | None:
     """Return id and name of each item of a list in a cell, JSON or Python; None if unreadable."""
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return _pairs.decode(text)
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
@@ -178,10 +186,12 @@ def items_of(value: object) -> Iterator[tuple[str | None, str]]:
 
 def as_text(value: object) -> str | None:
     """Return a value of JSON as text; None for a missing one, and for a list or object."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, float):
         if value != value:
             return None
         return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, str | int) else None
+    return str(value) if isinstance(value, int) else None
