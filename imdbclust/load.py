@@ -420,7 +420,7 @@ def read_corpus(
     problem_log: ProblemLog | None = None,
     loose: bool = False,
 ) -> Corpus:
-    """Read a corpus of JSON lines, plain or compressed, one line at a time.
+    """Return a corpus of JSON lines: movies in the file's order, actors by first appearance.
 
     Parameters
     ----------
@@ -433,11 +433,6 @@ def read_corpus(
         Collects skipped and changed records.
     loose : bool
         Whether to read values of other types, such as a year that is a text.
-
-    Returns
-    -------
-    Corpus
-        Movies in the order of the file, actors in order of first appearance.
 
     Raises
     ------

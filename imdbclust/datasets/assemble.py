@@ -226,8 +226,8 @@ def _cast(
     if any(part[1] is not None for part in parts):
         every = [pa.nulls(len(p[2]), TEXT) if p[1] is None else p[1] for p in parts]
         own = pa.chunked_array(every, TEXT).combine_chunks().take(order)
-    elif "actor_id" in found:
-        own = _ids_of_items(found, of_row, how, rows)
+    elif "actor_id" in found and "actor" in found:
+        of_row, names, own = _ids_of_items(found, of_row, names, how, rows)
     keep = (acts & rows.good)[of_row] & ~pc.and_(own.is_null(), names.is_null()).to_numpy(False)
     of_row, names, own = of_row[keep], names.filter(keep), own.filter(keep)
     items = Rows(log.file, len(names), log, rows._lines[of_row])
@@ -254,18 +254,19 @@ def _cast(
     return of_row, ids, names, items
 
 
-def _ids_of_items(found: Columns, of_row: np.ndarray, how: Reading, rows: Rows) -> pa.Array:
-    """Return the ids of actors: of each row's only one, or split as their names are."""
-    name = found.chosen["actor_id"][0]
-    if len(of_row) == len(np.unique(of_row)) and not found.separators.get("actors"):
-        return found.cells(name).take(of_row)
-    separator = how.actor_separator or found.separators.get("actors")
-    id_row, _, ids = _items(found, name, "actor ids", separator, rows)
+def _ids_of_items(
+    found: Columns, of_row: np.ndarray, names: pa.Array, how: Reading, rows: Rows
+) -> tuple[np.ndarray, pa.Array, pa.Array]:
+    """Return row, name and id of each credit: of each row's only one, or split as its names are."""
+    name, separator = found.chosen["actor_id"][0], found.separators.get("actors")
+    if not separator and len(found.chosen["actor"]) == 1 and len(of_row) == len(np.unique(of_row)):
+        return np.arange(len(rows.good)), found.cells(found.name("actor")), found.cells(name)
+    id_row, _, ids = _items(found, name, "actor ids", how.actor_separator or separator, rows)
     if np.array_equal(id_row, of_row):
-        return ids
+        return of_row, names, ids
     rows.problem_log.guess(f"{name} has other numbers of items than the names: it is not used")
     found.chosen["actor_id"] = ()
-    return pa.nulls(len(of_row), TEXT)
+    return of_row, names, pa.nulls(len(of_row), TEXT)
 
 
 def _genres(found: Columns, how: Reading, rows: Rows) -> tuple[np.ndarray, pd.Series]:

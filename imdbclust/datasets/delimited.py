@@ -161,7 +161,8 @@ def _quoting(
     text = text if escaped else content
     fine, several = _quotes_surround_cells(text, ord(quote), ord(separator))
     if separator == "\t" and how.quote is None:
-        needless = b'""' not in text and quote not in head.partition("\n")[0]
+        few = text.count(quote.encode()) < 2 * (text.rstrip().count(b"\n"))
+        needless = few and b'""' not in text and quote not in head.partition("\n")[0]
         if not fine or (needless and _is_regular(text, ord(separator), len(names))):
             guesses.append("quotes are part of the text; --quote '\"' changes this")
             return off

@@ -104,20 +104,24 @@ def examine(
     check_on_problem(on_problem)
     units: list[tuple[int, str, Corpus]] = []  # place of the file, name, films
     loose: list[tuple[int, Table]] = []
-    for place, path in enumerate(files):
-        with _logged(log, shown(path.name)) as found:
+    columns: list[Columns] = []
+    with _logs(log) as logs:
+        for place, path in enumerate(files):
+            logs.append(found := ProblemLog(shown(path.name)))
             if _is_corpus_file(path):
                 corpus = read_corpus(path, on_problem=on_problem, problem_log=found, loose=True)
                 notes = corpus.notes | {"rows_set_aside": len(corpus.problems)}
                 about = {"notes": notes, "source": read_licence(path)}
-                corpus = replace(_folded(corpus, found), **about)
-                units.append((place, found.file, corpus))
-            else:
-                loose += [(place, table) for table in read_tables(path, how, found)]
-            found.stop_if(on_problem)
-    columns = []
-    for place, table in _whole_tables(loose, shown(files[0].name), how, log):
-        with _logged(log, table.name) as found:
+                units.append((place, found.file, replace(_folded(corpus, found), **about)))
+                continue
+            for table in read_tables(path, how, found):
+                table.log = found
+                loose.append((place, table))
+        for place, table in _whole_tables(loose, shown(files[0].name), how, log):
+            if table.log is None:
+                logs.append(ProblemLog())
+            found = table.log or logs[-1]
+            found.file = table.name
             for guess in table.guesses:
                 found.guess(guess)
             columns.append(columns_of(table, how))
@@ -139,13 +143,14 @@ def examine(
 
 
 @contextmanager
-def _logged(log: ProblemLog, file: str) -> Iterator[ProblemLog]:
-    """Collect the problems of one file; an error in it does not lose them."""
-    found = ProblemLog(file)
+def _logs(log: ProblemLog) -> Iterator[list[ProblemLog]]:
+    """Collect the problems of several files, also if one of them cannot be used."""
+    logs: list[ProblemLog] = []
     try:
-        yield found
+        yield logs
     finally:
-        log.add(found)
+        for found in logs:
+            log.add(found)
 
 
 def _is_corpus_file(path: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from imdbclust.films.problems import CorpusError
+from imdbclust.films.problems import CorpusError, ProblemLog
 
 TEXT = pa.large_string()
 
@@ -43,7 +43,8 @@ class Table:
     """A table of texts with missing values, of a file or a database; nested values are JSON.
 
     `lines` has the line of each row in the file, for messages; `guesses` say how it was read.
-    `n_records` counts rows and unreadable lines. `records` are those of JSON.
+    `n_records` counts rows and unreadable lines. `records` are those of JSON, `log` is that of the
+    file.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Table:
     separator: str | None = None
     n_records: int = 0
     records: Sequence[dict] = ()
+    log: ProblemLog | None = None
 
     @classmethod
     def of_texts(
