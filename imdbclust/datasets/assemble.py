@@ -211,7 +211,8 @@ def _cast(
             log.guess(f"{counted(int((~acts).sum()), 'row')} of other people left out: {others}")
     if "actor" not in found:
         log.guess("no column has names of actors: the ids stand for them")
-        parts = [(np.arange(n), None, found.cells(found.chosen["actor_id"][0]))]
+        ids = found.cells(found.chosen["actor_id"][0])
+        parts = [(np.arange(n), ids, ids)]
     else:
         repeated = bool(movie_ids.duplicated().mean() > 0.05)
         parts = [

@@ -18,7 +18,7 @@ import yaml
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.assemble import columns_of, corpus_of
-from imdbclust.datasets.columns import NAMES, Columns
+from imdbclust.datasets.columns import NAMES, Columns, plain
 from imdbclust.datasets.kinds import NO_TABLES, is_database, read_tables
 from imdbclust.datasets.part import Part, select
 from imdbclust.datasets.relations import is_complete, is_graph, join
@@ -175,7 +175,9 @@ def _is_corpus_file(path: Path) -> bool:
         except ValueError:
             continue
         if isinstance(record, dict) and record.keys() & {"imdb_id", "title", "name", "Title"}:
-            return record.keys() >= {"imdb_id", "title"} and "credits" not in record
+            others = {plain(key) for key in record} & {*NAMES["actor"].split(), "credits"}
+            ours = record.keys() >= {"imdb_id", "title"} and others <= {"actors"}
+            return ours and not isinstance(record["imdb_id"], dict)
         if isinstance(record, list):
             return False
     return named_so and not any(mark in line for line in lines[:1] for mark in (b",", b"\t"))
