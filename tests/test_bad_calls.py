@@ -330,7 +330,7 @@ CALLS = {
     "merge nothing": (("merge", "--to", "new.jsonl"), 2, "required: FILE"),
     "merge to nowhere": (("merge", "films.jsonl"), 2, "required: --to"),
     "merge a missing file": (("merge", "films.jsonl", "no.jsonl", "--to", "n.jsonl"), 2, "no such"),
-    "merge rubbish": (("merge", "films.jsonl", "films.dat", "--to", "n.jsonl"), 2, "no movie in"),
+    "merge rubbish": (("merge", "films.jsonl", "films.dat", "--to", "n.jsonl"), 2, "films.dat: "),
     "merge a bad licence": (("merge", "odd.jsonl", "--to", "n.jsonl"), 2, "source.json: not JSON"),
     "merge to a folder": (("merge", "films.jsonl", "--to", "folder.jsonl"), 1, "Is a directory"),
     # sample

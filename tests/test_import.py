@@ -1,12 +1,13 @@
 """Any film file comes in right in one command, or is refused with a sentence."""
 
-
 import pandas as pd
 import pytest
 from film_files import FILES, REFUSED, SETS, write_database
 
 from imdbclust.commands.cli import main
+from imdbclust.datasets.find import find_dataset
 from imdbclust.load import Corpus, read_corpus
+from imdbclust.wording import part_of_films
 
 
 @pytest.fixture
@@ -154,3 +155,151 @@ def test_the_same_films_under_two_ids_are_not_called_clean(run, tmp_path, comman
     code, said = run(command, "byid.csv", "bytitle.csv", "--to", "to.jsonl", "--accept")
     assert code == 0
     assert_right(read_corpus(tmp_path / "to.jsonl"), (4, 2, 4), {})
+
+
+# Doubts
+
+
+def wide(n: int, cell="{0}-{1}") -> str:
+    """Return movies with a cast in a cell that no separator splits."""
+    rows = [f"Film {k},{1950 + k},{cell.format(f'Ann {k}', f'Bob {k}')}\n" for k in range(n)]
+    return "title,year,cast\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "doubt"),
+    [
+        (wide(30), "30 of 30 movies have one actor, and 30 of 30 actors play in one movie"),
+        (
+            "imdb_id,title,year,actor\n"
+            + "".join(f"tt{k},Film {k % 29},2001,Ann Ames\n" for k in range(30)),
+            "2 movies of 30 share title and year with another id: Film 0 (2001)",
+        ),
+        ("title,actor\nA,B\n,C\n,D\n", "2 rows cannot be used, more than the 1 that can"),
+    ],
+    ids=["one actor", "two ids", "set aside"],
+)
+def test_doubtful_films_are_never_called_clean(run, tmp_path, content, doubt):
+    put(tmp_path, "films.csv", content)
+    for call in (("import", "films.csv", "--to", "to.jsonl"), ("run", "--dataset", "films.csv")):
+        code, said = run(*call, *(("-p", "on_problem", "skip") if call[0] == "run" else ()))
+        assert (code, doubt in said) == (2, True), said
+    assert not (tmp_path / "to.jsonl").exists()
+    code, said = run("check", "films.csv")
+    assert (code, f"doubtful: {doubt}" in said) == (1, True)
+    assert run("import", "films.csv", "--to", "to.jsonl", "--accept")[0] == 0
+    assert (tmp_path / "to.jsonl").exists()
+
+
+def test_nineteen_films_are_too_few_for_doubts(run, tmp_path):
+    put(tmp_path, "films.csv", wide(19))
+    assert run("import", "films.csv", "--to", "to.jsonl")[0] == 0
+
+
+# Guesses that can be changed
+
+
+def test_a_saved_mapping_repeats_what_was_read(run, tmp_path):
+    put(tmp_path, "a.csv", "Film;Who;Seen;rating\nHarbour;Ann Ames + Bob Burr;2001;7\n")
+    put(tmp_path, "b.csv", "Film;Who;Seen;rating\nMeadow;Ann Ames + Cy Cole;2002;8\n")
+    options = ("--actor", "Who", "--year", "Seen", "--rating", "none", "--actor-separator", "+")
+    code, said = run("import", "a.csv", "--to", "a.jsonl", *options, "--save-mapping", "m.yml")
+    assert code == 0, said
+    assert_right(read_corpus(tmp_path / "a.jsonl"), (1, 2, 2), {"rating": [None], "year": [2001]})
+    for command in ("import", "merge"):
+        assert run(command, "b.csv", "--to", "b.jsonl", "--mapping", "m.yml")[0] == 0
+        expected = {"casts": [["Ann Ames", "Cy Cole"]], "rating": [None], "year": [2002]}
+        assert_right(read_corpus(tmp_path / "b.jsonl"), (1, 2, 2), expected)
+
+
+def test_several_columns_of_actors_may_be_given(run, tmp_path):
+    put(tmp_path, "films.csv", "title,hero,villain\nHarbour,Ann Ames,Bob Burr\nMeadow,Ann Ames,\n")
+    call = ("import", "films.csv", "--to", "to.jsonl", "--actor", "hero", "--actor", "villain")
+    assert run(*call)[0] == 0
+    assert_right(
+        read_corpus(tmp_path / "to.jsonl"), (2, 2, 3), {"casts": [["Ann Ames", "Bob Burr"]]}
+    )
+
+
+def test_spellings_are_listed_and_merged(run, tmp_path):
+    put(
+        tmp_path,
+        "films.csv",
+        "title,year,actor,genre\nAmélie,2001,Ann Ames,Sport\nAmelie,2001,ann ames,Sports\n",
+    )
+    said = run("check", "films.csv")[1]
+    for line in ("names alike", "titles alike", "genres alike", "'Sports' is spelled like 'Sport'"):
+        assert line in said
+    put(
+        tmp_path,
+        "same.yml",
+        "actors: {ann ames: Ann Ames}\ngenres: {Sports: Sport}\ntitles: {Amelie: Amélie}\n",
+    )
+    assert run("import", "films.csv", "--to", "to.jsonl", "--unify", "same.yml")[0] == 0
+    expected = {"ids": ["Amélie (2001)"], "genres": [["Sport"]], "casts": [["Ann Ames"]]}
+    assert_right(read_corpus(tmp_path / "to.jsonl"), (1, 1, 1), expected)
+
+
+def test_what_was_understood_is_shown(run, tmp_path):
+    put(tmp_path, "films.csv", FILES["wide_comma.csv"][0])
+    lines = run("import", "films.csv", "--to", "to.jsonl")[1].splitlines()
+    assert lines[:7] == [
+        "films.csv: 3 rows",
+        "  column  taken for               example",
+        "  Title   title                   Harbour",
+        "  Year    year                    2001",
+        "  Genre   genres, separated by ,  Drama,Crime",
+        "  Actors  actors, separated by ,  Ann Ames, Bob Burr",
+        "  Rating  rating                  7.1",
+    ]
+    assert "  Harbour (2001) [Drama, Crime; rated 7.1 by 100]: Ann Ames, Bob Burr" in lines
+    assert lines[-2:] == [
+        "films.csv: 3 records read, clean: 3 movies, 4 actors, 7 credits",
+        "written: to.jsonl",
+    ]
+
+
+# A part of the films
+
+
+PART = (
+    "title,year,actor,genre\nA,2001,Ann Ames,War\nA,2001,Bob Burr,War\nB,2002,Ann Ames,Drama\n"
+    "C,1990,Ann Ames,War\nD,,Ann Ames,War\nE,2003,Cy Cole,War\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "titles", "sizes"),
+    [
+        (("--since", "2001"), ["A", "B", "E"], (3, 3, 4)),
+        (("--until", "2001"), ["A", "C"], (2, 2, 3)),
+        (("--genre", "drama"), ["B"], (1, 1, 1)),
+        (("--genre", "War", "--since", "2001"), ["A", "E"], (2, 3, 3)),
+        (("--min-movies", "2"), ["A", "B", "C", "D", "E"], (4, 1, 4)),
+        (("--min-movies", "2", "--min-cast", "1"), ["A", "B", "C", "D"], (4, 1, 4)),
+    ],
+)
+def test_a_part_of_the_films_is_selected(run, tmp_path, options, titles, sizes):
+    put(tmp_path, "films.csv", PART)
+    assert run("import", "films.csv", "--to", "to.jsonl", *options)[0] == 0
+    assert_right(read_corpus(tmp_path / "to.jsonl"), sizes, {"titles": titles})
+
+
+def test_a_part_that_does_not_exist_is_refused(run, tmp_path):
+    put(tmp_path, "films.csv", PART)
+    for options, says in (
+        (("--since", "2050"), "no movie is in the selected part"),
+        (("--genre", "Opera"), "unknown genre 'Opera'; the films have Drama, War"),
+        (("--min-cast", "-1"), "min-cast must be at least 0"),
+    ):
+        code, said = run("import", "films.csv", "--to", "to.jsonl", *options)
+        assert (code, says in said) == (2, True), said
+
+
+def test_a_part_is_another_dataset_and_described(tmp_path):
+    path = put(tmp_path, "films.csv", PART)
+    part = {"since": 2001}
+    found = find_dataset(str(path), part=part)
+    assert found.read().movies["title"].tolist() == ["A", "B", "E"]
+    assert found.describe()["part"] == part
+    assert part_of_films(part) == "Only a part of the films is used: movies from 2001."

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from corpora import corpora, toy_corpus
 from film_files import zipped
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from imdbclust.datasets.reading import examine, mapping_of, read_films
@@ -21,7 +21,9 @@ from imdbclust.films.problems import CorpusError, ProblemLog
 from imdbclust.films.values import fold, parse_rating, parse_votes, parse_year
 
 SOME = settings(
-    max_examples=10,
+    max_examples=8,
+    derandomize=True,
+    phases=[Phase.generate],
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -138,7 +138,7 @@ def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Tab
         with closing(connect()) as base:
             for (table,) in base.execute(query).fetchall():
                 names = [one[1] for one in base.execute(f"PRAGMA table_info({_quoted(table)})")]
-                cells = ", ".join(f"CAST({_quoted(one)} AS TEXT)" for one in names)
+                cells = ", ".join(_AS_TEXT.format(_quoted(one)) for one in names)
                 rows = base.execute(f"SELECT {cells} FROM {_quoted(table)}").fetchall()  # noqa: S608
                 columns = zip(*rows, strict=True) if rows else [()] * len(names)
                 texts = dict(zip(names, columns, strict=True))
@@ -146,6 +146,9 @@ def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Tab
     except sqlite3.Error as error:
         raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
     return tables
+
+
+_AS_TEXT = "CASE typeof({0}) WHEN 'real' THEN printf('%!.17g', {0}) ELSE CAST({0} AS TEXT) END"
 
 
 def _quoted(name: str) -> str:
