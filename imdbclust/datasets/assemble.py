@@ -157,7 +157,7 @@ def _movie_ids(found: Columns, titles: pd.Series | None, year: pd.Series, rows: 
         ids = _whole(found.series("movie_id"))
         if own is None:
             log.guess("no column has titles: the ids stand for them")
-        elif ids.hasnans and ids.dropna().is_unique:
+        elif ids.hasnans and ids.dropna().duplicated().mean() < 0.05:
             missing = np.flatnonzero(ids.isna() & own.notna())
             text = "missing; title and year stand for it"
             rows.note(missing, "missing_ids", found.name("movie_id"), text)

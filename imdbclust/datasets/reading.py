@@ -118,7 +118,9 @@ def examine(
                 table.log = found
                 loose.append((place, table))
         for place, table in _whole_tables(loose, shown(files[0].name), how, log):
-            if table.log is None:
+            if table.log is None:  # joined of the others
+                for one in logs:
+                    one.stop_if(on_problem)
                 logs.append(ProblemLog())
             found = table.log or logs[-1]
             found.file = table.name
@@ -131,14 +133,13 @@ def examine(
             units.append((place, table.name, corpus))
     _, names, corpora = zip(*sorted(units, key=lambda unit: unit[0]), strict=True)
     doubts = _shared_under_other_ids(corpora, names)
-    corpus = corpora[0]
+    corpus, n_movies = corpora[0], sum(one.n_movies for one in corpora)
     if len(corpora) > 1:
-        n_movies = sum(one.n_movies for one in corpora)
         corpus = corpus.merge(*corpora[1:], names=names, problem_log=log)
-        again = corpus.notes.get("repeated_movies", 0) + n_movies - corpus.n_movies
-        corpus = replace(corpus, notes=corpus.notes | {"repeated_movies": again})
     if how.unify:
         corpus = _unified(corpus, how.unify, log)
+    again = corpus.notes.get("repeated_movies", 0) + n_movies - corpus.n_movies
+    corpus = replace(corpus, notes=corpus.notes | {"repeated_movies": again})
     return Films(corpus, doubts or doubts_about(corpus), columns)
 
 
