@@ -310,11 +310,11 @@ CALLS = {
         2,
         "must not be after until",
     ),
-    "import by no mapping": (("import", "table.csv", "--to", "n.jsonl", "--mapping", "no"), 2, "no"),
+    "import by no mapping": ((*CREDITS, "n.jsonl", "--mapping", "no"), 2, "no: cannot be read"),
     "import by a table": (
         ("import", "table.csv", "--to", "n.jsonl", "--mapping", "table.csv"),
         2,
-        "a mapping with these keys",
+        "not a mapping for film files",
     ),
     "run by no mapping": ((*RUN, "--mapping", "no.yml"), 2, "no.yml: cannot be read"),
     "import to a table": ((*CREDITS, "new.csv"), 2, "new.csv: a corpus file ends in"),

@@ -15,6 +15,7 @@ from film_files import zipped
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from imdbclust.base.errors import UserError
 from imdbclust.datasets.reading import examine, mapping_of, read_films
 from imdbclust.datasets.tables import Reading
 from imdbclust.films.problems import CorpusError, ProblemLog
@@ -257,18 +258,11 @@ def test_damaged_files_are_refused(tmp_path, start):
 
 
 def test_a_mapping_repeats_the_guesses():
-    how = mapping_of({"columns": {"title": "Film", "rating": []}, "separator": ";"}, "mapping")
+    how = mapping_of({"columns": {"title": ["Film"], "rating": []}, "separator": ";"}, "mapping")
     assert how == Reading({"title": ["Film"], "rating": []}, separator=";")
-    for wrong in (
-        7,
-        {"colums": {}},
-        {"columns": {"name": "x"}},
-        {"unify": {"a": {}}},
-        {"quote": []},
-    ):
-        if wrong != {"quote": []}:
-            with pytest.raises(ValueError, match="mapping"):
-                mapping_of(wrong, "mapping")
+    for wrong in (7, {"colums": {}}, {"columns": {"name": ["x"]}}, {"unify": {"a": {}}}):
+        with pytest.raises(UserError, match="mapping: not a mapping for film files"):
+            mapping_of(wrong, "mapping")
 
 
 def test_the_toy_films_in_a_corpus_file_stay_themselves(tmp_path):

@@ -128,10 +128,10 @@ def _parser() -> Parser:
     for name, module in COMMANDS.items():
         summary = module.__doc__.partition(".\n")[0]
         about = {"help": summary[0].lower() + summary[1:], "description": module.__doc__}
-        aliases = ["import-credits"] if name == "import" else []  # until the next release
-        command = commands.add_parser(name, aliases=aliases, **about)
+        command = commands.add_parser(name, **about)
         command.set_defaults(execute=module.execute, interrupted="", resumable=False)
         module.add_options(command)
+    commands.choices["import-credits"] = commands.choices["import"]  # until the next release
     return parser
 
 

@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -180,8 +179,8 @@ def _columns() -> list[str]:
 def mapping_option(parser: CommandParser) -> None:
     """Add the option that repeats how files were read.
 
-    --mapping FILE        read files as FILE says; imdbclust import --save-mapping
-                          writes it
+    --mapping FILE        read files as FILE says, which imdbclust import
+                          --save-mapping writes (default: guess)
     """
     parser.add_argument("--mapping", type=path, metavar="FILE")
 
@@ -190,7 +189,7 @@ def accept_option(parser: CommandParser) -> None:
     """Add the option that takes doubtful films.
 
     --accept              take films that are hardly what was meant, such as whole
-                          casts that were read as one actor
+                          casts that were read as one actor (default: refuse them)
     """
     parser.add_argument("--accept", action="store_true")
 
@@ -198,13 +197,15 @@ def accept_option(parser: CommandParser) -> None:
 def part_options(parser: CommandParser) -> None:
     """Add the options that select a part of the films.
 
-    --since YEAR          first year
+    --since YEAR          first year (default: all years)
     --until YEAR          last year; with either one, movies without a year are left
-                          out
-    --genre G             keep only movies of this genre; may be repeated
+                          out (default: all years)
+    --genre G             keep only movies of this genre; may be repeated (default:
+                          all genres)
     --min-movies N        keep actors with at least N of the selected movies
-    --min-cast N          keep movies with at least N of these actors. Both limits
-                          are applied repeatedly until they hold.
+                          (default: 1)
+    --min-cast N          keep movies with at least N of these actors; both limits
+                          are applied repeatedly until they hold (default: 0)
     """
     parser.add_argument("--since", type=int, metavar="YEAR")
     parser.add_argument("--until", type=int, metavar="YEAR")
@@ -223,7 +224,9 @@ def part(call: Call) -> Part:
 
 def reading(call: Call) -> Reading:
     """Return the options of :func:`reading_options` and :func:`mapping_option`."""
-    from imdbclust.datasets.reading import read_mapping, read_unify
+    from msgspec.structs import replace
+
+    from imdbclust.datasets.reading import read_mapping
     from imdbclust.datasets.tables import Reading
 
     how = read_mapping(call.mapping) if call.mapping else Reading()
@@ -231,21 +234,21 @@ def reading(call: Call) -> Reading:
     for key in _columns():
         if given := getattr(call, key, None):
             names = [given] if isinstance(given, str) else given
-            columns[key] = () if names == ["none"] else tuple(names)
+            columns[key] = [] if names == ["none"] else names
     texts = ("actor_separator", "genre_separator", "separator", "quote", "encoding")
     more = {name: getattr(call, name) for name in texts if getattr(call, name, None)}
     if more.get("separator") in ("tab", "\\t"):
         more["separator"] = "\t"
     if getattr(call, "unify", None):
-        more["unify"] = read_unify(call.unify)
+        more["unify"] = read_mapping(call.unify, unify=True).unify
     return replace(how, columns=columns, **more)
 
 
 def request(call: Call) -> dict:
     """Return the options of a run that say how films are read and which of them are used."""
-    from imdbclust.datasets.reading import as_mapping
+    from msgspec import to_builtins
 
-    mapping = as_mapping(reading(call)) if call.mapping else {}
+    mapping = to_builtins(reading(call)) if call.mapping else {}
     return {"mapping": mapping, "part": part(call).as_dict(), "accept": call.accept}
 
 

@@ -10,7 +10,8 @@ Example: imdbclust import films.csv --to films.jsonl --actor "Played by"
 options:
   --to FILE             corpus file to write, .jsonl or .jsonl.gz (required)
   --strict              write nothing if any row is unusable (default: skip it)
-  --save-mapping FILE   write how the files were read, for --mapping
+  --save-mapping FILE   write how the files were read, for --mapping (default: do
+                        not write it)
 """
 
 from imdbclust.commands import common

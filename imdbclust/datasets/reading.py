@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import yaml
+from msgspec.structs import replace as replace_struct
 
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
@@ -31,7 +33,6 @@ from imdbclust.films.values import decode_json, fold_all, plain_key
 from imdbclust.load import Corpus, read_corpus
 
 MANY = 20  # number of movies from which shares are judged
-UNIFIED = {"actors": ("actor_id", "name"), "titles": ("movie_id", "title"), "genres": ("genre",)}
 
 
 class DoubtfulFilms(CorpusError):
@@ -328,61 +329,37 @@ def _some(movies: pd.DataFrame) -> str:
 # Mappings
 
 
-def read_mapping(path: Path) -> Reading:
-    """Read a file that :func:`write_mapping` wrote; one that is invalid is a UserError."""
-    return mapping_of(_yaml(path), shown(path.name))
+def read_mapping(path: Path, *, unify: bool = False) -> Reading:
+    """Read a file that :func:`write_mapping` wrote, or one of spellings to `unify`.
 
-
-def read_unify(path: Path) -> Mapping[str, Mapping[str, str]]:
-    """Read a YAML file with the spelling to keep, by spelling, of actors, titles and genres."""
-    return mapping_of({"unify": _yaml(path)}, shown(path.name)).unify
-
-
-def _yaml(path: Path) -> object:
+    A file that cannot be read or is invalid is a UserError.
+    """
+    name = shown(path.name)
     try:
         text = path.read_text(encoding="utf-8")
-        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
+        about = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
     except OSError as error:
         raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{shown(path)}: not YAML: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{name}: not YAML: {str(error).splitlines()[0]}") from None
+    return mapping_of({"unify": about} if unify else about, name)
 
 
 def mapping_of(about: object, name: str) -> Reading:
-    """Return how to read files from a mapping of names to values; UserError if it is invalid."""
-    known = Reading.__dataclass_fields__
-    if not isinstance(about, dict) or not about.keys() <= known.keys():
-        raise UserError(f"{name}: a mapping with these keys is expected: {', '.join(known)}")
-    columns, unify = about.get("columns") or {}, about.get("unify") or {}
-    if not isinstance(columns, dict) or not columns.keys() <= NAMES.keys():
-        raise UserError(f"{name}: columns: a mapping with these keys: {', '.join(NAMES)}")
-    columns = {key: [one] if isinstance(one, str) else list(one) for key, one in columns.items()}
-    fits = isinstance(unify, dict) and all(
-        what in UNIFIED and isinstance(one, dict) and all(isinstance(v, str) for v in one.values())
-        for what, one in unify.items()
-    )
-    if not fits:
-        raise UserError(f"{name}: unify: mappings of spellings, by {', '.join(UNIFIED)}")
-    texts = {k: v for k, v in about.items() if k not in ("columns", "unify") and v}
-    if not all(isinstance(value, str) for value in texts.values()):
-        raise UserError(f"{name}: a text is expected for each of {', '.join(texts)}")
-    return Reading(columns=columns, unify=unify, **texts)
-
-
-def as_mapping(how: Reading, films: Films | None = None) -> dict:
-    """Return how files were read, guesses included, as a mapping for :func:`mapping_of`."""
-    about = {name: getattr(how, name) for name in Reading.__dataclass_fields__}
-    about["columns"] = {key: list(names) for key, names in how.columns.items()}
-    if films and len(films.tables) == 1:
-        found = films.tables[0]
-        about["columns"] = {key: list(found.chosen.get(key, ())) for key in NAMES}
-        about["separator"] = found.table.separator
-        for key, what in (("actor_separator", "actors"), ("genre_separator", "genres")):
-            about[key] = found.separators.get(what)
-    return {name: value for name, value in about.items() if value}
+    """Return how to read files from a mapping; UserError if it is invalid."""
+    try:
+        return msgspec.convert(about, Reading)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{name}: not a mapping for film files: {error}") from None
 
 
 def write_mapping(path: Path, how: Reading, films: Films) -> None:
-    """Write how files were read, as YAML that repeats it."""
-    text = json.dumps(as_mapping(how, films), indent=1, ensure_ascii=False)
+    """Write how files were read, guesses included, as YAML that repeats it."""
+    if len(films.tables) == 1:
+        found = films.tables[0]
+        columns = {key: list(found.chosen.get(key, ())) for key in NAMES}
+        items = {"actor_separator": "actors", "genre_separator": "genres"}
+        more = {key: found.separators.get(what) for key, what in items.items()}
+        how = replace_struct(how, columns=columns, separator=found.table.separator, **more)
+    text = json.dumps(msgspec.to_builtins(how), indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")

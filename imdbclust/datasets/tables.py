@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -17,25 +19,29 @@ class NoTable(CorpusError):
     """A file holds no table; the message says what it is and what to do."""
 
 
-@dataclass(frozen=True)
-class Reading:
+Key = Literal[
+    "movie_id", "title", "actor_id", "actor", "genres", "year", "rating", "votes", "category"
+]
+"""What a column can hold."""
+
+
+class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How to read film files; everything that is not given is guessed and reported.
 
-    `columns` are names of columns by the keys of :data:`imdbclust.datasets.columns.NAMES`, and ()
-    for a value that no column has. `separator` is the character between cells, `quote` the one
-    around them, or ``none``. The default of `encoding` is UTF-8, or UTF-16 if there is a byte order
-    mark, or cp1252 if the text is not UTF-8. `actor_separator` and `genre_separator` are the texts
-    between the items of one cell. `unify` has the spelling that replaces other spellings of
-    names, titles and genres, by ``actors``, ``titles`` and ``genres``.
+    `columns` are names of columns, none for a value that no column has. `separator` is the
+    character between cells, `quote` the one around them, or ``none``. The default of `encoding` is
+    UTF-8, or UTF-16 if there is a byte order mark, or cp1252 if the text is not UTF-8.
+    `actor_separator` and `genre_separator` are the texts between the items of one cell. `unify` has
+    the spelling that replaces other spellings of names, titles and genres.
     """
 
-    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: dict[Key, list[str]] = {}
     separator: str | None = None
     quote: str | None = None
     encoding: str | None = None
     actor_separator: str | None = None
     genre_separator: str | None = None
-    unify: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    unify: dict[Literal["actors", "titles", "genres"], dict[str, str]] = {}
 
 
 @dataclass(eq=False)
