@@ -157,7 +157,7 @@ def reading_options(parser: CommandParser) -> None:
     --quote C             character around cells, or none (default: guessed)
     --encoding NAME       encoding of the text (default: guessed)
     --unify FILE          YAML file with the spelling to keep, by spelling, under
-                          actors, titles and genres
+                          actors, titles and genres (default: keep all)
 
     With none as COLUMN a value is not read. By default, columns are recognised by
     their names and values.
