@@ -212,6 +212,21 @@ def test_a_saved_mapping_repeats_what_was_read(run, tmp_path):
         assert_right(read_corpus(tmp_path / "b.jsonl"), (1, 2, 2), expected)
 
 
+def test_columns_of_joined_tables_may_be_given(run, tmp_path):
+    put(tmp_path / "set", "movies.csv", "id,headline,seen\n1,Harbour,2001\n2,Meadow,2002\n")
+    put(tmp_path / "set", "people.csv", "id,stage name\n11,Ann Ames\n12,Bob Burr\n")
+    put(tmp_path / "set", "stars.csv", "who,what\n11,1\n12,1\n11,2\n")
+    options = ("--title", "headline", "--year", "seen", "--actor", "stage name")
+    call = ("import", "set", "--to", "to.jsonl", *options)
+    code, said = run(*call, "--actor-id", "who", "--movie-id", "what")
+    assert code == 0, said
+    expected = {"titles": ["Harbour", "Meadow"], "year": [2001, 2002]}
+    expected["casts"] = [["Ann Ames", "Bob Burr"], ["Ann Ames"]]
+    assert_right(read_corpus(tmp_path / "to.jsonl"), (2, 2, 3), expected)
+    code, said = run(*call, "--actor-id", "whom")
+    assert (code, "missing column 'whom' in all of its tables" in said) == (2, True)
+
+
 def test_several_columns_of_actors_may_be_given(run, tmp_path):
     put(tmp_path, "films.csv", "title,hero,villain\nHarbour,Ann Ames,Bob Burr\nMeadow,Ann Ames,\n")
     call = ("import", "films.csv", "--to", "to.jsonl", "--actor", "hero", "--actor", "villain")

@@ -123,6 +123,7 @@ def examine(
                 for one in logs:
                     one.stop_if(on_problem)
                 logs.append(ProblemLog())
+                how = replace_struct(how, columns={k: v for k, v in how.columns.items() if not v})
             found = table.log or logs[-1]
             found.file = table.name
             for guess in table.guesses:
@@ -193,7 +194,7 @@ def _whole_tables(
         return tables
     complete = [(place, table) for place, table in tables if is_complete(table, how)]
     if len(complete) < 2 and len(complete) < len(tables):
-        return [(tables[0][0], join([table for _, table in tables], name, log))]
+        return [(tables[0][0], join([table for _, table in tables], name, how, log))]
     if unused := [table.name for place, table in tables if (place, table) not in complete]:
         log.guess(f"tables that are not used: {', '.join(unused)}")
     return complete

@@ -80,8 +80,17 @@ def is_complete(table: Table, how: Reading) -> bool:
     return "title" in found and "actor" in found
 
 
-def join(tables: Sequence[Table], name: str, log: ProblemLog) -> Table:
-    """Return tables of movies, people and credits as one; what is missing is a CorpusError."""
+def join(tables: Sequence[Table], name: str, how: Reading, log: ProblemLog) -> Table:
+    """Return tables of movies, people and credits as one; what is missing is a CorpusError.
+
+    A column that `how` names is that column of every table that has it.
+    """
+    given = {names[0]: key for key, names in how.columns.items() if len(names) == 1}
+    if missing := given.keys() - {column for table in tables for column in table.names}:
+        raise CorpusError(f"{name}: missing column {min(missing)!r} in all of its tables")
+    for table in tables:
+        columns = [given.get(column, column) for column in table.names]
+        table.data = table.data.rename_columns(columns)
     parts = [_Part(table) for table in tables]
     edges = [part for part in parts if is_graph(part.table)]
     if edges:
