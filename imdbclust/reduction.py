@@ -195,7 +195,8 @@ def reduce_movies(
     Returns
     -------
     Embedding
-        Components in descending order of strength.
+        Components in descending order of strength. Actors without a movie change nothing: their
+        weights are 0.
 
     Raises
     ------
@@ -219,6 +220,10 @@ def reduce_movies(
     check_n_components(svd.n_components, incidence.shape)
     if not incidence.matrix.nnz:
         raise ValueError("no movie has an actor, so there is nothing to reduce")
+    known = incidence.movies_per_actor() > 0
+    if not known.all():
+        options = {"weighting": weighting, "regularization": regularization}
+        return _with_absent_actors(incidence, known, svd, **options)
     if weighting == "none":
         arrays = _reduce_plain(incidence, svd)
     else:
@@ -226,6 +231,22 @@ def reduce_movies(
     settings = {"n_components": svd.n_components, "weighting": weighting}
     settings |= {"regularization": regularization, "random_state": svd.random_state}
     return Embedding(*arrays, incidence.movie_ids, incidence.actor_ids, settings, svd)
+
+
+def _with_absent_actors(
+    incidence: Incidence, known: np.ndarray, svd: TruncatedSVD, **options: float | str
+) -> Embedding:
+    """Reduce a matrix in which only the `known` actors have a movie; the rest get zeros."""
+    ids, n_actors = incidence.actor_ids, len(known)
+    listed = Incidence(incidence.matrix[:, known], incidence.movie_ids, ids[known])
+    found = reduce_movies(listed, svd, **options)
+    components = np.zeros((found.n_components, n_actors))
+    components[:, known] = found.components
+    loadings = components.T
+    if options["weighting"] == "degree":
+        loadings = np.zeros((n_actors, found.n_components))
+        loadings[known] = found.loadings
+    return replace(found, actor_ids=ids, components=components, loadings=loadings)
 
 
 def _reduce_plain(incidence: Incidence, svd: TruncatedSVD) -> tuple[np.ndarray, ...]:

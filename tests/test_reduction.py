@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import read_corpus, write_corpus
-from imdbclust.matrix import build_incidence
+from imdbclust.matrix import Incidence, build_incidence
 from imdbclust.reduction import (
     WALK,
     Embedding,
@@ -58,7 +58,7 @@ def linked(rows, regularization):
     rows = np.array(rows, dtype=float)
     cast_sizes, careers = rows.sum(axis=1), rows.sum(axis=0)
     of_movie = np.maximum(cast_sizes, 1) + regularization * cast_sizes[cast_sizes > 0].mean()
-    of_actor = careers + regularization * careers.mean()
+    of_actor = careers + regularization * careers[careers > 0].mean()
     return rows / np.sqrt(np.outer(of_movie, of_actor)) * (careers > 1)
 
 
@@ -228,6 +228,32 @@ def test_on_any_corpus_rows_have_length_1_or_are_zero_where_the_cast_tells_nothi
     assert not lengths[~found.placed].any()
     assert not found.placed[~linking].any()
     np.testing.assert_allclose(found.transform(incidence.matrix), found.scores, **CLOSE)
+
+
+@pytest.mark.parametrize("weighting", ["none", "degree"])
+@pytest.mark.parametrize("where", [0, 100, -1])
+def test_actors_without_a_movie_change_no_fit(films, weighting, where):
+    n_absent, n_actors = 57, films.shape[1]
+    place = np.arange(n_actors) + n_absent * (np.arange(n_actors) >= where)
+    if where < 0:
+        place = np.arange(n_actors)
+    wide = sp.csr_array(
+        (films.matrix.data, place[films.matrix.indices], films.matrix.indptr),
+        shape=(films.shape[0], n_actors + n_absent),
+    )
+    ids = np.array([f"absent{number}" for number in range(n_actors + n_absent)], dtype=object)
+    ids[place] = films.actor_ids
+    one, other = (
+        reduced(incidence, 8, weighting=weighting, random_state=1)
+        for incidence in (films, Incidence(wide, films.movie_ids, pd.Index(ids)))
+    )
+    for name in ("scores", "singular_values", "explained_variance_ratio"):
+        assert (getattr(one, name) == getattr(other, name)).all()
+    absent = np.setdiff1d(np.arange(len(ids)), place)
+    assert (other.loadings[place] == one.loadings).all()
+    assert (other.components[:, place] == one.components).all()
+    assert not other.loadings[absent].any()
+    assert other.transform(wide).tobytes() == one.transform(films.matrix).tobytes()
 
 
 def test_movies_are_unplaced_exactly_where_nobody_links_them(films, weighted):
