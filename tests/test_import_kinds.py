@@ -257,6 +257,15 @@ def test_damaged_files_are_refused(tmp_path, start):
         read_films(tmp_path / "films")
 
 
+def test_titles_that_end_in_a_year_may_contradict_each_other(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text("movie_id,title,actor\n1,A (2001),Ann Ames\n1,A (2002),Bob Burr\n")
+    log = ProblemLog()
+    corpus = examine([path], Reading(), log).corpus
+    assert corpus.movies[["title", "year"]].to_numpy().tolist() == [["A", 2001]]
+    assert log.counts["contradictions"] == 1
+
+
 def test_a_mapping_repeats_the_guesses():
     how = mapping_of({"columns": {"title": ["Film"], "rating": []}, "separator": ";"}, "mapping")
     assert how == Reading({"title": ["Film"], "rating": []}, separator=";")

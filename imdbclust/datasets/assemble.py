@@ -51,7 +51,7 @@ def columns_of(table: Table, how: Reading) -> Columns:
 def _with_paths(table: Table, message: str) -> CorpusError:
     if table.records:
         root = table.name if "." not in table.name else ""
-        paths = ", ".join(cast_paths(table.records, root)).replace("[].", "[].").lstrip(".")
+        paths = ", ".join(cast_paths(table.records, root)).lstrip(".")
         where = f"; what looks like a cast is at {paths}" if paths else ""
         return CorpusError(f"{table.name}: JSON that is not of films{where}. {message}")
     return CorpusError(message)

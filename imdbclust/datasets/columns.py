@@ -76,7 +76,7 @@ class Columns:
     def name(self, key: str) -> str:
         """Return the name of the first column of a key, or of the one that stands for it."""
         other = {"movie_id": "title", "actor_id": "actor", "title": "movie_id", "actor": "actor_id"}
-        return (self.chosen.get(key) or self.chosen[other[key]])[0]
+        return (self.chosen.get(key) or self.chosen.get(other.get(key)) or (key,))[0]
 
     def cells(self, name: str) -> pa.Array:
         r"""Return a column without surrounding spaces; empty cells and ``\N`` are missing."""

@@ -215,6 +215,7 @@ def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Datas
         try:
             path = Path(name).expanduser()
             exists = bool(name) and path.exists()
+            path = path if path.name not in ("", "..") else path.resolve()  # . has no name
         except (OSError, RuntimeError):  # the name is too long, or the home directory unknown
             exists = False
         if not exists:
@@ -233,7 +234,7 @@ def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Datas
     how = mapping_of(mapping, "mapping")
     read = partial(read_films, *(path for path, _ in paths), how=how, accept=accept)
     title = " and ".join(shown(path.name) for path, _ in paths)
-    about = read_licence(paths[0][0]) if len(paths) == 1 else {}
+    about = read_licence(paths[0][0]) if len(paths) == 1 and paths[0][0].is_file() else {}
     return Dataset(
         title if len(paths) == 1 else "films",
         f"films of the file{'s' * (len(paths) > 1)} {title}",

@@ -74,7 +74,9 @@ def is_database(path: Path) -> bool:
 
 
 def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
-    files = sorted(one for one in path.iterdir() if one.is_file() and one.name[:1] != ".")
+    hidden, described = ".", ".source.json"
+    files = sorted(one for one in path.iterdir() if one.is_file())
+    files = [one for one in files if one.name[0] != hidden and not one.name.endswith(described)]
     if any(one.name.startswith("title.basics.tsv") for one in files):
         raise CorpusError(f"{shown(path)}: IMDb's own dumps; read them with imdbclust import-imdb")
     tables, others = [], []

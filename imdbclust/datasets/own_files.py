@@ -180,7 +180,7 @@ def import_films(
 
 
 def _named(files: Sequence[Path]) -> str:
-    return " + ".join(shown(path.name) for path in files)
+    return " + ".join(shown(path.name or path.resolve().name) for path in files)
 
 
 def _note_doubtful_ids(corpus: Corpus, problem_log: ProblemLog) -> None:

@@ -103,6 +103,7 @@ def examine(
 ) -> Films:
     """Read film files as one corpus and judge it; errors are those of :func:`read_films`."""
     check_on_problem(on_problem)
+    files = [one if one.name not in ("", "..") else one.resolve() for one in files]  # . has no name
     units: list[tuple[int, str, Corpus]] = []  # place of the file, name, films
     loose: list[tuple[int, Table]] = []
     columns: list[Columns] = []
