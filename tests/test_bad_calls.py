@@ -132,7 +132,7 @@ DATASETS = {
     "unknown": ("netflix", "datasets are auto, imdb, wikipedia, sample"),
     "upper case": ("IMDB", "datasets are auto"),
     "no such file": ("nowhere.jsonl", "no file is called 'nowhere.jsonl'"),
-    "a folder": (".", "cannot be read|not a |no cast|has one column|under other ids"),
+    "a folder": (".", "gaps.csv:3: title: missing"),
     "a device": ("/dev/null", "a device"),
     "an address": ("https://example.org/films.jsonl", "no file is called 'https:"),
     "an address of a file": ("file:///etc/passwd", "no file is called 'file:"),
