@@ -74,7 +74,7 @@ def corpus_of(
     _note_spaces(found, rows)
     used = [found.cells(name) for names in found.chosen.values() for name in names]
     blank = np.logical_and.reduce([one.is_null().to_numpy(False) for one in used])
-    rows.good &= ~blank
+    rows.good, n_blank = ~blank, int(blank.sum())
     columns = {key: _numbers(found, key, rows) for key in frames.LIMITS}
     titles = found.series("title") if "title" in found else None
     if titles is not None and "year" not in found and (parts := year_in_title(titles)) is not None:
@@ -89,7 +89,7 @@ def corpus_of(
     log.problems.sort(key=lambda problem: problem.line)
     log.stop_if(on_problem)
     if not rows.good.any():
-        raise _no_movie(log, len(blank) - int(blank.sum()))
+        raise _no_movie(log, len(blank) - n_blank)
 
     unrated = columns["votes"].eq(0) & columns["rating"].eq(0)
     columns["rating"] = columns["rating"].mask(unrated.fillna(False))
@@ -111,9 +111,9 @@ def corpus_of(
     return Corpus.of_tables(
         tables,
         log,
-        records=table.n_records - int(blank.sum()),
-        blank_lines=int(blank.sum()),
-        rows_set_aside=table.n_records - len(every) - int(blank.sum()),
+        records=len(blank) - n_blank + table.n_wrong,
+        blank_lines=n_blank,
+        rows_set_aside=len(blank) - n_blank + table.n_wrong - len(every),
         repeated_movies=len(every) - len(movies),
     )
 

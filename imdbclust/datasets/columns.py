@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imdbclust.base.text import quoted, shown
-from imdbclust.datasets.tables import TEXT, Table
+from imdbclust.datasets.tables import TEXT, Table, plain
 from imdbclust.films.problems import CorpusError
 from imdbclust.films.values import NULL, PARSERS, parse_column
 
@@ -47,11 +47,6 @@ _NUMBERED = re.compile(
 )
 _NUMBERS = r"^[\d\s.,/%:★*+-]+$"
 _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
-
-
-def plain(name: str) -> str:
-    """Return the name of a column in lower case and without punctuation."""
-    return re.sub(r"[\W_]", "", name).lower()
 
 
 @dataclass

@@ -59,10 +59,9 @@ def read_text(content: bytes, name: str, how: Reading, log: ProblemLog) -> Table
     if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
         raise CorpusError(f"the separator must be one character, such as , or ;, not {separator!r}")
     names = [shown(one.strip()) for one in _cells(head, separator)]
-    parse = _quoting(content, name, separator, names, head, how, guesses)
-    data, lines, n_wrong = _parse(content, name, len(names), n_before, parse, log)
-    data = data.rename_columns(names)
-    return Table(name, data, lines, guesses, separator, n_records=len(lines) + n_wrong)
+    options = _quoting(content, name, separator, names, head, how, guesses)
+    data, lines, n_wrong = _parse(content, name, names, n_before, options, log)
+    return Table(name, data, lines, guesses, separator, n_wrong)
 
 
 def _cells(text: str, separator: str) -> list[str]:
@@ -82,10 +81,9 @@ def _as_utf8(content: bytes, name: str, how: Reading, guesses: list[str]) -> byt
     if not known:
         raise CorpusError(f"unknown encoding {encoding!r}; try utf-8 or cp1252")
     content = content.removeprefix(codecs.BOM_UTF8)
-    if encoding in ("utf-8", "utf-8-sig") and _is_utf8(content):
-        return content
     try:
-        return content.decode(encoding).removeprefix("\ufeff").encode()
+        text = content.decode(encoding)
+        return content if encoding == "utf-8" else text.removeprefix("\ufeff").encode()
     except UnicodeError as error:
         if how.encoding or utf16:
             raise CorpusError(f"{name}: the text is not {encoding}: {error.reason}") from None
@@ -102,16 +100,6 @@ def _as_utf8(content: bytes, name: str, how: Reading, guesses: list[str]) -> byt
         return content.decode("latin-1").encode()
 
 
-def _is_utf8(content: bytes) -> bool:
-    ends = pa.py_buffer(np.array([0, len(content)], np.int64))
-    try:
-        whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(content)])
-        whole.cast(TEXT)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
 def _lines_of_movies(content: bytes, head: str, name: str, guesses: list[str]) -> Table | None:
     """Return the table of lines such as ``Film (2001)/Last, First/…``; None for other texts."""
     lines = [line for line in head.splitlines()[:50] if line.strip()]
@@ -120,16 +108,15 @@ def _lines_of_movies(content: bytes, head: str, name: str, guesses: list[str]) -
         return None
     separator = next(filter(None, found))["sep"]
     rows = []
-    for number, line in enumerate(content.decode().splitlines(), start=1):
+    for line in content.decode().splitlines():
         if match := _LINE_OF_MOVIE.fullmatch(line):
             cast = json.dumps([one.strip() for one in match["cast"].split(separator)])
-            rows.append((match["title"], match["year"], cast, number))
-        elif line.strip():
-            rows.append((line.strip("/|;\t "), None, None, number))
+            rows.append((match["title"], match["year"], cast))
+        else:
+            rows.append((line.strip("/|;\t "), None, None))
     guesses.append(f"each line is a title, a year and a cast, separated by {CALLED[separator]}")
-    title, year, cast, numbers = zip(*rows, strict=True)
-    columns = {"title": title, "year": year, "cast": cast}
-    return Table.of_texts(name, columns, numbers, guesses=guesses, separator=separator)
+    columns = dict(zip(("title", "year", "cast"), zip(*rows, strict=True), strict=True))
+    return Table.of_texts(name, columns, guesses=guesses, separator=separator)
 
 
 # Quotes
@@ -154,42 +141,30 @@ def _quoting(
         raise CorpusError(f"the quote must be one character, or none, not {quote!r}")
     options = {"delimiter": separator, "ignore_empty_lines": False}
     off = pyarrow.csv.ParseOptions(quote_char=False, **options)
-    if quote == "none" or quote.encode() not in content:
+    mark = quote.encode()
+    if quote == "none" or mark not in content:
         return off
     text = content.replace(b'\\"', b"\\'") if quote == '"' else content
-    escaped = text is not content and text != content and b'""' not in text
+    escaped = text != content and b'""' not in text
     text = text if escaped else content
-    fine, several = _quotes_surround_cells(text, ord(quote), ord(separator))
+    cell = _IN_QUOTES.replace(b"Q", re.escape(mark)).replace(b"S", re.escape(separator.encode()))
+    rest = re.sub(cell, b"", text)
+    fine, several = mark not in rest, rest.count(b"\n") < text.count(b"\n")
     if separator == "\t" and how.quote is None:
-        few = text.count(quote.encode()) < 2 * (text.rstrip().count(b"\n"))
+        few = text.count(mark) < 2 * (text.rstrip().count(b"\n"))
         needless = few and b'""' not in text and quote not in head.partition("\n")[0]
         if not fine or (needless and _is_regular(text, ord(separator), len(names))):
             guesses.append("quotes are part of the text; --quote '\"' changes this")
             return off
     if not fine:
-        several = _find_open_quote(text, quote.encode(), separator.encode(), name)
+        several = _find_open_quote(text, mark, separator.encode(), name)
     escape = "\\" if escaped else False
     how_quoted = {"quote_char": quote, "escape_char": escape, "newlines_in_values": several}
     return pyarrow.csv.ParseOptions(**how_quoted, **options)
 
 
-def _quotes_surround_cells(text: bytes, quote: int, separator: int) -> tuple[bool, bool]:
-    """Return whether all quotes stand around whole cells, and whether a cell has several lines."""
-    codes = np.frombuffer(text, np.uint8)
-    at = np.flatnonzero(codes == quote)
-    first = np.flatnonzero(np.diff(at, prepend=-2) != 1)  # of each run of adjacent quotes
-    begin, lengths = at[first], np.diff(np.append(first, len(at)))
-    ends = np.zeros(256, dtype=bool)
-    ends[[separator, *b"\r\n"]] = True
-    after_end = ends[codes[begin - 1]] | (begin == 0)
-    stop = begin + lengths
-    before_end = ends[codes[np.minimum(stop, len(codes) - 1)]] | (stop == len(codes))
-    odd = lengths % 2 == 1
-    inside = (np.cumsum(odd) - odd) % 2 == 1  # before the run
-    opens, closes, empty = odd & ~inside, odd & inside, ~odd & ~inside
-    fine = after_end[opens | empty].all() and before_end[closes | empty].all()
-    lines = np.searchsorted(begin[odd], np.flatnonzero(codes == ord("\n")))
-    return bool(fine and odd.sum() % 2 == 0), bool((lines % 2).any())
+_IN_QUOTES = rb"Q(?<![^S\r\n]Q)[^Q]*+(?:QQ[^Q]*+)*+Q(?![^S\r\n])"
+"""A cell in quotes Q between separators S; within it, two quotes stand for one."""
 
 
 def _find_open_quote(text: bytes, quote: bytes, separator: bytes, name: str) -> bool:
@@ -225,7 +200,7 @@ def _is_regular(text: bytes, separator: int, width: int) -> bool:
 def _parse(
     content: bytes,
     name: str,
-    n_columns: int,
+    names: list[str],
     n_before: int,
     options: pyarrow.csv.ParseOptions,
     log: ProblemLog,
@@ -241,7 +216,7 @@ def _parse(
         return "skip"
 
     options.invalid_row_handler = note
-    keys = [str(place) for place in range(n_columns)]  # names may have duplicates
+    keys = [str(place) for place in range(len(names))]  # names may have duplicates
     try:
         table = pyarrow.csv.read_csv(
             pa.py_buffer(content),
@@ -256,4 +231,5 @@ def _parse(
         raise CorpusError(f"{name}: {str(error).splitlines()[0]}") from None
     lines = np.setdiff1d(np.arange(1, table.num_rows + len(wrong) + 1), wrong, assume_unique=True)
     below = int(np.searchsorted(lines, n_before + 1, side="right"))
-    return table.slice(below), lines[below:], sum(number > n_before for number in wrong)
+    table = table.slice(below).rename_columns(names)
+    return table, lines[below:], sum(number > n_before for number in wrong)

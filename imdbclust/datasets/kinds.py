@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
 from imdbclust.base.text import shown
 from imdbclust.datasets.delimited import read_text
-from imdbclust.datasets.tables import TEXT, NoTable, Reading, Table
+from imdbclust.datasets.tables import TEXT, NoTable, Reading, Table, plain
 from imdbclust.films.opening import ZIP, open_films, read_member, zip_members
 from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 from imdbclust.films.values import as_text, decode_json
@@ -66,13 +68,6 @@ def read_tables(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     return _of_bytes(content, name, how, log)
 
 
-def is_database(path: Path) -> bool:
-    """Return whether a file is a SQLite or DuckDB database, or a zip archive."""
-    with open_films(path, unpack=False) as raw:
-        head = raw.peek(16)[:16]
-    return head.startswith((SQLITE, ZIP)) or head[8:12] == DUCKDB
-
-
 def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     hidden, described = ".", ".source.json"
     files = sorted(one for one in path.iterdir() if one.is_file())
@@ -99,10 +94,10 @@ def _of_zip(raw: io.BufferedReader, name: str, how: Reading, log: ProblemLog) ->
         members = zip_members(archive)
         if not members:
             raise NoTable(f"{name}: a zip archive without files")
-        contents = {shown(one.filename): read_member(archive, one, raw) for one in members}
-    if len(contents) == 1:
-        return _of_bytes(*contents.values(), name, how, log)
-    return [t for one, content in contents.items() for t in _of_bytes(content, one, how, log)]
+        names = [name] if len(members) == 1 else [shown(one.filename) for one in members]
+        contents = [read_member(archive, one, raw) for one in members]
+    found = (_of_bytes(one, name, how, log) for one, name in zip(contents, names, strict=True))
+    return list(chain.from_iterable(found))
 
 
 def _of_bytes(content: bytes, name: str, how: Reading, log: ProblemLog) -> list[Table]:
@@ -139,23 +134,15 @@ def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Tab
     try:
         with closing(connect()) as base:
             for (table,) in base.execute(query).fetchall():
-                names = [one[1] for one in base.execute(f"PRAGMA table_info({_quoted(table)})")]
-                cells = ", ".join(_AS_TEXT.format(_quoted(one)) for one in names)
-                rows = base.execute(f"SELECT {cells} FROM {_quoted(table)}").fetchall()  # noqa: S608
-                columns = zip(*rows, strict=True) if rows else [()] * len(names)
-                texts = dict(zip(names, columns, strict=True))
-                tables.append(Table.of_texts(shown(table), texts, range(1, len(rows) + 1)))
+                quoted = table.replace('"', '""')
+                rows = base.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608
+                names = [column[0] for column in rows.description]
+                columns = list(zip(*rows, strict=True)) or [()] * len(names)
+                texts = {name: map(as_text, one) for name, one in zip(names, columns, strict=True)}
+                tables.append(Table.of_texts(table, texts))
     except sqlite3.Error as error:
         raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
     return tables
-
-
-_AS_TEXT = "CASE typeof({0}) WHEN 'real' THEN printf('%!.17g', {0}) ELSE CAST({0} AS TEXT) END"
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a table or column for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _of_duckdb(path: Path, name: str) -> list[Table]:
@@ -167,7 +154,7 @@ def _of_duckdb(path: Path, name: str) -> list[Table]:
     try:
         with duckdb.connect(str(path), read_only=True, config=config) as base:
             found = [table for (table,) in base.execute(query).fetchall()]
-            return [_of_arrow(base.table(f'"{t}"').to_arrow_table(), shown(t)) for t in found]
+            return [_of_arrow(base.table(f'"{t}"').to_arrow_table(), t) for t in found]
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise CorpusError(f"{name}: the DuckDB database cannot be read: {reason}") from None
@@ -185,14 +172,10 @@ def _of_parquet(content: bytes, name: str) -> Table:
 
 
 def _of_arrow(table: pa.Table, name: str) -> Table:
-    """Return an Arrow table with all of its values as texts."""
-    texts = {
-        key: _texts(column) for key, column in zip(table.column_names, table.columns, strict=True)
-    }
-    numbers = range(2, len(table) + 2)
-    found = Table.of_texts(name, {}, numbers)
-    found.data, found.n_records = pa.table(texts), len(table)
-    return found
+    """Return an Arrow table with all of its values as texts; its first row counts as the second."""
+    texts = [_texts(column) for column in table.columns]
+    data = pa.table(texts, names=table.column_names)
+    return Table(shown(name), data, np.arange(2, len(data) + 2))
 
 
 def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -214,28 +197,21 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _of_workbook(content: bytes, name: str) -> list[Table]:
     try:
-        import openpyxl
+        sheets = pd.read_excel(
+            io.BytesIO(content), sheet_name=None, dtype="str", keep_default_na=False
+        )
     except ImportError:
         raise NoTable(
             f"{name}: an Excel workbook, which openpyxl reads, and this is not installed: "
             "pip install openpyxl, or save the workbook as CSV (UTF-8)"
         ) from None
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        sheets = {one.title: list(one.iter_rows(values_only=True)) for one in book.worksheets}
     except Exception as error:  # openpyxl raises errors of any kind for a damaged workbook
         raise CorpusError(f"{name}: the workbook cannot be read: {error}") from None
-    tables = []
-    for title, rows in sheets.items():
-        if len(rows) > 1:
-            columns = zip(*[[_cell(one) for one in row] for row in rows[1:]], strict=True)
-            texts = dict(zip((_cell(one) or "" for one in rows[0]), columns, strict=False))
-            tables.append(Table.of_texts(shown(title), texts, range(2, len(rows) + 1)))
-    return tables
-
-
-def _cell(value: object) -> str | None:
-    return as_text(value) if value is None or isinstance(value, float) else str(value)
+    return [
+        Table.of_texts(title, {str(key): sheet[key] for key in sheet}, first=2)
+        for title, sheet in sheets.items()
+        if len(sheet)
+    ]
 
 
 def _of_graphml(content: bytes, name: str) -> list[Table]:
@@ -282,7 +258,7 @@ def _of_json(content: bytes, name: str, log: ProblemLog) -> Iterator[Table]:
         raise NoTable(f"{name}: JSON without a list of objects, so without films")
     for path, records in found:
         table = _of_records(path or name, records, lines if len(found) == 1 else None)
-        table.n_records += n_bad
+        table.n_wrong = n_bad
         yield table
 
 
@@ -309,15 +285,17 @@ def _lists_of_records(value: object, path: str) -> Iterator[tuple[str, list[dict
 
 
 def _is_titled(record: dict) -> bool:
-    return any(re.sub(r"[\W_]", "", key).lower() in ("title", "name", "film") for key in record)
+    return not {"title", "name", "film"}.isdisjoint(map(plain, record))
 
 
 def _of_records(name: str, records: Sequence[dict], lines: Sequence[int] | None = None) -> Table:
     flat = [dict(_fields(record, "")) for record in records]
     keys = dict.fromkeys(key for one in flat for key in one)
-    columns = {shown(key): [one.get(key) for one in flat] for key in keys}
-    lines = lines if lines and len(lines) == len(flat) else range(1, len(flat) + 1)
-    return Table.of_texts(shown(name), columns, lines, records=records)
+    columns = {key: [one.get(key) for one in flat] for key in keys}
+    table = Table.of_texts(name, columns, records=records)
+    if lines and len(lines) == len(flat):
+        table.lines = np.array(lines)
+    return table
 
 
 def _fields(record: dict, path: str) -> Iterator[tuple[str, str | None]]:

@@ -20,11 +20,11 @@ from msgspec.structs import replace as replace_struct
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.assemble import columns_of, corpus_of
-from imdbclust.datasets.columns import NAMES, Columns, plain
-from imdbclust.datasets.kinds import NO_TABLES, is_database, read_tables
+from imdbclust.datasets.columns import NAMES, Columns
+from imdbclust.datasets.kinds import NO_TABLES, SQLITE, read_tables
 from imdbclust.datasets.part import Part, select
 from imdbclust.datasets.relations import is_complete, is_graph, join
-from imdbclust.datasets.tables import TEXT, Reading, Table
+from imdbclust.datasets.tables import TEXT, Reading, Table, plain
 from imdbclust.films.corpus_files import read_licence
 from imdbclust.films.frames import merged_tables
 from imdbclust.films.opening import open_films
@@ -104,6 +104,8 @@ def examine(
     """Read film files as one corpus and judge it; errors are those of :func:`read_films`."""
     check_on_problem(on_problem)
     files = [one if one.name not in ("", "..") else one.resolve() for one in files]  # . has no name
+    if len(files) == 1:
+        log.file = shown(files[0].name)
     units: list[tuple[int, str, Corpus]] = []  # place of the file, name, films
     loose: list[tuple[int, Table]] = []
     columns: list[Columns] = []
@@ -160,7 +162,7 @@ def _logs(log: ProblemLog) -> Iterator[list[ProblemLog]]:
 def _is_corpus_file(path: Path) -> bool:
     """Return whether a file has JSON lines for :func:`imdbclust.load.read_corpus`."""
     named_so = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
-    if os.path.isdir(path) or is_database(path):  # noqa: PTH112 (a name may be too long)
+    if os.path.isdir(path):  # noqa: PTH112 (a name may be too long)
         return False
     try:
         with open_films(path) as file:
@@ -171,7 +173,7 @@ def _is_corpus_file(path: Path) -> bool:
         return False
     lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines]
     lines = [line for line in lines if line]
-    if lines and lines[0].startswith((b"<", b"PAR1", *NO_TABLES)):
+    if lines and lines[0].startswith((b"<", b"PAR1", SQLITE, *NO_TABLES)):
         return False
     for line in lines:
         try:

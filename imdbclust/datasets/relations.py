@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imdbclust.datasets.columns import ACTING, ANYONE, FIRST, LAST, NAMES, guess, listed, plain
-from imdbclust.datasets.tables import TEXT, Reading, Table
+from imdbclust.datasets.columns import ACTING, ANYONE, FIRST, LAST, NAMES, guess, listed
+from imdbclust.datasets.tables import TEXT, Reading, Table, plain
 from imdbclust.films.problems import CorpusError, ProblemLog
 
 JOINED = ("movie_id", "title", "year", "rating", "votes", "genres", "actor_id", "actor")
@@ -265,6 +265,4 @@ def _stacked(rows: Sequence[dict[str, pa.Array]], name: str) -> Table:
         )
         for key in keys
     }
-    table = Table.of_texts(name, {}, np.concatenate([np.arange(1, n + 1) for n in lengths]))
-    table.data, table.n_records = pa.table(columns), sum(lengths)
-    return table
+    return Table(name, pa.table(columns), np.concatenate([np.arange(1, n + 1) for n in lengths]))

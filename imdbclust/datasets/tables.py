@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from imdbclust.base.text import shown
 from imdbclust.films.problems import CorpusError, ProblemLog
 
 TEXT = pa.large_string()
@@ -49,7 +51,7 @@ class Table:
     """A table of texts with missing values, of a file or a database; nested values are JSON.
 
     `lines` has the line of each row in the file, for messages; `guesses` say how it was read.
-    `n_records` counts rows and unreadable lines. `records` are those of JSON, `log` is that of the
+    `n_wrong` is the number of unreadable lines. `records` are those of JSON, `log` is that of the
     file.
     """
 
@@ -58,21 +60,24 @@ class Table:
     lines: np.ndarray
     guesses: list[str] = field(default_factory=list)
     separator: str | None = None
-    n_records: int = 0
+    n_wrong: int = 0
     records: Sequence[dict] = ()
     log: ProblemLog | None = None
 
     @classmethod
     def of_texts(
-        cls, name: str, columns: Mapping[str, Iterable[str | None]], lines: Iterable[int], **more
+        cls, name: str, columns: Mapping[str, Iterable[str | None]], *, first: int = 1, **more
     ) -> Table:
-        """Return a table of these columns."""
-        data = pa.table({key: pa.array(list(texts), TEXT) for key, texts in columns.items()})
-        table = cls(name, data, np.array(list(lines), dtype=int), **more)
-        table.n_records = table.n_records or len(data)
-        return table
+        """Return a table of these columns, whose rows are numbered from `first`."""
+        data = pa.table({shown(key): pa.array(list(texts), TEXT) for key, texts in columns.items()})
+        return cls(shown(name), data, np.arange(first, first + len(data)), **more)
 
     @property
     def names(self) -> list[str]:
         """Names of the columns."""
         return self.data.column_names
+
+
+def plain(name: str) -> str:
+    """Return the name of a column in lower case and without punctuation."""
+    return re.sub(r"[\W_]", "", name).lower()
