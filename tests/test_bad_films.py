@@ -237,7 +237,7 @@ REFUSED = {
     "binary": (bytes(range(256)) * 9, "binary data"),
     "NULs": (b"\0" * 5_000, "binary data"),
     "zip": (b"PK\x03\x04" + b"x" * 99, "the zip data is damaged"),
-    "parquet": (b"PAR1" + b"x" * 99, "not a valid parquet file"),
+    "parquet": (b"PAR1" + b"x" * 99, "a parquet file that cannot be read"),
     "bzip2": (b"BZh91AY&SY", "the bzip2 data is damaged"),
     "xz": (b"\xfd7zXZ\0\0", "the xz data is damaged"),
     "zstd": (b"\x28\xb5\x2f\xfd\x04", "zstd; unpack it"),
@@ -450,6 +450,10 @@ def test_a_report_for_readers_lists_kinds_places_and_totals(tmp_path, say):
     path = write(tmp_path / "films.jsonl", b"\n".join([GOOD_LINE, twice, b"{}", b"7", b"\x1b[31m"]))
     assert say(path).splitlines() == [
         "doubtful: 3 rows cannot be used, more than the 2 that can",
+        "first movies:",
+        "  A Quiet Harbour (2001) [Drama; rated 6.5 by 12]: Ada",
+        "  A Quiet Harbour (2001) [Drama; rated 6.5 by 12]: Ada",
+        "",
         "kind                 effect                 count",
         "missing              set aside                  1",
         "    films.jsonl:3: imdb_id: missing",

@@ -237,7 +237,7 @@ def test_parquet_is_read_with_numbers_categories_and_lists(parquet):
 def test_a_damaged_parquet_file_is_refused(tmp_path):
     path = tmp_path / "films.parquet"
     path.write_bytes(b"PAR1" + b"x" * 99 + b"PAR1")
-    with pytest.raises(CorpusError, match=r"films\.parquet: not a valid parquet file"):
+    with pytest.raises(CorpusError, match=r"films\.parquet: a parquet file that cannot be read"):
         examine([path], Reading(), ProblemLog())
 
 
@@ -248,7 +248,7 @@ def test_parquet_cells_of_any_type_end_in_no_traceback(parquet):
     assert films(corpus)["A"][1] == ["1", "2"]
     corpus = parquet(title=["A", "B"], actor=["C", "D"], genres=[[["x"], ["y"]], None])
     assert films(corpus)["A"][1] == ["x", "y"]
-    with pytest.raises(CorpusError, match="not a valid parquet file"):
+    with pytest.raises(CorpusError, match="a parquet file that cannot be read"):
         parquet(title=[b"\xff\xfe", b"x"], actor=["C", "D"])
 
 

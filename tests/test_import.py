@@ -1,5 +1,7 @@
 """Any film file comes in right in one command, or is refused with a sentence."""
 
+import gzip
+
 import pandas as pd
 import pytest
 from film_files import FILES, REFUSED, SETS, write_database
@@ -100,6 +102,14 @@ def test_a_database_is_joined(run, tmp_path, name, ending):
     assert_right(read_corpus(tmp_path / "to.jsonl"), sizes, expected, said)
 
 
+@pytest.mark.parametrize("ending", ["db", "duckdb"])
+def test_a_packed_database_is_read(run, tmp_path, ending):
+    write_database(tmp_path / f"films.{ending}")
+    put(tmp_path, "packed.gz", gzip.compress((tmp_path / f"films.{ending}").read_bytes()))
+    assert run("import", "packed.gz", "--to", "to.jsonl")[0] == 0
+    assert_right(read_corpus(tmp_path / "to.jsonl"), (3, 3, 5), {"year": [2001, 2002, 2003]})
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_holds_no_cast_is_refused_with_what_to_do(run, tmp_path, name):
     content, words = REFUSED[name]
@@ -184,6 +194,9 @@ def test_doubtful_films_are_never_called_clean(run, tmp_path, content, doubt):
     for call in (("import", "films.csv", "--to", "to.jsonl"), ("run", "--dataset", "films.csv")):
         code, said = run(*call, *(("-p", "on_problem", "skip") if call[0] == "run" else ()))
         assert (code, doubt in said) == (2, True), said
+        if call[0] == "import":  # first why, then what the columns were taken for
+            assert said.startswith(f"doubtful: {doubt}")
+            assert "taken for" in said
     assert not (tmp_path / "to.jsonl").exists()
     code, said = run("check", "films.csv")
     assert (code, f"doubtful: {doubt}" in said) == (1, True)

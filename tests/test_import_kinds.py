@@ -253,7 +253,7 @@ def test_damaged_files_are_refused(tmp_path, start):
     with pytest.raises(CorpusError, match="films"):
         read_films(tmp_path / "films")
     (tmp_path / "films").write_bytes(bytes(8) + b"DUCK" + bytes(range(256)) * 99)
-    with pytest.raises(CorpusError, match="the DuckDB database cannot be read"):
+    with pytest.raises(CorpusError, match="a DuckDB database that cannot be read"):
         read_films(tmp_path / "films")
 
 

@@ -28,9 +28,5 @@ def execute(call: Call) -> int:
     from imdbclust.datasets.own_files import check_films
 
     report = check_films(call.files, common.reading(call))
-    if call.json:
-        print(json.dumps(report.as_dict(), indent=1))
-    else:
-        columns = report.columns()
-        print(f"{columns}\n\n{report}" if columns else report)
+    print(json.dumps(report.as_dict(), indent=1) if call.json else report)
     return report.exit_code

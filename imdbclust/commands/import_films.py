@@ -14,6 +14,8 @@ options:
                         not write it)
 """
 
+from functools import partial
+
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
@@ -35,15 +37,10 @@ def add_options(parser: CommandParser) -> None:
 
 def execute(call: Call) -> None:
     """Import the files; print what was read, and the problems that were found."""
-    from imdbclust.datasets.own_files import Report, import_films
+    from imdbclust.datasets.own_files import import_films
     from imdbclust.datasets.reading import write_mapping
 
     how = common.reading(call)
-
-    def tell(report: Report) -> None:
-        print(f"{report.columns()}\n\nfirst movies:\n{report.movies()}\n")
-        print(report, flush=True)
-
     with common.writing(call.to):
         report = import_films(
             call.files,
@@ -52,7 +49,7 @@ def execute(call: Call) -> None:
             part=common.part(call),
             accept=call.accept,
             on_problem="stop" if call.strict else "skip",
-            tell=tell,
+            tell=partial(print, flush=True),
         )
     if call.save_mapping:
         with common.writing(call.save_mapping):

@@ -23,10 +23,10 @@ def add_options(parser: CommandParser) -> None:
 
 
 def execute(call: Call) -> None:
-    """Merge the files, and print the problems that were found."""
+    """Merge the files; print what was read, and the problems that were found."""
     from imdbclust.datasets.own_files import import_films
 
     problems = {"accept": call.accept, "on_problem": "stop" if call.strict else "skip"}
     with common.writing(call.to):
-        print(import_films(call.files, call.to, common.reading(call), **problems))
+        import_films(call.files, call.to, common.reading(call), tell=print, **problems)
     print(f"written: {call.to}")

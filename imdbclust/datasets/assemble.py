@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from imdbclust.base.text import counted, quoted
-from imdbclust.datasets.columns import (
-    ACTING,
-    Columns,
-    cast_paths,
-    guess,
-    listed,
-    no_cast,
-    year_in_title,
-)
-from imdbclust.datasets.tables import TEXT, Reading, Table
+from imdbclust.datasets.columns import ACTING, Columns, year_in_title
+from imdbclust.datasets.tables import CALLED, TEXT, Reading
 from imdbclust.films import frames
 from imdbclust.films.checks import Rows
 from imdbclust.films.problems import CONTROL, CorpusError, ProblemLog
@@ -25,41 +20,17 @@ from imdbclust.films.values import (
     JUNIOR,
     NO_GENRE,
     NOBODY,
+    as_mask,
+    dated,
     fold_all,
     nested_items,
-    parse_column,
 )
 from imdbclust.load import Corpus
 
 KEPT_COMMA = "\ue000"  # stands for a comma within a name while a cell is split
 
 
-def columns_of(table: Table, how: Reading) -> Columns:
-    """Return what the columns of a table hold; without movies or actors it is a CorpusError."""
-    found = guess(table, how.columns)
-    if "movie_id" not in found and "title" not in found and "actor" not in found:
-        message = f"{table.name}: no cast in it, and no movies: Set --movie-id or --title"
-        raise _with_paths(table, f"{message}, and --actor; {listed(table)}")
-    if "movie_id" not in found and "title" not in found:
-        message = f"{table.name}: which column has the title? Set --movie-id or --title"
-        raise _with_paths(table, f"{message}; {listed(table)}")
-    if "actor_id" not in found and "actor" not in found:
-        raise _with_paths(table, no_cast(table, found))
-    return found
-
-
-def _with_paths(table: Table, message: str) -> CorpusError:
-    if table.records:
-        root = table.name if "." not in table.name else ""
-        paths = ", ".join(cast_paths(table.records, root)).lstrip(".")
-        where = f"; what looks like a cast is at {paths}" if paths else ""
-        return CorpusError(f"{table.name}: JSON that is not of films{where}. {message}")
-    return CorpusError(message)
-
-
-def corpus_of(
-    table: Table, found: Columns, how: Reading, log: ProblemLog, *, on_problem: str = "stop"
-) -> Corpus:
+def corpus_of(found: Columns, how: Reading, on_problem: str) -> Corpus:
     """Return the films of a table, one row a movie or one row a credit.
 
     Movies and actors are in order of first appearance. The first title, year and rating of a movie
@@ -70,11 +41,15 @@ def corpus_of(
 
     Invalid rows with ``on_problem="stop"``, and no valid row, are a CorpusError.
     """
-    rows = Rows(log.file, len(table.lines), log, table.lines)
-    _note_spaces(found, rows)
-    used = [found.cells(name) for names in found.chosen.values() for name in names]
-    blank = np.logical_and.reduce([one.is_null().to_numpy(False) for one in used])
-    rows.good, n_blank = ~blank, int(blank.sum())
+    table, log = found.table, found.table.log
+    rows, n_wrong = Rows(table.name, len(table.lines), log, table.lines), log.n_set_aside
+    blank = ~rows.good
+    for name in dict.fromkeys(chain(*found.chosen.values())):
+        changed = as_mask(pc.not_equal(table.data[name], found.cells(name)))
+        rows.note(np.flatnonzero(changed), "spaces_around", name, "removed spaces around the text")
+        rows.good &= found.cells(name).is_null().to_numpy(zero_copy_only=False)
+    rows.good, blank = ~rows.good, rows.good
+    n_rows = len(blank) - int(blank.sum())
     columns = {key: _numbers(found, key, rows) for key in frames.LIMITS}
     titles = found.series("title") if "title" in found else None
     if titles is not None and "year" not in found and (parts := year_in_title(titles)) is not None:
@@ -85,11 +60,11 @@ def corpus_of(
     columns["title"] = ids if titles is None else titles
     _require_one(columns["title"], ids, found.name("title"), rows)
     of_row, actor_ids, names, items = _cast(found, ids, how, rows)
-    genre_of_row, genres = _genres(found, how, rows)
+    tags = _genres(found, how, rows)
     log.problems.sort(key=lambda problem: problem.line)
     log.stop_if(on_problem)
     if not rows.good.any():
-        raise _no_movie(log, len(blank) - n_blank)
+        raise _no_movie(log, n_rows)
 
     unrated = columns["votes"].eq(0) & columns["rating"].eq(0)
     columns["rating"] = columns["rating"].mask(unrated.fillna(False))
@@ -104,16 +79,14 @@ def corpus_of(
     actor, actors = frames.first_names(actor_ids[kept], names[kept], items)
     cast = {"movie": movie_of_row[of_row[kept]], "actor": actor}
     cast = pd.DataFrame(cast, index=np.flatnonzero(kept))
-    tagged = pd.DataFrame({"movie": movie_of_row[genre_of_row], "genre": genres})
-    tagged = tagged[tagged["movie"] >= 0].drop_duplicates(ignore_index=True)
-    silent = Rows("", 0, ProblemLog())  # every row of a movie may repeat its genres
-    tables = frames.canonical(movies, actors, cast, items, tagged, silent)
+    tagged = pd.DataFrame({"movie": movie_of_row[tags["row"]], "genre": tags["name"].to_pandas()})
+    tables = frames.canonical(movies, actors, cast, tagged[tagged["movie"] >= 0], items)
     return Corpus.of_tables(
         tables,
         log,
-        records=len(blank) - n_blank + table.n_wrong,
-        blank_lines=n_blank,
-        rows_set_aside=len(blank) - n_blank + table.n_wrong - len(every),
+        records=n_rows + n_wrong,
+        blank_lines=int(blank.sum()),
+        rows_set_aside=n_rows + n_wrong - len(every),
         repeated_movies=len(every) - len(movies),
     )
 
@@ -125,24 +98,17 @@ def _no_movie(log: ProblemLog, n_rows: int) -> CorpusError:
     return CorpusError(f"{log.file}: no movie in this table: {what}", log.problems)
 
 
-def _note_spaces(found: Columns, rows: Rows) -> None:
-    for name in dict.fromkeys(name for names in found.chosen.values() for name in names):
-        given = found.table.data[name].combine_chunks()
-        changed = pc.not_equal(given, pc.utf8_trim_whitespace(given))
-        where = np.flatnonzero(pc.fill_null(changed, False).to_numpy(False))
-        rows.note(where, "spaces_around", name, "removed spaces around the text")
-
-
 def _numbers(found: Columns, key: str, rows: Rows) -> pd.Series:
     """Return a column of numbers; texts that cannot be read are missing, and counted."""
     if key not in found:
         return pd.Series(pd.NA, index=range(len(rows.good)), dtype="Int64")
-    texts = found.series(key)
-    values, unreadable = found.numbers.get(key) or parse_column(texts, key)
-    where = np.flatnonzero(unreadable & rows.good)
+    texts, (values, unreadable) = found.series(key), found.numbers(key)
     what = f"cannot be read as {key}; counts as missing"
     rows.note(
-        where, f"unreadable_{key}", found.name(key), lambda row: f"{quoted(texts[row])} {what}"
+        np.flatnonzero(unreadable & rows.good),
+        f"unreadable_{key}",
+        found.name(key),
+        lambda row: f"{quoted(texts[row])} {what}",
     )
     return values
 
@@ -150,93 +116,60 @@ def _numbers(found: Columns, key: str, rows: Rows) -> pd.Series:
 def _movie_ids(found: Columns, titles: pd.Series | None, year: pd.Series, rows: Rows) -> pd.Series:
     """Return the id of each row's movie; without a column of ids, its title and year."""
     log, own = rows.problem_log, None
-    if titles is not None:
-        own = _on_one_line(titles)
-        own = (own + " (" + year.astype("str") + ")").where(year.notna(), own)
-    if "movie_id" in found:
-        ids = _whole(found.series("movie_id"))
+    if titles is not None:  # on one line
+        own = dated(fold_all(pa.array(titles, TEXT))[0].to_pandas().astype("str"), year)
+    if "movie_id" not in found:
+        what, ids = "titles and years" if year.notna().any() else "titles", own
+        log.guess(f"no column has ids of movies: {what} stand for them")
+    else:
+        ids = found.ids("movie_id").to_pandas().astype("str")
         if own is None:
             log.guess("no column has titles: the ids stand for them")
         elif ids.hasnans and ids.dropna().duplicated().mean() < 0.05:
-            missing = np.flatnonzero(ids.isna() & own.notna())
-            text = "missing; title and year stand for it"
-            rows.note(missing, "missing_ids", found.name("movie_id"), text)
+            missing, text = ids.isna() & own.notna(), "missing; title and year stand for it"
+            rows.note(np.flatnonzero(missing), "missing_ids", found.name("movie_id"), text)
             ids = ids.fillna(own)
-    else:
-        ids = own
-        what = "titles and years" if year.notna().any() else "titles"
-        log.guess(f"no column has ids of movies: {what} stand for them")
     rows.check_texts(ids, found.name("movie_id"), control=CONTROL)
     return ids
-
-
-def _whole(ids: pd.Series) -> pd.Series:
-    """Return ids without the ``.0`` that data frames add to whole numbers with gaps."""
-    known = pa.array(ids.dropna(), TEXT)
-    whole = pc.all(pc.ends_with(known, ".0")).as_py() if len(known) else False
-    if whole and pc.all(pc.match_substring_regex(known, r"^\d+\.0$")).as_py():
-        return ids.str.removesuffix(".0")
-    return ids
-
-
-def _on_one_line(texts: pd.Series) -> pd.Series:
-    """Return titles as ids: folded, on one line."""
-    folded, _ = fold_all(pa.array(texts, TEXT))
-    return folded.to_pandas().astype("str").set_axis(texts.index)
 
 
 def _require_one(texts: pd.Series, ids: pd.Series, column: str, rows: Rows) -> None:
     """Check texts; set aside the rows of an id if none of them has a text."""
     if texts.hasnans:
-        known = pa.array(ids[texts.notna() & rows.good].unique(), TEXT)
-        has_text = pc.is_in(pa.array(ids, TEXT), known).to_numpy(False)
+        has_text = ids.isin(ids[texts.notna() & rows.good])
         rows.refuse(~has_text, "missing", column, "missing")
     rows.check_texts(texts.fillna("-"), column)
 
 
-# Casts and genres
+# Casts and genres: tables of row, id (possibly missing) and name of each item
 
 
 def _cast(
     found: Columns, movie_ids: pd.Series, how: Reading, rows: Rows
 ) -> tuple[np.ndarray, pd.Series, pd.Series, Rows]:
     """Return the row, actor id and name of each credit, and the `Rows` of the credits."""
-    log, n = rows.problem_log, len(rows.good)
-    acts = np.ones(n, dtype=bool)
+    log = rows.problem_log
+    if "actor" in found:
+        long = bool(movie_ids.duplicated().mean() > 0.05)
+        items = _items(found, "actor", "actors", how.actor_separator, rows, long=long)
+        if "actor_id" in found and items["id"].null_count == len(items):
+            items = _with_ids(found, items, how, rows)
+    else:
+        log.guess("no column has names of actors: the ids stand for them")
+        ids = found.ids("actor_id")
+        items = pa.table({"row": np.arange(len(ids)), "id": ids, "name": ids})
+    unnamed = pc.and_(pc.is_null(items["id"]), pc.is_null(items["name"]))
+    items = items.filter(rows.good[items["row"]] & ~as_mask(unnamed))
     if "category" in found:
         category = found.series("category")
-        acts = category.str.lower().isin(ACTING).to_numpy(dtype=bool)
-        others = ", ".join(sorted(category[~acts].dropna().unique())[:5])
-        if others:
-            log.guess(f"{counted(int((~acts).sum()), 'row')} of other people left out: {others}")
-    if "actor" not in found:
-        log.guess("no column has names of actors: the ids stand for them")
-        ids = found.cells(found.chosen["actor_id"][0])
-        parts = [(np.arange(n), ids, ids)]
-    else:
-        repeated = bool(movie_ids.duplicated().mean() > 0.05)
-        parts = [
-            _items(found, name, "actors", how.actor_separator, rows, long=repeated)
-            for name in found.chosen["actor"]
-        ]
-    of_row = np.concatenate([part[0] for part in parts])
-    order = np.argsort(of_row, kind="stable")
-    of_row = of_row[order]
-    names = pa.chunked_array([part[2] for part in parts], TEXT).combine_chunks().take(order)
-    own = pa.nulls(len(names), TEXT)
-    if any(part[1] is not None for part in parts):
-        every = [pa.nulls(len(p[2]), TEXT) if p[1] is None else p[1] for p in parts]
-        own = pa.chunked_array(every, TEXT).combine_chunks().take(order)
-    elif "actor_id" in found and "actor" in found:
-        of_row, names, own = _ids_of_items(found, of_row, names, how, rows)
-    keep = (acts & rows.good)[of_row] & ~pc.and_(own.is_null(), names.is_null()).to_numpy(False)
-    of_row, names, own = of_row[keep], names.filter(keep), own.filter(keep)
-    items = Rows(log.file, len(names), log, rows._lines[of_row])
-    names, changed = fold_all(names)
-    where, text = np.flatnonzero(changed.to_numpy(False)), "spaces or characters were folded"
-    items.note(where, "folded_names", found.name("actor"), text)
-    nobody = pc.is_in(pc.utf8_lower(names), pa.array(sorted(NOBODY), TEXT)).to_numpy(False)
-    items.note(np.flatnonzero(nobody), "placeholders", found.name("actor"), "not an actor")
+        others = ~category.str.lower().isin(ACTING).to_numpy(dtype=bool)[items["row"]]
+        if others.any():
+            jobs = category.iloc[items["row"].filter(others)].dropna().unique()
+            what = counted(int(others.sum()), "credit")
+            log.guess(f"{what} of other people left out: {', '.join(sorted(jobs)[:5])}")
+        items = items.filter(~others)
+    items = _tidied(items, "actors", found.name("actor"), rows)
+    own, names = items["id"], items["name"]
     if own.null_count == len(own) or "actor_id" not in found:
         if own.null_count:
             which = "no column has ids of actors"
@@ -244,97 +177,103 @@ def _cast(
                 which = f"{counted(own.null_count, 'credit')} without the id of the actor"
             log.guess(f"{which}: names stand for them, so equal names are one actor")
         own = pc.coalesce(own, names)
-    ids = _whole(own.to_pandas().astype("str"))
-    names = names.to_pandas().astype("str")
-    items.good &= ~nobody
-    items.check_texts(ids.mask(nobody, "-"), found.name("actor_id"), control=CONTROL)
-    names = names.fillna(names.where(items.good).groupby(ids).transform("first"))
-    if "actor_id" in found:
-        items.check_texts(names.fillna(ids).mask(nobody, "-"), found.name("actor"))
-        names = names.fillna(ids)
-    return of_row, ids, names, items
+    of_row = items["row"].to_numpy()
+    credits = Rows(log.file, len(items), log, found.table.lines[of_row])
+    ids, names = (texts.to_pandas().astype("str") for texts in (own, names))
+    credits.check_texts(ids, found.name("actor_id"), control=CONTROL)
+    if names.hasnans:
+        names = names.fillna(names.where(credits.good).groupby(ids).transform("first")).fillna(ids)
+    credits.check_texts(names, found.name("actor"))
+    return of_row, ids, names, credits
 
 
-def _ids_of_items(
-    found: Columns, of_row: np.ndarray, names: pa.Array, how: Reading, rows: Rows
-) -> tuple[np.ndarray, pa.Array, pa.Array]:
-    """Return row, name and id of each credit: of each row's only one, or split as its names are."""
-    name, separator = found.chosen["actor_id"][0], found.separators.get("actors")
+def _with_ids(found: Columns, items: pa.Table, how: Reading, rows: Rows) -> pa.Table:
+    """Return credits with ids: of each row's only one, or split as its names are."""
+    name, separator = found.name("actor_id"), found.separators.get("actors")
+    of_row = items["row"].to_numpy()
     if not separator and len(found.chosen["actor"]) == 1 and len(of_row) == len(np.unique(of_row)):
-        return np.arange(len(rows.good)), found.cells(found.name("actor")), found.cells(name)
-    id_row, _, ids = _items(found, name, "actor ids", how.actor_separator or separator, rows)
-    if np.array_equal(id_row, of_row):
-        return of_row, names, ids
+        ids, names = found.ids("actor_id"), found.cells(found.name("actor"))
+        return pa.table({"row": np.arange(len(ids)), "id": ids, "name": names})
+    ids = _items(found, "actor_id", "actor ids", how.actor_separator or separator, rows)
+    if np.array_equal(ids["row"], of_row):
+        return items.set_column(1, "id", ids["name"])
     rows.problem_log.guess(f"{name} has other numbers of items than the names: it is not used")
     found.chosen["actor_id"] = ()
-    return of_row, names, pa.nulls(len(of_row), TEXT)
+    return items
 
 
-def _genres(found: Columns, how: Reading, rows: Rows) -> tuple[np.ndarray, pd.Series]:
-    """Return row and name of each genre."""
+def _genres(found: Columns, how: Reading, rows: Rows) -> pa.Table:
     if "genres" not in found:
-        return np.zeros(0, dtype=int), pd.Series([], dtype="str")
-    of_row, _, names = _items(found, found.chosen["genres"][0], "genres", how.genre_separator, rows)
-    names, changed = fold_all(names)
-    column, at = found.name("genres"), of_row[changed.to_numpy(False)]
-    rows.note(at, "folded_genres", column, "spaces or characters were folded")
-    nothing = pc.is_in(pc.utf8_lower(names), pa.array(sorted(NO_GENRE), TEXT)).to_numpy(False)
-    rows.note(of_row[nothing], "placeholders", column, "not a genre")
-    return of_row[~nothing], names.filter(~nothing).to_pandas().astype("str")
+        return _ITEMS.empty_table()
+    items = _items(found, "genres", "genres", how.genre_separator, rows)
+    return _tidied(items, "genres", found.name("genres"), rows)
+
+
+_ITEMS = pa.schema([("row", pa.int64()), ("id", TEXT), ("name", TEXT)])
+_PLACEHOLDERS = {"genres": pa.array(sorted(NO_GENRE), TEXT)}
+_NOBODY = pa.array(sorted(NOBODY), TEXT)
+
+
+def _tidied(items: pa.Table, what: str, column: str, rows: Rows) -> pa.Table:
+    """Return items with folded names, and without placeholders."""
+    names, changed = fold_all(items["name"].combine_chunks())
+    nothing = as_mask(pc.is_in(pc.utf8_lower(names), _PLACEHOLDERS.get(what, _NOBODY)))
+    of_row, kind = items["row"].to_numpy(), "folded_genres" if what == "genres" else "folded_names"
+    rows.note(of_row[as_mask(changed)], kind, column, "spaces or characters were folded")
+    text = "not a genre" if what == "genres" else "not an actor"
+    rows.note(of_row[nothing], "placeholders", column, text)
+    return items.set_column(2, "name", names).filter(~nothing)
 
 
 def _items(
-    found: Columns, column: str, what: str, separator: str | None, rows: Rows, *, long: bool = False
-) -> tuple[np.ndarray, pa.Array | None, pa.Array]:
-    """Return the row, id (None without ids) and name of each item in the cells of a column."""
+    found: Columns, key: str, what: str, separator: str | None, rows: Rows, *, long: bool = False
+) -> pa.Table:
+    """Return the items in the cells of the columns of a key, in the order of the rows."""
+    parts = (_split(found, name, what, separator, rows, long=long) for name in found.chosen[key])
+    items = pa.concat_tables(chain.from_iterable(parts)).combine_chunks()
+    return items.take(np.argsort(items["row"].to_numpy(), kind="stable"))
+
+
+def _split(
+    found: Columns, column: str, what: str, separator: str | None, rows: Rows, *, long: bool
+) -> Iterator[pa.Table]:
+    """Yield the items of cells of text, then those of cells with lists."""
     log, cells = rows.problem_log, found.cells(column)
-    of_row = np.flatnonzero(cells.is_valid().to_numpy(False))
-    cells = cells.drop_null()
-    nested = pc.match_substring_regex(cells, r"(?s)^\s*[\[{].*[\]}]\s*$")
-    nested = nested.to_numpy(False)
-    plain = cells.filter(~nested)
-    placeholders = NO_GENRE if what == "genres" else NOBODY
-    nothing = pc.is_in(pc.utf8_lower(plain), pa.array(sorted(placeholders), TEXT))
-    plain = pc.if_else(nothing, "-", plain)  # so that N/A has no slash
-    if separator is None and len(plain):
-        separator = _separator(plain.unique(), what, long=long)
+    row, cells = np.flatnonzero(cells.is_valid()), cells.drop_null()
+    nested = as_mask(pc.match_substring_regex(cells, r"(?s)^\s*[\[{].*[\]}]\s*$"))
+    names, of_row = cells.filter(~nested), row[~nested]
+    nothing = pc.is_in(pc.utf8_lower(names), _PLACEHOLDERS.get(what, _NOBODY))
+    names = pc.if_else(nothing, "-", names)  # so that N/A has no slash
+    if separator is None and len(names):
+        separator = _separator(names.unique(), what, long=long)
         if separator:
-            word = {",": "commas", "|": "bars", ";": "semicolons", "/": "slashes"}.get(separator)
-            log.guess(f"{what} in a cell are separated by {word or repr(separator)}")
+            log.guess(f"{what} in a cell are separated by {CALLED[separator]}")
     if separator:
         found.separators[what] = separator
         if separator == ",":
-            plain = pc.replace_substring_regex(plain, JUNIOR, KEPT_COMMA + r"\1\2")
-        lists = pc.split_pattern(plain, separator)
-        plain_row = of_row[~nested][pc.list_parent_indices(lists).to_numpy()]
-        plain = pc.replace_substring(pc.list_flatten(lists), KEPT_COMMA, ", ")
-        plain = pc.utf8_trim_whitespace(plain)
-        some = pc.not_equal(plain, "").to_numpy(False)
-        plain, plain_row = plain.filter(some), plain_row[some]
-    else:
-        plain_row = of_row[~nested]
+            names = pc.replace_substring_regex(names, JUNIOR, KEPT_COMMA + r"\1\2")
+        lists = pc.split_pattern(names, separator)
+        of_row = of_row[pc.list_parent_indices(lists)]
+        names = pc.replace_substring(pc.list_flatten(lists), KEPT_COMMA, ", ")
+        names = pc.utf8_trim_whitespace(names)
+        some = as_mask(pc.not_equal(names, ""))
+        names, of_row = names.filter(some), of_row[some]
+    yield pa.table([of_row, pa.nulls(len(names), TEXT), names], schema=_ITEMS)
     if not nested.any():
-        return plain_row, None, plain
+        return
     log.guess(f"{what} in a cell are lists or objects")
-    rows_of_lists, ids, names = [], [], []
-    for row, text in zip(of_row[nested].tolist(), cells.filter(nested).to_pylist(), strict=True):
+    rows_of_items, ids, names = [], [], []
+    for at, text in zip(row[nested].tolist(), cells.filter(nested).to_pylist(), strict=True):
         items = nested_items(text)
-        if items is None:
-            if not {'"', "'"} & set(text):  # a name such as [a]
-                items = [(None, text)]
-            else:
-                rows.note(np.array([row]), "unreadable_list", column, f"not a list: {quoted(text)}")
-                continue
-        rows_of_lists += [row] * len(items)
-        ids += [item[0] for item in items]
-        names += [item[1] for item in items]
-    every = np.concatenate([plain_row, np.array(rows_of_lists, dtype=int)])
-    order = np.argsort(every, kind="stable")
-    names = pa.chunked_array([plain, pa.array(names, TEXT)]).combine_chunks().take(order)
-    if not any(ids):
-        return every[order], None, names
-    ids = pa.chunked_array([pa.nulls(len(plain), TEXT), pa.array(ids, TEXT)]).combine_chunks()
-    return every[order], ids.take(order), names
+        if items is None and not {'"', "'"} & set(text):  # a name such as [a]
+            items = [(None, text)]
+        elif items is None:
+            rows.note(np.array([at]), "unreadable_list", column, f"not a list: {quoted(text)}")
+        for who, name in items or ():
+            rows_of_items.append(at)
+            ids.append(who)
+            names.append(name)
+    yield pa.table([rows_of_items, ids, names], schema=_ITEMS)
 
 
 def _separator(distinct: pa.Array, what: str, *, long: bool) -> str | None:

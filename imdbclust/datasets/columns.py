@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -53,17 +53,16 @@ _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
 class Columns:
     """What the columns of a table were taken for: their names by the keys of `NAMES`.
 
-    `refused` says for a column with a usual name why it was not taken. `numbers` has the values of
-    ``year``, ``rating`` and ``votes``, and which texts cannot be read. `separators` are those of
+    `refused` says for a column with a usual name why it was not taken. `separators` are those of
     the items in a cell, by key.
     """
 
     table: Table
     chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    numbers: dict[str, tuple[pd.Series, pd.Series]] = field(default_factory=dict)
     separators: dict[str, str] = field(default_factory=dict)
     trimmed: dict[str, pa.Array] = field(default_factory=dict)
+    parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
 
     def __contains__(self, key: str) -> bool:
         return bool(self.chosen.get(key))
@@ -85,6 +84,18 @@ class Columns:
     def series(self, key: str) -> pd.Series:
         """Return the cells of a key's column as a Series of texts."""
         return self.cells(self.chosen[key][0]).to_pandas().astype("str")
+
+    def ids(self, key: str) -> pa.Array:
+        """Return a key's column without the ``.0`` that data frames add to whole numbers."""
+        return whole(self.cells(self.chosen[key][0]))
+
+    def numbers(self, key: str, name: str = "") -> tuple[pd.Series, pd.Series]:
+        """Return the values of ``year``, ``rating`` or ``votes``, and which cannot be read."""
+        name = name or self.chosen[key][0]
+        if (key, name) not in self.parsed:
+            texts = self.cells(name).to_pandas().astype("str")
+            self.parsed[key, name] = parse_column(texts, key)
+        return self.parsed[key, name]
 
     def describe(self) -> list[str]:
         """Return a table of the columns, what each was taken for, and an example."""
@@ -121,21 +132,30 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
         taken = {name for names in found.chosen.values() for name in names}
         return [usual[word] for word in words if word in usual and usual[word] not in taken]
 
-    title = free([*NAMES["title"].split(), *ANYONE])
-    if "actor" not in given and (actors := _actors(found, usual, free)):
-        found.chosen["actor"] = actors
-    elif "actor" not in given and title and (people := free(ANYONE)) and people[0] != title[0]:
-        found.chosen["actor"] = (people[0],)
-    for key, words in NAMES.items():
-        if key in found.chosen or key == "actor":
-            continue
-        words = words.split() + list(ANYONE) * (key == "title")
+    def fitting(key: str, words: Sequence[str]) -> Iterator[str]:
         for name in free(words):
             if why := _unfit(found, key, name):
                 found.refused[name] = why
             else:
-                found.chosen[key] = (name,)
-                break
+                yield name
+
+    title = free([*NAMES["title"].split(), *ANYONE])
+    if "actor" not in given:
+        matches = {word: match for word in usual if (match := _NUMBERED.fullmatch(word))}
+        numbered = sorted(matches, key=lambda word: (int("".join(matches[word].groups(""))), word))
+        actors = list(fitting("actor", numbered or NAMES["actor"].split()))
+        if not numbered:
+            actors = actors[:1]
+        if not actors and title and (people := free(ANYONE)) and people[0] != title[0]:
+            actors = people[:1]
+        if actors:
+            found.chosen["actor"] = tuple(actors)
+    for key, words in NAMES.items():
+        if key in found.chosen or key == "actor":
+            continue
+        words = words.split() + list(ANYONE) * (key == "title")
+        if name := next(fitting(key, words), None):
+            found.chosen[key] = (name,)
     for name in (name for names in found.chosen.values() for name in names):
         if names.count(name) != 1:
             raise CorpusError(f"{table.name}: duplicate column {name!r}; {listed(table)}")
@@ -143,25 +163,14 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
     return found
 
 
+def whole(cells: pa.Array) -> pa.Array:
+    """Return ids without the ``.0`` that data frames add to whole numbers."""
+    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1")
+
+
 def listed(table: Table) -> str:
     """Return the names of a table's columns for a message."""
     return f"its columns: {', '.join(table.names[:40])}"
-
-
-def _actors(found: Columns, usual: dict[str, str], free) -> tuple[str, ...]:
-    numbered = {
-        name: int(match[1] or match[2])
-        for word, name in usual.items()
-        if (match := _NUMBERED.fullmatch(word)) and name in free([word])
-    }
-    fit, every = [], sorted(numbered, key=lambda name: (numbered[name], name))
-    every = every or free(NAMES["actor"].split())
-    for name in every:
-        if why := _unfit(found, "actor", name):
-            found.refused[name] = why
-        else:
-            fit.append(name)
-    return tuple(fit if numbered else fit[:1])
 
 
 def _unfit(found: Columns, key: str, name: str) -> str:
@@ -170,12 +179,10 @@ def _unfit(found: Columns, key: str, name: str) -> str:
         return ""
     cells = found.cells(name)
     if key in PARSERS:
-        texts = cells.to_pandas().astype("str")
-        values, unreadable = parse_column(texts, key)
+        values, unreadable = found.numbers(key, name)
         if unreadable.sum() > values.notna().sum():
-            example = texts[unreadable.idxmax()]
+            example = cells[int(unreadable.idxmax())].as_py()
             return f"it holds texts such as {quoted(example)}, so it is not read as {key}"
-        found.numbers[key] = (values, unreadable)
     elif key == "actor":
         known = cells.drop_null()
         numbers = pc.match_substring_regex(known, _NUMBERS)
@@ -193,15 +200,9 @@ def _unfit(found: Columns, key: str, name: str) -> str:
 
 def _counts_rows(cells: pa.Array) -> bool:
     """Return whether the values are the whole numbers from 0 or 1, each once."""
-    if cells.null_count or not len(cells):
-        return False
-    if not pc.all(pc.match_substring_regex(cells, r"^\d{1,9}(\.0)?$")).as_py():
-        return False
-    numbers = pc.cast(pc.replace_substring_regex(cells, r"\.0$", ""), pa.int64())
-    ends = pc.min_max(numbers)
-    first, last = ends["min"].as_py(), ends["max"].as_py()
-    distinct = pc.count_distinct(numbers).as_py()
-    return first in (0, 1) and last - first + 1 == len(cells) == distinct
+    numbers = pd.to_numeric(cells.to_pandas(), errors="coerce")
+    first = numbers.min()
+    return first in (0, 1) and set(numbers) == set(range(int(first), int(first) + len(numbers)))
 
 
 def _refuse_row_numbers(found: Columns, given: Mapping) -> None:
@@ -212,7 +213,7 @@ def _refuse_row_numbers(found: Columns, given: Mapping) -> None:
     if plain(name) not in COUNTERS:
         return
     ids, titles = found.series("movie_id"), found.series("title")
-    years = found.numbers["year"][0] if "year" in found.numbers else pd.Series(0, titles.index)
+    years = found.numbers("year")[0] if "year" in found else pd.Series(0, titles.index)
     repeated = pd.DataFrame({"title": titles, "year": years}).duplicated().sum()
     if ids.is_unique and repeated > 0.1 * len(ids):
         del found.chosen["movie_id"]
@@ -226,26 +227,33 @@ def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
     return parts if known and parts[0].notna().sum() >= 0.8 * known else None
 
 
-def no_cast(table: Table, found: Columns) -> str:
-    """Return the message for a table without a column of actors."""
-    name, refused = table.name, [f"{one}: {why}" for one, why in found.refused.items()]
-    text = f"{name}: no cast in it: no column of actors"
-    if refused:
-        text += f" ({'; '.join(refused)})"
-    is_people = {"title", "year", "genres", "rating"} & found.chosen.keys() == {"title"} and (
-        plain(found.name("title")) in ANYONE
-    )
-    if is_people:
-        text += ". If this is a table of people, it needs those of movies and of credits"
-        others = "MOVIES CREDITS"
+def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
+    """Return what the columns of a table hold; without movies or actors it is a CorpusError."""
+    found, name = guess(table, given), table.name
+    refused = [f"{column}: {why}" for column, why in found.refused.items()]
+    has_actors = "actor_id" in found or "actor" in found
+    if "movie_id" in found or "title" in found:
+        if has_actors:
+            for sentence in refused:
+                table.log.guess(sentence)
+            return found
+        why = f" ({'; '.join(refused)})" if refused else ""
+        what = (
+            f"no cast in it: no column of actors{why}. A table of movies needs those of people and "
+            "of credits (which person plays in which movie), and a table of people those of movies "
+            f"and of credits: imdbclust import {name} MORE CREDITS --to films.jsonl. Otherwise "
+            "name the column: Set --actor-id or --actor"
+        )
+    elif has_actors:
+        what = "which column has the title? Set --movie-id or --title"
     else:
-        text += ". If this is a table of movies, it needs those of people and of credits (which "
-        text += "person plays in which movie)"
-        others = "PEOPLE CREDITS"
-    return (
-        f"{text}: imdbclust import {name} {others} --to films.jsonl. Otherwise name the column: "
-        f"Set --actor-id or --actor; {listed(table)}"
-    )
+        what = "no cast in it, and no movies: Set --movie-id or --title, and --actor"
+    message = f"{name}: {what}; {listed(table)}"
+    if table.records:
+        paths = ", ".join(cast_paths(table.records, name if "." not in name else "")).lstrip(".")
+        where = f"; what looks like a cast is at {paths}" if paths else ""
+        message = f"{name}: JSON that is not of films{where}. {message}"
+    raise CorpusError(message)
 
 
 def cast_paths(records: Sequence[dict], root: str) -> list[str]:

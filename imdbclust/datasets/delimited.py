@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.csv
 
 from imdbclust.base.text import counted, quoted, shown
-from imdbclust.datasets.tables import TEXT, NoTable, Reading, Table
+from imdbclust.datasets.tables import CALLED, TEXT, NoTable, Reading, Table
+from imdbclust.datasets.tsv import count_regular
 from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 
 SEPARATORS = "\t;,|"  # tried between cells
-CALLED = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", "/": "slashes"}
 HEAD_BYTES = 2**18  # maximum size of a table's header
 BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
 
@@ -30,10 +30,10 @@ _LINE_OF_MOVIE = re.compile(
 )
 
 
-def read_text(content: bytes, name: str, how: Reading, log: ProblemLog) -> Table:
-    """Return the rows of a text; unreadable lines are set aside in `log`."""
-    guesses: list[str] = []
-    content = _as_utf8(content, name, how, guesses)
+def read_text(content: bytes, name: str, how: Reading) -> Table:
+    """Return the rows of a text; unreadable lines are set aside."""
+    log = ProblemLog(name)
+    content = _as_utf8(content, how, log)
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
     head = content[:HEAD_BYTES].decode(errors="ignore")
@@ -41,7 +41,7 @@ def read_text(content: bytes, name: str, how: Reading, log: ProblemLog) -> Table
         raise CorpusError(f"{name}: no movie in this table: it is empty")
     if "\0" in head[:1000]:
         raise NoTable(f"{name}: binary data, not a text table; save a workbook as CSV (UTF-8)")
-    if not how.separator and (table := _lines_of_movies(content, head, name, guesses)):
+    if not how.separator and (table := _lines_of_movies(content, head, log)):
         return table
     n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
     head = head.lstrip("\r\n")
@@ -55,52 +55,50 @@ def read_text(content: bytes, name: str, how: Reading, log: ProblemLog) -> Table
         if len(_cells(head, separator)) < 2:
             header = quoted(head.splitlines()[0])
             raise NoTable(f"{name}: the header {header} has one column; set --separator")
-        guesses.append(f"cells are separated by {CALLED[separator]}")
+        log.guess(f"cells are separated by {CALLED[separator]}")
     if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
         raise CorpusError(f"the separator must be one character, such as , or ;, not {separator!r}")
     names = [shown(one.strip()) for one in _cells(head, separator)]
-    options = _quoting(content, name, separator, names, head, how, guesses)
-    data, lines, n_wrong = _parse(content, name, names, n_before, options, log)
-    return Table(name, data, lines, guesses, separator, n_wrong)
+    options = _quoting(content, separator, names, head, how, log)
+    data, lines = _parse(content, names, n_before, options, log)
+    return Table(name, data, lines, separator, log=log)
 
 
 def _cells(text: str, separator: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
 
 
-def _as_utf8(content: bytes, name: str, how: Reading, guesses: list[str]) -> bytes:
+def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> bytes:
     """Return text in UTF-8 without a byte order mark."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = how.encoding or ("utf-16" if utf16 else "utf-8")
     try:
-        "a,b".encode(encoding)
+        "a,b".encode(encoding)  # not possible with codecs that are not text encodings
         encoding = codecs.lookup(encoding).name
-        known = encoding not in ("idna", "punycode")
-    except (LookupError, ValueError):  # includes codecs that are not text encodings
-        known = False
-    if not known:
-        raise CorpusError(f"unknown encoding {encoding!r}; try utf-8 or cp1252")
+    except (LookupError, ValueError):
+        raise CorpusError(f"unknown encoding {encoding!r}; try utf-8 or cp1252") from None
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode(encoding)
         return content if encoding == "utf-8" else text.removeprefix("\ufeff").encode()
     except UnicodeError as error:
         if how.encoding or utf16:
-            raise CorpusError(f"{name}: the text is not {encoding}: {error.reason}") from None
+            raise CorpusError(f"{log.file}: the text is not {encoding}: {error.reason}") from None
         at = content[: error.start].count(b"\n") + 1
     text = content.decode(errors="replace")
     if text.count("\ufffd") < sum(map(len, re.findall(r"[^\x00-\x7f]", text))) / 2:
         raise CorpusError(
-            f"{name}:{at}: the text is not UTF-8 in this line; save it as UTF-8, or set --encoding"
+            f"{log.file}:{at}: the text is not UTF-8 in this line; save it as UTF-8, or set "
+            "--encoding"
         )
-    guesses.append(f"the text is not UTF-8 (line {at}): read as cp1252; --encoding changes this")
+    log.guess(f"the text is not UTF-8 (line {at}): read as cp1252; --encoding changes this")
     try:
         return content.decode("cp1252").encode()
     except UnicodeError:
         return content.decode("latin-1").encode()
 
 
-def _lines_of_movies(content: bytes, head: str, name: str, guesses: list[str]) -> Table | None:
+def _lines_of_movies(content: bytes, head: str, log: ProblemLog) -> Table | None:
     """Return the table of lines such as ``Film (2001)/Last, First/…``; None for other texts."""
     lines = [line for line in head.splitlines()[:50] if line.strip()]
     found = [_LINE_OF_MOVIE.fullmatch(line) for line in lines]
@@ -114,22 +112,16 @@ def _lines_of_movies(content: bytes, head: str, name: str, guesses: list[str]) -
             rows.append((match["title"], match["year"], cast))
         else:
             rows.append((line.strip("/|;\t "), None, None))
-    guesses.append(f"each line is a title, a year and a cast, separated by {CALLED[separator]}")
+    log.guess(f"each line is a title, a year and a cast, separated by {CALLED[separator]}")
     columns = dict(zip(("title", "year", "cast"), zip(*rows, strict=True), strict=True))
-    return Table.of_texts(name, columns, guesses=guesses, separator=separator)
+    return Table.of_texts(log.file, columns, log=log, separator=separator)
 
 
 # Quotes
 
 
 def _quoting(
-    content: bytes,
-    name: str,
-    separator: str,
-    names: list[str],
-    head: str,
-    how: Reading,
-    guesses: list[str],
+    content: bytes, separator: str, names: list[str], head: str, how: Reading, log: ProblemLog
 ) -> pyarrow.csv.ParseOptions:
     """Return how to parse the text; a quote that is never closed is a CorpusError.
 
@@ -153,11 +145,11 @@ def _quoting(
     if separator == "\t" and how.quote is None:
         few = text.count(mark) < 2 * (text.rstrip().count(b"\n"))
         needless = few and b'""' not in text and quote not in head.partition("\n")[0]
-        if not fine or (needless and _is_regular(text, ord(separator), len(names))):
-            guesses.append("quotes are part of the text; --quote '\"' changes this")
+        if not fine or (needless and count_regular(text.strip(b"\r\n") + b"\n", len(names))):
+            log.guess("quotes are part of the text; --quote '\"' changes this")
             return off
     if not fine:
-        several = _find_open_quote(text, mark, separator.encode(), name)
+        several = _find_open_quote(text, mark, separator.encode(), log.file)
     escape = "\\" if escaped else False
     how_quoted = {"quote_char": quote, "escape_char": escape, "newlines_in_values": several}
     return pyarrow.csv.ParseOptions(**how_quoted, **options)
@@ -187,32 +179,21 @@ def _find_open_quote(text: bytes, quote: bytes, separator: bytes, name: str) -> 
     return several
 
 
-def _is_regular(text: bytes, separator: int, width: int) -> bool:
-    """Return whether every line has the same number of cells, if quotes are part of the text."""
-    codes = np.frombuffer(text.strip(b"\r\n") + b"\n", np.uint8)
-    marks = codes[(codes == separator) | (codes == ord("\n"))]
-    if len(marks) % width:
-        return False
-    rows = marks.reshape(-1, width)
-    return bool((rows[:, -1] == ord("\n")).all() and (rows[:, :-1] == separator).all())
-
-
 def _parse(
     content: bytes,
-    name: str,
     names: list[str],
     n_before: int,
     options: pyarrow.csv.ParseOptions,
     log: ProblemLog,
-) -> tuple[pa.Table, np.ndarray, int]:
-    """Return the rows below the header, the line of each, and the number of unreadable ones."""
+) -> tuple[pa.Table, np.ndarray]:
+    """Return the rows below the header, and the line of each."""
     wrong: list[int] = []
 
     def note(row: pyarrow.csv.InvalidRow) -> str:
         wrong.append(row.number)
         if row.number > n_before:
             what = f"{row.actual_columns} cells where the header has {row.expected_columns}"
-            log.set_aside(Problem(name, row.number, "", what, "wrong_cells"))
+            log.set_aside(Problem(log.file, row.number, "", what, "wrong_cells"))
         return "skip"
 
     options.invalid_row_handler = note
@@ -228,8 +209,7 @@ def _parse(
             ),
         )
     except pa.ArrowInvalid as error:
-        raise CorpusError(f"{name}: {str(error).splitlines()[0]}") from None
+        raise CorpusError(f"{log.file}: {str(error).splitlines()[0]}") from None
     lines = np.setdiff1d(np.arange(1, table.num_rows + len(wrong) + 1), wrong, assume_unique=True)
     below = int(np.searchsorted(lines, n_before + 1, side="right"))
-    table = table.slice(below).rename_columns(names)
-    return table, lines[below:], sum(number > n_before for number in wrong)
+    return table.slice(below).rename_columns(names), lines[below:]

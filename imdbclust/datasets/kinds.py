@@ -11,9 +11,10 @@ import os
 import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
@@ -46,29 +47,26 @@ NO_TABLES = {
 """Kinds of files that hold no table, by their first bytes."""
 
 
-def read_tables(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
-    """Return the tables of a file or a folder; `log` collects the lines that are set aside.
+def read_tables(path: Path, how: Reading) -> list[Table]:
+    """Return the tables of a file or a folder.
 
     A file that holds no table is a CorpusError that says what it is and what to do.
     """
     name = shown(path.name)
     if os.path.isdir(path):  # noqa: PTH112 (also where a name is too long)
-        return _of_folder(path, how, log)
+        return _of_folder(path, how)
     with open_films(path, unpack=False) as raw:
-        head = raw.peek(64)[:64]
+        head = raw.peek(16)[:16]
         if head.startswith(ZIP):
-            return _of_zip(raw, name, how, log)
-    if head.startswith(SQLITE):
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        return _of_sqlite(lambda: sqlite3.connect(uri, uri=True), name)
-    if head[8:12] == DUCKDB:
-        return _of_duckdb(path, name)
+            return _of_zip(raw, name, how)
+    if read := _database_reader(head):
+        return read(path, name)
     with open_films(path) as file:
         content = file.read()
-    return _of_bytes(content, name, how, log)
+    return _of_bytes(content, name, how)
 
 
-def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
+def _of_folder(path: Path, how: Reading) -> list[Table]:
     hidden, described = ".", ".source.json"
     files = sorted(one for one in path.iterdir() if one.is_file())
     files = [one for one in files if one.name[0] != hidden and not one.name.endswith(described)]
@@ -77,7 +75,7 @@ def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     tables, others = [], []
     for file in files:
         try:
-            tables += read_tables(file, how, log)
+            tables += read_tables(file, how)
         except NoTable as error:
             others.append(str(error))
     if not tables:
@@ -86,7 +84,7 @@ def _of_folder(path: Path, how: Reading, log: ProblemLog) -> list[Table]:
     return tables
 
 
-def _of_zip(raw: io.BufferedReader, name: str, how: Reading, log: ProblemLog) -> list[Table]:
+def _of_zip(raw: io.BufferedReader, name: str, how: Reading) -> list[Table]:
     with zipfile.ZipFile(raw) as archive:
         if "xl/workbook.xml" in archive.namelist():
             raw.seek(0)
@@ -96,18 +94,18 @@ def _of_zip(raw: io.BufferedReader, name: str, how: Reading, log: ProblemLog) ->
             raise NoTable(f"{name}: a zip archive without files")
         names = [name] if len(members) == 1 else [shown(one.filename) for one in members]
         contents = [read_member(archive, one, raw) for one in members]
-    found = (_of_bytes(one, name, how, log) for one, name in zip(contents, names, strict=True))
+    found = (_of_bytes(one, name, how) for one, name in zip(contents, names, strict=True))
     return list(chain.from_iterable(found))
 
 
-def _of_bytes(content: bytes, name: str, how: Reading, log: ProblemLog) -> list[Table]:
+def _of_bytes(content: bytes, name: str, how: Reading) -> list[Table]:
     for start, what in NO_TABLES.items():
         if content.startswith(start):
             raise NoTable(f"{name}: {what}")
-    if content[8:12] == DUCKDB:
-        raise NoTable(f"{name}: a packed DuckDB database; unpack it")
-    if content.startswith(SQLITE):
-        return _of_sqlite(lambda: _in_memory(content), name)
+    if read := _database_reader(content):  # it was packed
+        with TemporaryDirectory() as folder:
+            (path := Path(folder) / "films").write_bytes(content)
+            return read(path, name)
     if content.startswith(PARQUET):
         return [_of_parquet(content, name)]
     start = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -116,59 +114,70 @@ def _of_bytes(content: bytes, name: str, how: Reading, log: ProblemLog) -> list[
             return _of_graphml(content, name)
         raise NoTable(f"{name}: this looks like HTML or XML, not a table; download the file itself")
     if start.startswith((b"{", b"[")):
-        return list(_of_json(content, name, log))
-    return [read_text(content, name, how, log)]
+        return list(_of_json(content, name))
+    return [read_text(content, name, how)]
 
 
 # Databases, parquet, workbooks, graphs
 
 
-def _in_memory(content: bytes) -> sqlite3.Connection:
-    base = sqlite3.connect(":memory:")
-    base.deserialize(content)
-    return base
+def _database_reader(start: bytes) -> Callable[[Path, str], list[Table]] | None:
+    if start.startswith(SQLITE):
+        return _of_sqlite
+    return _of_duckdb if start[8:12] == DUCKDB else None
 
 
-def _of_sqlite(connect: Callable[[], sqlite3.Connection], name: str) -> list[Table]:
-    query, tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid", []
+@contextmanager
+def _reading(name: str, what: str, *, package: str = "") -> Iterator[None]:
+    """Say what is wrong with a file if a library, or an optional `package`, does not read it."""
     try:
-        with closing(connect()) as base:
-            for (table,) in base.execute(query).fetchall():
-                quoted = table.replace('"', '""')
-                rows = base.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608
-                names = [column[0] for column in rows.description]
-                columns = list(zip(*rows, strict=True)) or [()] * len(names)
-                texts = {name: map(as_text, one) for name, one in zip(names, columns, strict=True)}
-                tables.append(Table.of_texts(table, texts))
-    except sqlite3.Error as error:
-        raise CorpusError(f"{name}: the SQLite database cannot be read: {error}") from None
+        yield
+    except CorpusError:
+        raise
+    except ImportError:
+        raise NoTable(
+            f"{name}: {what}, which {package} reads, and this is not installed: "
+            f"pip install {package}, or save the table as CSV (UTF-8)"
+        ) from None
+    except Exception as error:  # libraries raise errors of any kind for damaged files
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise CorpusError(f"{name}: {what} that cannot be read: {reason}") from None
+
+
+def _of_sqlite(path: Path, name: str) -> list[Table]:
+    query, tables = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid", []
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with _reading(name, "a SQLite database"), closing(sqlite3.connect(uri, uri=True)) as base:
+        for (table,) in base.execute(query).fetchall():
+            quoted = table.replace('"', '""')
+            rows = base.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608
+            names = [column[0] for column in rows.description]
+            columns = list(zip(*rows, strict=True)) or [()] * len(names)
+            texts = {name: map(as_text, one) for name, one in zip(names, columns, strict=True)}
+            tables.append(Table.of_texts(table, texts))
     return tables
 
 
 def _of_duckdb(path: Path, name: str) -> list[Table]:
     import duckdb
 
-    names = ("external_access", "autoinstall_known_extensions", "autoload_known_extensions")
-    config = dict.fromkeys(("enable_external_access", *names[1:]), False)
+    extensions = ("autoinstall_known_extensions", "autoload_known_extensions")
+    config = dict.fromkeys(("enable_external_access", *extensions), False)
     query = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_oid"
-    try:
-        with duckdb.connect(str(path), read_only=True, config=config) as base:
-            found = [table for (table,) in base.execute(query).fetchall()]
-            return [_of_arrow(base.table(f'"{t}"').to_arrow_table(), t) for t in found]
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise CorpusError(f"{name}: the DuckDB database cannot be read: {reason}") from None
+    with (
+        _reading(name, "a DuckDB database"),
+        duckdb.connect(str(path), read_only=True, config=config) as base,
+    ):
+        found = [table for (table,) in base.execute(query).fetchall()]
+        return [_of_arrow(base.table(f'"{t}"').to_arrow_table(), t) for t in found]
 
 
 def _of_parquet(content: bytes, name: str) -> Table:
-    try:
+    with _reading(name, "a parquet file"):
         parquet = pyarrow.parquet.ParquetFile(pa.py_buffer(content))
         if parquet.metadata.num_rows > MAX_ROWS:
             raise CorpusError(f"{name}: more than {MAX_ROWS:,} rows")
         return _of_arrow(parquet.read(), name)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CorpusError(f"{name}: not a valid parquet file: {reason}") from None
 
 
 def _of_arrow(table: pa.Table, name: str) -> Table:
@@ -196,17 +205,10 @@ def _texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _of_workbook(content: bytes, name: str) -> list[Table]:
-    try:
+    with _reading(name, "an Excel workbook", package="openpyxl"):
         sheets = pd.read_excel(
             io.BytesIO(content), sheet_name=None, dtype="str", keep_default_na=False
         )
-    except ImportError:
-        raise NoTable(
-            f"{name}: an Excel workbook, which openpyxl reads, and this is not installed: "
-            "pip install openpyxl, or save the workbook as CSV (UTF-8)"
-        ) from None
-    except Exception as error:  # openpyxl raises errors of any kind for a damaged workbook
-        raise CorpusError(f"{name}: the workbook cannot be read: {error}") from None
     return [
         Table.of_texts(title, {str(key): sheet[key] for key in sheet}, first=2)
         for title, sheet in sheets.items()
@@ -215,17 +217,10 @@ def _of_workbook(content: bytes, name: str) -> list[Table]:
 
 
 def _of_graphml(content: bytes, name: str) -> list[Table]:
-    try:
+    with _reading(name, "GraphML", package="networkx"):
         import networkx
-    except ImportError:
-        raise NoTable(
-            f"{name}: GraphML, which networkx reads, and this is not installed: "
-            "pip install networkx"
-        ) from None
-    try:
+
         graph = networkx.read_graphml(io.BytesIO(content))
-    except Exception as error:  # networkx raises errors of any kind for a damaged file
-        raise CorpusError(f"{name}: the GraphML cannot be read: {error}") from None
     nodes = [{"id": node, **about} for node, about in graph.nodes(data=True)]
     edges = [{"source": one, "target": other} for one, other in graph.edges()]
     return [_of_records("nodes", nodes), _of_records("edges", edges)]
@@ -234,31 +229,30 @@ def _of_graphml(content: bytes, name: str) -> list[Table]:
 # JSON
 
 
-def _of_json(content: bytes, name: str, log: ProblemLog) -> Iterator[Table]:
+def _of_json(content: bytes, name: str) -> Iterator[Table]:
     """Yield the tables of JSON: of one array or object, or of objects one a line."""
-    content, n_bad = content.removeprefix(b"\xef\xbb\xbf"), 0
+    content, lines, log = content.removeprefix(b"\xef\xbb\xbf"), [], ProblemLog(name)
     try:
-        value, lines = decode_json(content), None
+        value = decode_json(content)
     except ValueError as whole:
-        value, lines = [], []
+        value = []
         for number, line in enumerate(content.split(b"\n"), start=1):
             try:
-                if line.strip():
-                    value.append(decode_json(line))
+                if line.strip() and isinstance(record := decode_json(line), dict):
+                    value.append(record)
                     lines.append(number)
             except ValueError as error:
-                n_bad += 1
                 what = f"not a JSON object: {error}"
                 log.set_aside(Problem(name, number, "", what, "not_json"))
-        if n_bad > len(value):
-            log.problems, log.counts["not_json"] = [], 0
+        if log.n_set_aside > len(value):
             raise CorpusError(f"{name}: not JSON: {whole}") from None
     found = list(_lists_of_records(value, ""))
     if not found:
         raise NoTable(f"{name}: JSON without a list of objects, so without films")
     for path, records in found:
-        table = _of_records(path or name, records, lines if len(found) == 1 else None)
-        table.n_wrong = n_bad
+        table = _of_records(path or name, records)
+        if lines:
+            table.lines, table.log = np.array(lines), log
         yield table
 
 
@@ -288,14 +282,11 @@ def _is_titled(record: dict) -> bool:
     return not {"title", "name", "film"}.isdisjoint(map(plain, record))
 
 
-def _of_records(name: str, records: Sequence[dict], lines: Sequence[int] | None = None) -> Table:
+def _of_records(name: str, records: Sequence[dict]) -> Table:
     flat = [dict(_fields(record, "")) for record in records]
     keys = dict.fromkeys(key for one in flat for key in one)
     columns = {key: [one.get(key) for one in flat] for key in keys}
-    table = Table.of_texts(name, columns, records=records)
-    if lines and len(lines) == len(flat):
-        table.lines = np.array(lines)
-    return table
+    return Table.of_texts(name, columns, records=records)
 
 
 def _fields(record: dict, path: str) -> Iterator[tuple[str, str | None]]:

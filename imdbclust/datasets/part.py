@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
+from msgspec import to_builtins
 
 from imdbclust.base.errors import UserError
+from imdbclust.films.frames import canonical
 from imdbclust.films.problems import CorpusError
 from imdbclust.load import Corpus
 
@@ -39,24 +40,19 @@ class Part:
             year = getattr(self, name)
             if year is not None and not 1 <= year <= 9999:
                 raise UserError(f"{name} must be a year from 1 to 9999, not {year}")
-        if self.since is not None and self.until is not None and self.since > self.until:
+        if (self.since or 1) > (self.until or 9999):
             raise UserError(f"since ({self.since}) must not be after until ({self.until})")
-        if self.min_movies < 1:
-            raise UserError(f"min-movies must be at least 1, not {self.min_movies}")
-        if self.min_cast < 0:
-            raise UserError(f"min-cast must be at least 0, not {self.min_cast}")
+        for name, least in {"min_movies": 1, "min_cast": 0}.items():
+            if (n := getattr(self, name)) < least:
+                raise UserError(f"{name.replace('_', '-')} must be at least {least}, not {n}")
 
     def __bool__(self) -> bool:
         return self != type(self)()
 
     def as_dict(self) -> dict:
         """Return what differs from all films."""
-        all_films = asdict(type(self)())
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-            if value != all_films[name]
-        }
+        every = to_builtins(type(self)())
+        return {name: value for name, value in to_builtins(self).items() if value != every[name]}
 
 
 def select(corpus: Corpus, part: Part) -> Corpus:
@@ -88,17 +84,9 @@ def select(corpus: Corpus, part: Part) -> Corpus:
         credits &= movies[movie]
     if not movies.any():
         raise CorpusError("no movie is in the selected part of the films; select more")
+    cast, tagged = corpus.credits[credits], corpus.genres[movies[corpus.genres["movie"]]]
     row_of = np.cumsum(movies) - 1
-    played, actors = pd.factorize(actor[credits])
-    kept = corpus.genres[movies[corpus.genres["movie"]]]
-    genres = kept["genre"].cat.remove_unused_categories()
-    return replace(
-        corpus,
-        movies=corpus.movies[movies].reset_index(drop=True),
-        actors=corpus.actors.iloc[actors].reset_index(drop=True),
-        credits=pd.DataFrame({"movie": row_of[movie[credits]], "actor": played}).astype("int32"),
-        genres=pd.DataFrame(
-            {"movie": row_of[kept["movie"]].astype("int32"), "genre": genres.to_numpy()}
-        ).assign(genre=genres.array),
-        notes=corpus.notes | {"not_selected": int((~movies).sum())},
-    )
+    cast, tagged = (frame.assign(movie=row_of[frame["movie"]]) for frame in (cast, tagged))
+    tables = canonical(corpus.movies[movies], corpus.actors, cast, tagged)
+    notes = corpus.notes | {"not_selected": int((~movies).sum())}
+    return replace(corpus, **tables, notes=notes)

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from codecs import BOM_UTF8
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 import yaml
 from msgspec.structs import replace as replace_struct
 
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
-from imdbclust.datasets.assemble import columns_of, corpus_of
-from imdbclust.datasets.columns import NAMES, Columns
-from imdbclust.datasets.kinds import NO_TABLES, SQLITE, read_tables
+from imdbclust.datasets.assemble import corpus_of
+from imdbclust.datasets.columns import NAMES, Columns, recognise
+from imdbclust.datasets.kinds import NO_TABLES, PARQUET, SQLITE, read_tables
 from imdbclust.datasets.part import Part, select
 from imdbclust.datasets.relations import is_complete, is_graph, join
-from imdbclust.datasets.tables import TEXT, Reading, Table, plain
+from imdbclust.datasets.tables import Reading, Table, plain
 from imdbclust.films.corpus_files import read_licence
 from imdbclust.films.frames import merged_tables
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CorpusError, ProblemLog, check_on_problem
-from imdbclust.films.values import decode_json, fold_all, plain_key
+from imdbclust.films.values import dated, decode_json
 from imdbclust.load import Corpus, read_corpus
 
 MANY = 20  # number of movies from which shares are judged
@@ -107,35 +106,30 @@ def examine(
     if len(files) == 1:
         log.file = shown(files[0].name)
     units: list[tuple[int, str, Corpus]] = []  # place of the file, name, films
-    loose: list[tuple[int, Table]] = []
+    tables: list[tuple[int, Table]] = []
     columns: list[Columns] = []
-    with _logs(log) as logs:
+    logs: list[ProblemLog] = []
+    try:
         for place, path in enumerate(files):
-            logs.append(found := ProblemLog(shown(path.name)))
             if _is_corpus_file(path):
+                logs.append(found := ProblemLog(shown(path.name)))
                 corpus = read_corpus(path, on_problem=on_problem, problem_log=found, loose=True)
                 notes = corpus.notes | {"rows_set_aside": len(corpus.problems)}
-                about = {"notes": notes, "source": read_licence(path)}
-                units.append((place, found.file, replace(_folded(corpus, found), **about)))
-                continue
-            for table in read_tables(path, how, found):
-                table.log = found
-                loose.append((place, table))
-        for place, table in _whole_tables(loose, shown(files[0].name), how, log):
-            if table.log is None:  # joined of the others
-                for one in logs:
-                    one.stop_if(on_problem)
-                logs.append(ProblemLog())
-                how = replace_struct(how, columns={k: v for k, v in how.columns.items() if not v})
-            found = table.log or logs[-1]
-            found.file = table.name
-            for guess in table.guesses:
-                found.guess(guess)
-            columns.append(columns_of(table, how))
-            for column, why in columns[-1].refused.items():
-                found.guess(f"{column}: {why}")
-            corpus = corpus_of(table, columns[-1], how, found, on_problem=on_problem)
-            units.append((place, table.name, corpus))
+                corpus = replace(corpus, notes=notes, source=read_licence(path))
+                units.append((place, found.file, corpus))
+            else:
+                tables += [(place, table) for table in read_tables(path, how)]
+        logs += [table.log for _, table in tables]
+        whole = _whole_tables(tables, how, shown(files[0].name), on_problem)
+        if whole and whole[0] not in tables:  # the given columns have their usual names in it
+            logs.append(whole[0][1].log)
+            how = replace_struct(how, columns={k: v for k, v in how.columns.items() if not v})
+        for place, table in whole:
+            columns.append(recognise(table, how.columns))
+            units.append((place, table.name, corpus_of(columns[-1], how, on_problem)))
+    finally:
+        for found in logs:
+            log.add(found)
     _, names, corpora = zip(*sorted(units, key=lambda unit: unit[0]), strict=True)
     doubts = _shared_under_other_ids(corpora, names)
     corpus, n_movies = corpora[0], sum(one.n_movies for one in corpora)
@@ -148,17 +142,6 @@ def examine(
     return Films(corpus, doubts or doubts_about(corpus), columns)
 
 
-@contextmanager
-def _logs(log: ProblemLog) -> Iterator[list[ProblemLog]]:
-    """Collect the problems of several files, also if one of them cannot be used."""
-    logs: list[ProblemLog] = []
-    try:
-        yield logs
-    finally:
-        for found in logs:
-            log.add(found)
-
-
 def _is_corpus_file(path: Path) -> bool:
     """Return whether a file has JSON lines for :func:`imdbclust.load.read_corpus`."""
     named_so = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
@@ -166,59 +149,39 @@ def _is_corpus_file(path: Path) -> bool:
         return False
     try:
         with open_films(path) as file:
-            lines = [file.readline(2**20) for _ in range(20)]
+            lines = [file.readline(2**20).removeprefix(BOM_UTF8).strip() for _ in range(20)]
     except CorpusError:
         if named_so:
             raise
         return False
-    lines = [line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines]
-    lines = [line for line in lines if line]
-    if lines and lines[0].startswith((b"<", b"PAR1", SQLITE, *NO_TABLES)):
-        return False
     for line in lines:
-        try:
+        with suppress(ValueError):
             record = decode_json(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and record.keys() & {"imdb_id", "title", "name", "Title"}:
-            others = {plain(key) for key in record} & {*NAMES["actor"].split(), "credits"}
-            ours = record.keys() >= {"imdb_id", "title"} and others <= {"actors"}
-            return ours and not isinstance(record["imdb_id"], dict)
-        if isinstance(record, list):
-            return False
-    return named_so and not any(mark in line for line in lines[:1] for mark in (b",", b"\t"))
+            if isinstance(record, list):
+                return False
+            if isinstance(record, dict) and record.keys() & {"imdb_id", "title", "name", "Title"}:
+                others = {plain(key) for key in record} & {*NAMES["actor"].split(), "credits"}
+                ours = record.keys() >= {"imdb_id", "title"} and others <= {"actors"}
+                return ours and not isinstance(record["imdb_id"], dict)
+    first = next(filter(None, lines), b"")
+    other = first.startswith((b"<", b"[", PARQUET, SQLITE, *NO_TABLES))
+    return named_so and not other and (first[:1] == b"{" or not {*b",\t"} & {*first})
 
 
 def _whole_tables(
-    tables: Sequence[tuple[int, Table]], name: str, how: Reading, log: ProblemLog
+    tables: Sequence[tuple[int, Table]], how: Reading, name: str, on_problem: str
 ) -> Sequence[tuple[int, Table]]:
     """Return the tables that have films and casts; others are joined to them by their keys."""
     if len(tables) == 1 and not is_graph(tables[0][1]):
         return tables
     complete = [(place, table) for place, table in tables if is_complete(table, how)]
     if len(complete) < 2 and len(complete) < len(tables):
-        return [(tables[0][0], join([table for _, table in tables], name, how, log))]
+        for _, table in tables:
+            table.log.stop_if(on_problem)
+        return [(tables[0][0], join([table for _, table in tables], name, how))]
     if unused := [table.name for place, table in tables if (place, table) not in complete]:
-        log.guess(f"tables that are not used: {', '.join(unused)}")
+        complete[0][1].log.guess(f"tables that are not used: {', '.join(unused)}")
     return complete
-
-
-def _folded(corpus: Corpus, log: ProblemLog) -> Corpus:
-    """Return a corpus with the names of actors and genres folded; ids stay."""
-    names, changed = fold_all(pa.array(corpus.actors["name"], TEXT))
-    for row in np.flatnonzero(changed.to_numpy(False)):
-        log.note("folded_names", 0, "actors", f"{corpus.actors['name'][row]!r} was folded")
-    corpus = replace(
-        corpus, actors=corpus.actors.assign(name=names.to_pandas().astype("str").to_numpy())
-    )
-    genres = pa.array(corpus.genres["genre"].cat.categories.astype("str"), TEXT)
-    folded, changed = fold_all(genres)
-    if not changed.to_numpy(False).any():
-        return corpus
-    spelling = dict(zip(genres.to_pylist(), folded.to_pylist(), strict=True))
-    for one in genres.filter(changed).to_pylist():
-        log.note("folded_genres", 0, "genres", f"{one!r} was folded")
-    return _renamed(corpus, {"genres": spelling})
 
 
 # Spellings
@@ -226,55 +189,28 @@ def _folded(corpus: Corpus, log: ProblemLog) -> Corpus:
 
 def _unified(corpus: Corpus, unify: Mapping[str, Mapping[str, str]], log: ProblemLog) -> Corpus:
     """Return a corpus in which other spellings, or ids, are replaced by the ones that stay."""
+    movies, actors = corpus.movies, corpus.actors
+    genres = corpus.genres.assign(genre=corpus.genres["genre"].astype("str"))
     known = {
-        "actors": {*corpus.actors["actor_id"], *corpus.actors["name"]},
-        "titles": {*corpus.movies["movie_id"], *corpus.movies["title"]},
-        "genres": set(corpus.genres["genre"].astype("str")),
+        "actors": {*actors["actor_id"], *actors["name"]},
+        "titles": {*movies["movie_id"], *movies["title"]},
+        "genres": set(genres["genre"]),
     }
     for what, spellings in unify.items():
         for spelling, kept in spellings.items():
             if spelling in known[what]:
                 log.note("unified", 0, what, f"{spelling!r} was replaced by {kept!r}")
-    return _renamed(corpus, unify)
-
-
-def _renamed(corpus: Corpus, spellings: Mapping[str, Mapping[str, str]]) -> Corpus:
-    movies, actors = corpus.movies.copy(), corpus.actors.copy()
-    titles, people = spellings.get("titles", {}), spellings.get("actors", {})
-    new = movies["title"].replace(dict(titles))
-    dated = movies["title"] + " (" + movies["year"].astype("str") + ")"
-    own = (movies["movie_id"] == dated) | (movies["movie_id"] == movies["title"])
-    ids = (new + " (" + movies["year"].astype("str") + ")").where(movies["year"].notna(), new)
-    movies["movie_id"] = movies["movie_id"].mask(own, ids).replace(dict(titles)).astype("str")
-    movies["title"] = new.astype("str")
-    for column in ("actor_id", "name"):
-        actors[column] = actors[column].replace(dict(people)).astype("str")
-    genres = corpus.genres.assign(
-        genre=corpus.genres["genre"].astype("str").replace(dict(spellings.get("genres", {})))
-    )
-    genres["genre"] = genres["genre"].astype("category")
-    part = {"movies": movies, "actors": actors, "credits": corpus.credits, "genres": genres}
+    spellings = {key: dict(unify.get(key, {})) for key in known}
+    ids, title, year = movies["movie_id"], movies["title"], movies["year"]
+    new = title.replace(spellings["titles"])
+    ids = ids.mask(ids == dated(title, year), dated(new, year)).replace(spellings["titles"])
+    part = {
+        "movies": movies.assign(movie_id=ids, title=new),
+        "actors": actors.replace(spellings["actors"]),
+        "credits": corpus.credits,
+        "genres": genres.replace({"genre": spellings["genres"]}),
+    }
     return replace(corpus, **merged_tables([part], [""], ProblemLog()))
-
-
-def note_alike(corpus: Corpus, log: ProblemLog) -> None:
-    """Note names, titles and genres that differ in case or accents only; they are kept."""
-    year = corpus.movies["year"].astype("str").fillna("")
-    genres = pd.Series(corpus.genres["genre"].cat.categories, dtype="str")
-    for kind, field_name, texts, group in (
-        ("names_alike", "actors", corpus.actors["name"], ""),
-        ("titles_alike", "title", corpus.movies["title"], year),
-        ("genres_alike", "genres", genres, ""),
-    ):
-        keys = plain_key(pa.array(texts, TEXT)).to_pandas().astype("str")
-        if kind == "genres_alike":
-            keys = keys.str.removesuffix("s")
-        frame = pd.DataFrame({"text": texts.to_numpy(), "key": keys.to_numpy(), "group": group})
-        frame = frame.drop_duplicates()
-        first = frame.groupby(["key", "group"])["text"].transform("first")
-        other = frame.assign(first=first)[first != frame["text"]]
-        for text, kept in zip(other["text"], other["first"], strict=True):
-            log.note(kind, 0, field_name, f"{text!r} is spelled like {kept!r}; they count as two")
 
 
 # Doubts
@@ -325,8 +261,7 @@ def _shared_under_other_ids(corpora: Sequence[Corpus], names: Sequence[str]) -> 
 
 
 def _some(movies: pd.DataFrame) -> str:
-    titles = [f"{one.title} ({one.year})" for one in movies.head(5).itertuples()]
-    titles = list(dict.fromkeys(titles))
+    titles = dated(movies["title"], movies["year"]).head(5).unique()
     return ", ".join(titles) + ", …" * (len(movies) > 5)
 
 

@@ -15,6 +15,9 @@ from imdbclust.base.text import shown
 from imdbclust.films.problems import CorpusError, ProblemLog
 
 TEXT = pa.large_string()
+CALLED = {
+    "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars", "/": "slashes", "\n": "newlines"
+}  # fmt: skip
 
 
 class NoTable(CorpusError):
@@ -50,26 +53,31 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 class Table:
     """A table of texts with missing values, of a file or a database; nested values are JSON.
 
-    `lines` has the line of each row in the file, for messages; `guesses` say how it was read.
-    `n_wrong` is the number of unreadable lines. `records` are those of JSON, `log` is that of the
-    file.
+    `lines` has the line of each row in the file, for messages; `log` has the unreadable lines, and
+    how the table was read. `records` are those of JSON.
     """
 
     name: str
     data: pa.Table
     lines: np.ndarray
-    guesses: list[str] = field(default_factory=list)
     separator: str | None = None
-    n_wrong: int = 0
     records: Sequence[dict] = ()
-    log: ProblemLog | None = None
+    log: ProblemLog = field(default_factory=ProblemLog)
+
+    def __post_init__(self):
+        self.log.file = self.name
 
     @classmethod
     def of_texts(
         cls, name: str, columns: Mapping[str, Iterable[str | None]], *, first: int = 1, **more
     ) -> Table:
         """Return a table of these columns, whose rows are numbered from `first`."""
-        data = pa.table({shown(key): pa.array(list(texts), TEXT) for key, texts in columns.items()})
+        data = pa.table(
+            {
+                shown(key): pa.array(list(one), TEXT, from_pandas=True)
+                for key, one in columns.items()
+            }
+        )
         return cls(shown(name), data, np.arange(first, first + len(data)), **more)
 
     @property

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Annotated, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from imdbclust.base.disk import replacing
@@ -19,7 +20,7 @@ from imdbclust.base.text import byte_size, shown
 from imdbclust.films.frames import LIMITS
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CONTROL, MAX_TEXT, CorpusError, Problem, ProblemLog, brief
-from imdbclust.films.values import NOT_KNOWN, PARSERS, as_text, decode_json, items_of
+from imdbclust.films.values import NOT_KNOWN, PARSERS, as_text, decode_json, fold_all, items_of
 
 MAX_LINE_BYTES = 16 * 10**6  # a longer line is not a movie and would only fill the memory
 GIVE_UP = 10_000  # reading stops if none of this many records at the beginning is valid
@@ -72,7 +73,7 @@ class MovieLines:
 
     With `loose`, values of other types are accepted: years, ratings and votes as texts or floats,
     ids and titles as numbers, actors as texts or objects, NaN. A year, rating or number of votes
-    that cannot be read is missing and noted.
+    that cannot be read is missing and noted. Names and genres are folded, which is noted, too.
 
     It yields `MovieColumns` of valid movies with distinct ids, in the file's order. `problem_log`
     collects skipped records, and the line of each valid movie. A file that is missing, unreadable,
@@ -92,7 +93,8 @@ class MovieLines:
     def __iter__(self) -> Iterator[MovieColumns]:
         rows = self._rows()
         while some := list(islice(rows, ROWS_TOGETHER)):
-            yield MovieColumns.of_rows(some)
+            movies = MovieColumns.of_rows(some)
+            yield self._folded(movies) if self._loose else movies
 
     def _rows(self) -> Iterator[tuple]:
         """Yield the rows of valid movies; collect the problems of the rest."""
@@ -114,6 +116,19 @@ class MovieLines:
             rating = movie.rating or _UNRATED
             known = (movie.year, rating.avg, rating.votes)
             yield movie.imdb_id, movie.title, *known, number, movie.genres, movie.actors
+
+    def _folded(self, movies: MovieColumns) -> MovieColumns:
+        """Return movies with the names of their actors and genres folded; ids stay."""
+        for column, sizes in (("names", movies.cast_sizes), ("genres", movies.genre_sizes)):
+            given = getattr(movies, column)
+            folded, changed = fold_all(given)
+            movies = movies._replace(**{column: folded})
+            ends = np.cumsum(sizes)
+            for at in np.flatnonzero(changed.to_numpy(zero_copy_only=False)):
+                line = movies.lines[np.searchsorted(ends, at, side="right")].as_py()
+                text = f"{given[at].as_py()!r} was folded"
+                self._problem_log.note(f"folded_{column}", line, column, text)
+        return movies
 
     def _movie(self, line: bytes, number: int) -> _Movie:
         """Decode a line, if necessary by :func:`_loosened`."""
@@ -193,35 +208,36 @@ _decoder, _encoder = msgspec.json.Decoder(_Movie), msgspec.json.Encoder()
 _KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
 
 
+_LISTS = ("genres", "actors")
+
+
 def _loosened(record: dict) -> tuple[dict, list[tuple[str, str, str]]]:
     """Return a record with the types of a corpus file, and notes: kind, field and text."""
-    notes, found = [], dict(record)
-    rating = record.get("rating")
+    notes, rating = [], record.get("rating")
     rating = rating if isinstance(rating, dict) else {"avg": rating}
-    given = {"year": record.get("year"), "rating": rating.get("avg"), "votes": rating.get("votes")}
     numbers = {}
-    for key, value in given.items():
+    for key, field, value in (
+        ("year", "year", record.get("year")),
+        ("rating", "rating.avg", rating.get("avg")),
+        ("votes", "rating.votes", rating.get("votes")),
+    ):
         text = as_text(value)
         numbers[key] = PARSERS[key](text) if text else None
         known = value is not None and (text is None or text.lower() not in NOT_KNOWN)
         if known and numbers[key] is None:
-            field = {"rating": "rating.avg", "votes": "rating.votes"}.get(key, key)
             text = f"{brief(value)} cannot be read as {key}; counts as missing"
             notes.append((f"unreadable_{key}", field, text))
-    found["year"] = numbers["year"]
+    found = record | {"year": numbers["year"]}
     found["rating"] = {"avg": numbers["rating"], "votes": numbers["votes"]}
     for key in ("imdb_id", "title"):
         if type(record.get(key)) in (int, float):
             found[key] = as_text(record[key])
-    genres = record.get("genres", ())
-    if genres is None or isinstance(genres, str):
-        found["genres"] = [one.strip() for one in re.split(r"[|;,]", genres or "") if one.strip()]
-    elif isinstance(genres, list):
-        found["genres"] = [name for _, name in items_of(genres)]
-    actors = record.get("actors", ())
-    if actors is None:
-        found["actors"] = []
-    elif isinstance(actors, list) and all(map(_is_actor, actors)):
+    genres, actors = ([] if record.get(key, ()) is None else record.get(key) for key in _LISTS)
+    if isinstance(genres, str):
+        genres = [one.strip() for one in re.split(r"[|;,]", genres)]
+    if isinstance(genres, list):
+        found["genres"] = [name for _, name in items_of(genres) if name]
+    if isinstance(actors, list) and all(map(_is_actor, actors)):
         cast = list(items_of(actors))
         found["actors"] = [(who or name, name) for who, name in cast]
         for _, name in (pair for pair in cast if not pair[0]):

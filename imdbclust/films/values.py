@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Annotated
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -117,10 +118,20 @@ def fold_all(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     return folded, pc.fill_null(pc.not_equal(folded, texts), False)
 
 
+def as_mask(values: pa.Array) -> np.ndarray:
+    """Return an array of Booleans as a mask; missing ones are False."""
+    return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+
+
 def plain_key(texts: pa.Array) -> pa.Array:
     """Return texts in lower case without accents and punctuation; alike spellings become equal."""
     apart = pc.utf8_normalize(texts, "NFKD")
     return pc.utf8_lower(pc.replace_substring_regex(apart, r"\p{M}|[\s.'’\-]", ""))
+
+
+def dated(titles: pd.Series, years: pd.Series) -> pd.Series:
+    """Return titles with the year, such as ``Harbour (2001)``, where it is known."""
+    return (titles + " (" + years.astype("str") + ")").where(years.notna(), titles).astype("str")
 
 
 def decode_json(text: bytes) -> object:
