@@ -30,6 +30,9 @@ LIMIT = "IMDBCLUST_STAGES_LIMIT"
 """Environment variable with the size of the stages above which a run recommends cleaning."""
 
 Call = argparse.Namespace  # a parsed call
+FILMS, PEOPLE = ("movie_id", "title", "genres", "year", "rating", "votes"), ("actor_id", "actor")
+COLUMNS = (*FILMS, *PEOPLE, "category")
+"""What a column of a film file can hold."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -162,18 +165,13 @@ def reading_options(parser: CommandParser) -> None:
     With none as COLUMN a value is not read. By default, columns are recognised by
     their names and values.
     """
-    for name in _columns():
+    for name in COLUMNS:
         action = "append" if name == "actor" else "store"
         parser.add_argument(f"--{name.replace('_', '-')}", action=action, metavar="COLUMN")
     for name in ("actor-separator", "genre-separator", "separator", "quote"):
         parser.add_argument(f"--{name}", metavar="C")
     parser.add_argument("--encoding", metavar="NAME")
     parser.add_argument("--unify", type=path, metavar="FILE")
-
-
-def _columns() -> list[str]:
-    names = "movie_id title actor_id actor genres year rating votes category"
-    return names.split()
 
 
 def mapping_option(parser: CommandParser) -> None:
@@ -231,7 +229,7 @@ def reading(call: Call) -> Reading:
 
     how = read_mapping(call.mapping) if call.mapping else Reading()
     columns = dict(how.columns)
-    for key in _columns():
+    for key in COLUMNS:
         if given := getattr(call, key, None):
             names = [given] if isinstance(given, str) else given
             columns[key] = [] if names == ["none"] else names

@@ -16,15 +16,7 @@ from imdbclust.datasets.tables import CALLED, TEXT, Reading
 from imdbclust.films import frames
 from imdbclust.films.checks import Rows
 from imdbclust.films.problems import CONTROL, CorpusError, ProblemLog
-from imdbclust.films.values import (
-    JUNIOR,
-    NO_GENRE,
-    NOBODY,
-    as_mask,
-    dated,
-    fold_all,
-    nested_items,
-)
+from imdbclust.films.values import JUNIOR, NO_GENRE, NOBODY, as_mask, dated, fold_all, nested_items
 from imdbclust.load import Corpus
 
 KEPT_COMMA = "\ue000"  # stands for a comma within a name while a cell is split

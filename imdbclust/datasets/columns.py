@@ -16,8 +16,6 @@ from imdbclust.films.problems import CorpusError
 from imdbclust.films.values import NULL, PARSERS, parse_column
 
 NAMES = {
-    "movie_id": "imdbid tconst imdbtitleid titleid movieid filmid showid ttid titleimdbid tmdbid "
-    "moviekey href id",
     "title": "title movietitle filmtitle primarytitle seriestitle showtitle movie film moviename "
     "filmname titlename originaltitle",
     "actor_id": "actorid nconst personid performerid starid imdbnameid nameid peopleid castid",
@@ -32,8 +30,12 @@ NAMES = {
     "votes": "votes numvotes imdbvotes votecount noofvotes numvotedusers numberofvotes ratingvotes "
     "ratingcount numratings totalvotes",
     "category": "category job department role knownfordepartment",
+    "movie_id": "imdbid tconst imdbtitleid titleid movieid filmid showid ttid titleimdbid tmdbid "
+    "moviekey href id",
 }
-"""Usual names of columns, in lower case and without punctuation, by what the column holds."""
+"""Usual names of columns, in lower case and without punctuation, by what the column holds.
+
+Ids of movies are last, because titles and years tell whether a column ``id`` counts rows."""
 
 ANYONE = ("name", "fullname")  # of a movie or of a person: it depends on the other columns
 FIRST, LAST = ("firstname", "fname"), ("lastname", "lname", "surname")
@@ -159,7 +161,6 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
     for name in (name for names in found.chosen.values() for name in names):
         if names.count(name) != 1:
             raise CorpusError(f"{table.name}: duplicate column {name!r}; {listed(table)}")
-    _refuse_row_numbers(found, given)
     return found
 
 
@@ -193,8 +194,18 @@ def _unfit(found: Columns, key: str, name: str) -> str:
         acting = pc.is_in(pc.utf8_lower(cells.drop_null()), pa.array(sorted(ACTING), TEXT))
         if not (pc.mean(acting).as_py() or 0) > 0.05:
             return "few of its values are such as actor"
-    if key in ("movie_id", "rating") and plain(name) in COUNTERS and _counts_rows(cells):
-        return f"it counts the rows, so it is not read as {key.replace('_', ' ')}"
+    if key in ("movie_id", "rating") and plain(name) in COUNTERS:
+        if _counts_rows(cells):
+            return f"it counts the rows, so it is not read as {key.replace('_', ' ')}"
+        if (
+            key == "movie_id"
+            and "title" in found
+            and pc.count_distinct(cells).as_py() == len(cells)
+        ):
+            year = found.numbers("year")[0] if "year" in found else 0
+            rows = pd.DataFrame({"title": found.series("title"), "year": year})
+            if rows.duplicated().sum() > 0.1 * len(rows):
+                return "it differs in every row of a movie, so it is not read as movie id"
     return ""
 
 
@@ -203,21 +214,6 @@ def _counts_rows(cells: pa.Array) -> bool:
     numbers = pd.to_numeric(cells.to_pandas(), errors="coerce")
     first = numbers.min()
     return first in (0, 1) and set(numbers) == set(range(int(first), int(first) + len(numbers)))
-
-
-def _refuse_row_numbers(found: Columns, given: Mapping) -> None:
-    """Refuse a column ``id`` that differs in every row while rows have the same title and year."""
-    if "movie_id" in given or "movie_id" not in found or "title" not in found:
-        return
-    name = found.chosen["movie_id"][0]
-    if plain(name) not in COUNTERS:
-        return
-    ids, titles = found.series("movie_id"), found.series("title")
-    years = found.numbers("year")[0] if "year" in found else pd.Series(0, titles.index)
-    repeated = pd.DataFrame({"title": titles, "year": years}).duplicated().sum()
-    if ids.is_unique and repeated > 0.1 * len(ids):
-        del found.chosen["movie_id"]
-        found.refused[name] = "it differs in every row of a movie, so it is not read as movie id"
 
 
 def year_in_title(titles: pd.Series) -> pd.DataFrame | None:

@@ -234,12 +234,12 @@ def doubts_about(corpus: Corpus) -> list[str]:
             f"{counted(corpus.n_actors, 'actor')} play in one movie; if a cell holds several "
             f"actors, such as {corpus.actors['name'][0]!r}, set --actor-separator"
         )
-    dated = corpus.movies[corpus.movies["year"].notna()]
-    shared = dated.duplicated(["title", "year"], keep=False)
+    known = corpus.movies[corpus.movies["year"].notna()]
+    shared = known.duplicated(["title", "year"], keep=False)
     if shared.sum() > 0.02 * corpus.n_movies:
         doubts.append(
             f"{counted(int(shared.sum()), 'movie')} of {corpus.n_movies:,} share title and year "
-            f"with another id: {_some(dated[shared])}; is the column of movie ids right?"
+            f"with another id: {_some(known[shared])}; is the column of movie ids right?"
         )
     return doubts
 
