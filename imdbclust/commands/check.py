@@ -1,9 +1,10 @@
 """Check film files and list their problems.
 
-FILE is a film file of any kind, as for `imdbclust import`. For each kind of
-problem, the number of occurrences and the first of them are listed, with line
-and field. The exit code is 0 without problems, 1 if the films are usable
-despite problems or are doubtful, and 2 if they are unusable.
+FILE is a film file of any kind, as for `imdbclust import`. What each column was
+taken for and the first movies are printed. For each kind of problem, the number
+of occurrences and the first of them are listed, with line and field. The exit
+code is 0 without problems, 1 if the films are usable despite problems or are
+doubtful, and 2 if they are unusable.
 
 options:
   --json                print JSON for programs

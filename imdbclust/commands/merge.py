@@ -2,7 +2,8 @@
 
 Each FILE is a film file of any kind, as for `imdbclust import`. Movies with the
 same id become one movie with all their actors and genres. Where files
-contradict each other, the first file takes precedence.
+contradict each other, the first file takes precedence. What each column was
+taken for and the first movies are printed.
 
 options:
   --to FILE             corpus file to write, .jsonl or .jsonl.gz (required)

@@ -91,8 +91,7 @@ def parse_column(texts: pd.Series, key: str) -> tuple[pd.Series, pd.Series]:
     distinct = texts.dropna().unique()
     numbers = {text: PARSERS[key](text) for text in distinct}
     values = texts.map(numbers).astype("Float64" if key == "rating" else "Int64")
-    unreadable = {t for t in distinct if numbers[t] is None and t.lower() not in NOT_KNOWN}
-    return values, texts.isin(unreadable) if unreadable else pd.Series(False, texts.index)
+    return values, texts.notna() & values.isna() & ~texts.str.lower().isin(NOT_KNOWN)
 
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
