@@ -11,6 +11,7 @@ _EXPORTS = {
     "MovieClusters": "imdbclust.evaluation.estimator",
     "comparable": "imdbclust.running.diff",
     "read_corpus": "imdbclust.load",
+    "read_films": "imdbclust.datasets.reading",
     "read_table": "imdbclust.display.csv_files",
 }
 

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -415,25 +416,25 @@ class CorpusBuilder:
 
 
 def read_corpus(
-    path: str | Path, *, on_problem: str = "stop", problem_log: ProblemLog | None = None
+    path: str | Path,
+    *,
+    on_problem: str = "stop",
+    problem_log: ProblemLog | None = None,
+    loose: bool = False,
 ) -> Corpus:
-    """Read a corpus of JSON lines, plain or gzip, one line at a time.
+    """Return a corpus of JSON lines: movies in the file's order, actors by first appearance.
 
     Parameters
     ----------
     path : path
-        The file; gzip is detected by its content.
+        The file; compression is detected by its content.
     on_problem : {"stop", "skip"}
         For unusable records (invalid JSON, a missing or mistyped field, a duplicate key or id):
-        raise an error at the end of the file that lists them all, or skip them and list them in
-        ``corpus.problems``.
+        raise an error that lists them all, or skip and list them in ``corpus.problems``.
     problem_log : ProblemLog, optional
-        Collects skipped and changed records in more detail than the corpus.
-
-    Returns
-    -------
-    Corpus
-        Movies in the order of the file, actors in order of first appearance.
+        Collects skipped and changed records.
+    loose : bool
+        Whether to read values of other types, such as a year that is a text.
 
     Raises
     ------
@@ -445,7 +446,7 @@ def read_corpus(
     check_on_problem(on_problem)
     problem_log = problem_log or ProblemLog()
     problem_log.file = shown(path.name)
-    builder, movies = CorpusBuilder(problem_log), MovieLines(path, problem_log)
+    builder, movies = CorpusBuilder(problem_log), MovieLines(path, problem_log, loose=loose)
     for columns in movies:
         builder.add_columns(columns)
     problem_log.stop_if(on_problem)
@@ -469,17 +470,17 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     Reading the file gives the same tables. The file is replaced atomically.
     """
     path = Path(path)
-    ids, names = corpus.actors["actor_id"].tolist(), corpus.actors["name"].tolist()
-    pairs = list(zip(ids, names, strict=True))
-    casts = np.split(corpus.credits["actor"].to_numpy(), np.cumsum(corpus.cast_sizes())[:-1])
-    n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies)
-    genres = np.split(corpus.genres["genre"].to_numpy(), np.cumsum(n_genres)[:-1])
+    pairs = list(zip(corpus.actors["actor_id"], corpus.actors["name"], strict=True))
+    casts = map(pairs.__getitem__, corpus.credits["actor"].tolist())
+    genres = iter(corpus.genres["genre"].tolist())
+    n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies).tolist()
     movies = corpus.movies.astype(object).where(corpus.movies.notna(), None)
+    sizes = zip(n_genres, corpus.cast_sizes().tolist(), strict=True)
     with gzip_or_plain(path) as file:
-        for movie, cast, tags in zip(movies.itertuples(), casts, genres, strict=True):
-            numbers = {"year": movie.year, "rating": movie.rating, "votes": movie.votes}
-            played = [pairs[actor] for actor in cast]
-            file.write(encode_movie(movie.movie_id, movie.title, list(tags), played, **numbers))
+        for one, (n_tags, n_cast) in zip(movies.itertuples(), sizes, strict=True):
+            lists = list(islice(genres, n_tags)), list(islice(casts, n_cast))
+            numbers = {"year": one.year, "rating": one.rating, "votes": one.votes}
+            file.write(encode_movie(one.movie_id, one.title, *lists, **numbers))
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:

@@ -360,6 +360,19 @@ def movies_without(n: int, what: str) -> str:
     return counted(n, f"movie has no {what}.", f"movies have no {what}.")
 
 
+def part_of_films(part: Mapping[str, object]) -> str:
+    """Return the sentence on the selected part of the films, from what differs from all films."""
+    since, until = part.get("since"), part.get("until")
+    years = f" from {since}" * bool(since) + f" until {until}" * bool(until)
+    genres = f" of the genre {' or '.join(part.get('genres', ()))}" if part.get("genres") else ""
+    kept = [f"movies{years}{genres}"] if years or genres else []
+    if n := part.get("min_movies"):
+        kept.append(f"actors who play in at least {n} of the selected movies")
+    if n := part.get("min_cast"):
+        kept.append(f"movies with at least {n} of these actors")
+    return f"Only a part of the films is used: {', '.join(kept)}."
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]

@@ -141,23 +141,20 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name):
 
 
 @pytest.mark.parametrize("name", ["films", "films.gz", "films.json.zip"])
-def test_a_file_with_another_ending_is_refused(tmp_path, name):
+def test_the_content_of_a_file_decides_and_not_its_ending(tmp_path, name):
     (tmp_path / name).write_bytes(IMDB_BYTES)
-    with pytest.raises(DatasetError, match=rf"{name}: a corpus file ends in \.json"):
-        find_dataset(str(tmp_path / name))
+    assert find_dataset(str(tmp_path / name)).read().movies["movie_id"].tolist() == ["tt1"]
 
 
-def test_a_table_of_credits_is_not_a_corpus_yet(tmp_path):
+def test_a_table_is_a_dataset(tmp_path):
     (tmp_path / "films.csv").write_bytes(b"title,actor\nA,B\n")
-    with pytest.raises(
-        DatasetError, match=r"imdbclust import-credits films\.csv --to films\.jsonl"
-    ):
-        find_dataset(str(tmp_path / "films.csv"))
+    found = find_dataset(str(tmp_path / "films.csv"))
+    assert (found.read().n_movies, found.read().n_actors) == (1, 1)
 
 
-def test_a_folder_is_not_a_corpus_file(tmp_path):
-    with pytest.raises(DatasetError, match="this is a folder; name a file in it"):
-        find_dataset(str(tmp_path))
+def test_an_empty_folder_is_not_a_dataset(tmp_path):
+    with pytest.raises(CorpusError, match="no table in this folder: it is empty"):
+        find_dataset(str(tmp_path)).read()
 
 
 @pytest.mark.parametrize("name", ["f.json", "f.jsonl", "f.ndjson", "f.jsonl.gz", "my.own.json.gz"])

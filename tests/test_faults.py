@@ -145,7 +145,7 @@ def make_merged(root, which):
 
 
 def make_of_table(root, which):
-    return cli.main(["import-credits", str(root / f"in{which}.csv"), "--to", f"{root}/to.jsonl"])
+    return cli.main(["import", str(root / f"in{which}.csv"), "--to", f"{root}/to.jsonl"])
 
 
 def make_of_dumps(root, which):

@@ -188,7 +188,7 @@ def command_of(name, sources, target, slow_server):
         "sample": ["--movies", "2500", "--actors", "3000"],
         "merge": [films, films],
         "import-imdb": [str(sources / "dumps")],
-        "import-credits": [films],
+        "import": [films],
     }
     return [name, *commands[name], "--to", str(target)], ("-m", "imdbclust")
 

@@ -377,8 +377,9 @@ def test_the_package_exports_what_a_reader_of_the_readme_imports():
     assert {"comparable", "read_table"} < set(dir(imdbclust))
     assert callable(imdbclust.read_table)
     assert callable(imdbclust.comparable)
-    with pytest.raises(AttributeError, match="has no attribute 'read_films'"):
-        imdbclust.read_films  # noqa: B018
+    assert callable(imdbclust.read_films)
+    with pytest.raises(AttributeError, match="has no attribute 'read_film'"):
+        imdbclust.read_film  # noqa: B018
 
 
 # the command

@@ -9,7 +9,7 @@ options:
   --actor ID|NAME       actor of the movie; may be repeated. Unknown actors are
                         listed and ignored.
   --genre G             genre of the movie; may be repeated
-  --file FILE           corpus file with new movies
+  --file FILE           file of any kind with new movies, as for imdbclust import
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def execute(call: Call) -> None:
         raise UserError("--actor must be an id or a name, not empty")
     if bool(call.file) == bool(call.actor or call.genre):
         raise UserError("give --actor and --genre, or else --file")
+    from imdbclust.datasets.reading import read_films
     from imdbclust.display.csv_files import read_table, table_csv
-    from imdbclust.load import read_corpus
     from imdbclust.running.store import TABLES
 
     with common.user_values():
         folders = _stage_folders(call.run, call.out)
         assigner = _load(folders)
         if call.file:
-            print(table_csv(assigner.assign_all(read_corpus(call.file))), end="")
+            print(table_csv(assigner.assign_all(read_films(call.file, accept=True))), end="")
             return
         found = assigner.assign(call.actor, call.genre)
     tables = folders["clustering"] / TABLES

@@ -26,7 +26,7 @@ from imdbclust.commands import (
     clean,
     diff,
     fetch,
-    import_credits,
+    import_films,
     import_imdb,
     merge,
     open_report,
@@ -55,7 +55,7 @@ COMMANDS = {
     "assign": assign,
     "clean": clean,
     "check": check,
-    "import-credits": import_credits,
+    "import": import_films,
     "import-imdb": import_imdb,
     "merge": merge,
     "fetch": fetch,
@@ -131,6 +131,7 @@ def _parser() -> Parser:
         command = commands.add_parser(name, **about)
         command.set_defaults(execute=module.execute, interrupted="", resumable=False)
         module.add_options(command)
+    commands.choices["import-credits"] = commands.choices["import"]  # until the next release
     return parser
 
 

@@ -19,7 +19,8 @@ from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, parse_memory, shown
 
 if TYPE_CHECKING:
-    from imdbclust.datasets.credits import TableOptions
+    from imdbclust.datasets.part import Part
+    from imdbclust.datasets.tables import Reading
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -29,6 +30,9 @@ LIMIT = "IMDBCLUST_STAGES_LIMIT"
 """Environment variable with the size of the stages above which a run recommends cleaning."""
 
 Call = argparse.Namespace  # a parsed call
+FILMS, PEOPLE = ("movie_id", "title", "genres", "year", "rating", "votes"), ("actor_id", "actor")
+COLUMNS = (*FILMS, *PEOPLE, "category")
+"""What a column of a film file can hold."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -89,12 +93,12 @@ def memory(text: str, **limits: int) -> int:
 def dataset_option(parser: CommandParser) -> None:
     """Add the option that selects the films.
 
-    --dataset NAME|FILE   films to use: imdb, wikipedia, sample, a .json or .jsonl
-                          file (optionally .gz), or auto, which takes imdb or
+    --dataset NAME|FILE…  films to use: imdb, wikipedia, sample, film files of any
+                          kind (see imdbclust import), or auto, which takes imdb or
                           wikipedia if available, else downloads imdb, else takes
                           sample (default: auto)
     """
-    parser.add_argument("--dataset", default="auto", metavar="NAME|FILE")
+    parser.add_argument("--dataset", nargs="+", default="auto", metavar="NAME|FILE")
 
 
 def out_option(parser: CommandParser) -> None:
@@ -136,39 +140,114 @@ def execution(call: Call) -> ExecutionOptions:
     return ExecutionOptions(call.timeout, call.engine, call.memory_limit)
 
 
-def table_options(parser: CommandParser) -> None:
-    """Add the options of commands that read a table of credits.
+def reading_options(parser: CommandParser) -> None:
+    """Add the options of commands that read film files of any kind.
 
     --movie-id COLUMN     column with movie ids (default: title and year identify a
                           movie)
     --title COLUMN        column with titles
     --actor-id COLUMN     column with actor ids (default: names identify actors)
-    --actor COLUMN        column with actor names
+    --actor COLUMN        column with actor names; may be repeated
     --genres COLUMN       column with one or more genres
     --year COLUMN         column with years
     --rating COLUMN       column with ratings from 0 to 10
     --votes COLUMN        column with numbers of votes
-    --separator C         character between cells, or tab (default: guessed from
-                          the header)
+    --category COLUMN     column with the job of a person; rows of others than
+                          actors are left out
+    --actor-separator C   separator of actors within a cell (default: guessed)
     --genre-separator C   separator of genres within a cell (default: guessed)
-    --encoding NAME       encoding of the file (default: utf-8, or utf-16 if there
-                          is a byte order mark)
+    --separator C         character between cells, or tab (default: guessed)
+    --quote C             character around cells, or none (default: guessed)
+    --encoding NAME       encoding of the text (default: guessed)
+    --unify FILE          YAML file with the spelling to keep, by spelling, under
+                          actors, titles and genres (default: keep all)
 
-    By default, columns are recognised by their names.
+    With none as COLUMN a value is not read. By default, columns are recognised by
+    their names and values.
     """
-    for name in ("movie-id", "title", "actor-id", "actor", "genres", "year", "rating", "votes"):
-        parser.add_argument(f"--{name}", metavar="COLUMN")
-    for name, metavar in {"separator": "C", "genre-separator": "C", "encoding": "NAME"}.items():
-        parser.add_argument(f"--{name}", metavar=metavar)
+    for name in COLUMNS:
+        action = "append" if name == "actor" else "store"
+        parser.add_argument(f"--{name.replace('_', '-')}", action=action, metavar="COLUMN")
+    for name in ("actor-separator", "genre-separator", "separator", "quote"):
+        parser.add_argument(f"--{name}", metavar="C")
+    parser.add_argument("--encoding", metavar="NAME")
+    parser.add_argument("--unify", type=path, metavar="FILE")
 
 
-def table(call: Call) -> TableOptions:
-    """Return the options of :func:`table_options`."""
-    from imdbclust.datasets.credits import COLUMNS, TableOptions
+def mapping_option(parser: CommandParser) -> None:
+    """Add the option that repeats how files were read.
 
-    given = {key: getattr(call, key) for key in COLUMNS if getattr(call, key) is not None}
-    separator = "\t" if call.separator in ("tab", "\\t") else call.separator
-    return TableOptions(given, separator, call.genre_separator, call.encoding)
+    --mapping FILE        read files as FILE says, which imdbclust import
+                          --save-mapping writes (default: guess)
+    """
+    parser.add_argument("--mapping", type=path, metavar="FILE")
+
+
+def accept_option(parser: CommandParser) -> None:
+    """Add the option that takes doubtful films.
+
+    --accept              take films that are hardly what was meant, such as whole
+                          casts that were read as one actor (default: refuse them)
+    """
+    parser.add_argument("--accept", action="store_true")
+
+
+def part_options(parser: CommandParser) -> None:
+    """Add the options that select a part of the films.
+
+    --since YEAR          first year (default: all years)
+    --until YEAR          last year; with either one, movies without a year are left
+                          out (default: all years)
+    --genre G             keep only movies of this genre; may be repeated (default:
+                          all genres)
+    --min-movies N        keep actors with at least N of the selected movies
+                          (default: 1)
+    --min-cast N          keep movies with at least N of these actors; both limits
+                          are applied repeatedly until they hold (default: 0)
+    """
+    parser.add_argument("--since", type=int, metavar="YEAR")
+    parser.add_argument("--until", type=int, metavar="YEAR")
+    parser.add_argument("--genre", action="append", default=[], metavar="G")
+    parser.add_argument("--min-movies", type=int, default=1, metavar="N")
+    parser.add_argument("--min-cast", type=int, default=0, metavar="N")
+
+
+def part(call: Call) -> Part:
+    """Return the options of :func:`part_options`."""
+    from imdbclust.datasets.part import Part
+
+    minima = {"min_movies": call.min_movies, "min_cast": call.min_cast}
+    return Part(call.since, call.until, tuple(call.genre), **minima)
+
+
+def reading(call: Call) -> Reading:
+    """Return the options of :func:`reading_options` and :func:`mapping_option`."""
+    from msgspec.structs import replace
+
+    from imdbclust.datasets.reading import read_mapping
+    from imdbclust.datasets.tables import Reading
+
+    how = read_mapping(call.mapping) if call.mapping else Reading()
+    columns = dict(how.columns)
+    for key in COLUMNS:
+        if given := getattr(call, key, None):
+            names = [given] if isinstance(given, str) else given
+            columns[key] = [] if names == ["none"] else names
+    texts = ("actor_separator", "genre_separator", "separator", "quote", "encoding")
+    more = {name: getattr(call, name) for name in texts if getattr(call, name, None)}
+    if more.get("separator") in ("tab", "\\t"):
+        more["separator"] = "\t"
+    if getattr(call, "unify", None):
+        more["unify"] = read_mapping(call.unify, unify=True).unify
+    return replace(how, columns=columns, **more)
+
+
+def request(call: Call) -> dict:
+    """Return the options of a run that say how films are read and which of them are used."""
+    from msgspec import to_builtins
+
+    mapping = to_builtins(reading(call)) if call.mapping else {}
+    return {"mapping": mapping, "part": part(call).as_dict(), "accept": call.accept}
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""Merge corpora.
+"""Merge film files.
 
-Each FILE is a corpus file or a table of credits. Movies with the same id
-become one movie with all their actors and genres. Where files contradict each
-other, the first file takes precedence.
+Each FILE is a film file of any kind, as for `imdbclust import`. Movies with the
+same id become one movie with all their actors and genres. Where files
+contradict each other, the first file takes precedence. What each column was
+taken for and the first movies are printed.
 
 options:
   --to FILE             corpus file to write, .jsonl or .jsonl.gz (required)
@@ -18,12 +19,15 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("files", type=common.path, nargs="+", metavar="FILE")
     parser.add_argument("--to", type=common.path, required=True, metavar="FILE")
     parser.add_argument("--strict", action="store_true")
+    parser.add_shared(common.accept_option)
+    parser.add_shared(common.mapping_option)
 
 
 def execute(call: Call) -> None:
-    """Merge the files, and print the problems that were found."""
-    from imdbclust.datasets.own_files import merge_files
+    """Merge the files; print what was read, and the problems that were found."""
+    from imdbclust.datasets.own_files import import_films
 
+    problems = {"accept": call.accept, "on_problem": "stop" if call.strict else "skip"}
     with common.writing(call.to):
-        print(merge_files(call.files, call.to, on_problem="stop" if call.strict else "skip"))
+        import_films(call.files, call.to, common.reading(call), tell=print, **problems)
     print(f"written: {call.to}")

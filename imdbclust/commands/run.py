@@ -24,6 +24,9 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("--names", type=common.path, metavar="FILE")
     parser.add_shared(common.execution_options)
     parser.add_shared(common.dataset_option)
+    parser.add_shared(common.mapping_option)
+    parser.add_shared(common.accept_option)
+    parser.add_shared(common.part_options)
     parser.add_shared(common.out_option)
     parser.more_help = list_parameters
 
@@ -51,6 +54,7 @@ def execute(call: Call) -> None:
     with common.recommending_clean(call.out):
         folder = run(
             dataset=call.dataset,
+            request=common.request(call),
             preset=call.preset,
             parameters=parse_values(call.parameters),
             name=call.name,

@@ -36,9 +36,9 @@ def add_options(parser: CommandParser) -> None:
 
 def execute(call: Call) -> None:
     """Write the films."""
-    from imdbclust.datasets.find import check_ending
     from imdbclust.datasets.made_up.large import LargeSample
     from imdbclust.datasets.made_up.sample import make_filmography
+    from imdbclust.films.corpus_files import check_ending
     from imdbclust.load import write_corpus
 
     sizes, seed = (call.movies, call.actors), {"random_state": call.random_state}

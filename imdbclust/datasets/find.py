@@ -8,10 +8,9 @@ registered hash.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +20,12 @@ from imdbclust.base.errors import DatasetError, UnknownDataset
 from imdbclust.base.paths import DATA
 from imdbclust.base.text import shown
 from imdbclust.datasets.registry import IMDB, IMDB_DUMPS, WIKIPEDIA, Source
+from imdbclust.films.corpus_files import read_licence
 
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
 NAMES = ("auto", "imdb", "wikipedia", "sample")
-ENDINGS = (".json", ".jsonl", ".ndjson")  # of corpus files, optionally followed by .gz
-TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".parquet")  # of tables of credits, likewise
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,9 @@ class Dataset:
     """Films that are available and can be read.
 
     `name` is registered or a file's, `licence` and `url` are empty if unknown. The `files` of the
-    generated sample are empty. `why` is the reason for which ``auto`` chose the dataset.
+    generated sample are empty. `why` is the reason for which ``auto`` chose the dataset. `request`
+    has the other arguments of :func:`find_dataset` that find these films again: ``mapping``,
+    ``part`` and ``accept``.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Dataset:
     files: tuple[Path, ...] = ()
     synthetic: bool = False
     why: str = ""
+    places: tuple[str, ...] = ()
+    request: dict = field(default_factory=dict)
 
     @cached_property
     def sha256(self) -> str:
@@ -56,39 +58,66 @@ class Dataset:
         return hashlib.sha256("\n".join(hashes or [self.name]).encode()).hexdigest()
 
     @property
-    def address(self) -> str:
-        """The name or path with which :func:`find_dataset` finds these films again."""
-        return self.name if self.name in NAMES else str(self.files[0].absolute())
+    def address(self) -> str | list[str]:
+        """The name or paths with which :func:`find_dataset` finds these films again."""
+        if self.name in NAMES and not self.places:
+            return self.name
+        return self.places[0] if len(self.places) == 1 else list(self.places)
 
     def read(self, *, on_problem: str = "stop") -> Corpus:
         """Return the corpus; its ``source`` is :meth:`describe`. Errors are CorpusErrors."""
-        return replace(self.read_files(on_problem=on_problem), source=self.describe())
+        corpus = self.read_files(on_problem=on_problem)
+        if part := self.request.get("part"):
+            from imdbclust.datasets.part import Part, select
+
+            corpus = select(corpus, Part(**part))
+        return replace(corpus, source=self.describe())
 
     def describe(self) -> dict:
-        """Return name, title, licence, address, hash and whether the films are made up."""
+        """Return name, title, licence, address, hash, whether they are made up, and the request."""
         described = ("name", "title", "licence", "url", "synthetic", "why", "sha256")
-        return {key: getattr(self, key) for key in described}
+        return {key: getattr(self, key) for key in described} | self.request
 
 
-def find_dataset(name: str = "auto", *, download: bool = True) -> Dataset:
-    """Return the dataset of that name, or the corpus file at that path.
+def find_dataset(
+    name: str | Sequence[str] = "auto",
+    *,
+    download: bool = True,
+    mapping: Mapping | None = None,
+    part: Mapping | None = None,
+    accept: bool = False,
+) -> Dataset:
+    """Return the dataset of that name, or the films at that path or these paths.
 
-    `name` is ``imdb``, ``wikipedia``, ``sample``, a path to a ``.json`` or ``.jsonl`` file (also
-    ``.gz``), or ``auto``: ``imdb`` or else ``wikipedia`` if available, else ``imdb`` downloaded,
-    else ``sample``. `download` is whether a dataset that is not available may be downloaded.
+    `name` is ``imdb``, ``wikipedia``, ``sample``, one or more paths of film files of any kind, or
+    ``auto``: ``imdb`` or else ``wikipedia`` if available, else ``imdb`` downloaded, else
+    ``sample``. `download` is whether a dataset that is not available may be downloaded. `mapping`
+    says how files are read (:func:`imdbclust.datasets.reading.mapping_of`), `part` has the fields
+    of a :class:`imdbclust.datasets.part.Part`, and `accept` takes files with doubtful films.
 
     Raises
     ------
     DatasetError
         An unknown name, a missing file, a file without the registered hash, or a failed download.
     """
+    given = {"mapping": mapping, "part": part, "accept": accept}
+    request = {key: value for key, value in given.items() if value}
+    names = [name] if isinstance(name, str) else list(name)
+    if len(names) == 1 and names[0] in NAMES:
+        if mapping:
+            raise DatasetError(f"a mapping is for files; {names[0]} is read without one")
+        return replace(_named(names[0], download=download), request=request)
+    if unread := [one for one in names if one in NAMES]:
+        raise DatasetError(f"{unread[0]} is a dataset by itself; it is not joined with files")
+    return replace(_own_files(names, mapping or {}, accept=accept), request=request)
+
+
+def _named(name: str, *, download: bool) -> Dataset:
     if name == "sample":
         return made_up()
     if name in ("imdb", "wikipedia"):
         source = IMDB if name == "imdb" else WIKIPEDIA
         return _available(source) or _fetched(source, download=download)
-    if name != "auto":
-        return _own_file(name)
     if found := _available(IMDB) or _available(WIKIPEDIA):
         return found
     try:
@@ -164,7 +193,9 @@ def _fetched(source: Source, *, download: bool) -> Dataset:
 def _dataset(source: Source, paths: list[Path]) -> Dataset:
     def read(*, on_problem: str) -> Corpus:
         if source is IMDB:
-            return read_films(paths[0], on_problem=on_problem)
+            from imdbclust.load import read_corpus
+
+            return read_corpus(paths[0], on_problem=on_problem)
         from imdbclust.datasets.wikipedia import read_wikipedia
 
         return read_wikipedia(paths, on_problem=on_problem)
@@ -173,76 +204,42 @@ def _dataset(source: Source, paths: list[Path]) -> Dataset:
     return Dataset(source.name, source.title, read, files=tuple(paths), **about)
 
 
-def read_films(path: Path, options=None, **more) -> Corpus:
-    """Read the user's films: a table of credits if its name ends like one, else JSON lines.
-
-    `options` are the :class:`imdbclust.datasets.credits.TableOptions` of a table; `more` are
-    ``on_problem`` and ``problem_log``, as for :func:`imdbclust.load.read_corpus`.
-    """
-    if is_table(path):
-        from imdbclust.datasets.credits import read_credits
-
-        return read_credits(path, options, **more)
-    from imdbclust.load import read_corpus
-
-    return read_corpus(path, **more)
-
-
-def is_table(path: Path) -> bool:
-    """Return whether a name is that of a table of credits."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower() in TABLE_ENDINGS
-
-
-def check_ending(path: Path) -> None:
-    """Raise DatasetError unless a name is that of a corpus file."""
-    if Path(path.name.removesuffix(".gz")).suffix not in ENDINGS:
-        raise DatasetError(
-            f"{path.name}: a corpus file ends in {', '.join(ENDINGS)} or these + .gz"
-        )
-
-
-def _own_file(name: str) -> Dataset:
+def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Dataset:
+    """Return the films of files, folders and databases; they are read when `read` is called."""
+    from imdbclust.datasets.reading import mapping_of, read_films
     from imdbclust.films.opening import open_films
     from imdbclust.films.problems import CorpusError
 
-    try:
-        path = Path(name).expanduser()
-        exists = bool(name) and path.exists()
-    except (OSError, RuntimeError):  # the name is too long, or the home directory unknown
-        exists = False
-    if not exists:
-        known = ", ".join(NAMES)
-        raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
-    if is_table(path):
-        raise DatasetError(
-            f"{path.name}: a table of credits; convert it first: "
-            f"imdbclust import-credits {path.name} --to films.jsonl"
+    paths = []
+    for name in names:
+        try:
+            path = Path(name).expanduser()
+            exists = bool(name) and path.exists()
+            path = path if path.name not in ("", "..") else path.resolve()  # . has no name
+        except (OSError, RuntimeError):  # the name is too long, or the home directory unknown
+            exists = False
+        if not exists:
+            known = ", ".join(NAMES)
+            raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
+        inside = (
+            sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         )
-    try:
-        with open_films(path):
-            pass
-    except CorpusError as error:
-        raise DatasetError(str(error)) from None
-    check_ending(path)
-    about, name = read_licence(path), shown(path.name)
-    read = partial(read_films, path)
-    return Dataset(name, f"films of the file {name}", read, files=(path,), **about)
-
-
-def source_file(path: Path) -> Path:
-    """Return the path of ``<file>.source.json``, in which importers describe a corpus file."""
-    return path.with_name(path.name + ".source.json")
-
-
-def read_licence(path: Path) -> dict[str, str]:
-    """Return licence and address of a corpus file from its `source_file`, if that exists."""
-    path = source_file(path)
-    if not path.is_file():
-        return {}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path}: not JSON: {error}") from None
-    if not isinstance(about, dict):
-        raise DatasetError(f"{path}: a JSON object with licence and url is expected")
-    return {key: str(about[key]) for key in ("licence", "url") if key in about}
+        try:
+            for one in inside:
+                with open_films(one, unpack=False):
+                    pass
+        except CorpusError as error:
+            raise DatasetError(str(error)) from None
+        paths.append((path, inside))
+    how = mapping_of(mapping, "mapping")
+    read = partial(read_films, *(path for path, _ in paths), how=how, accept=accept)
+    title = " and ".join(shown(path.name) for path, _ in paths)
+    about = read_licence(paths[0][0]) if len(paths) == 1 and paths[0][0].is_file() else {}
+    return Dataset(
+        title if len(paths) == 1 else "films",
+        f"films of the file{'s' * (len(paths) > 1)} {title}",
+        read,
+        files=tuple(one for _, inside in paths for one in inside),
+        places=tuple(str(path.absolute()) for path, _ in paths),
+        **about,
+    )

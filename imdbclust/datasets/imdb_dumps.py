@@ -26,10 +26,10 @@ from tqdm import tqdm
 from imdbclust import __version__
 from imdbclust.base.disk import replacing, temporary
 from imdbclust.base.text import shown
-from imdbclust.datasets.find import check_ending, source_file
 from imdbclust.datasets.imdb_tables import FORMAT, NEEDED, RATINGS, DumpTables, Selection, Summary
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import TsvFile
+from imdbclust.films.corpus_files import check_ending, source_file
 from imdbclust.films.json_lines import gzip_or_plain
 from imdbclust.films.problems import CorpusError
 

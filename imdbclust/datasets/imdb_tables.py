@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from tqdm import tqdm
 
 from imdbclust.base.disk import file_sha256
-from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted
+from imdbclust.datasets.part import Part
 from imdbclust.datasets.tsv import NULL, TsvFile
 from imdbclust.films.json_lines import encode_movie
 from imdbclust.films.problems import MAX_TEXT, CorpusError, Problem
@@ -48,51 +48,32 @@ NONE = ("", NULL)  # entries of a list of genres that are not genres
 Filters = dict[str, Callable[[pa.RecordBatch], pa.Array]]
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, kw_only=True)
+class Selection(Part):
     """Which titles and people of the dumps go into the corpus.
 
     Attributes
     ----------
     types : tuple of str
         Types of titles, such as ``movie``, ``tvMovie``, ``short``; empty for all.
-    since, until : int or None
-        First and last year; with either one, titles without a year are left out.
     categories : tuple of str
         Categories of people, such as ``actor``, ``self``, ``director``; empty for all.
-    genres : tuple of str
-        Keep titles with at least one of these genres; empty for all.
     adult : bool
         Whether to include titles for adults.
-    min_movies : int
-        Keep actors with at least this number of the selected titles.
-    min_cast : int
-        Keep titles with at least this number of these actors.
     """
 
     types: tuple[str, ...] = ("movie",)
     since: int | None = 2000
     until: int | None = 2022
     categories: tuple[str, ...] = ("actor", "actress")
-    genres: tuple[str, ...] = ()
     adult: bool = False
     min_movies: int = 2
     min_cast: int = 1
 
-    def __post_init__(self):
-        for name in ("since", "until"):
-            year = getattr(self, name)
-            if year is not None and not 1 <= year <= 9999:
-                raise UserError(f"{name} must be a year from 1 to 9999, not {year}")
-        if self.since is not None and self.until is not None and self.since > self.until:
-            raise UserError(f"since ({self.since}) must not be after until ({self.until})")
-        if self.min_movies < 1:
-            raise UserError(f"min-movies must be at least 1, not {self.min_movies}")
-        if self.min_cast < 0:
-            raise UserError(f"min-cast must be at least 0, not {self.min_cast}")
 
-
-EVERYTHING = Selection((), None, None, categories=(), adult=True, min_movies=1, min_cast=0)
+EVERYTHING = Selection(
+    types=(), since=None, until=None, categories=(), adult=True, min_movies=1, min_cast=0
+)
 """All titles and all people."""
 
 

@@ -141,7 +141,7 @@ class TsvFile:
 
     def _parse(self, block: bytes, names: list[str], number: int) -> tuple[pa.RecordBatch, int]:
         """Return the valid lines of a block, and its number of lines; `number` is the first's."""
-        n_lines = _count_regular(block, len(names))
+        n_lines = count_regular(block, len(names))
         if n_lines is not None and b"\r" not in block and b"\0" not in block:
             try:
                 return self._columns(block, names, np.arange(number, number + n_lines)), n_lines
@@ -185,7 +185,7 @@ class TsvFile:
         return table.to_batches()[0].cast(self.schema)
 
 
-def _count_regular(block: bytes, n_fields: int) -> int | None:
+def count_regular(block: bytes, n_fields: int) -> int | None:
     """Return the number of lines if each of them has `n_fields` fields, else None."""
     text = np.frombuffer(block, dtype=np.uint8)
     separators = text[(text - np.uint8(TAB)) < 2]  # tab and newline have adjacent codes

@@ -66,23 +66,25 @@ def tables_from_frames(
     tagged = pd.DataFrame({"movie": tagged, "genre": _texts(genres, "genre", tags)})
     good = np.flatnonzero(rows.good)
     cast = pd.DataFrame({"movie": movie[good], "actor": actor}, index=good)
-    return canonical(movies, actors, cast, rows, tagged[tags.good], tags)
+    return canonical(movies, actors, cast, tagged[tags.good], rows, tags)
 
 
 def canonical(
     movies: pd.DataFrame,
     actors: pd.DataFrame,
     credits: pd.DataFrame,
-    rows: Rows,
     genres: pd.DataFrame,
-    tags: Rows,
+    rows: Rows | None = None,
+    tags: Rows | None = None,
 ) -> Tables:
     """Return the tables in a corpus' order: credits by movie, actors by first appearance.
 
     `credits` has ``movie`` and ``actor``, as row numbers into the first two; `genres` has
     ``movie``, as row number, and ``genre``, a text. Duplicates count once, missing genres and
-    those in `NO_GENRE` are left out. `rows` and `tags` are the rows of both, for messages.
+    those in `NO_GENRE` are left out. `rows` and `tags` are the rows of both, for messages; without
+    them, duplicates are not counted.
     """
+    rows, tags = (one or Rows("", 0, ProblemLog()) for one in (rows, tags))
     ids, actor_ids = movies["movie_id"].array, actors["actor_id"].array
 
     def credit(row: int) -> str:
@@ -147,10 +149,8 @@ def merged_tables(parts: Sequence[Tables], names: Sequence[str], problem_log: Pr
     cast = {"movie": renumbered("credits", "movie", first_movies, movie_of), "actor": players}
     names = np.concatenate([part["genres"]["genre"].astype("str") for part in parts])
     genres = {"movie": renumbered("genres", "movie", first_movies, movie_of), "genre": names}
-    silent = ProblemLog()  # a credit that several corpora have is not a duplicate
-    cast, genres = pd.DataFrame(cast), pd.DataFrame(genres)
-    cast_rows, tags = (Rows("", len(frame), silent) for frame in (cast, genres))
-    return canonical(movies, actors, cast, cast_rows, genres, tags)
+    # without rows: a credit that several corpora have is not a duplicate
+    return canonical(movies, actors, pd.DataFrame(cast), pd.DataFrame(genres))
 
 
 def first_known(every: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Annotated, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from imdbclust.base.disk import replacing
@@ -19,6 +20,7 @@ from imdbclust.base.text import byte_size, shown
 from imdbclust.films.frames import LIMITS
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CONTROL, MAX_TEXT, CorpusError, Problem, ProblemLog, brief
+from imdbclust.films.values import NOT_KNOWN, PARSERS, as_text, decode_json, fold_all, items_of
 
 MAX_LINE_BYTES = 16 * 10**6  # a longer line is not a movie and would only fill the memory
 GIVE_UP = 10_000  # reading stops if none of this many records at the beginning is valid
@@ -67,7 +69,11 @@ class MovieColumns(NamedTuple):
 
 
 class MovieLines:
-    """The movies of a plain or gzip file of JSON lines; iterating over it reads them.
+    """The movies of a file of JSON lines; iterating over it reads them.
+
+    With `loose`, values of other types are accepted: years, ratings and votes as texts or floats,
+    ids and titles as numbers, actors as texts or objects, NaN. A year, rating or number of votes
+    that cannot be read is missing and noted. Names and genres are folded, which is noted, too.
 
     It yields `MovieColumns` of valid movies with distinct ids, in the file's order. `problem_log`
     collects skipped records, and the line of each valid movie. A file that is missing, unreadable,
@@ -80,14 +86,15 @@ class MovieLines:
         records if all of them are invalid.
     """
 
-    def __init__(self, path: Path, problem_log: ProblemLog):
-        self._path, self._problem_log = path, problem_log
+    def __init__(self, path: Path, problem_log: ProblemLog, *, loose: bool = False):
+        self._path, self._problem_log, self._loose = path, problem_log, loose
         self.n_records = self.n_blank = 0
 
     def __iter__(self) -> Iterator[MovieColumns]:
         rows = self._rows()
         while some := list(islice(rows, ROWS_TOGETHER)):
-            yield MovieColumns.of_rows(some)
+            movies = MovieColumns.of_rows(some)
+            yield self._folded(movies) if self._loose else movies
 
     def _rows(self) -> Iterator[tuple]:
         """Yield the rows of valid movies; collect the problems of the rest."""
@@ -98,9 +105,9 @@ class MovieLines:
                 continue
             self.n_records += 1
             try:
-                movie = _decoder.decode(line)
+                movie = self._movie(line, number)
                 _check_closely(line, movie, seen)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 problem_log.set_aside(_explain(error, problem_log.file, number, line))
                 if self.n_records >= GIVE_UP and not seen:
                     return
@@ -109,6 +116,38 @@ class MovieLines:
             rating = movie.rating or _UNRATED
             known = (movie.year, rating.avg, rating.votes)
             yield movie.imdb_id, movie.title, *known, number, movie.genres, movie.actors
+
+    def _folded(self, movies: MovieColumns) -> MovieColumns:
+        """Return movies with the names of their actors and genres folded; ids stay."""
+        for column, sizes in (("names", movies.cast_sizes), ("genres", movies.genre_sizes)):
+            given = getattr(movies, column)
+            folded, changed = fold_all(given)
+            movies = movies._replace(**{column: folded})
+            ends = np.cumsum(sizes)
+            for at in np.flatnonzero(changed.to_numpy(zero_copy_only=False)):
+                line = movies.lines[np.searchsorted(ends, at, side="right")].as_py()
+                text = f"{given[at].as_py()!r} was folded"
+                self._problem_log.note(f"folded_{column}", line, column, text)
+        return movies
+
+    def _movie(self, line: bytes, number: int) -> _Movie:
+        """Decode a line, if necessary by :func:`_loosened`."""
+        try:
+            return _decoder.decode(line)
+        except (msgspec.MsgspecError, RecursionError):
+            if not self._loose:
+                raise
+            try:
+                record = decode_json(line)
+            except ValueError:
+                record = None
+            if not isinstance(record, dict):
+                raise
+            record, notes = _loosened(record)
+            movie = msgspec.convert(record, _Movie)
+        for kind, field, text in notes:
+            self._problem_log.note(kind, number, field, text)
+        return movie
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -125,32 +164,21 @@ def _lines(path: Path) -> Iterator[bytes]:
             yield (_checked_start(line, path) if number == 1 else line).removesuffix(b"\n")
 
 
-_STARTS = {
-    b"\xff\xfe": "the text is UTF-16; save it as UTF-8",
-    b"\xfe\xff": "the text is UTF-16; save it as UTF-8",
-    b"PK\x03\x04": "a zip archive (as Excel workbooks are), not JSON lines",
-    b"PAR1": "a parquet file; convert it with imdbclust import-credits",
-    b"BZh": "packed with bzip2; unpack it or use gzip",
-    b"\xfd7zXZ": "packed with xz; unpack it or use gzip",
-    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it or use gzip",
-    b"%PDF": "a PDF, not JSON lines",
-}
-"""First bytes of other kinds of files."""
-
-
 def _checked_start(line: bytes, path: Path) -> bytes:
     """Return the first line without a byte order mark; refuse other kinds of files."""
     name = shown(path.name)
-    for start, what in _STARTS.items():
-        if line.startswith(start):
-            raise CorpusError(f"{name}: {what}")
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise CorpusError(f"{name}: the text is UTF-16; save it as UTF-8")
     line = line.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in line[:1000]:
         raise CorpusError(f"{name}: binary data or UTF-16, not JSON lines in UTF-8")
-    if line.strip().startswith(b"["):
-        raise CorpusError(f"{name}: a JSON array; one JSON object a line is expected")
-    if line.strip().startswith(b"<"):
-        raise CorpusError(f"{name}: this looks like HTML or XML, not JSON lines")
+    if line.strip().startswith((b"[", b"<")):
+        what = (
+            "a JSON array; one JSON object a line"
+            if b"[" in line[:9]
+            else "HTML or XML; JSON lines"
+        )
+        raise CorpusError(f"{name}: this looks like {what} is expected")
     return line
 
 
@@ -178,6 +206,50 @@ class _Movie(msgspec.Struct):
 _UNRATED = _Rating()
 _decoder, _encoder = msgspec.json.Decoder(_Movie), msgspec.json.Encoder()
 _KEYS = [f'"{name}"'.encode() for name in (*_Movie.__struct_fields__, *_Rating.__struct_fields__)]
+
+
+_LISTS = ("genres", "actors")
+
+
+def _loosened(record: dict) -> tuple[dict, list[tuple[str, str, str]]]:
+    """Return a record with the types of a corpus file, and notes: kind, field and text."""
+    notes, rating = [], record.get("rating")
+    rating = rating if isinstance(rating, dict) else {"avg": rating}
+    numbers = {}
+    for key, field, value in (
+        ("year", "year", record.get("year")),
+        ("rating", "rating.avg", rating.get("avg")),
+        ("votes", "rating.votes", rating.get("votes")),
+    ):
+        text = as_text(value)
+        numbers[key] = PARSERS[key](text) if text else None
+        known = value is not None and (text is None or text.lower() not in NOT_KNOWN)
+        if known and numbers[key] is None:
+            text = f"{brief(value)} cannot be read as {key}; counts as missing"
+            notes.append((f"unreadable_{key}", field, text))
+    found = record | {"year": numbers["year"]}
+    found["rating"] = {"avg": numbers["rating"], "votes": numbers["votes"]}
+    for key in ("imdb_id", "title"):
+        if type(record.get(key)) in (int, float):
+            found[key] = as_text(record[key])
+    genres, actors = ([] if record.get(key, ()) is None else record.get(key) for key in _LISTS)
+    if isinstance(genres, str):
+        genres = [one.strip() for one in re.split(r"[|;,]", genres)]
+    if isinstance(genres, list):
+        found["genres"] = [name for _, name in items_of(genres) if name]
+    if isinstance(actors, list) and all(map(_is_actor, actors)):
+        cast = list(items_of(actors))
+        found["actors"] = [(who or name, name) for who, name in cast]
+        for _, name in (pair for pair in cast if not pair[0]):
+            notes.append(("names_for_ids", "actors", f"{name!r} has no id: names stand for ids"))
+    return found, notes
+
+
+def _is_actor(value: object) -> bool:
+    """Return whether a value is a name, a pair of id and name, or an object with a name."""
+    if isinstance(value, list):
+        return len(value) == 2 and all(as_text(one) for one in value)
+    return bool(as_text(value)) if not isinstance(value, dict) else bool(list(items_of(value)))
 
 
 class _Objection(msgspec.ValidationError):

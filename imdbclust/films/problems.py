@@ -6,7 +6,7 @@ This module imports no library, because an interrupted command needs it while it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from imdbclust.base.errors import UserError
@@ -28,8 +28,21 @@ EFFECTS = {
     "gone_with_others": CHANGED,
     "unused_actors": CHANGED,
     "spaces_around": CHANGED,
+    "folded_names": CHANGED,
+    "folded_genres": CHANGED,
+    "placeholders": CHANGED,
+    "unreadable_year": CHANGED,
+    "unreadable_rating": CHANGED,
+    "unreadable_votes": CHANGED,
+    "unreadable_list": CHANGED,
+    "missing_ids": CHANGED,
+    "names_for_ids": CHANGED,
+    "unified": CHANGED,
     "odd_ids": DOUBTFUL,
     "ids_alike": DOUBTFUL,
+    "names_alike": DOUBTFUL,
+    "titles_alike": DOUBTFUL,
+    "genres_alike": DOUBTFUL,
 }
 """Effect of each kind of problem on the films; with any other kind the record is set aside."""
 
@@ -81,7 +94,7 @@ class Problem:
 class ProblemLog:
     """Everything that was found while reading one file (or some frames).
 
-    `file` is the name of the file; `tell` receives every guess as it is made.
+    `file` is the name of the file.
 
     Attributes
     ----------
@@ -98,8 +111,8 @@ class ProblemLog:
         What the file does not state and was guessed, as sentences.
     """
 
-    def __init__(self, file: str = "", *, tell: Callable[[str], object] = lambda text: None):
-        self.file, self._tell = file, tell
+    def __init__(self, file: str = ""):
+        self.file = file
         self.problems: list[Problem] = []
         self.examples: list[Problem] = []
         self.counts: Counter[str] = Counter()
@@ -116,6 +129,8 @@ class ProblemLog:
         self.problems += other.problems
         self.examples += other.examples
         self.counts += other.counts
+        self.guesses = list(dict.fromkeys(self.guesses + other.guesses))
+        self.lines |= other.lines
 
     def of_kind(self, kind: str) -> list[Problem]:
         """Return the first problems of a kind, at most `EXAMPLES`."""
@@ -135,9 +150,8 @@ class ProblemLog:
             self.examples.append(Problem(self.file, line, field, text, kind))
 
     def guess(self, sentence: str) -> None:
-        """Record a guess, and report it at once."""
+        """Record a guess."""
         self.guesses.append(sentence)
-        self._tell(sentence)
 
     def stop_if(self, on_problem: str) -> None:
         """Raise a CorpusError for the records set aside if `on_problem` is "stop".

@@ -35,15 +35,16 @@ GENRES = "genres"
 
 @dataclass(frozen=True)
 class DatasetRef:
-    """Where an execution finds the films, and their hash; see ``Dataset``."""
+    """Where an execution finds the films, how they are read, and their hash; see ``Dataset``."""
 
-    address: str
+    address: str | list[str]
     sha256: str
+    request: dict = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset) -> DatasetRef:
         """Return the reference to a dataset."""
-        return cls(dataset.address, dataset.sha256)
+        return cls(dataset.address, dataset.sha256, dataset.request)
 
 
 @dataclass(frozen=True)

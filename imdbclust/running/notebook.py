@@ -86,7 +86,7 @@ class Stage:
         films = self.context.get("films")
         if not films:
             return datasets.find_dataset(str(self.parameters["dataset"]))
-        found = datasets.find_dataset(films["address"], download=False)
+        found = datasets.find_dataset(films["address"], download=False, **films["request"])
         if found.sha256 != films["sha256"]:
             raise DatasetError(
                 f"the films at {films['address']} have changed since the run was planned: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,8 @@ class RunFailed(Failure):
 
 def run(
     *,
-    dataset: str = "auto",
+    dataset: str | Sequence[str] = "auto",
+    request: Mapping | None = None,
     preset: str = DEFAULT_PRESET,
     parameters: dict[str, Value] | None = None,
     name: str | None = None,
@@ -53,8 +54,10 @@ def run(
 
     Parameters
     ----------
-    dataset : str
+    dataset : str or sequence of str
         As for :func:`imdbclust.datasets.find.find_dataset`.
+    request : mapping, optional
+        Its ``mapping``, ``part`` and ``accept``.
     preset : str
         As in ``notebooks/presets.yml``.
     parameters : dict, optional
@@ -80,7 +83,7 @@ def run(
     """
     options = (options or ExecutionOptions()).resolved()
     values = settings(preset, parameters or {})
-    found = find_dataset(dataset)
+    found = find_dataset(dataset, **(request or {}))
     name = check_name(f"{plain(found.name)}-{preset}" if name is None else name)
     store = Store(reports() if out is None else Path(out).absolute())  # kernels change directory
     check_out(store.out, name)
@@ -216,5 +219,5 @@ def check_possible(values: dict[str, Value], corpus: Corpus) -> None:
 
 def plain(name: str) -> str:
     """Return the name of a dataset or a file as part of a folder's name."""
-    stem = re.sub(r"(\.(json|jsonl|ndjson))?(\.gz)?$", "", name)
+    stem = re.sub(r"(\.\w{2,7})?(\.(gz|bz2|xz|zip))?$", "", name)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-_")[:48] or "films"

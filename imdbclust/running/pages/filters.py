@@ -20,6 +20,7 @@ from imdbclust.base.text import byte_size, counted
 from imdbclust.display.render import BIDI_CONTROLS
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.checks import SCRIPT, TEMPLATES, policy
+from imdbclust.wording import part_of_films
 
 with quick_imports():
     from nbconvert.exporters.templateexporter import TemplateExporter
@@ -94,6 +95,7 @@ FILTERS = {
     "plain": plain,
     "literal": repr,
     "counted": counted,
+    "part_of_films": part_of_films,
     "highlight": _highlight,
     "base64": lambda text: base64.b64encode(text.encode()).decode("ascii"),
     "filter_data_type": lambda data: [kind for kind in SHOWN_TYPES if kind in data][:1],

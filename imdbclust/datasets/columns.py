@@ -1,0 +1,272 @@
+"""Guess what each column of a table holds, by its name and its values, and report the guesses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imdbclust.base.text import quoted, shown
+from imdbclust.datasets.tables import TEXT, Table, plain
+from imdbclust.films.problems import CorpusError
+from imdbclust.films.values import NULL, PARSERS, parse_column
+
+NAMES = {
+    "title": "title movietitle filmtitle primarytitle seriestitle showtitle movie film moviename "
+    "filmname titlename originaltitle",
+    "actor_id": "actorid nconst personid performerid starid imdbnameid nameid peopleid castid",
+    "actor": "cast creditscast actors actor castnames actorname actornames primaryname performers "
+    "performer starring stars star castmembers topcast maincast leadactors actress playedby "
+    "personname person",
+    "genres": "genres genre listedin moviegenre moviegenres genrenames genrename maingenre",
+    "year": "year startyear releaseyear releasedyear movieyear titleyear yearofrelease "
+    "yearreleased releasedate originalreleasedate datepublished releasedon released premiered",
+    "rating": "rating averagerating imdbrating imdbscore ratingavg ratingaverage voteaverage "
+    "avgvote avgrating averagevote imdbratings userrating rank score",
+    "votes": "votes numvotes imdbvotes votecount noofvotes numvotedusers numberofvotes ratingvotes "
+    "ratingcount numratings totalvotes",
+    "category": "category job department role knownfordepartment",
+    "movie_id": "imdbid tconst imdbtitleid titleid movieid filmid showid ttid titleimdbid tmdbid "
+    "moviekey href id",
+}
+"""Usual names of columns, in lower case and without punctuation, by what the column holds.
+
+Ids of movies are last, because titles and years tell whether a column ``id`` counts rows."""
+
+ANYONE = ("name", "fullname")  # of a movie or of a person: it depends on the other columns
+FIRST, LAST = ("firstname", "fname"), ("lastname", "lname", "surname")
+COUNTERS = ("id", "index", "no", "nr", "rank", "sno", "href")
+ACTING = frozenset(["actor", "actress", "acting", "cast", "actors", "performer", "star"])
+"""Categories of people who act, in lower case."""
+
+_NUMBERED = re.compile(
+    r"(?:top|lead|main)?(?:actor|actress|star|cast|castmember|performer)s?"
+    r"(?:(\d+)(?:name)?|name(\d+))"
+)
+_NUMBERS = r"^[\d\s.,/%:★*+-]+$"
+_YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
+
+
+@dataclass
+class Columns:
+    """What the columns of a table were taken for: their names by the keys of `NAMES`.
+
+    `refused` says for a column with a usual name why it was not taken. `separators` are those of
+    the items in a cell, by key.
+    """
+
+    table: Table
+    chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    separators: dict[str, str] = field(default_factory=dict)
+    trimmed: dict[str, pa.Array] = field(default_factory=dict)
+    parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return bool(self.chosen.get(key))
+
+    def name(self, key: str) -> str:
+        """Return the name of the first column of a key, or of the one that stands for it."""
+        other = {"movie_id": "title", "actor_id": "actor", "title": "movie_id", "actor": "actor_id"}
+        return (self.chosen.get(key) or self.chosen.get(other.get(key)) or (key,))[0]
+
+    def cells(self, name: str) -> pa.Array:
+        r"""Return a column without surrounding spaces; empty cells and ``\N`` are missing."""
+        if name not in self.trimmed:
+            column = self.table.data[name].combine_chunks()
+            text = pc.utf8_trim_whitespace(column)
+            empty = pc.is_in(text, pa.array(["", NULL], text.type))
+            self.trimmed[name] = pc.if_else(empty, None, text)
+        return self.trimmed[name]
+
+    def series(self, key: str) -> pd.Series:
+        """Return the cells of a key's column as a Series of texts."""
+        return self.cells(self.chosen[key][0]).to_pandas().astype("str")
+
+    def ids(self, key: str) -> pa.Array:
+        """Return a key's column without the ``.0`` that data frames add to whole numbers."""
+        return whole(self.cells(self.chosen[key][0]))
+
+    def numbers(self, key: str, name: str = "") -> tuple[pd.Series, pd.Series]:
+        """Return the values of ``year``, ``rating`` or ``votes``, and which cannot be read."""
+        name = name or self.chosen[key][0]
+        if (key, name) not in self.parsed:
+            texts = self.cells(name).to_pandas().astype("str")
+            self.parsed[key, name] = parse_column(texts, key)
+        return self.parsed[key, name]
+
+    def describe(self) -> list[str]:
+        """Return a table of the columns, what each was taken for, and an example."""
+        words = {"actor": "actors", "actor_id": "actor id", "movie_id": "movie id"}
+        kinds = {name: words.get(key, key) for key, names in self.chosen.items() for name in names}
+        rows = [("column", "taken for", "example")]
+        for name in dict.fromkeys(self.table.names):
+            known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
+            example = known[0].as_py() if len(known) else ""
+            kind = kinds.get(name, "not used")
+            if separator := self.separators.get(kind):
+                kind += f", separated by {separator}"
+            rows.append((name or "(no name)", kind, example))
+        rows = [[shown(one if len(one) < 50 else one[:49] + "…") for one in row] for row in rows]
+        widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
+        return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+
+
+def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
+    """Return what the columns of a table hold; those that are `given` are not guessed.
+
+    A given column that is missing or duplicate is a CorpusError.
+    """
+    found, names = Columns(table), table.names
+    for key, wanted in given.items():
+        for name in wanted:
+            if names.count(name) != 1:
+                what = "duplicate" if name in names else "missing"
+                raise CorpusError(f"{table.name}: {what} column {name!r}; {listed(table)}")
+        found.chosen[key] = tuple(wanted)
+    usual = {plain(name): name for name in reversed(names) if name}
+
+    def free(words: Sequence[str]) -> list[str]:
+        taken = {name for names in found.chosen.values() for name in names}
+        return [usual[word] for word in words if word in usual and usual[word] not in taken]
+
+    def fitting(key: str, words: Sequence[str]) -> Iterator[str]:
+        for name in free(words):
+            if why := _unfit(found, key, name):
+                found.refused[name] = why
+            else:
+                yield name
+
+    title = free([*NAMES["title"].split(), *ANYONE])
+    if "actor" not in given:
+        matches = {word: match for word in usual if (match := _NUMBERED.fullmatch(word))}
+        numbered = sorted(matches, key=lambda word: (int("".join(matches[word].groups(""))), word))
+        actors = list(fitting("actor", numbered or NAMES["actor"].split()))
+        if not numbered:
+            actors = actors[:1]
+        if not actors and title and (people := free(ANYONE)) and people[0] != title[0]:
+            actors = people[:1]
+        if actors:
+            found.chosen["actor"] = tuple(actors)
+    for key, words in NAMES.items():
+        if key in found.chosen or key == "actor":
+            continue
+        words = words.split() + list(ANYONE) * (key == "title")
+        if name := next(fitting(key, words), None):
+            found.chosen[key] = (name,)
+    for name in (name for names in found.chosen.values() for name in names):
+        if names.count(name) != 1:
+            raise CorpusError(f"{table.name}: duplicate column {name!r}; {listed(table)}")
+    return found
+
+
+def whole(cells: pa.Array) -> pa.Array:
+    """Return ids without the ``.0`` that data frames add to whole numbers."""
+    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1")
+
+
+def listed(table: Table) -> str:
+    """Return the names of a table's columns for a message."""
+    return f"its columns: {', '.join(table.names[:40])}"
+
+
+def _unfit(found: Columns, key: str, name: str) -> str:
+    """Return why a column cannot hold what its name says; the empty text if it can."""
+    if found.table.names.count(name) != 1:
+        return ""
+    cells = found.cells(name)
+    if key in PARSERS:
+        values, unreadable = found.numbers(key, name)
+        if unreadable.sum() > values.notna().sum():
+            example = cells[int(unreadable.idxmax())].as_py()
+            return f"it holds texts such as {quoted(example)}, so it is not read as {key}"
+    elif key == "actor":
+        known = cells.drop_null()
+        numbers = pc.match_substring_regex(known, _NUMBERS)
+        if len(known) and pc.mean(numbers).as_py() > 0.5:
+            example = known.filter(numbers)[0].as_py()
+            return f"it holds numbers such as {quoted(example)}, so it is not read as actors"
+    elif key == "category":
+        acting = pc.is_in(pc.utf8_lower(cells.drop_null()), pa.array(sorted(ACTING), TEXT))
+        if not (pc.mean(acting).as_py() or 0) > 0.05:
+            return "few of its values are such as actor"
+    if key in ("movie_id", "rating") and plain(name) in COUNTERS:
+        if _counts_rows(cells):
+            return f"it counts the rows, so it is not read as {key.replace('_', ' ')}"
+        if (
+            key == "movie_id"
+            and "title" in found
+            and pc.count_distinct(cells).as_py() == len(cells)
+        ):
+            year = found.numbers("year")[0] if "year" in found else 0
+            rows = pd.DataFrame({"title": found.series("title"), "year": year})
+            if rows.duplicated().sum() > 0.1 * len(rows):
+                return "it differs in every row of a movie, so it is not read as movie id"
+    return ""
+
+
+def _counts_rows(cells: pa.Array) -> bool:
+    """Return whether the values are the whole numbers from 0 or 1, each once."""
+    numbers = pd.to_numeric(cells.to_pandas(), errors="coerce")
+    first = numbers.min()
+    return first in (0, 1) and set(numbers) == set(range(int(first), int(first) + len(numbers)))
+
+
+def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
+    """Return titles and years apart if titles end like ``Harbour (2001)``; None if they do not."""
+    parts = titles.str.extract(_YEAR_IN_TITLE)
+    known = titles.notna().sum()
+    return parts if known and parts[0].notna().sum() >= 0.8 * known else None
+
+
+def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
+    """Return what the columns of a table hold; without movies or actors it is a CorpusError."""
+    found, name = guess(table, given), table.name
+    refused = [f"{column}: {why}" for column, why in found.refused.items()]
+    has_actors = "actor_id" in found or "actor" in found
+    if "movie_id" in found or "title" in found:
+        if has_actors:
+            for sentence in refused:
+                table.log.guess(sentence)
+            return found
+        why = f" ({'; '.join(refused)})" if refused else ""
+        what = (
+            f"no cast in it: no column of actors{why}. A table of movies needs those of people and "
+            "of credits (which person plays in which movie), and a table of people those of movies "
+            f"and of credits: imdbclust import {name} MORE CREDITS --to films.jsonl. Otherwise "
+            "name the column: Set --actor-id or --actor"
+        )
+    elif has_actors:
+        what = "which column has the title? Set --movie-id or --title"
+    else:
+        what = "no cast in it, and no movies: Set --movie-id or --title, and --actor"
+    message = f"{name}: {what}; {listed(table)}"
+    if table.records:
+        paths = ", ".join(cast_paths(table.records, name if "." not in name else "")).lstrip(".")
+        where = f"; what looks like a cast is at {paths}" if paths else ""
+        message = f"{name}: JSON that is not of films{where}. {message}"
+    raise CorpusError(message)
+
+
+def cast_paths(records: Sequence[dict], root: str) -> list[str]:
+    """Return the paths to lists in JSON that look like casts, by their names."""
+    words, found = NAMES["actor"].split(), []
+
+    def walk(value: object, path: str, depth: int) -> None:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                at = f"{path}.{key}"
+                if plain(key) in words and isinstance(one, list | str | dict):
+                    found.append(at)
+                elif depth < 8:
+                    walk(one, at, depth + 1)
+        elif isinstance(value, list):
+            for one in value[:20]:
+                walk(one, f"{path}[]", depth + 1)
+
+    walk(list(records[:100]), root, 0)
+    return list(dict.fromkeys(shown(path) for path in found))[:5]
