@@ -209,11 +209,7 @@ def _of_workbook(content: bytes, name: str) -> list[Table]:
         sheets = pd.read_excel(
             io.BytesIO(content), sheet_name=None, dtype="str", keep_default_na=False
         )
-    return [
-        Table.of_texts(title, {str(key): sheet[key] for key in sheet}, first=2)
-        for title, sheet in sheets.items()
-        if len(sheet)
-    ]
+    return [Table.of_texts(title, one, first=2) for title, one in sheets.items() if len(one)]
 
 
 def _of_graphml(content: bytes, name: str) -> list[Table]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from imdbclust.base.text import shown
@@ -69,15 +70,16 @@ class Table:
 
     @classmethod
     def of_texts(
-        cls, name: str, columns: Mapping[str, Iterable[str | None]], *, first: int = 1, **more
+        cls,
+        name: str,
+        columns: Mapping[str, Iterable[str | None]] | pd.DataFrame,
+        *,
+        first: int = 1,
+        **more,
     ) -> Table:
         """Return a table of these columns, whose rows are numbered from `first`."""
-        data = pa.table(
-            {
-                shown(key): pa.array(list(one), TEXT, from_pandas=True)
-                for key, one in columns.items()
-            }
-        )
+        texts = [pa.array(list(one), TEXT, from_pandas=True) for _, one in columns.items()]
+        data = pa.table(texts, names=[shown(str(key)) for key in columns])
         return cls(shown(name), data, np.arange(first, first + len(data)), **more)
 
     @property
