@@ -37,6 +37,7 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("--actor", action="append", default=[], metavar="ID|NAME")
     parser.add_argument("--genre", action="append", default=[], metavar="G")
     parser.add_argument("--file", type=common.path, metavar="FILE")
+    parser.add_shared(common.mapping_option)
     parser.add_shared(common.out_option)
 
 
@@ -54,7 +55,8 @@ def execute(call: Call) -> None:
         folders = _stage_folders(call.run, call.out)
         assigner = _load(folders)
         if call.file:
-            print(table_csv(assigner.assign_all(read_films(call.file, accept=True))), end="")
+            movies = read_films(call.file, how=common.reading(call), accept=True)
+            print(shown(table_csv(assigner.assign_all(movies)), keep="\n"), end="")
             return
         found = assigner.assign(call.actor, call.genre)
     tables = folders["clustering"] / TABLES
