@@ -255,6 +255,7 @@ def test_a_broken_method_costs_only_its_row(films, tmp_path, only, capsys):
     assert (tmp_path / "bench" / "quality.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_library_that_is_not_installed_has_a_row(films, tmp_path, only):
     def fit(incidence, seed):
         import a_missing_library  # noqa: F401
@@ -308,6 +309,7 @@ def test_films_too_few_for_our_recipes_start_nothing(tmp_path, only, capsys):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_the_finished_rows_and_no_page(films, tmp_path, only, capsys):
     def fit(incidence, seed):
         raise KeyboardInterrupt
@@ -354,6 +356,7 @@ def test_the_page_begins_with_what_was_found(real_peers):
     assert "supervised naive Bayes on the cast, tempered" in lead
 
 
+@pytest.mark.slow
 def test_text_of_others_stays_text(films, tmp_path, only):
     def fit(incidence, seed):
         raise RuntimeError("<script>alert(1)</script>")
