@@ -292,8 +292,8 @@ TABLES = {
     "empty": (b"", 2, "", "it is empty"),
     "header only": (b"title,actor\n", 2, "", "no row below the header"),
     "one column": (b"title\nA\n", 2, "", "has one column; set --separator"),
-    "no such columns": (b"foo,bar\n1,2\n", 2, "", "Set --movie-id or --title, .* its columns: foo"),
-    "no actors": (b"title,bar\n1,2\n", 2, "", "Set --actor-id or --actor; its columns"),
+    "no such columns": (b"foo,bar\n1,2\n", 2, "", "by --movie-id or --title, .* its columns: foo"),
+    "no actors": (b"title,bar\n1,2\n", 2, "", "by --actor-id or --actor; its columns"),
     "columns twice": (b"title,title,actor\n1,2,3\n", 2, "", "duplicate column 'title'"),
     "Latin-1": ("title,actor\nCafé,B\n".encode("latin-1"), 0, "", ""),
     "half Latin-1": (

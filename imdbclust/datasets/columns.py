@@ -238,12 +238,12 @@ def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
             f"no cast in it: no column of actors{why}. A table of movies needs those of people and "
             "of credits (which person plays in which movie), and a table of people those of movies "
             f"and of credits: imdbclust import {name} MORE CREDITS --to films.jsonl. Otherwise "
-            "name the column: Set --actor-id or --actor"
+            "name the column by --actor-id or --actor"
         )
     elif has_actors:
-        what = "which column has the title? Set --movie-id or --title"
+        what = "which column has the title? Name it by --movie-id or --title"
     else:
-        what = "no cast in it, and no movies: Set --movie-id or --title, and --actor"
+        what = "no cast in it, and no movies: name columns by --movie-id or --title, and --actor"
     message = f"{name}: {what}; {listed(table)}"
     if table.records:
         paths = ", ".join(cast_paths(table.records, name if "." not in name else "")).lstrip(".")
