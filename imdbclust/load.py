@@ -427,10 +427,9 @@ def read_corpus(
     Parameters
     ----------
     path : path
-        The file; compression is detected by its content.
     on_problem : {"stop", "skip"}
         For unusable records (invalid JSON, a missing or mistyped field, a duplicate key or id):
-        raise an error that lists them all, or skip and list them in ``corpus.problems``.
+        raise an error that lists them, or skip and list them in ``corpus.problems``.
     problem_log : ProblemLog, optional
         Collects skipped and changed records.
     loose : bool
@@ -458,8 +457,8 @@ def read_corpus(
 def _no_movie(problem_log: ProblemLog, n_records: int) -> CorpusError:
     if not n_records:
         return CorpusError(f"{problem_log.file}: no movie in this file: it is empty")
-    first = "\n  ".join(map(str, problem_log.problems[:3]))
     which = f"the first {n_records:,}" if n_records == GIVE_UP else f"its {n_records:,}"
+    first = "\n  ".join(map(str, problem_log.problems[:3]))
     what = f"none of {which} records can be used, beginning with\n  {first}"
     return CorpusError(f"{problem_log.file}: no movie in this file: {what}", problem_log.problems)
 

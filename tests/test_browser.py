@@ -33,7 +33,7 @@ def run_apart(out: Path, dataset: str, *presets: str, **parameters) -> Path:
     given = [part for key, value in parameters.items() for part in ("-p", key, str(value))]
     for preset in presets:
         command = ["-m", "imdbclust", "run", "--dataset", dataset, "--preset", preset]
-        command += ["--out", str(out), "--name", preset, *given]
+        command += ["--accept", "--out", str(out), "--name", preset, *given]
         done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return out / presets[-1]

@@ -155,7 +155,7 @@ def test_a_run_that_cannot_be_is_refused_with_the_numbers(
     records, arguments, sentence, tmp_path, capsys
 ):
     path = write_films(records, tmp_path)
-    call = ["run", "--dataset", str(path), "--out", str(tmp_path / "out"), *arguments]
+    call = ["run", "--dataset", str(path), "--accept", "--out", str(tmp_path / "out"), *arguments]
     assert cli.main(call) == cli.WRONG
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -270,7 +270,8 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(alike):
 
 
 def test_subsamples_that_cannot_be_clustered_give_a_reason(tmp_path):
-    corpus = find_dataset(str(write_films([*PAIRS[:2], *LONERS], tmp_path))).read()
+    path = write_films([*PAIRS[:2], *LONERS], tmp_path)
+    corpus = find_dataset(str(path), accept=True).read()
     recipe = recipe_of("recommended", n_components=1, n_clusters=1, n_init=1)
     with pytest.raises(
         ev.NotEvaluated,

@@ -73,7 +73,7 @@ def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> bytes:
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = how.encoding or ("utf-16" if utf16 else "utf-8")
     try:
-        "a,b".encode(encoding)  # not possible with codecs that are not text encodings
+        b"a,b".decode(encoding, errors="replace")  # fails with codecs that are not of texts
         encoding = codecs.lookup(encoding).name
     except (LookupError, ValueError):
         raise CorpusError(f"unknown encoding {encoding!r}; try utf-8 or cp1252") from None

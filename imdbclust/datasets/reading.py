@@ -276,7 +276,7 @@ def read_mapping(path: Path, *, unify: bool = False) -> Reading:
     name = shown(path.name)
     try:
         text = path.read_text(encoding="utf-8")
-        about = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (it makes texts only)
+        about = yaml.BaseLoader(text).get_single_data()  # texts only
     except OSError as error:
         raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
