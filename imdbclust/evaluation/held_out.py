@@ -16,7 +16,7 @@ from imdbclust.evaluation.stability import Subsample, fit_subsample
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, one_hot
 from imdbclust.new_movies.cast_model import CastModel
-from imdbclust.new_movies.genre_model import Facts, GenreModel
+from imdbclust.new_movies.genre_model import Facts, GenreModel, years_of
 from imdbclust.probabilities import mutual_information
 
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
@@ -177,7 +177,7 @@ def split_in_time(
 
     The result is None if no later movie has a cast, or the earlier ones are too few for the recipe.
     """
-    years = _years(corpus)
+    years = years_of(corpus)
     before, after = np.flatnonzero(years < year), np.flatnonzero(years >= year)
     if not incidence.cast_sizes()[after].any():
         return None
@@ -194,7 +194,7 @@ def choose_window(corpus: Corpus, incidence: Incidence, year: int) -> int:
     `year`, each for the movies with a cast in the ten years that follow. So no movie from `year`
     on is used. It is the longest if none of these splits has movies on both sides.
     """
-    genres, years = corpus.genre_matrix()[0], _years(corpus)
+    genres, years = corpus.genre_matrix()[0], years_of(corpus)
     with_cast = incidence.cast_sizes() > 0
     bits = []
     for split in (year - 10, year - 20, year - 30):
@@ -207,10 +207,6 @@ def choose_window(corpus: Corpus, incidence: Incidence, year: int) -> int:
                 [log_loss_gain(share, base, happened).sum() / new.sum() for share in shares]
             )
     return WINDOWS[int(np.argmax(np.mean(bits, axis=0)))] if bits else WINDOWS[-1]
-
-
-def _years(corpus: Corpus) -> np.ndarray:
-    return corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
 
 
 def decade_codes(corpus: Corpus) -> np.ndarray:

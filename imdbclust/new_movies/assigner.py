@@ -81,7 +81,7 @@ class Assigner:
     Parameters
     ----------
     corpus, incidence, embedding, clustering
-        Of the same movies, in the same order.
+        Stages of one run: they have the same movies in the same order.
     prior : float
         Number of movies with and without the genre that are added to each cluster, for
         Pr[genre | cluster].

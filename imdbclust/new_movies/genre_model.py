@@ -37,8 +37,12 @@ class Facts:
     @classmethod
     def of(cls, corpus: Corpus, movies: np.ndarray | slice = slice(None)) -> Facts:
         """Return the facts of the movies of a corpus at these positions; by default, of all."""
-        years = corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
-        return cls(corpus.genre_matrix()[0][movies], years[movies])
+        return cls(corpus.genre_matrix()[0][movies], years_of(corpus)[movies])
+
+
+def years_of(corpus: Corpus) -> np.ndarray:
+    """Return the year of each movie as float, NaN if unknown."""
+    return corpus.movies["year"].astype("Float64").to_numpy(float, na_value=np.nan)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ class LevelModel:
     casts : csr_array, shape (n_movies, n_actors)
         1 where the actor plays in the movie.
     clustering : Clustering
-        Of these movies, in the same order.
+        The clustering of these movies, in the same order.
     """
 
     def __init__(self, casts: sp.csr_array, clustering: Clustering):
