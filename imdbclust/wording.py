@@ -48,8 +48,7 @@ CAPTIONS = {
     "typical_movies": "Five typical and five borderline movies of each cluster",
     "neighbouring_clusters": "The nearest neighbour of each cluster",
     "map": "The points of the map",
-    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
-    "(evaluation: {evaluation})",
+    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
     "information": "Bits of information about genres per movie, summed over genres, in-sample and "
     "for held-out movies",
@@ -79,7 +78,6 @@ CAPTIONS = {
     "new_movie_genres": "Pr[genre | cast] for a new movie with {actor}, next to Pr[genre]: the "
     "actor's movies with the genre, and the bits of evidence that they are",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
-    "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
     "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
@@ -118,12 +116,12 @@ CHECKS = {
     "castless_zero": "a movie without a cast has a zero vector",
     "order": "the vectors are in the order of the matrix rows",
     # 04_clustering
-    "reads_back": "{file} reads back unchanged",
+    "reads_back": "movie_to_cluster.csv reads back unchanged",
     "all_movies": "the cluster sizes add up to the number of movies",
     "castless_together": "all movies without a cast are in one group",
     # 05_probabilities
-    "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
-    "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "posterior": "the posterior by Bayes' rule equals the direct count",
+    "total_probability": "the joint probabilities add up to Pr[genre]",
     "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
     "of a genre and an actor with at least 5 movies",
     # 06_sweep
@@ -340,9 +338,9 @@ def _filled(template: str, values: Mapping[str, object]) -> str:
     return template.format(**texts)
 
 
-def cluster_name(cluster: float) -> str:
+def cluster_name(cluster: float, labels: Mapping[int, str]) -> str:
     """Return the name of a group within a sentence; -1 is the group of the unplaced movies."""
-    return "the group of unplaced movies" if cluster == -1 else f"cluster {cluster:.0f}"
+    return "the group of unplaced movies" if cluster == -1 else f"cluster {labels[int(cluster)]}"
 
 
 def metric_name(metric: str) -> str:
@@ -683,9 +681,9 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     )
 
 
-def castless_movies(n: int, cluster: float) -> str:
+def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
     """Say where the movies without a cast are."""
-    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster)}"
+    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster, labels)}"
     return f"{counted(n, 'movie without a cast is', 'movies without a cast are')} {where}."
 
 
