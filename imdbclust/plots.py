@@ -1,10 +1,13 @@
 """Figures: a tidy frame in, Axes out; nothing is computed or saved here.
 
-Every function makes a new figure and labels its axes with units.
+Every function makes a new figure and labels its axes with units. Figures are `WIDTH` inches wide,
+so that a telephone can show them, and have a transparent ground. One module, so that all figures
+share its style and its helpers.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from functools import cache
 
@@ -14,38 +17,50 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox
 
-INK, ACCENT, SECOND, QUIET = "#1f2933", "#1f6f8b", "#c8553d", "#b8c1cc"
+from imdbclust.base.colors import GROUND, INK
+
+WIDTH = 4.8  # inches
+ACCENT, SECOND, QUIET = "#1f86a3", "#d0603f", "#8f99a5"  # readable on white and on black
 
 # text.parse_math: a title with two dollar signs is not a formula
 STYLE = {
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "axes.edgecolor": "#8a94a0",
+    **dict.fromkeys(["figure.facecolor", "axes.facecolor", "legend.facecolor"], "none"),
+    "axes.edgecolor": QUIET,
     **dict.fromkeys(["axes.spines.top", "axes.spines.right", "text.parse_math"], False),
     **dict.fromkeys(["axes.axisbelow", "axes.grid"], True),
-    "grid.color": "#e6eaee",
+    "grid.color": QUIET,
+    "grid.alpha": 0.3,
     **dict.fromkeys(["axes.labelcolor", "text.color", "xtick.color", "ytick.color"], INK),
-    "font.size": 10,
-    "axes.titlesize": 11,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], 8),
     "axes.titlelocation": "left",
     "svg.fonttype": "path",
 }
 
 PALETTE = (
-    "#004ec4", "#b1d800", "#eb4e4e", "#621427", "#00d8ff", "#7689ff", "#898989", "#ebb1c4",
-    "#4e0089", "#764e00", "#b12776", "#4e8914", "#003b4e", "#00c489", "#d89d27", "#d862c4",
+    "#0000ff", "#d88900", "#00d8ff", "#9d0062", "#00b176", "#897689", "#ffb1b1", "#3b4e89",
+    "#8900c4", "#4e7600", "#9d9dff", "#ff27c4", "#89d814", "#eb003b", "#6262ff", "#763b00",
 )  # fmt: skip
 """16 colours, which repeat with other markers.
 
 A search maximised the distance of the two nearest colours, for readers with normal sight and for
 those without one kind of cone (distances in Oklab, Björn Ottosson 2020; dichromacy simulated as in
-Machado, Oliveira and Fernandes 2009), and also the distance within the first k colours. Not all
-readers can tell 16 colours apart, so clusters have their number or name wherever they are drawn.
+Machado, Oliveira and Fernandes 2009), and also the distance within the first k colours. All
+colours have a contrast of 1.7 with white, and of 2 with the ground of a dark page. Not all readers
+can tell 16 colours apart, so clusters have their number or name wherever they are drawn.
 """
 
 MARKERS = ("o", "^", "s", "D")
+
+_BOTH_WAYS = LinearSegmentedColormap.from_list(
+    "both ways",
+    [(0, (*to_rgb(ACCENT), 0.8)), (0.5, (*to_rgb(QUIET), 0)), (1, (*to_rgb(SECOND), 0.8))],
+)
 
 
 def set_style() -> None:
@@ -60,7 +75,7 @@ def cluster_colors(n_clusters: int) -> list[str]:
 
 def plot_movies_per_year(frame: pd.DataFrame) -> Axes:
     """Draw ``movies`` by ``year``."""
-    ax = _new(8, 3)
+    ax = _new(2.2)
     ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="x")
@@ -70,7 +85,7 @@ def plot_movies_per_year(frame: pd.DataFrame) -> Axes:
 
 def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     """Draw the counts `y` over the integers `x` as bars, the counts on a log axis."""
-    ax = _new(8, 3)
+    ax = _new(2.2)
     ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
     ax.set_yscale("log")
     _number_plainly(ax.yaxis)
@@ -89,7 +104,7 @@ def plot_bars(
     colors: Sequence[str] | None = None,
 ) -> Axes:
     """Draw `value` of each `label` as horizontal bars with their numbers, first row on top."""
-    ax = _new(9, 0.6 + 0.28 * len(frame))
+    ax = _new(0.5 + 0.34 * len(frame))
     rows = _label_rows(ax, frame[label])
     bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
     whole = frame[value].dtype.kind in "iu"
@@ -104,7 +119,7 @@ def plot_bars(
 
 def plot_rank_frequency(frame: pd.DataFrame) -> Axes:
     """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
-    ax = _new(6, 4)
+    ax = _new(3.2)
     ax.loglog(frame["rank"], frame["n_movies"], color=ACCENT, linewidth=2)
     for axis in (ax.xaxis, ax.yaxis):
         _number_plainly(axis)
@@ -118,7 +133,7 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None) -> Axes:
 
     A line marks the largest gap, after component `gap`.
     """
-    _, (ax, second) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    _, (ax, second) = plt.subplots(1, 2, figsize=(WIDTH, 2.3), layout="constrained")
     second.plot(frame["component"], 100 * frame["cumulative_share"], color=SECOND, marker=".")
     second.set(xlabel="components kept", ylabel="variance kept (%)", ylim=(0, None))
     if frame["cumulative_share"].isna().all():
@@ -140,46 +155,83 @@ def plot_map(
 
     The points are an image within the figure. The ``label`` of each of the `places` is at its
     ``x`` and ``y``, or as near as possible without covering another label; then a line connects
-    the two.
+    the two. Labels of small groups are left out where there is no room for them.
     """
     ax = _new_map()
-    points = {"s": 10, "alpha": 0.8, "linewidths": 0, "rasterized": True}
+    points = _points(len(frame))
     for turn, marker in enumerate(MARKERS):
         some = frame[frame[group] // len(PALETTE) % len(MARKERS) == turn]
         shades = [colors[code] for code in some[group]]
         ax.scatter(some["x"], some["y"], c=shades, marker=marker, **points)
     _as_map(ax, frame)
+    sizes = places[group].map(frame[group].value_counts()).fillna(0)
+    places = places.loc[sizes.sort_values(ascending=False, kind="stable").index]
     _label_apart(ax, places, [colors[code] for code in places[group]])
     return ax
+
+
+def _points(n: int) -> dict[str, object]:
+    """Return the options of a scatter plot of that number of movies: the more, the smaller."""
+    return {
+        "s": float(np.clip(30_000 / max(n, 1), 1, 10)),
+        "alpha": 0.7,
+        "linewidths": 0,
+        "rasterized": True,
+    }
 
 
 def _as_map(ax: Axes, frame: pd.DataFrame) -> None:
     """Set up the axes of a map, which has no units."""
     ax.grid(visible=False)
-    ax.margins(0.04)
+    ax.margins(0.03)
     ax.spines[:].set(visible=True, color=QUIET)
     text = f"n = {len(frame):,} movies"
-    ax.text(1, -0.012, text, transform=ax.transAxes, ha="right", va="top", fontsize=9)
-    ax.set(xlabel="t-SNE 1 (no unit)", ylabel="t-SNE 2 (no unit)", xticks=[], yticks=[])
+    ax.text(1, -0.012, text, transform=ax.transAxes, ha="right", va="top", fontsize=8)
+    ax.set(xticks=[], yticks=[])
+    ax.set_xlabel("t-SNE 1 (no unit)", fontsize=8, labelpad=2)
+    ax.set_ylabel("t-SNE 2 (no unit)", fontsize=8, labelpad=2)
 
 
-def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 1000) -> None:
-    """Write labels at their places, moved apart until they do not overlap."""
-    if not len(places):
-        return
-    box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.85, "linewidth": 1.2}
+def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: int = 400) -> None:
+    """Write labels at their places, moved apart until they do not overlap.
+
+    Where this is impossible, the last of the `places` are left out.
+    """
+    box = {"boxstyle": "round,pad=0.15", "facecolor": GROUND, "alpha": 0.8, "linewidth": 0.9}
+    middle = {"ha": "center", "va": "center", "fontsize": 7.5, "zorder": 4}
     texts = [
         ax.text(
-            place.x, place.y, drawable(place.label, 28), ha="center", va="center", fontsize=9,
-            bbox=box | {"edgecolor": color}, zorder=4,
+            place.x, place.y, drawable(place.label, 24), bbox=box | {"edgecolor": color}, **middle
         )
         for place, color in zip(places.itertuples(), colors, strict=True)
-    ]  # fmt: skip
+    ]
     renderer = ax.figure.canvas.get_renderer()
     boxes = [text.get_window_extent(renderer) for text in texts]
-    half = np.array([[box.width, box.height] for box in boxes]) / 2 + 4
-    start = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes])
+    half = np.array([[box.width, box.height] for box in boxes]).reshape(-1, 2) / 2 + 3
+    start = ax.transData.transform(places[["x", "y"]].to_numpy(dtype=float))
     frame = ax.get_window_extent(renderer)
+    area = (frame.width * frame.height) / 3
+    most = int((np.cumsum(4 * half.prod(axis=1)) < area).sum())
+    for n_drawn in range(most, -1, -1):
+        at = _apart(start[:n_drawn], half[:n_drawn], frame, rounds)
+        if at is not None:
+            break
+    for text in texts[n_drawn:]:
+        text.remove()
+    to_data = ax.transData.inverted()
+    for text, begin, end, color in zip(texts, start, at, colors, strict=False):
+        text.set_position(to_data.transform(end))
+        if np.hypot(*(end - begin)) > 12:
+            line = to_data.transform([begin, end])
+            ax.plot(*line.T, color=color, linewidth=1, zorder=3)
+            ax.plot(*line[:1].T, "o", color=color, markeredgecolor=GROUND, markersize=4, zorder=3)
+
+
+def _apart(start: np.ndarray, half: np.ndarray, frame: Bbox, rounds: int) -> np.ndarray | None:
+    """Return the middles of boxes moved apart from `start`, within a frame; None if impossible.
+
+    All are in pixels, shape (n_boxes, 2); `half` has half the width and height of each box.
+    """
     low, high = np.array([frame.x0, frame.y0]) + half, np.array([frame.x1, frame.y1]) - half
     at = np.clip(start, low, np.maximum(low, high))
     tilt = np.arange(len(at))[:, None] * [0.011, 0.007]  # separates labels at the same place
@@ -187,32 +239,28 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
         apart = (at + tilt)[:, None] - (at + tilt)[None]
         overlap = half[:, None] + half[None] - np.abs(apart)
         overlap[np.arange(len(at)), np.arange(len(at))] = 0
-        touching = (overlap > 0).all(axis=2)
+        touching = (overlap > 0.5).all(axis=2)  # half a pixel of the margin
         if not touching.any():
-            break
+            return at
         along = np.where(overlap[..., [0]] < overlap[..., [1]], [1.0, 0.0], [0.0, 1.0])
         push = np.sign(apart) * overlap * along * touching[..., None]
         at = np.clip(at + 0.35 * push.sum(axis=1), low, np.maximum(low, high))
-    to_data = ax.transData.inverted()
-    for text, begin, end, color in zip(texts, start, at, colors, strict=True):
-        text.set_position(to_data.transform(end))
-        if np.hypot(*(end - begin)) > 12:
-            line = to_data.transform([begin, end])
-            ax.plot(*line.T, color=color, linewidth=1.2, zorder=3)
-            ax.plot(*line[:1].T, "o", color=color, markeredgecolor="white", markersize=5, zorder=3)
+    return None
 
 
 def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
     """Draw movies at ``x`` and ``y``; each of the listed genres has a colour."""
     ax = _new_map()
     others = frame[~frame["genre"].isin(genres)]
-    points = {"s": 9, "linewidths": 0, "rasterized": True}
-    ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)
+    points = _points(len(frame))
+    ax.scatter(others["x"], others["y"], color=QUIET, label="other", **points)
     for genre, color in zip(genres, PALETTE, strict=False):
         some, name = frame[frame["genre"] == genre], drawable(genre, 24)
-        ax.scatter(some["x"], some["y"], color=color, alpha=0.8, label=name, **points)
+        ax.scatter(some["x"], some["y"], color=color, label=name, **points)
     _as_map(ax, frame)
-    ax.legend(markerscale=3, loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    box = {"frameon": True, "facecolor": GROUND, "framealpha": 0.8, "edgecolor": QUIET}
+    size = 16 / points["s"] ** 0.5 / 3
+    ax.legend(markerscale=size, fontsize=7.5, loc="best", handletextpad=0.2, **box)
     return ax
 
 
@@ -221,31 +269,28 @@ def plot_lift(
 ) -> Axes:
     """Draw a heat map of lifts (rows x columns) with the counts in the cells.
 
-    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, clipped at 8; white
-    is a lift of 1 or unknown. Long column names are vertical.
+    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, clipped at 8; a cell
+    without colour has a lift of 1 or an unknown one. Long column names are vertical.
     """
-    import seaborn as sns
-
-    ax = _new(2.5 + 0.5 * frame.shape[1], 2.5 + 0.3 * frame.shape[0])
+    n_rows, n_columns = frame.shape
+    ax = _new(1.6 + 0.24 * n_rows, max(WIDTH, 1.6 + 0.36 * n_columns))
     with np.errstate(divide="ignore"):
-        shade = np.log2(frame).clip(-3, 3)
+        shade = np.log2(frame.to_numpy(dtype=float)).clip(-3, 3)
+    shades = ax.imshow(shade, cmap=_BOTH_WAYS, vmin=-3, vmax=3, aspect="auto")
     texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
     if flagged is not None:
         texts += flagged.map(lambda flag: "*" if flag else "")
-    colors = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3, "linewidths": 0.5}
-    bar = {"label": "lift (log scale)", "ticks": range(-3, 4)}
     # the texts fit into their cells; measuring each for the layout would take long
-    small = {"fontsize": 7, "in_layout": False}
-    # seaborn would draw the figure to check tick labels for overlaps
-    no_ticks = {"xticklabels": False, "yticklabels": False}
-    options = colors | no_ticks | {"cbar_kws": bar, "annot_kws": small}
-    sns.heatmap(shade, annot=texts, fmt="", ax=ax, **options)
-    ax.collections[0].colorbar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
-    ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
+    small = {"fontsize": 7, "in_layout": False, "ha": "center", "va": "center"}
+    for (row, column), text in np.ndenumerate(texts.to_numpy()):
+        ax.text(column, row, text, **small)
+    bar = ax.figure.colorbar(shades, ticks=range(-3, 4), label="lift (log scale)", aspect=40)
+    bar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
     names = [[drawable(name, 28) for name in labels] for labels in (frame.columns, frame.index)]
-    upright = max(map(len, names[0])) > 4
-    ax.set_xticks(np.arange(len(names[0])) + 0.5, names[0], rotation=90 if upright else 0)
-    ax.set_yticks(np.arange(len(names[1])) + 0.5, names[1])
+    ax.set_xticks(range(n_columns), names[0], rotation=90 if max(map(len, names[0])) > 4 else 0)
+    ax.set_yticks(range(n_rows), names[1])
+    ax.grid(visible=False)
+    ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
     return ax
 
 
@@ -254,14 +299,14 @@ def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axe
 
     ``low`` and ``high`` are the ends of its interval, drawn as a whisker.
     """
-    ax = _new(9, 1 + 0.3 * len(frame))
+    ax = _new(0.8 + 0.34 * len(frame))
     rows = _label_rows(ax, frame[label])
     ax.barh(rows, frame["mean"], color=colors, height=0.7, label="posterior mean")
     middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
     whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
     ax.errorbar(middle, rows, xerr=half, label="interval", **whiskers)
     ax.plot(
-        frame["prior"], rows, "D", color="white", markeredgecolor=INK, markersize=5, zorder=4,
+        frame["prior"], rows, "D", color=GROUND, markeredgecolor=INK, markersize=5, zorder=4,
         label="prior: Pr[cluster]",
     )  # fmt: skip
     handles, names = ax.get_legend_handles_labels()
@@ -275,7 +320,7 @@ def plot_calibration(frame: pd.DataFrame) -> Axes:
 
     Every ``predictor`` has points of its own.
     """
-    ax = _new(4.5, 4)
+    ax = _new(3.8)
     top = float(frame[["predicted", "observed"]].to_numpy().max(initial=0.01)) * 1.05
     ax.plot([0, top], [0, top], color=QUIET, linewidth=1.5, label="as predicted")
     for place, (name, some) in enumerate(frame.groupby("predictor", sort=False)):
@@ -290,7 +335,7 @@ def plot_nulls(frame: pd.DataFrame) -> Axes:
     """Draw ``null_mean`` of each ``null`` as bars, and ``observed`` as a line, by ``measure``."""
     measures = frame["measure"].unique()
     _, axes = plt.subplots(
-        1, len(measures), figsize=(9, 2.2), layout="constrained", sharey=True, squeeze=False
+        1, len(measures), figsize=(WIDTH, 2), layout="constrained", sharey=True, squeeze=False
     )
     names = frame["null"].unique().tolist()
     for ax, measure in zip(axes[0], measures, strict=True):
@@ -313,7 +358,7 @@ def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
     metrics, lines = list(frame["metric"].unique()), list(frame["line"].unique())
     rows = -(-len(metrics) // 2)
     _, axes = plt.subplots(
-        rows, min(2, len(metrics)), figsize=(8, 2.6 * rows), layout="constrained", squeeze=False
+        rows, min(2, len(metrics)), figsize=(WIDTH, 2 * rows), layout="constrained", squeeze=False
     )
     numeric = frame["x"].dtype.kind in "iuf"
     places = {value: value if numeric else place for place, value in enumerate(frame["x"].unique())}
@@ -335,7 +380,7 @@ def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
 
 def plot_cost(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     """Draw `y` of each setting over its run time `x` in seconds."""
-    ax = _new(6, 3.2)
+    ax = _new(2.8)
     ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
     ax.margins(0.1)
     ax.set(xlabel="seconds of all five stages in sequence", ylabel=y.replace("_", " "))
@@ -344,7 +389,7 @@ def plot_cost(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
 
 def plot_ratios(frame: pd.DataFrame) -> Axes:
     """Draw ``times_faster`` of each ``what`` as bars, with the range ``least`` to ``most``."""
-    ax = _new(7, 0.8 + 0.32 * len(frame))
+    ax = _new(0.8 + 0.34 * len(frame))
     places = _label_rows(ax, frame["what"])
     ax.barh(places, frame["times_faster"], color=ACCENT, height=0.6)
     ax.hlines(places, frame["least"], frame["most"], color=INK, linewidth=1.5)
@@ -370,7 +415,7 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     _, axes = plt.subplots(
         len(labels),
         2,
-        figsize=(9, 2 * len(labels)),
+        figsize=(WIDTH, 1.5 * len(labels)),
         layout="constrained",
         sharex="col",
         sharey="row",
@@ -397,7 +442,7 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
 def plot_ratings(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
     """Draw box plots of ``rating`` for each `label`, in order of appearance, first on top."""
     by_label = frame.groupby(label, sort=False)["rating"]
-    ax = _new(9, 0.8 + 0.3 * len(by_label))
+    ax = _new(0.8 + 0.34 * len(by_label))
     boxes = ax.boxplot(
         [values.to_numpy() for _, values in by_label],
         orientation="horizontal",
@@ -431,6 +476,11 @@ def drawable(text: object, length: int = 80) -> str:
     return shown if len(shown) <= length else shown[: length - 1] + "…"
 
 
+def _two_lines(text: object, width: int = 27) -> str:
+    """Return a text as it can be drawn, on at most two lines of that number of characters."""
+    return textwrap.fill(drawable(text), width, max_lines=2, placeholder="…")
+
+
 @cache
 def _glyphs() -> frozenset[int]:
     """Return the code points that the font can draw."""
@@ -448,7 +498,7 @@ def _number_plainly(axis: Axis, text: str = "{x:,.0f}") -> None:
 
 def _label_rows(ax: Axes, labels: Iterable[object]) -> np.ndarray:
     """Label the rows of a horizontal figure, the first on top, and return their places."""
-    texts = [drawable(text) for text in labels]
+    texts = [_two_lines(text) for text in labels]
     rows = np.arange(len(texts))
     ax.set_yticks(rows, texts)
     ax.set_ylim(len(texts) - 0.5, -0.5)
@@ -456,10 +506,10 @@ def _label_rows(ax: Axes, labels: Iterable[object]) -> np.ndarray:
     return rows
 
 
-def _new(width: float, height: float) -> Axes:
+def _new(height: float, width: float = WIDTH) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def _new_map() -> Axes:
     """Return square axes at a fixed place."""
-    return plt.figure(figsize=(8, 8)).add_axes((0.04, 0.04, 0.92, 0.92))
+    return plt.figure(figsize=(WIDTH, WIDTH)).add_axes((0.045, 0.045, 0.945, 0.945))

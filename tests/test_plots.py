@@ -135,6 +135,18 @@ def test_colours_of_clusters_stay_apart_for_every_kind_of_sight(sight):
         assert nearest_colors(everyday, SIGHTS[sight]) < 0.05
 
 
+def luminance(color):
+    rgb = np.array([int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("color", [*plots.PALETTE, plots.ACCENT, plots.SECOND, plots.QUIET])
+def test_every_colour_can_be_seen_on_a_light_and_on_a_dark_page(color):
+    assert 1.05 / (luminance(color) + 0.05) > 1.7  # contrast with white, by WCAG 2
+    assert (luminance(color) + 0.05) / (luminance("#14181e") + 0.05) > 2
+
+
 def overlapping(axes):
     boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("#")]
     return [
@@ -157,6 +169,7 @@ def test_labels_on_a_map_do_not_cover_each_other(n):
     axes = plots.plot_map(points, places, group="cluster", colors=plots.cluster_colors(n))
     covered, boxes = overlapping(axes)
     assert covered == []
+    assert len(boxes) == n if n <= 16 else 16 < len(boxes) < n  # there is room for some only
     frame = axes.get_window_extent()
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
 
