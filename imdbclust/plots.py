@@ -8,7 +8,7 @@ share its style and its helpers.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import matplotlib as mpl
@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
@@ -56,6 +57,11 @@ can tell 16 colours apart, so clusters have their number or name wherever they a
 """
 
 MARKERS = ("o", "^", "s", "D")
+
+MOST_ROWS = 24  # clusters in a figure with a row for each
+GENRES_SHOWN = 2  # for each cluster
+SMOOTHED = 1.5  # years, standard deviation
+SQUARES_PER_LINE = 50
 
 _BOTH_WAYS = LinearSegmentedColormap.from_list(
     "both ways",
@@ -197,6 +203,7 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
 
     Where this is impossible, the last of the `places` are left out.
     """
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())  # fixed, or lines would change them
     box = {"boxstyle": "round,pad=0.15", "facecolor": GROUND, "alpha": 0.8, "linewidth": 0.9}
     middle = {"ha": "center", "va": "center", "fontsize": 7.5, "zorder": 4}
     texts = [
@@ -246,6 +253,347 @@ def _apart(start: np.ndarray, half: np.ndarray, frame: Bbox, rounds: int) -> np.
         push = np.sign(apart) * overlap * along * touching[..., None]
         at = np.clip(at + 0.35 * push.sum(axis=1), low, np.maximum(low, high))
     return None
+
+
+def plot_when_and_what(
+    years: pd.DataFrame,
+    genres: pd.DataFrame,
+    *,
+    labels: Mapping[int, str],
+    colors: Sequence[str],
+) -> Axes:
+    """Draw when each cluster's movies were made, and what they are.
+
+    Parameters
+    ----------
+    years : DataFrame
+        ``cluster`` and ``year``, one row for each movie.
+    genres : DataFrame
+        ``cluster``, ``genre`` and ``share`` of the cluster's movies, the most telling genres of
+        each cluster first; the first `GENRES_SHOWN` of them are drawn.
+    labels, colors
+        By cluster. Short labels are enough, because years and genres are drawn.
+
+    Returns
+    -------
+    Axes
+        A row for each of the `MOST_ROWS` largest clusters, ordered by their median years. Its ridge
+        has the height of one row at its busiest year, smoothed over `SMOOTHED` years. Without years
+        there are only genres, and the reverse; without both, the axes are empty.
+    """
+    known = years.dropna()
+    sizes = (
+        known["cluster"].value_counts(sort=False)
+        if len(known)
+        else genres["cluster"].value_counts()
+    )
+    clusters = sizes.sort_values(ascending=False, kind="stable").index[:MOST_ROWS]
+    medians = known.groupby("cluster")["year"].median().reindex(clusters).astype(float)
+    clusters = medians.sort_values(kind="stable").index
+    shown = genres[genres["cluster"].isin(clusters)].groupby("cluster").head(GENRES_SHOWN)
+    parts = [part for part, table in (("when", known), ("what", shown)) if len(table)]
+    if not parts:
+        ax = _new(0.5)
+        ax.set_axis_off()
+        return ax
+    _, axes = plt.subplots(
+        1, len(parts), figsize=(WIDTH, 0.7 + 0.36 * len(clusters)), layout="constrained",
+        sharey=True, squeeze=False, gridspec_kw={"width_ratios": [1, 1.1][: len(parts)]},
+    )  # fmt: skip
+    axes = dict(zip(parts, axes[0], strict=True))
+    if "when" in axes:
+        _draw_ridges(axes["when"], known, clusters, colors)
+    if "what" in axes:
+        _draw_shares(axes["what"], shown, clusters, colors)
+    first = axes[parts[0]]
+    _label_rows(first, [labels[cluster] for cluster in clusters])
+    first.set_ylim(len(clusters) - 0.5, -1.1)
+    for ax in axes.values():
+        ax.tick_params(axis="y", length=0)
+    return first
+
+
+def _draw_ridges(
+    ax: Axes, years: pd.DataFrame, clusters: Iterable[int], colors: Sequence[str]
+) -> None:
+    """Draw the number of movies by year, one ridge on each row, as high as one row at most."""
+    first, last = int(years["year"].min()) - 3, int(years["year"].max()) + 3
+    offsets = np.arange(-8, 9)
+    kernel = np.exp(-0.5 * (offsets / SMOOTHED) ** 2)
+    for row, cluster in enumerate(clusters):
+        own = years.loc[years["cluster"] == cluster, "year"].to_numpy(dtype=int)
+        counts = np.bincount(own - first, minlength=last - first + 1)
+        ridge = np.convolve(counts, kernel, mode="full")[8:-8]
+        height = row + 0.4 - 1.15 * ridge / max(ridge.max(), 1)
+        at = np.arange(first, last + 1)
+        color, above = colors[cluster], {"zorder": 2 + row / 100}
+        ax.fill_between(at, row + 0.4, height, color=color, alpha=0.75, linewidth=0, **above)
+        outline = np.where(ridge > 0.005 * ridge.max(), height, np.nan)
+        ax.plot(at, outline, color=GROUND, linewidth=0.8, **above)
+    ax.set(xlim=(first, last), xlabel="year", title="when")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    ax.grid(visible=False, axis="y")
+
+
+def _draw_shares(ax: Axes, genres: pd.DataFrame, clusters: pd.Index, colors: Sequence[str]) -> None:
+    """Draw the shares of genres as dots with their names, the rows of a cluster close together."""
+    place = genres["cluster"].map({cluster: row for row, cluster in enumerate(clusters)})
+    rank = genres.groupby("cluster").cumcount()
+    rows = place + 0.42 * (rank - (GENRES_SHOWN - 1) / 2)
+    shades = [colors[cluster] for cluster in genres["cluster"]]
+    percent = 100 * genres["share"]
+    ax.hlines(rows, 0, percent, color=shades, linewidth=1, alpha=0.6)
+    ax.scatter(percent, rows, c=shades, s=14, linewidths=0, zorder=3)
+    for x, y, genre in zip(percent, rows, genres["genre"], strict=True):
+        _name_dot(ax, x, y, f"{drawable(genre, 16)} {x:.0f}%", left=x > 55)
+    ax.set(xlim=(0, 100), xlabel="% of the cluster's movies", title="what")
+    ax.set_xticks([0, 50, 100])
+    ax.grid(visible=False, axis="y")
+
+
+def _name_dot(ax: Axes, x: float, y: float, text: str, *, left: bool) -> None:
+    """Write a text beside a dot."""
+    side = {"xytext": (-4 if left else 4, 0), "ha": "right" if left else "left"}
+    ground = {"boxstyle": "square,pad=0.05", "facecolor": GROUND, "linewidth": 0}
+    ax.annotate(
+        text, (x, y), textcoords="offset points", va="center", fontsize=7.5, in_layout=False,
+        bbox=ground, zorder=2.5, **side,
+    )  # fmt: skip
+
+
+def plot_standouts(
+    table: pd.DataFrame,
+    *,
+    of: str,
+    labels: Mapping[int, str],
+    colors: Sequence[str],
+    per_cluster: int = 3,
+) -> Axes:
+    """Draw the lift of actors or genres that stand out in each cluster, with its interval.
+
+    `table` has ``cluster``, ``name``, ``lift``, ``lift_low`` and ``lift_high``, the foremost of
+    each cluster first; `of` is ``actors`` or ``genres``; `labels` and `colors` are by cluster. The
+    clusters are in the order of their first row, at most `MOST_ROWS`.
+    """
+    clusters = table["cluster"].unique()[:MOST_ROWS]
+    shown = table[table["cluster"].isin(clusters)].groupby("cluster").head(per_cluster)
+    place = shown["cluster"].map({cluster: row for row, cluster in enumerate(clusters)})
+    step = 0.82 / per_cluster
+    rows = place + step * (shown.groupby("cluster").cumcount() - (per_cluster - 1) / 2)
+    ax = _new(0.7 + 0.135 * per_cluster * max(len(clusters), 1))
+    shades = [colors[cluster] for cluster in shown["cluster"]]
+    ax.hlines(rows, shown["lift_low"], shown["lift_high"], color=shades, linewidth=1.2, alpha=0.7)
+    ax.scatter(shown["lift"], rows, c=shades, s=14, linewidths=0, zorder=3)
+    ax.set_xscale("log")
+    if len(shown):
+        low, high = shown["lift_low"].clip(lower=0.1).min(), shown["lift_high"].max()
+        span = max(high / low, 4)
+        ax.set_xlim(low * span**-0.04, high * span**0.04)
+        middle = np.sqrt(low * high)
+        for one, row in zip(shown.itertuples(), rows, strict=True):
+            left = one.lift > middle
+            at = one.lift_low if left else one.lift_high
+            _name_dot(ax, at, row, drawable(one.name, 24), left=left)
+    _number_plainly(ax.xaxis, "{x:g}")
+    _label_rows(ax, [labels[cluster] for cluster in clusters])
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(f"lift of {of} (log scale) with its interval")
+    return ax
+
+
+def plot_tree(tree: pd.DataFrame) -> Axes:
+    """Draw groups within groups: a column for each level, as high as a group has movies.
+
+    `tree` has ``path`` (``2.3`` is within ``2``), ``level``, ``name`` and ``movies``, each group
+    followed by those within it. Names are written where they fit.
+    """
+    height = 6.0
+    ax = plt.figure(figsize=(WIDTH, height)).add_axes((0.005, 0.005, 0.99, 0.955))
+    levels = list(tree["level"].unique())
+    widths = {1: [1.0], 2: [0.4, 0.6], 3: [0.24, 0.38, 0.38]}[len(levels)]
+    starts, total = np.cumsum([0, *widths]), tree.loc[tree["level"] == levels[0], "movies"].sum()
+    tops: dict[str, float] = {"": 0.0}  # where the next group within this one begins
+    for one in tree.itertuples():
+        parent, depth = one.path.rpartition(".")[0], levels.index(one.level)
+        top, share = tops[parent], one.movies / max(total, 1)
+        tops[parent], tops[one.path] = top + share, top
+        color = PALETTE[(int(one.path.split(".")[0]) - 1) % len(PALETTE)]
+        x, width = starts[depth], widths[depth]
+        face = (*to_rgb(color), 0.5 - 0.15 * depth)
+        ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
+        room = int(0.955 * height * share * 72 / 8.5)  # lines of text
+        if room:
+            text = textwrap.fill(
+                drawable(one.name.strip(), 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
+                placeholder="…",
+            )  # fmt: skip
+            at = (x + 0.008, top + share / 2)
+            ax.text(*at, text, va="center", fontsize=7, linespacing=1.05, clip_on=True)
+    ax.set(xlim=(0, 1), ylim=(1, 0), yticks=[], xticks=starts[:-1] + 0.008)
+    ax.set_xticklabels([f"{level}s" for level in levels], ha="left")
+    ax.tick_params(axis="x", length=0, labeltop=True, labelbottom=False)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def plot_trust(found) -> Axes:
+    """Draw measures beside what the same recipe gives on shuffled casts.
+
+    `found` is an evaluation, whose method ``trust`` returns the table of them. A panel has the
+    measures of one scale: a dot is the observed value with its standard deviation, a band is the
+    range of a null.
+    """
+    trust = found.trust()
+    rows = trust.drop_duplicates("measure")
+    scales = rows["scale"].value_counts(sort=False)
+    height = 0.9 * len(scales) + 0.42 * len(rows)
+    _, axes = plt.subplots(
+        len(scales), figsize=(WIDTH, height), layout="constrained", squeeze=False,
+        height_ratios=scales + 1,
+    )  # fmt: skip
+    shades = dict(
+        zip(dict.fromkeys(trust["null"].dropna()), (0.55, 0.25, 0.55, 0.25), strict=False)
+    )
+    for ax, scale in zip(axes[:, 0], scales.index, strict=True):
+        own = rows[rows["scale"] == scale]
+        places = dict(zip(own["measure"], _label_rows(ax, own["measure"]), strict=True))
+        nulls = trust[(trust["scale"] == scale) & trust["low"].notna()]
+        for null, some in nulls.groupby("null", sort=False):
+            at = some["measure"].map(places)
+            ax.barh(
+                at,
+                some["high"] - some["low"],
+                left=some["low"],
+                height=0.7,
+                color=QUIET,
+                alpha=shades[null],
+                label=null,
+            )
+        ax.errorbar(
+            own["observed"], own["measure"].map(places), xerr=own["spread"].fillna(0), fmt="o",
+            color=SECOND, markersize=5, capsize=2, label="observed", zorder=4,
+        )  # fmt: skip
+        for one in own.itertuples():
+            at = (one.observed, places[one.measure] - 0.3)
+            ax.annotate(f"{one.observed:z.2f}", at, ha="center", va="bottom", fontsize=7.5)
+        low, high = ax.get_xlim()
+        ax.set(xlabel=scale, xlim=(min(low, 0), max(high, 1) if scale.startswith("ARI") else high))
+        ax.set_ylim(len(own) - 0.5, -0.8)
+        ax.axvline(0, color=QUIET, linewidth=0.8)
+    handles = {}
+    for ax in axes[:, 0]:
+        handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    axes[0][0].figure.legend(
+        handles.values(), handles.keys(), loc="outside upper left", ncols=2, frameon=False
+    )
+    return axes[-1][0]
+
+
+def plot_genre_shares(table: pd.DataFrame, *, prior: str = "overall", most: int = 12) -> Axes:
+    """Draw ``p_genre`` given a cast beside the share of the ``genre`` among all movies.
+
+    `prior` is the column with that share. The first `most` rows are drawn, the first on top.
+    """
+    shown = table.head(most)
+    ax = _new(0.8 + 0.24 * len(shown))
+    rows = _label_rows(ax, shown["genre"])
+    before, after = 100 * shown[prior], 100 * shown["p_genre"]
+    ax.hlines(rows, before, after, color=ACCENT, linewidth=1.5, alpha=0.5)
+    ax.scatter(
+        before, rows, s=26, facecolors=GROUND, edgecolors=QUIET, label="all movies", zorder=3
+    )
+    ax.scatter(after, rows, s=30, color=ACCENT, label="given the cast", zorder=4)
+    ax.set(xlabel="probability (%)", xlim=(-2, None))
+    ax.legend(loc="lower right", frameon=False)
+    return ax
+
+
+def plot_icons(
+    bayes: pd.DataFrame, *, labels: Mapping[int, str], colors: Sequence[str], n: int = 1000
+) -> Axes:
+    """Draw `n` movies as squares, a block for each cluster; those with the evidence are filled.
+
+    `bayes` has ``cluster``, ``prior`` and ``joint``. Squares are rounded by largest remainders, so
+    that they add up: the size of a block is the prior, its filled part the likelihood, and its
+    part of all filled squares the posterior.
+    """
+    squares = _rounded(bayes["prior"], n)
+    filled = np.minimum(_rounded(bayes["joint"], round(n * bayes["joint"].sum())), squares)
+    shown = np.flatnonzero(squares)
+    lines = -(-squares[shown] // SQUARES_PER_LINE)
+    starts = np.cumsum([0, *(lines + 1.1)])
+    cell = 0.058  # inches
+    figure = plt.figure(figsize=(WIDTH, cell * (starts[-1] + 1)))
+    width = SQUARES_PER_LINE * cell / WIDTH
+    ax = figure.add_axes((0.99 - width, 0, width, 1))
+    # squares are the dashes of thick lines, in multiples of their width
+    size = 0.75 * cell * 72
+    dashes = {"linewidth": size, "linestyle": (0, (1, 72 * cell / size - 1))}
+    for row, start in zip(shown, starts, strict=False):
+        color = _color(colors, bayes["cluster"].iloc[row])
+        for line, first in enumerate(range(0, squares[row], SQUARES_PER_LINE)):
+            last = min(squares[row], first + SQUARES_PER_LINE)
+            change = min(max(filled[row], first), last)
+            for begin, end, alpha in ((first, change, 1), (change, last, 0.3)):
+                if begin < end:
+                    ends = np.array([begin, end - 0.25]) - first + 0.125
+                    ax.plot(ends, [start + line + 0.5] * 2, color=color, alpha=alpha, **dashes)
+    texts = [
+        f"{drawable(labels[cluster], 22)}  {of}/{n}"
+        for cluster, of, n in zip(
+            bayes["cluster"].iloc[shown], filled[shown], squares[shown], strict=True
+        )
+    ]
+    ax.set_yticks(starts[:-1] + lines / 2, texts)
+    ax.set(xlim=(0, SQUARES_PER_LINE), ylim=(starts[-1], -0.5), xticks=[])
+    ax.tick_params(axis="y", length=0, labelsize=7.5)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _color(colors: Sequence[str], cluster: int) -> str:
+    """Return the colour of a cluster; the unplaced movies have none of their own."""
+    return colors[cluster] if cluster >= 0 else QUIET
+
+
+def _rounded(shares: pd.Series, n: int) -> np.ndarray:
+    """Return whole numbers in the proportion of `shares` that add up to `n`."""
+    exact = shares.fillna(0).to_numpy(dtype=float)
+    exact = n * exact / max(exact.sum(), 1e-12)
+    whole = np.floor(exact).astype(int)
+    rest = np.argsort(whole - exact, kind="stable")[: max(n - whole.sum(), 0)]
+    whole[rest] += exact[rest] > 0
+    return whole
+
+
+def plot_matrix_block(block: np.ndarray, actors: Sequence[str], movies: Sequence[str]) -> Axes:
+    """Draw a block of the incidence matrix: a filled square where the actor plays in the movie.
+
+    The column of the first actor, around whom the block was chosen, has another colour.
+    """
+    n_movies, n_actors = block.shape
+    ax = _new(1.3 + 0.2 * n_movies)
+    for (row, column), value in np.ndenumerate(block):
+        color = SECOND if column == 0 else ACCENT
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, in_layout=False)
+        if value:
+            square = {"facecolor": (*to_rgb(color), 0.55), "linewidth": 0}
+            ax.add_patch(Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, zorder=0.5, **square))
+    ax.set(xlim=(-0.5, max(n_actors, 1) - 0.5), ylim=(max(n_movies, 1) - 0.5, -0.5))
+    ax.set_yticks(range(n_movies), [drawable(title, 26) for title in movies])
+    ax.set_xticks(
+        range(n_actors),
+        [drawable(name, 22) for name in actors],
+        rotation=45,
+        ha="left",
+        rotation_mode="anchor",
+    )
+    ax.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=7.5)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
 
 
 def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:

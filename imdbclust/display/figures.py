@@ -46,9 +46,10 @@ def figure_svg(figure: Figure, *, name: str) -> str:
         FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
     svg = _STYLE.sub("", _PROLOGUE.sub("", file.getvalue().decode("utf-8")))
     svg = re.sub(r"(\.\d{3})\d+", r"\1", svg)
-    used = {target for _, target in _REFERENCE.findall(svg)}
-    svg = _ID.sub(lambda one: f' id="{name}-{one[1]}"' if one[1] in used else "", svg)
-    svg = _REFERENCE.sub(rf"\g<1>{name}-\g<2>", svg)
+    targets = dict.fromkeys(target for _, target in _REFERENCE.findall(svg))
+    ids = {target: f"{name}-{number}" for number, target in enumerate(targets)}
+    svg = _ID.sub(lambda one: f' id="{ids[one[1]]}"' if one[1] in ids else "", svg)
+    svg = _REFERENCE.sub(lambda one: one[1] + ids[one[2]], svg)
     width, height = (float(side) for side in _ROOT.search(svg).groups())
     root = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
