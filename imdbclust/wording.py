@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imdbclust.base.text import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 CAPTIONS = {
@@ -297,6 +298,18 @@ METRICS = {
 }
 """Labels of the metrics by which runs of different presets are compared."""
 
+TRUST = {
+    "ari_seeds": ("ARI (1 = identical, 0 = chance)", "refits with other seeds"),
+    "ari_subsamples": ("ARI (1 = identical, 0 = chance)", "refits on random 80% of the movies"),
+    "held_out": ("bits about genres of held-out movies", "most probable cluster"),
+    "held_out_posterior": ("bits about genres of held-out movies", "Pr[cluster | cast]"),
+    "beyond_decade_posterior": (
+        "bits about genres of held-out movies",
+        "Pr[cluster | cast], beyond the decade",
+    ),
+}
+"""Scale and name of the measures in the figure of what can be trusted."""
+
 VERDICTS = {
     "noise": "The clusters are noise: no measure is higher than chance explains on shuffled casts.",
     "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
@@ -410,6 +423,24 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
         f"{text} {isolated} no actor with any other movie, and {castless}: their casts give no "
         "hint where they belong."
     )
+
+
+def matrix_block(block: np.ndarray, actors: Sequence[str], movies: Sequence[str]) -> dict[str, str]:
+    """Describe the figure of a block of the matrix around its first actor."""
+    ones, cells = int(block.sum()), block.size
+    if not cells:
+        return {"caption": "No actor is in the matrix.", "alt": "An empty figure."}
+    others = ", ".join(actors[1:4])
+    return {
+        "caption": f"{actors[0]} and the actors of the same movies: {ones} of {cells} cells are 1 "
+        f"({ones / cells:.0%}).",
+        "alt": f"A block of the matrix with {counted(len(movies), 'movie')} and "
+        f"{counted(len(actors), 'actor')}"
+        + (
+            f". The actors with the most movies in common with {actors[0]}: {others}."
+            * bool(others)
+        ),
+    }
 
 
 # 03_reduction
@@ -536,6 +567,82 @@ def levels(tree: pd.DataFrame) -> str:
         for level, size, least, most in sizes.itertuples()
     ]
     return f"There are {', then '.join(said)}, each within one group of the level above."
+
+
+def when_and_what(
+    years: pd.DataFrame, genres: pd.DataFrame, labels: Mapping[int, str]
+) -> dict[str, str]:
+    """Describe the figure of that name, from the same tables."""
+    known = years.dropna()
+    medians = known.groupby("cluster")["year"].median().sort_values(kind="stable")
+    by_cluster = dict(list(genres.groupby("cluster", sort=False)))
+    said, rows = [], []
+    if len(medians):
+        first, last = medians.index[0], medians.index[-1]
+        said.append(
+            f"The median year of the clusters runs from {medians.iloc[0]:.0f} ({labels[first]}) to "
+            f"{medians.iloc[-1]:.0f} ({labels[last]})."
+        )
+    if len(genres):
+        top = genres.loc[genres["share"].idxmax()]
+        said.append(f"{top['genre']} is {top['share']:.0%} of {labels[top['cluster']]}.")
+    if len(medians):
+        said.append("Ridges: movies by year, each as high as its busiest year.")
+    if len(genres):
+        said.append("Dots: the most telling genres and their shares.")
+    said.append(f"n = {counted(len(known), 'movie')} with a year.")
+    for cluster in medians.index if len(medians) else by_cluster:
+        about = [f"median year {medians[cluster]:.0f}"] if len(medians) else []
+        if cluster in by_cluster:
+            about += [f"{g.genre} {g.share:.0%}" for g in by_cluster[cluster].head(2).itertuples()]
+        rows.append(f"{labels[cluster]}: {', '.join(about)}")
+    return {"caption": " ".join(said), "alt": f"Ridges and dots. {'; '.join(rows)}."}
+
+
+def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of lifts of actors or genres, from the same table; `of` is which."""
+    if table.empty:
+        text = f"No {of.removesuffix('s')} is more frequent in a cluster than overall."
+        return {"caption": text, "alt": text}
+    top = table.loc[table["lift"].idxmax()]
+    firsts = table.groupby("cluster", sort=False)["name"].first()
+    named = "; ".join(f"{labels[cluster]}: {name}" for cluster, name in firsts.items())
+    return {
+        "caption": f"The highest lift: {top['name']} is {top['lift']:,.1f} times as frequent in "
+        f"{labels[top['cluster']]} as in all movies (95% interval {top['lift_low']:,.1f} to "
+        f"{top['lift_high']:,.1f}). Dots: the foremost {of} of each cluster; lines: 95% intervals.",
+        "alt": f"Dot plot of lifts. The foremost {of.removesuffix('s')} of each cluster: {named}.",
+    }
+
+
+def tree(table: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of groups within groups, from the table of the levels."""
+    outer = table[table["level"] == table["level"].iloc[0]]
+    largest = outer.loc[outer["movies"].idxmax()]
+    sizes = "; ".join(f"{row.name.strip()}: {row.movies:,}" for row in outer.itertuples())
+    return {
+        "caption": f"{levels(table)} The largest {largest['level']}, {largest['name'].strip()}, "
+        f"has {largest['share']:.0%} of the placed movies. Heights are numbers of movies.",
+        "alt": f"Boxes within boxes. Movies of each {largest['level']}: {sizes}.",
+    }
+
+
+def trust(found) -> dict[str, str]:
+    """Describe the figure of measures beside those of shuffled casts, from the same evaluation."""
+    rows = []
+    for measure, some in found.trust().groupby("measure", sort=False):
+        nulls = ", ".join(
+            f"{one.null} {one.low:z.2f} to {one.high:z.2f}"
+            for one in some.dropna(subset="low").itertuples()
+        )
+        rows.append(
+            f"{measure}: {some['observed'].iloc[0]:z.2f}" + (f" ({nulls})" if nulls else "")
+        )
+    return {
+        "caption": f"{VERDICTS[found.verdict]} Dots: observed, with the standard deviation over "
+        "refits. Bands: the same recipe on shuffled casts, mean and two standard deviations.",
+        "alt": f"Dots beside bands. {'; '.join(rows)}.",
+    }
 
 
 def strongest_genre(lift: float) -> str:
@@ -706,6 +813,44 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
         f"{n_flagged:,} of {counted(n_pairs, 'genre-cluster pair')} {are} over- or "
         f"under-represented beyond what the decade explains.{rest if n_rejected else ''}"
     )
+
+
+def genre_shares(table: pd.DataFrame, *, given: str, prior: str = "overall") -> dict[str, str]:
+    """Describe the figure of Pr[genre | cast], from the same table; `given` names the cast."""
+    if table.empty:
+        return {"caption": f"No genre is known for {given}.", "alt": "An empty figure."}
+    top = table.loc[table["p_genre"].idxmax()]
+    rows = "; ".join(
+        f"{genre} {after:.0%}, before {before:.0%}"
+        for genre, after, before in table[["genre", "p_genre", prior]].head(12).to_numpy()
+    )
+    return {
+        "caption": f"Given {given}, a new movie is {top['genre']} with probability "
+        f"{top['p_genre']:.0%}, compared with {top[prior]:.0%} among all movies.",
+        "alt": f"Dot plot of Pr[genre | cast] and Pr[genre]. {rows}.",
+    }
+
+
+def icons(
+    bayes: pd.DataFrame, *, genre: str, labels: Mapping[int, str], n: int = 1000
+) -> dict[str, str]:
+    """Describe the figure of Bayes' rule in squares, from the same Bayes table of a genre."""
+    evidence = bayes["joint"].sum()
+    if not evidence > 0:
+        return {"caption": f"No movie is {genre}.", "alt": "No square is filled."}
+    top = bayes.loc[bayes["joint"].idxmax()]
+    rows = "; ".join(
+        f"{labels[row.cluster]}: {n * row.joint:.0f} of {n * row.prior:.0f}"
+        for row in bayes.itertuples()
+        if row.prior > 0
+    )
+    return {
+        "caption": f"{n:,} movies as squares: {n * evidence:.0f} of them are {genre} (filled), "
+        f"{n * top['joint']:.0f} of these in {labels[top['cluster']]}. This is the posterior: "
+        f"{top['joint'] / evidence:.0%}. The size of the block is the prior ({top['prior']:.0%}), "
+        f"its filled part the likelihood ({top['joint'] / top['prior']:.0%}).",
+        "alt": f"Blocks of squares. Filled squares of each cluster: {rows}.",
+    }
 
 
 def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from imdbclust import wording
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation import nulls as nl
 from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
@@ -95,6 +96,38 @@ class Evaluation:
         """Return one value of `nulls`; NaN for a null or a measure that it does not have."""
         values = self.nulls.set_index(["null", "measure"])[value]
         return float(values.get((null, measure), np.nan))
+
+    def trust(self) -> pd.DataFrame:
+        """Return the measures that are compared with shuffled casts, and their ranges there.
+
+        ``scale``, ``measure`` (in words), ``observed`` with its standard deviation ``spread``, and
+        for each ``null`` a row with ``low`` and ``high``: its mean, minus and plus two standard
+        deviations. A measure without a null has one row. Undefined measures are left out.
+        """
+        spreads = self.pairs.groupby("over")["ari"].std().add_prefix("ari_")
+        spread = self.spread.get
+        observed = {
+            "ari_seeds": (self.ari("seeds"), spreads.get("ari_seeds")),
+            "ari_subsamples": (self.ari("subsamples"), spreads.get("ari_subsamples")),
+        }
+        if not self.by_genre.empty:
+            observed["held_out"] = self.bits("likeliest"), spread("likeliest")
+            observed["held_out_posterior"] = self.bits("posterior"), spread("posterior")
+            observed["beyond_decade_posterior"] = self.bits("beyond_decade_posterior"), None
+        nulls = self.nulls[self.nulls["null"].isin([nl.SHUFFLED, nl.SHUFFLED_WITHIN_YEAR])]
+        rows = []
+        for name, (value, deviation) in observed.items():
+            scale, measure = wording.TRUST[name]
+            row = {"scale": scale, "measure": measure, "observed": value, "spread": deviation}
+            own = nulls[(nulls["measure"] == name) & nulls["null_mean"].notna()]
+            for null in own.itertuples():
+                margin = 2 * np.nan_to_num(null.spread)
+                ends = {"low": null.null_mean - margin, "high": null.null_mean + margin}
+                rows.append(row | {"null": null.null} | ends)
+            if own.empty:
+                rows.append(row | {"null": None, "low": np.nan, "high": np.nan})
+        trust = pd.DataFrame(rows).astype({"observed": float, "spread": float})
+        return trust.dropna(subset="observed").reset_index(drop=True)
 
     def calibration(self) -> pd.DataFrame:
         """Return the calibration tables of all parts, with the columns ``predictor`` and ``part``.

@@ -23,6 +23,7 @@ from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
+from imdbclust.display.figures import figure_html, figure_svg
 from imdbclust.display.missing_values import explained, is_missing
 from imdbclust.running.parameters import ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -30,6 +31,7 @@ from imdbclust.running.store import (
     ARTIFACT,
     CONTEXT,
     DONE,
+    FIGURES,
     MANIFEST,
     RECORD,
     TABLES,
@@ -212,18 +214,26 @@ class Stage:
             about = {"caption": wording.caption(name, **result.values), "fold": True}
             self.table(frame, name, head=10, columns=result.columns.get(name), **about)
 
-    def figure(self, axes: Axes | None, name: str, *, caption: str, alt: str) -> None:
+    def figure(
+        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+    ) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
+        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
         Without axes there was nothing to draw, and nothing is shown.
         """
         if axes is None:
             return
         import matplotlib.pyplot as plt
 
-        html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
+        about = {"caption": caption, "alt": alt, "name": f"{self.name}-{name}"}
+        svg = figure_svg(axes.figure, name=about["name"])
         plt.close(axes.figure)
-        _display(html, f"Figure: {caption} {alt}")
+        figures = self.folder / FIGURES
+        figures.mkdir(exist_ok=True)
+        (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
+        self.reported["figures"].append(about | {"name": name, "index": index})
+        _display(figure_html(svg, **about), f"Figure: {caption} {alt}")
 
     def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
         """Write the data of the page to look up movies, unless the parameter says otherwise."""
