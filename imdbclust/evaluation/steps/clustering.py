@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from imdbclust import probabilities as pr
 from imdbclust import wording
 from imdbclust.clustering import (
     UNPLACED,
@@ -72,7 +71,7 @@ def sizes(
 
 
 def when_and_what(
-    corpus: Corpus, clustering: Clustering, *, n_genres: int = 8
+    corpus: Corpus, clustering: Clustering, profiles: Profiles
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return when the movies of each cluster were made, and what they are.
 
@@ -80,17 +79,16 @@ def when_and_what(
     -------
     years : DataFrame
         ``cluster``, ``year``: one row for each placed movie with a year.
-    shares : DataFrame
-        ``cluster``, ``genre``, ``share`` of the cluster's movies: for the `n_genres` genres about
-        which the clusters say most.
+    genres : DataFrame
+        ``cluster``, ``genre``, ``share`` of the cluster's movies: its over-represented genres, the
+        foremost first.
     """
-    placed = clustering.placed
-    years = pd.DataFrame({"cluster": clustering.labels, "year": corpus.movies["year"]})[placed]
-    counts = pr.count_movies(corpus, clustering)
-    telling = pr.genre_information(counts)["genre"].head(n_genres)
-    shares = pr.p_genre_given_cluster(counts).loc[telling].T.drop(UNPLACED, errors="ignore")
-    shares = shares.rename_axis("cluster").reset_index().melt("cluster", None, "genre", "share")
-    return years.dropna().astype(int), shares
+    years = pd.DataFrame({"cluster": clustering.labels, "year": corpus.movies["year"]})
+    years = years[clustering.placed].dropna().astype(int)
+    genres = profiles.genres[profiles.genres["cluster"] != UNPLACED]
+    share = genres["n_in_cluster"] / genres["cluster"].map(clustering.sizes())
+    genres = genres.assign(share=share).rename(columns={"name": "genre"})
+    return years, genres[["cluster", "genre", "share"]].reset_index(drop=True)
 
 
 def with_lift_intervals(
