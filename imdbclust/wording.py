@@ -895,7 +895,8 @@ def genres_by_cluster(associations: pd.DataFrame, labels: Mapping[int, str]) -> 
     top = sure.loc[sure["lift_strata"].idxmax()]
     return (
         f"{top['genre']} is {top['lift']:.1f} times as frequent in {labels[top['cluster']]} as in "
-        f"all movies, and {top['lift_strata']:.1f} times as frequent as its decades explain. {order}"
+        f"all movies, and {top['lift_strata']:.1f} times as frequent as the decades explain. "
+        f"{order}"
     )
 
 

@@ -325,6 +325,51 @@ def test_streams_are_readable(pages):
     assert err.get_text() == "100%|###|\ndone\n"
 
 
+def folded(source):
+    cell = new_markdown_cell(source)
+    cell.metadata["tags"] = ["folded"]
+    return cell
+
+
+def test_a_folded_section_ends_where_the_next_begins(tmp_path):
+    cells = [
+        new_markdown_cell("## Open"),
+        code("a", shown("<p>one</p>")),
+        folded("## Method *and* more\n\nText."),
+        code("b", shown("<p>two</p>")),
+        new_markdown_cell("### Deeper"),
+        new_markdown_cell("## Open again"),
+        code("c", shown("<p>three</p>")),
+        folded("## Last"),
+        code("d", shown("<p>four</p>")),
+    ]
+    page = render_cells(tmp_path, *cells)
+    first, last = page.select("details.section")
+    assert text_of(first.summary) == "Method and more"
+    assert first.summary.h2["id"] == "method-and-more"
+    assert [text_of(one) for one in first.find_all(["p", "h3"])] == ["Text.", "two", "Deeper"]
+    assert [text_of(one) for one in last.find_all("p")] == ["four"]
+    assert not last.find("nav")
+    assert not first.has_attr("open")
+    assert "method-and-more" in [link["href"][1:] for link in page.select(".toc.wide a")]
+
+
+def test_a_folded_section_with_an_error_is_open(tmp_path):
+    failing = code("f()", new_output("error", ename="E", evalue="e", traceback=[]))
+    page = render_cells(tmp_path, folded("## Method"), failing)
+    assert page.select_one("details.section").has_attr("open")
+
+
+def test_a_folded_table_shows_its_caption_and_its_file():
+    page = parse(table_html(pd.DataFrame({"a": [1]}), caption="C & D", name="t", fold=True))
+    figure = page.find("figure", id="table-t")
+    assert text_of(figure.details.summary) == "C & D"
+    assert not figure.details.has_attr("open")
+    assert figure.details.find("td") is None
+    assert figure.details.find("th", scope="row").get_text() == "1"
+    assert figure.find("a", class_="csv").find_parent("details") is None
+
+
 def test_an_error_is_open_and_can_be_linked_to(pages):
     page = pages["04_clustering.html"]
     box = page.find(id="error")

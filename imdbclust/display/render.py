@@ -39,11 +39,13 @@ _PICTURES = (
 # JupyterLab aligns whole tables to the right and has no style sheet of ours
 _TABLE = """
 {% set scrolls = rows | length > n_visible %}
-<figure class="table" id="table-{{ name }}">
+<figure class="table{{ ' folded' if fold }}" id="table-{{ name }}">
 <style>.jp-RenderedHTMLCommon .table :is(th,td,caption):not(.number){text-align:left}</style>
+{% if fold %}<details><summary>{{ caption }}</summary>{% endif %}
 <div class="scroll" tabindex="0" role="region" aria-label="{{ caption }}"
 {% if scrolls %}style="max-height:{{ 2 * n_visible + 6 }}em;overflow:auto"{% endif %}>
-<table {{ 'class=full' if sortable }}><caption>{{ caption }}</caption><thead>
+<table {{ 'class=full' if sortable }}>
+{%- if not fold %}<caption>{{ caption }}</caption>{% endif %}<thead>
 {% if column_axis %}
 <tr><td></td><th scope="colgroup" colspan="{{ columns | length - 1 }}">{{ column_axis }}</th></tr>
 {% endif %}
@@ -60,6 +62,7 @@ _TABLE = """
 <p class="printed" hidden>The first {{ n_visible }} of {{ rows | length }} rows.</p>
 {% endif %}
 {% for note in notes %}<p class="note">{{ note }}</p>{% endfor %}
+{% if fold %}</details>{% endif %}
 <a class="csv" href="tables/{{ name }}.csv">{{ name }}.csv</a></figure>"""
 
 
@@ -91,6 +94,7 @@ def table_html(
     head: int | None = None,
     links: dict[str, list[str]] | None = None,
     notes: Sequence[str] = (),
+    fold: bool = False,
 ) -> str:
     """Return a table with a caption, scoped headers and a link to its CSV.
 
@@ -109,6 +113,8 @@ def table_html(
         By column, the relative address that each cell links to.
     notes : sequence of str
         Sentences below the table, such as reasons for missing values.
+    fold : bool
+        Show only the caption and the link until the reader unfolds the table.
     """
     complete = head is None or len(frame) <= MAX_ROWS
     shown = (frame if complete else frame.head(head)).iloc[:, :MAX_COLUMNS]
@@ -127,6 +133,7 @@ def table_html(
         notes=notes,
         n_visible=len(shown) if head is None else head,
         sortable=complete and len(shown) >= SORTED_FROM,
+        fold=fold,
     )
 
 

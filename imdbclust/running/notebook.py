@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,7 @@ from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
 from imdbclust.display.figures import figure_html, figure_svg
+from imdbclust.display.heat_switch import heat_switch_html
 from imdbclust.display.missing_values import explained, is_missing
 from imdbclust.running.parameters import ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -162,12 +164,13 @@ class Stage:
         head: int | None = None,
         columns: list[str] | None = None,
         links: dict[str, list[str]] | None = None,
+        fold: bool = False,
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; those without any value are not. `links` are as
-        in :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it
-        if it has information. The notes on missing values are in
+        `columns` limits the columns that are shown; those without any value are not. `links` and
+        `fold` are as in :func:`imdbclust.display.render.table_html`. The index is not part of the
+        table: reset it if it has information. The notes on missing values are in
         :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
         if frame.empty:
@@ -178,7 +181,7 @@ class Stage:
         known = [not is_missing(column).all() for _, column in shown.items()]
         shown = shown.loc[:, known]
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
-        html = show.table_html(shown, head=head, links=links, **about)
+        html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
         _display(self._located(html), "\n".join(text))
 
@@ -250,6 +253,22 @@ class Stage:
         packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
         packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
         self.say(wording.sentence("explorer", **packed))
+
+    def heat_switch(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        name: str,
+        *,
+        caption: str,
+        labels: Mapping[object, str],
+    ) -> None:
+        """Show tables with the same rows and columns as one heat map, with a switch between them.
+
+        See :func:`imdbclust.display.heat_switch.heat_switch_html`. No CSV is written.
+        """
+        html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
+        text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
+        _display(html, "\n".join([caption, *text[:1]]))
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""

@@ -25,6 +25,7 @@ class Outline:
     def __init__(self):
         self.title = None
         self.entries = []
+        self.ends_folded = False  # whether the last section is folded
         self._used = {"main", "error"}
 
     def add(self, text, level):
@@ -46,7 +47,8 @@ class Outline:
 def prepare_cells(notebook) -> tuple[Outline, bool]:
     """Render the Markdown of a notebook in place, and merge cells that show nothing.
 
-    Sections without a result are left out, such as that about ratings if no movie has one.
+    Sections without a result are left out, such as that about ratings if no movie has one. A text
+    cell with the tag ``folded`` folds its section, up to the next cell that begins with ``##``.
 
     Returns
     -------
@@ -64,18 +66,34 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
         for cell in _with_results(notebook.cells)
         if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     )
+    fold = None  # the cell that begins the folded section
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             of_author.renderer.attachments = cell.get("attachments", {})
-            cell.metadata["rendered"] = Markup(of_author.render(cell.source))  # noqa: S704
+            rendered = of_author.render(cell.source)
+            if cell.source.startswith("## "):
+                within, fold = fold, _folded(cell)
+                cell.metadata["ends_fold"], cell.metadata["begins_fold"] = bool(within), bool(fold)
+                if fold:
+                    heading, end, rendered = rendered.partition("</h2>\n")
+                    cell.metadata["summary"] = Markup(heading + end)  # noqa: S704
+            cell.metadata["rendered"] = Markup(rendered)  # noqa: S704
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 cell.metadata["failed"] = True
+                if fold:
+                    fold.metadata["unfolded"] = True
                 output["anchor"] = "" if failed else "error"
                 failed = True
             elif "text/markdown" in output.get("data", {}):
                 output.data.setdefault("text/html", of_data.render(output.data["text/markdown"]))
+    outline.ends_folded = bool(fold)
     return outline, failed
+
+
+def _folded(cell):
+    """Return a cell that begins a folded section, or None."""
+    return cell if "folded" in cell.metadata.get("tags", []) else None
 
 
 def _with_results(cells):

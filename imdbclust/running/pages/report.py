@@ -145,7 +145,11 @@ def _stage_page(folder, manifest, pages, page):
     notebook = nbformat.read(folder / "notebooks" / f"{page['stage']}.ipynb", as_version=4)
     outline, failed_cell = prepare_cells(notebook)
     context = {"run": manifest, "pages": pages, "here": page, "failed_cell": failed_cell}
-    context |= {"title": outline.title or page["title"], "toc": outline.entries}
+    context |= {
+        "title": outline.title or page["title"],
+        "toc": outline.entries,
+        "ends_folded": outline.ends_folded,
+    }
     return exporter().from_notebook_node(notebook, resources={"page": context})[0]
 
 
