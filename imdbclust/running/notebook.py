@@ -10,8 +10,7 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Iterable, Sequence
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
