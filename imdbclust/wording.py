@@ -890,6 +890,7 @@ def genres_by_cluster(associations: pd.DataFrame, labels: Mapping[int, str]) -> 
     """Return the caption of the heat map of genres and clusters, given their associations."""
     order = "Genres and clusters are in the order of their median years."
     sure = associations[associations["flagged"] & associations["with_genre"].ge(30)]
+    sure = sure[sure["cluster"] != -1]
     if sure.empty:
         return f"No genre stands out in a cluster beyond what the decade explains. {order}"
     top = sure.loc[sure["lift_strata"].idxmax()]
