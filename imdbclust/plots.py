@@ -2,14 +2,14 @@
 
 Every function makes a new figure and labels its axes with units. Figures are `WIDTH` inches wide,
 so that a telephone can show them, and have a transparent ground. One module, so that all figures
-share its style and its helpers.
+share its style and its helpers. Functions of tables without rows return None.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, wraps
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -67,6 +67,16 @@ _BOTH_WAYS = LinearSegmentedColormap.from_list(
     "both ways",
     [(0, (*to_rgb(ACCENT), 0.8)), (0.5, (*to_rgb(QUIET), 0)), (1, (*to_rgb(SECOND), 0.8))],
 )
+
+
+def _none_if_empty(draw: Callable[..., Axes]) -> Callable[..., Axes | None]:
+    """Let a function return None, without a figure, if its table has no rows."""
+
+    @wraps(draw)
+    def drawn(frame: pd.DataFrame, *arguments, **options) -> Axes | None:
+        return None if frame.empty else draw(frame, *arguments, **options)
+
+    return drawn
 
 
 def set_style() -> None:
@@ -154,6 +164,7 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None) -> Axes:
     return ax
 
 
+@_none_if_empty
 def plot_map(
     frame: pd.DataFrame, places: pd.DataFrame, *, group: str, colors: Sequence[str]
 ) -> Axes:
@@ -279,7 +290,7 @@ def plot_when_and_what(
     Axes
         A row for each of the `MOST_ROWS` largest clusters, ordered by their median years. Its ridge
         has the height of one row at its busiest year, smoothed over `SMOOTHED` years. Without years
-        there are only genres, and the reverse; without both, the axes are empty.
+        there are only genres, and the reverse; None without both.
     """
     known = years.dropna()
     sizes = (
@@ -293,9 +304,7 @@ def plot_when_and_what(
     shown = genres[genres["cluster"].isin(clusters)].groupby("cluster").head(GENRES_SHOWN)
     parts = [part for part, table in (("when", known), ("what", shown)) if len(table)]
     if not parts:
-        ax = _new(0.5)
-        ax.set_axis_off()
-        return ax
+        return None
     _, axes = plt.subplots(
         1, len(parts), figsize=(WIDTH, 0.7 + 0.36 * len(clusters)), layout="constrained",
         sharey=True, squeeze=False, gridspec_kw={"width_ratios": [1, 1.1][: len(parts)]},
@@ -361,6 +370,7 @@ def _name_dot(ax: Axes, x: float, y: float, text: str, *, left: bool) -> None:
     )  # fmt: skip
 
 
+@_none_if_empty
 def plot_standouts(
     table: pd.DataFrame,
     *,
@@ -401,6 +411,7 @@ def plot_standouts(
     return ax
 
 
+@_none_if_empty
 def plot_tree(tree: pd.DataFrame) -> Axes:
     """Draw groups within groups: a column for each level, as high as a group has movies.
 
@@ -445,6 +456,8 @@ def plot_trust(found) -> Axes:
     range of a null.
     """
     trust = found.trust()
+    if trust.empty:
+        return None
     rows = trust.drop_duplicates("measure")
     scales = rows["scale"].value_counts(sort=False)
     height = 0.9 * len(scales) + 0.42 * len(rows)
@@ -490,6 +503,7 @@ def plot_trust(found) -> Axes:
     return axes[-1][0]
 
 
+@_none_if_empty
 def plot_genre_shares(table: pd.DataFrame, *, prior: str = "overall", most: int = 12) -> Axes:
     """Draw ``p_genre`` given a cast beside the share of the ``genre`` among all movies.
 
@@ -612,57 +626,7 @@ def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
     return ax
 
 
-def plot_lift(
-    frame: pd.DataFrame, counts: pd.DataFrame, *, flagged: pd.DataFrame | None = None
-) -> Axes:
-    """Draw a heat map of lifts (rows x columns) with the counts in the cells.
-
-    Cells that are `flagged` have an asterisk. The colour is log2 of the lift, clipped at 8; a cell
-    without colour has a lift of 1 or an unknown one. Long column names are vertical.
-    """
-    n_rows, n_columns = frame.shape
-    ax = _new(1.6 + 0.24 * n_rows, max(WIDTH, 1.6 + 0.36 * n_columns))
-    with np.errstate(divide="ignore"):
-        shade = np.log2(frame.to_numpy(dtype=float)).clip(-3, 3)
-    shades = ax.imshow(shade, cmap=_BOTH_WAYS, vmin=-3, vmax=3, aspect="auto")
-    texts = counts.map(lambda count: f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k")
-    if flagged is not None:
-        texts += flagged.map(lambda flag: "*" if flag else "")
-    # the texts fit into their cells; measuring each for the layout would take long
-    small = {"fontsize": 7, "in_layout": False, "ha": "center", "va": "center"}
-    for (row, column), text in np.ndenumerate(texts.to_numpy()):
-        ax.text(column, row, text, **small)
-    bar = ax.figure.colorbar(shades, ticks=range(-3, 4), label="lift (log scale)", aspect=40)
-    bar.set_ticklabels(["⅛", "¼", "½", "1", "2", "4", "8"])
-    names = [[drawable(name, 28) for name in labels] for labels in (frame.columns, frame.index)]
-    ax.set_xticks(range(n_columns), names[0], rotation=90 if max(map(len, names[0])) > 4 else 0)
-    ax.set_yticks(range(n_rows), names[1])
-    ax.grid(visible=False)
-    ax.set(xlabel=frame.columns.name, ylabel=frame.index.name)
-    return ax
-
-
-def plot_bayes(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
-    """Draw the posterior ``mean`` of each row as a bar and its ``prior`` as a mark, first on top.
-
-    ``low`` and ``high`` are the ends of its interval, drawn as a whisker.
-    """
-    ax = _new(0.8 + 0.34 * len(frame))
-    rows = _label_rows(ax, frame[label])
-    ax.barh(rows, frame["mean"], color=colors, height=0.7, label="posterior mean")
-    middle, half = (frame["low"] + frame["high"]) / 2, (frame["high"] - frame["low"]) / 2
-    whiskers = {"fmt": "none", "ecolor": INK, "elinewidth": 1, "capsize": 2, "zorder": 3}
-    ax.errorbar(middle, rows, xerr=half, label="interval", **whiskers)
-    ax.plot(
-        frame["prior"], rows, "D", color=GROUND, markeredgecolor=INK, markersize=5, zorder=4,
-        label="prior: Pr[cluster]",
-    )  # fmt: skip
-    handles, names = ax.get_legend_handles_labels()
-    ax.legend(handles, names, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    ax.set(xlabel="probability", xlim=(0, None))
-    return ax
-
-
+@_none_if_empty
 def plot_calibration(frame: pd.DataFrame) -> Axes:
     """Draw the ``observed`` share over the ``predicted`` probability, and the diagonal.
 
@@ -677,28 +641,6 @@ def plot_calibration(frame: pd.DataFrame) -> Axes:
     ax.legend(frameon=False)
     ax.set(xlabel="predicted probability of a genre", ylabel="share that has it")
     return ax
-
-
-def plot_nulls(frame: pd.DataFrame) -> Axes:
-    """Draw ``null_mean`` of each ``null`` as bars, and ``observed`` as a line, by ``measure``."""
-    measures = frame["measure"].unique()
-    _, axes = plt.subplots(
-        1, len(measures), figsize=(WIDTH, 2), layout="constrained", sharey=True, squeeze=False
-    )
-    names = frame["null"].unique().tolist()
-    for ax, measure in zip(axes[0], measures, strict=True):
-        some = frame[frame["measure"] == measure]
-        rows = [names.index(name) for name in some["null"]]
-        ax.barh(rows, some["null_mean"], xerr=some["spread"].fillna(0), color=QUIET, height=0.7)
-        ax.axvline(some["observed"].iloc[0], color=SECOND, linewidth=2, label="observed")
-        _label_rows(ax, names)
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-        title = "in-sample" if measure == "bits" else measure.replace("_", " ")
-        ax.set(xlabel="bits about genres", title=title)
-        if not (some[["null_mean", "observed"]] < 0).any(axis=None):
-            ax.set_xlim(0, None)
-    axes[0][-1].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
-    return axes[0][0]
 
 
 def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
@@ -748,6 +690,7 @@ def plot_ratios(frame: pd.DataFrame) -> Axes:
     return ax
 
 
+@_none_if_empty
 def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> Axes:
     """Draw each ``measure`` over ``n_clusters`` and over ``n_components``, with its range.
 
@@ -758,8 +701,8 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
         "held_out": "bits, held-out",
         "silhouette": "silhouette",
     }
-    if not frame.empty:  # a measure may be missing, such as bits without genres
-        labels = {name: labels[name] for name in labels if name in set(frame["measure"])}
+    # a measure may be missing, such as bits without genres
+    labels = {name: labels[name] for name in labels if name in set(frame["measure"])}
     _, axes = plt.subplots(
         len(labels),
         2,
@@ -787,9 +730,13 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     return axes[0][0]
 
 
-def plot_ratings(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> Axes:
-    """Draw box plots of ``rating`` for each `label`, in order of appearance, first on top."""
-    by_label = frame.groupby(label, sort=False)["rating"]
+@_none_if_empty
+def plot_ratings(frame: pd.DataFrame, *, colors: Sequence[str]) -> Axes:
+    """Draw box plots of ``rating`` for each ``label``, in order of appearance, first on top.
+
+    `colors` are by ``cluster``.
+    """
+    by_label = frame.groupby("label", sort=False)["rating"]
     ax = _new(0.8 + 0.34 * len(by_label))
     boxes = ax.boxplot(
         [values.to_numpy() for _, values in by_label],
@@ -803,8 +750,8 @@ def plot_ratings(frame: pd.DataFrame, *, label: str, colors: Sequence[str]) -> A
         ),
         manage_ticks=False,
     )
-    for box, color in zip(boxes["boxes"], colors, strict=True):
-        box.set(facecolor=color, edgecolor=INK)
+    for box, cluster in zip(boxes["boxes"], frame["cluster"].unique(), strict=True):
+        box.set(facecolor=colors[cluster], edgecolor=INK)
     ax.set(xlabel="rating (0 to 10): quartiles, and range without outliers")
     return ax
 

@@ -8,7 +8,8 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from imdbclust.base.text import counted
@@ -49,8 +50,7 @@ CAPTIONS = {
     "typical_movies": "Five typical and five borderline movies of each cluster",
     "neighbouring_clusters": "The nearest neighbour of each cluster",
     "map": "The points of the map",
-    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
-    "(evaluation: {evaluation})",
+    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
     "information": "Bits of information about genres per movie, summed over genres, in-sample and "
     "for held-out movies",
@@ -80,7 +80,6 @@ CAPTIONS = {
     "new_movie_genres": "Pr[genre | cast] for a new movie with {actor}, next to Pr[genre]: the "
     "actor's movies with the genre, and the bits of evidence that they are",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
-    "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
     "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
@@ -119,12 +118,12 @@ CHECKS = {
     "castless_zero": "a movie without a cast has a zero vector",
     "order": "the vectors are in the order of the matrix rows",
     # 04_clustering
-    "reads_back": "{file} reads back unchanged",
+    "reads_back": "movie_to_cluster.csv reads back unchanged",
     "all_movies": "the cluster sizes add up to the number of movies",
     "castless_together": "all movies without a cast are in one group",
     # 05_probabilities
-    "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
-    "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "posterior": "the posterior by Bayes' rule equals the direct count",
+    "total_probability": "the joint probabilities add up to Pr[genre]",
     "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
     "of a genre and an actor with at least 5 movies",
     # 06_sweep
@@ -167,8 +166,6 @@ SENTENCES = {
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
     "{probability:.3f}, or {placed:.3f} if it is placed.",
-    "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
-    "{label}.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -225,39 +222,6 @@ FIGURES = {
         "Singular values and cumulative share of {n_components}; n = {n_movies}.",
         "Singular values fall from {first:.3g} to {last:.3g}, most steeply after component {gap}. "
         "{text}",
-    ),
-    "cluster_map": (
-        "t-SNE map of {n_movies}, coloured by cluster. Clusters were computed in the full space, "
-        "not on the map.",
-        "Scatter plot of {n_movies} in {n_clusters}, labelled where each is densest. The largest "
-        "on the map, {largest}, has {size:,} of them.",
-    ),
-    "nulls": (
-        "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
-        "Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within years: "
-        "{of_era:.2f} bits.",
-    ),
-    "choice": (
-        "Measures by number of clusters (left) and of components (right), with their range as "
-        "bands.",
-        "{text}",
-    ),
-    "lift": (
-        "Lift of the most frequent genres. Numbers in the cells count movies; * marks an "
-        "association that the decade does not explain and that survives the correction; "
-        "n = {n_movies}.",
-        "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
-    ),
-    "bayes": (
-        "Prior and posterior mean of each cluster given {genre}, with {level:.0%} intervals; "
-        "n = {n_movies}.",
-        "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
-    ),
-    "calibration": (
-        "Predicted probability of a genre, and share of held-out movies that have it: through the "
-        "cluster (Pr[cluster | cast]), and from the cast itself (Pr[genre | cast]).",
-        "{n_bins}. {text}",
     ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
@@ -323,6 +287,18 @@ VERDICTS = {
 """What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
 
 
+def _empty_if_empty(describe: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    """Let a description of a figure have empty texts if its table has no rows."""
+
+    @wraps(describe)
+    def described(table: pd.DataFrame, *arguments, **options) -> dict[str, str]:
+        if table.empty:
+            return {"caption": "", "alt": ""}
+        return describe(table, *arguments, **options)
+
+    return described
+
+
 def caption(table: str, **values: object) -> str:
     """Return the caption of a table, by the name of its CSV file."""
     return CAPTIONS[table].format(**values)
@@ -353,9 +329,9 @@ def _filled(template: str, values: Mapping[str, object]) -> str:
     return template.format(**texts)
 
 
-def cluster_name(cluster: float) -> str:
+def cluster_name(cluster: float, labels: Mapping[int, str]) -> str:
     """Return the name of a group within a sentence; -1 is the group of the unplaced movies."""
-    return "the group of unplaced movies" if cluster == -1 else f"cluster {cluster:.0f}"
+    return "the group of unplaced movies" if cluster == -1 else f"cluster {labels[int(cluster)]}"
 
 
 def metric_name(metric: str) -> str:
@@ -494,17 +470,35 @@ def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
 # 04_clustering
 
 
-def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
-    """Describe the figure of cluster sizes, given ``label`` and ``movies``, largest first."""
-    largest, smallest = sizes.iloc[0], sizes.iloc[-1]
-    share, least = largest["movies"] / n_placed, smallest["movies"] / n_placed
+@_empty_if_empty
+def cluster_map(points: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the map of clusters, given the ``cluster`` of each point."""
+    sizes = points["cluster"].value_counts()
+    largest, groups = sizes.index[0], counted(len(sizes), "cluster")
     return {
-        "caption": "Movies per cluster, named after over-represented actors, the decades of most "
-        "movies, and a genre that is over-represented and at least 30% of the movies have; "
-        f"n = {counted(n_placed, 'movie')}.",
-        "alt": f"Bar chart. The largest cluster is {largest['label']} with "
-        f"{counted(largest['movies'], 'movie')} ({share:.0%}), the smallest {smallest['label']} "
-        f"with {smallest['movies']:,} ({least:.1%}).",
+        "caption": f"{counted(len(points), 'movie')} in {groups}: movies with similar casts are "
+        f"near each other. The largest cluster, {labels[largest]}, has {sizes.iloc[0]:,} of them. "
+        "Clusters were computed in the full space, not on the map (t-SNE).",
+        "alt": f"Scatter plot of {counted(len(points), 'movie')}, with the name of each cluster "
+        "where it is densest: "
+        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items()),
+    }
+
+
+@_empty_if_empty
+def choice(tried: pd.DataFrame, n_clusters: int) -> dict[str, str]:
+    """Describe the figure of measures by the numbers of clusters and of components."""
+    means = tried.groupby(["measure", "n_clusters"])["value"].mean().dropna().reset_index()
+    ends = "; ".join(
+        f"{measure.replace('_', ' ')} from {some['value'].iloc[0]:z.2f} "
+        f"({some['n_clusters'].iloc[0]} clusters) to {some['value'].iloc[-1]:z.2f} "
+        f"({some['n_clusters'].iloc[-1]})"
+        for measure, some in means.groupby("measure")
+    )
+    return {
+        "caption": "Measures by number of clusters (left) and of components (right), with their "
+        f"range as bands. The dotted line is this run: {counted(n_clusters, 'cluster')}.",
+        "alt": f"Line plots. {ends}.",
     }
 
 
@@ -601,11 +595,9 @@ def when_and_what(
     return {"caption": " ".join(said), "alt": f"Ridges and dots. {'; '.join(rows)}."}
 
 
+@_empty_if_empty
 def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dict[str, str]:
     """Describe the figure of lifts of actors or genres, from the same table; `of` is which."""
-    if table.empty:
-        text = f"No {of.removesuffix('s')} is more frequent in a cluster than overall."
-        return {"caption": text, "alt": text}
     top = table.loc[table["lift"].idxmax()]
     firsts = table.groupby("cluster", sort=False)["name"].first()
     named = "; ".join(f"{labels[cluster]}: {name}" for cluster, name in firsts.items())
@@ -617,6 +609,7 @@ def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dic
     }
 
 
+@_empty_if_empty
 def tree(table: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of groups within groups, from the table of the levels."""
     outer = table[table["level"] == table["level"].iloc[0]]
@@ -632,6 +625,8 @@ def tree(table: pd.DataFrame) -> dict[str, str]:
 def trust(found) -> dict[str, str]:
     """Describe the figure of measures beside those of shuffled casts, from the same evaluation."""
     rows = []
+    if found.why_not:
+        return {"caption": "", "alt": ""}
     for measure, some in found.trust().groupby("measure", sort=False):
         nulls = ", ".join(
             f"{one.null} {one.low:z.2f} to {one.high:z.2f}"
@@ -790,9 +785,9 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     )
 
 
-def castless_movies(n: int, cluster: float) -> str:
+def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
     """Say where the movies without a cast are."""
-    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster)}"
+    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster, labels)}"
     return f"{counted(n, 'movie without a cast is', 'movies without a cast are')} {where}."
 
 
@@ -817,10 +812,9 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
+@_empty_if_empty
 def genre_shares(table: pd.DataFrame, *, given: str, prior: str = "overall") -> dict[str, str]:
     """Describe the figure of Pr[genre | cast], from the same table; `given` names the cast."""
-    if table.empty:
-        return {"caption": f"No genre is known for {given}.", "alt": "An empty figure."}
     top = table.loc[table["p_genre"].idxmax()]
     rows = "; ".join(
         f"{genre} {after:.0%}, before {before:.0%}"
@@ -876,14 +870,47 @@ def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float])
     return " ".join(said)
 
 
-def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:
-    """Describe the figure of ratings; `means` by cluster."""
+def calibration_figure(bins: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of predicted and observed shares, from its pooled bins."""
+    said = [
+        f"{predictor}: " + ", ".join(f"{one.predicted:.2f} {one.observed:.2f}" for one in rows)
+        for predictor, rows in (
+            (predictor, some.itertuples())
+            for predictor, some in bins.groupby("predictor", sort=False)
+        )
+    ]
+    return {
+        "caption": "Dots on the diagonal keep their promise: of the predictions near 30%, 30% came "
+        "true. Through the cluster: Pr[cluster | cast]; from the cast itself: Pr[genre | cast].",
+        "alt": f"Scatter plot of predicted and observed shares. {'; '.join(said)}.",
+    }
+
+
+def genres_by_cluster(associations: pd.DataFrame, labels: Mapping[int, str]) -> str:
+    """Return the caption of the heat map of genres and clusters, given their associations."""
+    order = "Genres and clusters are in the order of their median years."
+    sure = associations[associations["flagged"] & associations["with_genre"].ge(30)]
+    if sure.empty:
+        return f"No genre stands out in a cluster beyond what the decade explains. {order}"
+    top = sure.loc[sure["lift_strata"].idxmax()]
+    return (
+        f"{top['genre']} is {top['lift']:.1f} times as frequent in {labels[top['cluster']]} as in "
+        f"all movies, and {top['lift_strata']:.1f} times as frequent as the decades explain. "
+        f"{order}"
+    )
+
+
+@_empty_if_empty
+def ratings(rated: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of ratings, given ``rating`` and ``cluster`` of the rated movies."""
+    means = rated.groupby("cluster")["rating"].mean()
     low, high = means.idxmin(), means.idxmax()
     return {
-        "caption": "Ratings per cluster: quartiles, and range without outliers; "
-        f"n = {counted(n_rated, 'rated movie')}.",
-        "alt": f"Box plots of {counted(len(means), 'cluster')}. Mean ratings range from "
-        f"{means[low]:.2f} ({labels[low]}) to {means[high]:.2f} ({labels[high]}).",
+        "caption": f"Mean ratings range from {means[low]:.2f} ({labels[low]}) to "
+        f"{means[high]:.2f} ({labels[high]}). Boxes: quartiles; lines: range without outliers; "
+        f"n = {counted(len(rated), 'rated movie')}.",
+        "alt": f"Box plots of {counted(len(means), 'cluster')}: "
+        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items()),
     }
 
 

@@ -10,12 +10,14 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from imdbclust import wording
 from imdbclust.base.errors import DatasetError
 from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
@@ -41,6 +43,18 @@ from imdbclust.running.store import (
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from imdbclust.display.result import Result
+    from imdbclust.evaluation.profiles import Profiles
+    from imdbclust.new_movies import Assigner
+
+MADE_BY = {
+    "load": ("imdbclust.load", "Corpus"),
+    "matrix": ("imdbclust.matrix", "Incidence"),
+    "reduction": ("imdbclust.reduction", "Embedding"),
+    "clustering": ("imdbclust.clustering", "Clustering"),
+}
+"""The class of what a stage makes, and its module."""
 
 
 def open_stage(name: str, namespace: dict) -> Stage:
@@ -85,6 +99,14 @@ class Stage:
             raise KeyError(f"{self.name} reads {', '.join(READS[self.name])}, not {stage}")
         return self.inputs[stage] / ARTIFACT
 
+    def load(self) -> list:
+        """Return what the earlier stages made, in their order: corpus, incidence and so on."""
+        loaded = []
+        for stage in READS[self.name]:
+            module, kind = MADE_BY[stage]
+            loaded.append(getattr(import_module(module), kind).load(self.reads(stage)))
+        return loaded
+
     def dataset(self) -> datasets.Dataset:
         """Return the films to load: those that the runner found, or those of ``dataset``."""
         films = self.context.get("films")
@@ -118,6 +140,11 @@ class Stage:
             raise AssertionError(f"this does not hold: {claim}")
         self.reported["checks"].append(claim)
         _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+
+    def checks(self, claims: Iterable[str]) -> None:
+        """Show claims that hold."""
+        for claim in claims:
+            self.check(True, claim)
 
     def text(self, text: str) -> None:
         """Show preformatted text."""
@@ -174,11 +201,31 @@ class Stage:
         self.reported["tables"].append(about)
         return missing
 
-    def figure(self, axes: Axes, name: str, *, caption: str, alt: str, index: bool = False) -> None:
+    def show(self, result: Result) -> None:
+        """Show a result: its sentences, then its tables, folded; and record its numbers."""
+        self.metric(**result.metrics)
+        for text in result.headlines:
+            self.say(text, headline=True)
+        for text in result.findings:
+            self.say(text, finding=True)
+        for text in result.sentences:
+            self.say(text)
+        for text in result.warnings:
+            self.warn(text)
+        for name, frame in result.tables.items():
+            about = {"caption": wording.caption(name, **result.values), "fold": True}
+            self.table(frame, name, head=10, columns=result.columns.get(name), **about)
+
+    def figure(
+        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+    ) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
         It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
+        Without axes there was nothing to draw, and nothing is shown.
         """
+        if axes is None:
+            return
         import matplotlib.pyplot as plt
 
         about = {"caption": caption, "alt": alt, "name": f"{self.name}-{name}"}
@@ -190,23 +237,36 @@ class Stage:
         self.reported["figures"].append(about | {"name": name, "index": index})
         _display(figure_html(svg, **about), f"Figure: {caption} {alt}")
 
+    def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
+        """Write the data of the page to look up movies, unless the parameter says otherwise."""
+        if not self.parameters["explorer"]:
+            self.say(wording.sentence("no_explorer"))
+            return
+        from imdbclust.clustering import typical_movies
+        from imdbclust.running.explorer_data import pack_explorer_data
+
+        corpus = assigner.corpus
+        typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
+        data = pack_explorer_data(assigner, profiles, typical, colors=colors)
+        (self.writes / "explorer_data.gz").write_bytes(data.packed)
+        packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
+        packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
+        self.say(wording.sentence("explorer", **packed))
+
     def heat_switch(
         self,
         tables: Mapping[str, pd.DataFrame],
         name: str,
         *,
         caption: str,
-        rows: Sequence[str],
-        columns: Sequence[object],
         labels: Mapping[object, str],
     ) -> None:
         """Show tables with the same rows and columns as one heat map, with a switch between them.
 
         See :func:`imdbclust.display.heat_switch.heat_switch_html`. No CSV is written.
         """
-        shown = {label: table.loc[list(rows), list(columns)] for label, table in tables.items()}
-        html = heat_switch_html(shown, caption=caption, name=name, labels=labels)
-        text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in shown.items()]
+        html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
+        text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
         _display(html, "\n".join([caption, *text[:1]]))
 
     def finish(self) -> None:
