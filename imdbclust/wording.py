@@ -238,6 +238,16 @@ EXPLORER = {
 }
 """Sentences of the page to look up movies and actors."""
 
+MAIN_METRICS = (
+    "n_clusters",
+    "largest_share",
+    "more_than_era",
+    "ari_subsamples",
+    "held_out_bits",
+    "bits_beyond_decade",
+)
+"""The metrics by which presets are compared at first sight; the others are folded."""
+
 METRICS = {
     "n_clusters": "clusters",
     "largest_share": "share of the placed movies in the largest cluster",
@@ -1019,36 +1029,57 @@ def opened_alone(
     )
 
 
-def run_summary(metrics: dict) -> str:
-    """Return the result of a run in up to three sentences; empty if it has no clusters yet."""
+def run_findings(metrics: dict) -> list[str]:
+    """Return what a run found, in up to three sentences for readers who like films.
+
+    They say how many clusters there are, whether they can be trusted, and what they say about
+    genres; empty if the run has no clusters yet.
+    """
     found = {name: value for name, value in metrics.items() if value is not None}
     if not {"n_clusters", "n_movies"} <= found.keys():
-        return ""
+        return []
     n_movies, placed = found["n_movies"], 1 - found.get("unplaced_share", 0)
     movies = f"{n_movies:,}" if placed == 1 else f"{round(placed * n_movies):,} of {n_movies:,}"
     text = f"{movies} movies fall into {counted(found['n_clusters'], 'cluster')} by shared cast"
+    if "largest_share" in found:
+        text += f"; the largest has {found['largest_share']:.0%} of them"
+    said = [f"{text}."]
     if "ari_subsamples" not in found:
-        if "genre_bits" in found:
-            text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
-        return f"{text}. Stability was not evaluated."
+        return [*said, "Whether the clusters can be trusted was not evaluated."]
+    agreement = found["ari_subsamples"]
+    levels = ((0.9, "the same"), (0.7, "nearly the same"), (0.4, "partly the same"))
+    same = next((words for least, words in levels if agreement >= least), "other")
+    null = f", {found['ari_shuffled']:z.2f} for shuffled casts" if "ari_shuffled" in found else ""
+    text = (
+        f"Refitting on other 80% of the movies finds {same} groups (adjusted Rand index "
+        f"{agreement:z.2f}{null})."
+    )
     if "more_than_noise" in found:
-        verdict = ("noise", "era", "structure")[found["more_than_noise"] + found["more_than_era"]]
-        text += f". {VERDICTS[verdict].removesuffix('.')}"
-    text += (
-        ". Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance"
-    )
-    text += (
-        f", {found['ari_shuffled']:z.2f} for shuffled casts)." if "ari_shuffled" in found else ")."
-    )
+        text += f" {VERDICTS[_VERDICT_OF[found['more_than_noise'] + found['more_than_era']]]}"
+    said.append(text)
     if "held_out_bits" in found:
-        text += (
-            " For held-out movies, the cluster predicted from the cast carries "
-            f"{found['held_out_bits']:z.2f} bits, summed over genres"
-        )
-        if "held_out_bits_shuffled" in found:
-            text += f" ({found['held_out_bits_shuffled']:z.2f} for shuffled casts)"
-        beyond = found.get("bits_beyond_decade", 0)
-        text += f", and adds {beyond:z.2f} bits to those of the decade." if beyond else "."
-        text += negative_bits(found["held_out_bits"], beyond)
-    return text
+        bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
+        shuffled = found.get("held_out_bits_shuffled", math.nan)
+        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
+        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
+        text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
+        said.append(text + negative_bits(bits, beyond))
+    return said
+
+
+_VERDICT_OF = ("noise", "era", "structure")
+
+TERMS = {
+    "clusters": "Groups of movies with similar casts. They are found from the casts alone; genres, "
+    "years and ratings are used only to describe them.",
+    "adjusted Rand index": "How similar two groupings of the same movies are: 1 means identical "
+    "groups, 0 means no more agreement than by chance.",
+    "shuffled casts": "The same movies with actors exchanged at random: every movie keeps the size "
+    "of its cast, every actor the number of movies. What is found there is due to chance.",
+    "bits": "A measure of information, here summed over genres. One bit is the answer to one "
+    "question of yes or no where both are equally probable.",
+    "held out": "Not used to find the clusters, so that predictions about them are an honest test.",
+    "eras": "Groups of years: actors work together because they live at the same time.",
+}
+"""Technical terms of the index, explained to readers who point at them."""

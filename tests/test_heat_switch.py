@@ -26,7 +26,7 @@ def test_every_cell_has_a_number_of_each_measure_with_its_shade():
     assert [one.get_text() for one in page.select("tbody th")] == ["Drama", HOSTILE]
     assert [one.get_text() for one in page.select("thead th")] == ["#0 Ada", HOSTILE]
     seen = {
-        measure: [(one.get_text(), one["class"][2], one["style"]) for one in page.select(f".m{k}")]
+        measure: [(one.get_text(), one["class"][2], one["style"]) for one in page.select(f".v{k}")]
         for k, measure in enumerate(TABLES)
     }
     assert seen["Share"] == [
@@ -52,7 +52,7 @@ def test_a_stage_shows_rows_and_columns_in_the_order_that_is_asked_for(tmp_path,
     Stage("probabilities", {}, tmp_path, {}).heat_switch(TABLES, "heat", caption="C", **order)
     page = BeautifulSoup(shown[0], "html.parser")
     assert [one.get_text() for one in page.select("thead th")] == ["one", "zero"]
-    assert [one.get_text() for one in page.select(".m1")] == ["16", "2.0", "0", "1.0"]
+    assert [one.get_text() for one in page.select(".v1")] == ["16", "2.0", "0", "1.0"]
 
 
 @needs_chromium
@@ -62,7 +62,7 @@ def test_the_switch_works_by_keyboard_and_without_a_script(tmp_path):
     path.write_text(f"<!doctype html><meta charset=utf-8>{switch()}", encoding="utf-8")
     with launched() as browser, visits(browser) as visit:
         page = visit(path.as_uri(), width=390, java_script_enabled=False)
-        cells = page.locator("td .m:visible")
+        cells = page.locator("td .v:visible")
         assert cells.all_text_contents() == ["40%", "0%", "4.0%", "–"]
         page.get_by_label("Share", exact=True).focus()
         page.keyboard.press("ArrowRight")

@@ -21,11 +21,11 @@ RATIOS = ("Lift", "Beyond the decade")
 _SWITCH = """
 <figure class="table switch" id="table-{{ name }}">
 <style>
-.switch .m{display:none;padding:.3em .4em;text-align:right}.switch .m0{display:block}
+.switch .v{display:none;padding:.3em .4em;text-align:right}.switch .v0{display:block}
 .switch .a{background:rgb(31 134 163/var(--l))}.switch .b{background:rgb(208 96 63/var(--l))}
 {% for measure in measures %}
-#table-{{ name }}:has(#{{ name }}-{{ loop.index0 }}:checked) .m{display:none}
-#table-{{ name }}:has(#{{ name }}-{{ loop.index0 }}:checked) .m{{ loop.index0 }}{display:block}
+#table-{{ name }}:has(#{{ name }}-{{ loop.index0 }}:checked) .v{display:none}
+#table-{{ name }}:has(#{{ name }}-{{ loop.index0 }}:checked) .v{{ loop.index0 }}{display:block}
 {% endfor %}
 </style>
 <div class="measures" role="radiogroup" aria-label="{{ caption }}">
@@ -66,7 +66,7 @@ def heat_switch_html(
     """
     first = next(iter(tables.values()))
     parts = [
-        _measured(table.to_numpy(dtype=float), f"m m{place}", ratio=label in RATIOS)
+        _measured(table.to_numpy(dtype=float), f"v v{place}", ratio=label in RATIOS)
         for place, (label, table) in enumerate(tables.items())
     ]
     cells = ["".join(of_cell) for of_cell in zip(*parts, strict=True)]
