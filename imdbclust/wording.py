@@ -103,11 +103,18 @@ CAPTIONS = {
 }
 """Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
 
+CORPUS_SIZE = (
+    "known movies", "known actors", "credits", "movies without a cast", "movies without a genre",
+    "movies with a rating",
+)  # fmt: skip
+"""Rows of the table ``corpus_size``."""
+
 CHECKS = {
     # 01_load
     "records": "every record is a movie, a counted duplicate or a problem",
     "credits": "no actor is counted twice in a movie",
     "ids": "no two movies and no two actors share an id",
+    "top_by_hand": "the longest career counted by hand is the first of the table",
     # 02_matrix
     "ones": "the matrix has a one for every credit",
     "only_ones": "all stored values are ones",
@@ -135,12 +142,7 @@ CHECKS = {
 SENTENCES = {
     # 01_load
     "corpus_size": "{title}: {n_movies} and {n_actors}, linked by {n_credits}.",
-    "skipped": "Skipped {n_unusable_records}.",
-    "no_genres": "No movie has a genre, so everything about genres is left out.",
-    "genres_per_movie": "A movie has {mean:.2f} genres on average.",
     "casts": "The median number of listed actors is {median:g}.",
-    "careers": "{leader} plays in {n_movies}. Only one movie is listed for {single:,} of "
-    "{n_actors} ({share:.0%}).",
     # 02_matrix
     "matrix": "The matrix has {n_rows} (movies) and {n_columns} (actors). {ones:,} of its "
     "{cells:,} cells are one: {density:.4%} of the matrix.",
@@ -361,7 +363,12 @@ def movies_without(n: int, what: str) -> str:
 
 
 def part_of_films(part: Mapping[str, object]) -> str:
-    """Return the sentence on the selected part of the films, from what differs from all films."""
+    """Return the sentence on the selected part of the films; empty if all films are used.
+
+    `part` has what differs from all films.
+    """
+    if not part:
+        return ""
     since, until = part.get("since"), part.get("until")
     years = f" from {since}" * bool(since) + f" until {until}" * bool(until)
     genres = f" of the genre {' or '.join(part.get('genres', ()))}" if part.get("genres") else ""
@@ -373,9 +380,35 @@ def part_of_films(part: Mapping[str, object]) -> str:
     return f"Only a part of the films is used: {', '.join(kept)}."
 
 
+def skipped(n: int) -> str:
+    """Warn of skipped records; empty if there are none."""
+    return f"Skipped {counted(n, 'unusable record')}." if n else ""
+
+
+def no_genres(n_genres: int) -> str:
+    """Warn of films without genres; empty if they have genres."""
+    return "" if n_genres else "No movie has a genre, so everything about genres is left out."
+
+
+def genres_per_movie(mean: float, n_genreless: int) -> str:
+    """Say how many genres a movie has on average; empty if no movie has one."""
+    text = f"A movie has {mean:.2f} genres on average. {movies_without(n_genreless, 'genre')}"
+    return text if mean else ""
+
+
+def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
+    """Say how unequal careers are; `leader` has ``name`` and ``n_movies`` of the busiest actor."""
+    return (
+        f"{leader['name']} plays in {counted(leader['n_movies'], 'movie')}. Only one movie is "
+        f"listed for {n_single:,} of {counted(n_actors, 'actor')} ({n_single / n_actors:.0%})."
+    )
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
+    if years.empty:
+        return {"caption": "No movie has a year, so there is no figure of years.", "alt": ""}
     span = f"{year.min()}" if len(year) == 1 else f"{year.min()} to {year.max()}"
     busiest = movies.idxmax()
     return {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from imdbclust import wording
 from imdbclust.base.errors import DatasetError
 from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
@@ -82,7 +83,16 @@ class Stage:
         return self.inputs[stage] / ARTIFACT
 
     def dataset(self) -> datasets.Dataset:
-        """Return the films to load: those that the runner found, or those of ``dataset``."""
+        """Return the films to load: those that the runner found, or those of ``dataset``.
+
+        Why they were chosen, and that they are only a part, is shown.
+        """
+        found = self._found_films()
+        self.warn(found.why)
+        self.say(wording.part_of_films(found.request.get("part", {})), finding=True)
+        return found
+
+    def _found_films(self) -> datasets.Dataset:
         films = self.context.get("films")
         if not films:
             return datasets.find_dataset(str(self.parameters["dataset"]))
@@ -95,7 +105,12 @@ class Stage:
         return found
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
-        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`."""
+        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`.
+
+        An empty text is not shown: there is nothing to say.
+        """
+        if not text:
+            return
         if finding:
             self.reported["findings"].append(text)
         if headline:
@@ -104,7 +119,9 @@ class Stage:
         _display(show.sentence_html(text, kind), text)
 
     def warn(self, text: str) -> None:
-        """Show a warning, which the index repeats at the top."""
+        """Show a warning, which the index repeats at the top; an empty text is not shown."""
+        if not text:
+            return
         self.reported["warnings"].append(text)
         _display(show.sentence_html(text, "warning"), f"Warning: {text}")
 
@@ -170,9 +187,16 @@ class Stage:
         return missing
 
     def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
-        """Show the figure that the axes belong to, with a caption and a text alternative."""
+        """Show the figure that the axes belong to, with a caption and a text alternative.
+
+        If nothing is drawn in it, because there is nothing to draw, only the caption is shown.
+        """
         import matplotlib.pyplot as plt
 
+        if not any(one.has_data() for one in axes.figure.axes):
+            plt.close(axes.figure)
+            self.say(caption)
+            return
         html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
         plt.close(axes.figure)
         _display(html, f"Figure: {caption} {alt}")
@@ -240,6 +264,7 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
     if missing:
         raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
     values = {one: namespace[one] for one in declared}
+    _show_bare(on_page=bool(context))
     if not context:
         from imdbclust.running.alone import prepare_alone, settings_alone
 
@@ -250,6 +275,22 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
         return kind(name, *prepared)
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
     return kind(name, values, Path(context["folder"]), inputs, context)
+
+
+def _show_bare(*, on_page: bool) -> None:
+    """Let cells that end with a frame show it as :func:`show.frame_html` does.
+
+    An estimator is shown as text on a page, because scikit-learn's own view of it runs a script.
+    """
+    import pandas as pd
+    from IPython import get_ipython
+
+    if shell := get_ipython():
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pd.DataFrame, show.frame_html)
+        if on_page:
+            text = lambda estimator: show.text_html(repr(estimator))  # noqa: E731
+            html.for_type_by_name("sklearn.base", "BaseEstimator", text)
 
 
 def _display(html: str, text: str) -> None:
