@@ -203,8 +203,13 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
 
 
 def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
-    """Draw movies at ``x`` and ``y``; each of the listed genres has a colour."""
+    """Draw movies at ``x`` and ``y``; each of the listed genres has a colour.
+
+    Without movies, the axes stay empty.
+    """
     ax = _new_map()
+    if frame.empty:
+        return ax
     others = frame[~frame["genre"].isin(genres)]
     points = {"s": 9, "linewidths": 0, "rasterized": True}
     ax.scatter(others["x"], others["y"], color=QUIET, alpha=0.5, label="other", **points)

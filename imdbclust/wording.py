@@ -119,6 +119,7 @@ CHECKS = {
     "ones": "the matrix has a one for every credit",
     "only_ones": "all stored values are ones",
     "row_sums": "the row sums are the cast sizes",
+    "matrix_by_hand": "the matrix built by hand equals the one that is saved",
     "column_sums": "the largest column sums belong to the actors with the most movies",
     # 03_reduction
     "singular_values": "the singular values never increase",
@@ -148,13 +149,8 @@ SENTENCES = {
     "{cells:,} cells are one: {density:.4%} of the matrix.",
     "top_tenth": "The busiest tenth of the actors has {share:.0%} of all credits.",
     # 03_reduction
-    "empty_components": "The matrix has rank {rank:,}, which leaves {empty:,} of {n_components} "
-    "empty.",
     "eigengap": "The eigenvalues drop most steeply after component {gap} (the eigengap).",
     "leading_actors": "The first components are led by {names}.",
-    "map_size": "The map shows {shown:,} of {n_movies}.",
-    "no_map": "No map was drawn: it needs 2 components, and 8 movies that are not all in one "
-    "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
     "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
@@ -469,8 +465,24 @@ def without_coordinates(n: int, *, weighted: bool) -> str:
     return f"{have} no coordinates (no cast{link})."
 
 
+def empty_components(rank: int, n_components: int) -> str:
+    """Warn of components beyond the rank of the matrix; empty if there are none."""
+    if rank == n_components:
+        return ""
+    of = counted(n_components, "component")
+    return f"The matrix has rank {rank:,}, which leaves {n_components - rank:,} of {of} empty."
+
+
+def map_size(n_shown: int, n_movies: int) -> str:
+    """Say how many movies the map shows; empty without a map."""
+    return f"The map shows {n_shown:,} of {counted(n_movies, 'movie')}." if n_shown else ""
+
+
 def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
     """Describe the map coloured by genre; `most_common` counts movies by genre."""
+    if not n_shown:
+        why = "it needs 2 components, and 8 movies that are not all in one place."
+        return {"caption": f"No map was drawn: {why}", "alt": ""}
     colours = ", ".join(f"{genre} ({count:,})" for genre, count in most_common.items())
     movies = counted(n_shown, "movie")
     return {
