@@ -404,7 +404,7 @@ def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
     if years.empty:
-        return {"caption": "No movie has a year, so there is no figure of years.", "alt": ""}
+        return {"caption": "No movie has a year, so no year can be drawn.", "alt": ""}
     span = f"{year.min()}" if len(year) == 1 else f"{year.min()} to {year.max()}"
     busiest = movies.idxmax()
     return {
@@ -875,20 +875,40 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
 # a notebook opened alone, and the pages of a run
 
 
-def opened_alone(
-    films: str, changed: Mapping[str, object], *, run: str = "", preset: str = ""
-) -> str:
+def opened_alone(films: str, preset: str, values: Mapping[str, object], source: str = "") -> str:
     """Say which films and settings a notebook opened alone speaks of.
 
-    `changed` are the parameters that differ from their defaults; `run` is the run whose stages are
-    read, with its `preset`.
+    `values` are parameters of the notebook to name, `source` says where its inputs are from, if
+    they are not those of the `preset`.
     """
-    but = ", ".join(f"{name} = {value!r}" for name, value in changed.items())
-    return (
-        f"Films: {films}. Parameters of this notebook: those of the course (preset seed)"
-        + (f", except {but}." if but else ".")
-        + (f" Earlier stages: those of the run {run} (preset {preset})." if run else "")
-    )
+    of_course = "those of the course (preset seed)" if preset == "seed" else f"the preset {preset}"
+    text = f"Films: {films}. {source or f'Settings: {of_course}.'}"
+    return f"{text} In this notebook, {_assigned(values)}." if values else text
+
+
+def of_run(run: str, preset: str) -> str:
+    """Say that a notebook opened alone shows a run."""
+    return f"Settings: those of the run {run} (preset {preset})."
+
+
+def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
+    """Say that a notebook opened alone reads what the one before it left."""
+    where = f", with {_assigned(values)}" if values else ""
+    return f"Settings: those of {notebook}, which finished last, at {when}{where}."
+
+
+def sweep(name: str) -> str:
+    """Say which sweep its notebook shows."""
+    return f"Sweep: {name}."
+
+
+def computed_first(notebook: str, films: str) -> str:
+    """Say that an earlier notebook is computed now."""
+    return f"{notebook} is computed first, from {films}."
+
+
+def _assigned(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
 def run_summary(metrics: dict) -> str:

@@ -44,9 +44,9 @@ def open_stage(name: str, namespace: dict) -> Stage:
     """Begin a stage from within its notebook.
 
     `name` is the stage's word, `namespace` the notebook's ``globals()``, which hold the declared
-    parameters. The runner provides the inputs. In a notebook opened alone they are those of the run
-    that the parameter ``from_run`` names; otherwise those of the default settings, computed if
-    necessary.
+    parameters. The runner provides the inputs. In a notebook opened alone,
+    :func:`imdbclust.running.alone.open_alone` finds or computes them, and the parameters that are
+    in effect are written to `namespace`.
     """
     return _opened(Stage, name, namespace)
 
@@ -116,25 +116,25 @@ class Stage:
         if headline:
             self.reported["headlines"].append(text)
         kind = "finding" if finding or headline else "text"
-        _display(show.sentence_html(text, kind), text)
+        self._display(show.sentence_html(text, kind), text)
 
     def warn(self, text: str) -> None:
         """Show a warning, which the index repeats at the top; an empty text is not shown."""
         if not text:
             return
         self.reported["warnings"].append(text)
-        _display(show.sentence_html(text, "warning"), f"Warning: {text}")
+        self._display(show.sentence_html(text, "warning"), f"Warning: {text}")
 
     def check(self, holds: bool, claim: str) -> None:
         """Show a claim that holds; raise AssertionError if it does not."""
         if not holds:
             raise AssertionError(f"this does not hold: {claim}")
         self.reported["checks"].append(claim)
-        _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+        self._display(show.sentence_html(claim, "check"), f"Holds: {claim}")
 
     def text(self, text: str) -> None:
         """Show preformatted text."""
-        _display(show.text_html(text), text)
+        self._display(show.text_html(text), text)
 
     def metric(self, **values: float) -> None:
         """Record numbers by name, for the manifest and for sweeps."""
@@ -159,7 +159,7 @@ class Stage:
         """
         if frame.empty:
             for note in self._write_table(frame, name, caption):
-                _display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
+                self._display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
             return
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
@@ -167,7 +167,12 @@ class Stage:
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
         html = show.table_html(shown, head=head, links=links, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
-        _display(self._located(html), "\n".join(text))
+        self._display(self._located(html), "\n".join(text))
+
+    def _display(self, html: str, text: str) -> None:
+        from IPython.display import display
+
+        display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
         """Make links to CSV files relative to the notebook; on a page they already are."""
@@ -199,7 +204,7 @@ class Stage:
             return
         html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
         plt.close(axes.figure)
-        _display(html, f"Figure: {caption} {alt}")
+        self._display(html, f"Figure: {caption} {alt}")
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
@@ -215,7 +220,7 @@ class Stage:
         tables, checks = (counted(len(self.reported[f"{one}s"]), one) for one in ("table", "check"))
         text = f"Finished: {tables} written, {checks} passed"
         where = "" if self.context else f" in {self.folder}"
-        _display(show.sentence_html(f"{text}{where}.", "stamp"), text)
+        self._display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
 
 @dataclass(eq=False)
@@ -252,7 +257,7 @@ class SweepStage(Stage):
         notes = self._write_table(cells, name, caption, "heat")
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
         html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
-        _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
+        self._display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
@@ -266,13 +271,14 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
     values = {one: namespace[one] for one in declared}
     _show_bare(on_page=bool(context))
     if not context:
-        from imdbclust.running.alone import prepare_alone, settings_alone
+        from imdbclust.running.alone import check_injected, open_alone
 
-        prepared = prepare_alone(name, values)
-        if name in READS:
-            text = settings_alone(name, *prepared)
-            _display(show.sentence_html(text, "stamp"), text)
-        return kind(name, *prepared)
+        check_injected(namespace, declared)
+        opening = open_alone(name, values)
+        namespace.update(opening.parameters)
+        stage = kind(name, opening.parameters, opening.folder, opening.inputs)
+        stage._display(show.sentence_html(opening.stamp, "stamp"), opening.stamp)
+        return stage
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
     return kind(name, values, Path(context["folder"]), inputs, context)
 
@@ -291,12 +297,6 @@ def _show_bare(*, on_page: bool) -> None:
         if on_page:
             text = lambda estimator: show.text_html(repr(estimator))  # noqa: E731
             html.for_type_by_name("sklearn.base", "BaseEstimator", text)
-
-
-def _display(html: str, text: str) -> None:
-    from IPython.display import display
-
-    display({"text/html": html, "text/plain": text}, raw=True)
 
 
 def _builtin(value: float) -> float | int | None:
