@@ -611,8 +611,13 @@ def plot_matrix_block(block: np.ndarray, actors: Sequence[str], movies: Sequence
 
 
 def plot_genre_map(frame: pd.DataFrame, *, genres: Sequence[str]) -> Axes:
-    """Draw movies at ``x`` and ``y``; each of the listed genres has a colour."""
+    """Draw movies at ``x`` and ``y``; each of the listed genres has a colour.
+
+    Without movies, the axes stay empty.
+    """
     ax = _new_map()
+    if frame.empty:
+        return ax
     others = frame[~frame["genre"].isin(genres)]
     points = _points(len(frame))
     ax.scatter(others["x"], others["y"], color=QUIET, label="other", **points)

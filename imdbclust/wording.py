@@ -103,15 +103,23 @@ CAPTIONS = {
 }
 """Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
 
+CORPUS_SIZE = (
+    "known movies", "known actors", "credits", "movies without a cast", "movies without a genre",
+    "movies with a rating",
+)  # fmt: skip
+"""Rows of the table ``corpus_size``."""
+
 CHECKS = {
     # 01_load
     "records": "every record is a movie, a counted duplicate or a problem",
     "credits": "no actor is counted twice in a movie",
     "ids": "no two movies and no two actors share an id",
+    "top_by_hand": "the longest career counted by hand is the first of the table",
     # 02_matrix
     "ones": "the matrix has a one for every credit",
     "only_ones": "all stored values are ones",
     "row_sums": "the row sums are the cast sizes",
+    "matrix_by_hand": "the matrix built by hand equals the one that is saved",
     "column_sums": "the largest column sums belong to the actors with the most movies",
     # 03_reduction
     "singular_values": "the singular values never increase",
@@ -135,24 +143,14 @@ CHECKS = {
 SENTENCES = {
     # 01_load
     "corpus_size": "{title}: {n_movies} and {n_actors}, linked by {n_credits}.",
-    "skipped": "Skipped {n_unusable_records}.",
-    "no_genres": "No movie has a genre, so everything about genres is left out.",
-    "genres_per_movie": "A movie has {mean:.2f} genres on average.",
     "casts": "The median number of listed actors is {median:g}.",
-    "careers": "{leader} plays in {n_movies}. Only one movie is listed for {single:,} of "
-    "{n_actors} ({share:.0%}).",
     # 02_matrix
     "matrix": "The matrix has {n_rows} (movies) and {n_columns} (actors). {ones:,} of its "
     "{cells:,} cells are one: {density:.4%} of the matrix.",
     "top_tenth": "The busiest tenth of the actors has {share:.0%} of all credits.",
     # 03_reduction
-    "empty_components": "The matrix has rank {rank:,}, which leaves {empty:,} of {n_components} "
-    "empty.",
     "eigengap": "The eigenvalues drop most steeply after component {gap} (the eigengap).",
     "leading_actors": "The first components are led by {names}.",
-    "map_size": "The map shows {shown:,} of {n_movies}.",
-    "no_map": "No map was drawn: it needs 2 components, and 8 movies that are not all in one "
-    "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
     "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
@@ -360,7 +358,12 @@ def movies_without(n: int, what: str) -> str:
 
 
 def part_of_films(part: Mapping[str, object]) -> str:
-    """Return the sentence on the selected part of the films, from what differs from all films."""
+    """Return the sentence on the selected part of the films; empty if all films are used.
+
+    `part` has what differs from all films.
+    """
+    if not part:
+        return ""
     since, until = part.get("since"), part.get("until")
     years = f" from {since}" * bool(since) + f" until {until}" * bool(until)
     genres = f" of the genre {' or '.join(part.get('genres', ()))}" if part.get("genres") else ""
@@ -372,9 +375,35 @@ def part_of_films(part: Mapping[str, object]) -> str:
     return f"Only a part of the films is used: {', '.join(kept)}."
 
 
+def skipped(n: int) -> str:
+    """Warn of skipped records; empty if there are none."""
+    return f"Skipped {counted(n, 'unusable record')}." if n else ""
+
+
+def no_genres(n_genres: int) -> str:
+    """Warn of films without genres; empty if they have genres."""
+    return "" if n_genres else "No movie has a genre, so everything about genres is left out."
+
+
+def genres_per_movie(mean: float, n_genreless: int) -> str:
+    """Say how many genres a movie has on average; empty if no movie has one."""
+    text = f"A movie has {mean:.2f} genres on average. {movies_without(n_genreless, 'genre')}"
+    return text if mean else ""
+
+
+def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
+    """Say how unequal careers are; `leader` has ``name`` and ``n_movies`` of the busiest actor."""
+    return (
+        f"{leader['name']} plays in {counted(leader['n_movies'], 'movie')}. Only one movie is "
+        f"listed for {n_single:,} of {counted(n_actors, 'actor')} ({n_single / n_actors:.0%})."
+    )
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
+    if years.empty:
+        return {"caption": "No movie has a year, so no year can be drawn.", "alt": ""}
     span = f"{year.min()}" if len(year) == 1 else f"{year.min()} to {year.max()}"
     busiest = movies.idxmax()
     return {
@@ -453,8 +482,24 @@ def without_coordinates(n: int, *, weighted: bool) -> str:
     return f"{have} no coordinates (no cast{link})."
 
 
+def empty_components(rank: int, n_components: int) -> str:
+    """Warn of components beyond the rank of the matrix; empty if there are none."""
+    if rank == n_components:
+        return ""
+    of = counted(n_components, "component")
+    return f"The matrix has rank {rank:,}, which leaves {n_components - rank:,} of {of} empty."
+
+
+def map_size(n_shown: int, n_movies: int) -> str:
+    """Say how many movies the map shows; empty without a map."""
+    return f"The map shows {n_shown:,} of {counted(n_movies, 'movie')}." if n_shown else ""
+
+
 def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
     """Describe the map coloured by genre; `most_common` counts movies by genre."""
+    if not n_shown:
+        why = "it needs 2 components, and 8 movies that are not all in one place."
+        return {"caption": f"No map was drawn: {why}", "alt": ""}
     colours = ", ".join(f"{genre} ({count:,})" for genre, count in most_common.items())
     movies = counted(n_shown, "movie")
     return {
@@ -1013,20 +1058,40 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
 # a notebook opened alone, and the pages of a run
 
 
-def opened_alone(
-    films: str, changed: Mapping[str, object], *, run: str = "", preset: str = ""
-) -> str:
+def opened_alone(films: str, preset: str, values: Mapping[str, object], source: str = "") -> str:
     """Say which films and settings a notebook opened alone speaks of.
 
-    `changed` are the parameters that differ from their defaults; `run` is the run whose stages are
-    read, with its `preset`.
+    `values` are parameters of the notebook to name, `source` says where its inputs are from, if
+    they are not those of the `preset`.
     """
-    but = ", ".join(f"{name} = {value!r}" for name, value in changed.items())
-    return (
-        f"Films: {films}. Parameters of this notebook: those of the course (preset seed)"
-        + (f", except {but}." if but else ".")
-        + (f" Earlier stages: those of the run {run} (preset {preset})." if run else "")
-    )
+    of_course = "those of the course (preset seed)" if preset == "seed" else f"the preset {preset}"
+    text = f"Films: {films}. {source or f'Settings: {of_course}.'}"
+    return f"{text} In this notebook, {_assigned(values)}." if values else text
+
+
+def of_run(run: str, preset: str) -> str:
+    """Say that a notebook opened alone shows a run."""
+    return f"Settings: those of the run {run} (preset {preset})."
+
+
+def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
+    """Say that a notebook opened alone reads what the one before it left."""
+    where = f", with {_assigned(values)}" if values else ""
+    return f"Settings: those of {notebook}, which finished last, at {when}{where}."
+
+
+def sweep(name: str) -> str:
+    """Say which sweep its notebook shows."""
+    return f"Sweep: {name}."
+
+
+def computed_first(notebook: str, films: str) -> str:
+    """Say that an earlier notebook is computed now."""
+    return f"{notebook} is computed first, from {films}."
+
+
+def _assigned(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
 def run_findings(metrics: dict) -> list[str]:

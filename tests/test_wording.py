@@ -529,12 +529,18 @@ def test_held_out_movies():
 
 
 def test_a_notebook_opened_alone_names_films_and_settings():
-    assert wording.opened_alone("A", {}) == (
-        "Films: A. Parameters of this notebook: those of the course (preset seed)."
+    assert wording.opened_alone("A", "seed", {}) == (
+        "Films: A. Settings: those of the course (preset seed)."
     )
-    assert wording.opened_alone("A", {"n": 8, "t": "x"}, run="k23", preset="recommended") == (
-        "Films: A. Parameters of this notebook: those of the course (preset seed), except n = 8, "
-        "t = 'x'. Earlier stages: those of the run k23 (preset recommended)."
+    assert wording.opened_alone("A", "nested", {"n": 8, "t": "x"}) == (
+        "Films: A. Settings: the preset nested. In this notebook, n = 8, t = 'x'."
+    )
+    of_run = wording.of_run("k23", "recommended")
+    assert wording.opened_alone("A", "seed", {}, of_run) == (
+        "Films: A. Settings: those of the run k23 (preset recommended)."
+    )
+    assert wording.of_last("04_clustering", "14:03", {"n": 8}) == (
+        "Settings: those of 04_clustering, which finished last, at 14:03, with n = 8."
     )
 
 

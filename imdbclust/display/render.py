@@ -22,6 +22,7 @@ PLAIN_INTEGERS = (
 
 # limits of a page; the CSV has all columns and characters
 MAX_COLUMNS, MAX_TEXT = 40, 200
+BARE_ROWS = 10  # of a frame that a cell shows bare
 MAX_ROWS = 200  # of a table that is shown completely although it has a `head`
 SORTED_FROM = 9  # minimum number of rows of a complete table that readers can sort
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
@@ -134,6 +135,28 @@ def table_html(
         n_visible=len(shown) if head is None else head,
         sortable=complete and len(shown) >= SORTED_FROM,
         fold=fold,
+    )
+
+
+def frame_html(frame: pd.DataFrame) -> str:
+    """Return a frame that a cell shows bare: its first `BARE_ROWS` rows with their names.
+
+    Texts are text, never markup or mathematics, as in :func:`table_html`.
+    """
+    shown = frame.iloc[:BARE_ROWS, :MAX_COLUMNS]
+    names = shown.index.to_frame(name=[name or "" for name in shown.index.names])
+    columns = [
+        _column(column, str(name), first=place == 0, links=())
+        for place, (name, column) in enumerate([*names.items(), *shown.items()])
+    ]
+    heads = "".join(f'<th scope="col"{css}>{escape(heading)}</th>' for heading, css, _ in columns)
+    rows = zip(*(cells for *_, cells in columns), strict=True)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    size = f"{len(frame):,} rows × {frame.shape[1]:,} columns"
+    note = f'<p class="note">{size}</p>' if shown.shape < frame.shape else ""
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="bare">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 
 

@@ -61,9 +61,9 @@ def open_stage(name: str, namespace: dict) -> Stage:
     """Begin a stage from within its notebook.
 
     `name` is the stage's word, `namespace` the notebook's ``globals()``, which hold the declared
-    parameters. The runner provides the inputs. In a notebook opened alone they are those of the run
-    that the parameter ``from_run`` names; otherwise those of the default settings, computed if
-    necessary.
+    parameters. The runner provides the inputs. In a notebook opened alone,
+    :func:`imdbclust.running.alone.open_alone` finds or computes them, and the parameters that are
+    in effect are written to `namespace`.
     """
     return _opened(Stage, name, namespace)
 
@@ -108,7 +108,16 @@ class Stage:
         return loaded
 
     def dataset(self) -> datasets.Dataset:
-        """Return the films to load: those that the runner found, or those of ``dataset``."""
+        """Return the films to load: those that the runner found, or those of ``dataset``.
+
+        Why they were chosen, and that they are only a part, is shown.
+        """
+        found = self._found_films()
+        self.warn(found.why)
+        self.say(wording.part_of_films(found.request.get("part", {})), finding=True)
+        return found
+
+    def _found_films(self) -> datasets.Dataset:
         films = self.context.get("films")
         if not films:
             return datasets.find_dataset(str(self.parameters["dataset"]))
@@ -121,25 +130,32 @@ class Stage:
         return found
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
-        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`."""
+        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`.
+
+        An empty text is not shown: there is nothing to say.
+        """
+        if not text:
+            return
         if finding:
             self.reported["findings"].append(text)
         if headline:
             self.reported["headlines"].append(text)
         kind = "finding" if finding or headline else "text"
-        _display(show.sentence_html(text, kind), text)
+        self._display(show.sentence_html(text, kind), text)
 
     def warn(self, text: str) -> None:
-        """Show a warning, which the index repeats at the top."""
+        """Show a warning, which the index repeats at the top; an empty text is not shown."""
+        if not text:
+            return
         self.reported["warnings"].append(text)
-        _display(show.sentence_html(text, "warning"), f"Warning: {text}")
+        self._display(show.sentence_html(text, "warning"), f"Warning: {text}")
 
     def check(self, holds: bool, claim: str) -> None:
         """Show a claim that holds; raise AssertionError if it does not."""
         if not holds:
             raise AssertionError(f"this does not hold: {claim}")
         self.reported["checks"].append(claim)
-        _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+        self._display(show.sentence_html(claim, "check"), f"Holds: {claim}")
 
     def checks(self, claims: Iterable[str]) -> None:
         """Show claims that hold."""
@@ -148,7 +164,7 @@ class Stage:
 
     def text(self, text: str) -> None:
         """Show preformatted text."""
-        _display(show.text_html(text), text)
+        self._display(show.text_html(text), text)
 
     def metric(self, **values: float) -> None:
         """Record numbers by name, for the manifest and for sweeps."""
@@ -174,7 +190,7 @@ class Stage:
         """
         if frame.empty:
             for note in self._write_table(frame, name, caption):
-                _display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
+                self._display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
             return
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
@@ -182,7 +198,12 @@ class Stage:
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
         html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
-        _display(self._located(html), "\n".join(text))
+        self._display(self._located(html), "\n".join(text))
+
+    def _display(self, html: str, text: str) -> None:
+        from IPython.display import display
+
+        display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
         """Make links to CSV files relative to the notebook; on a page they already are."""
@@ -222,12 +243,16 @@ class Stage:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
         It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
-        Without axes there was nothing to draw, and nothing is shown.
+        Without axes nothing is shown. If the axes are empty, only the caption is.
         """
         if axes is None:
             return
         import matplotlib.pyplot as plt
 
+        if not any(one.has_data() for one in axes.figure.axes):
+            plt.close(axes.figure)
+            self.say(caption)
+            return
         about = {"caption": caption, "alt": alt, "name": f"{self.name}-{name}"}
         svg = figure_svg(axes.figure, name=about["name"])
         plt.close(axes.figure)
@@ -235,7 +260,7 @@ class Stage:
         figures.mkdir(exist_ok=True)
         (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
         self.reported["figures"].append(about | {"name": name, "index": index})
-        _display(figure_html(svg, **about), f"Figure: {caption} {alt}")
+        self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
 
     def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
         """Write the data of the page to look up movies, unless the parameter says otherwise."""
@@ -267,7 +292,7 @@ class Stage:
         """
         html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
         text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
-        _display(html, "\n".join([caption, *text[:1]]))
+        self._display(html, "\n".join([caption, *text[:1]]))
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
@@ -283,7 +308,7 @@ class Stage:
         tables, checks = (counted(len(self.reported[f"{one}s"]), one) for one in ("table", "check"))
         text = f"Finished: {tables} written, {checks} passed"
         where = "" if self.context else f" in {self.folder}"
-        _display(show.sentence_html(f"{text}{where}.", "stamp"), text)
+        self._display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
 
 @dataclass(eq=False)
@@ -320,7 +345,7 @@ class SweepStage(Stage):
         notes = self._write_table(cells, name, caption, "heat")
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
         html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
-        _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
+        self._display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
@@ -332,22 +357,34 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
     if missing:
         raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
     values = {one: namespace[one] for one in declared}
+    _show_bare(on_page=bool(context))
     if not context:
-        from imdbclust.running.alone import prepare_alone, settings_alone
+        from imdbclust.running.alone import check_injected, open_alone
 
-        prepared = prepare_alone(name, values)
-        if name in READS:
-            text = settings_alone(name, *prepared)
-            _display(show.sentence_html(text, "stamp"), text)
-        return kind(name, *prepared)
+        check_injected(namespace, declared)
+        opening = open_alone(name, values)
+        namespace.update(opening.parameters)
+        stage = kind(name, opening.parameters, opening.folder, opening.inputs)
+        stage._display(show.sentence_html(opening.stamp, "stamp"), opening.stamp)
+        return stage
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
     return kind(name, values, Path(context["folder"]), inputs, context)
 
 
-def _display(html: str, text: str) -> None:
-    from IPython.display import display
+def _show_bare(*, on_page: bool) -> None:
+    """Let cells that end with a frame show it as :func:`show.frame_html` does.
 
-    display({"text/html": html, "text/plain": text}, raw=True)
+    An estimator is shown as text on a page, because scikit-learn's own view of it runs a script.
+    """
+    import pandas as pd
+    from IPython import get_ipython
+
+    if shell := get_ipython():
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pd.DataFrame, show.frame_html)
+        if on_page:
+            text = lambda estimator: show.text_html(repr(estimator))  # noqa: E731
+            html.for_type_by_name("sklearn.base", "BaseEstimator", text)
 
 
 def _builtin(value: float) -> float | int | None:

@@ -13,7 +13,7 @@ from imdbclust import __version__
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
-from imdbclust.running.parameters import DATASET, FROM_RUN, Value, declared, settings
+from imdbclust.running.parameters import ALONE, DATASET, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
 from imdbclust.running.store import (
@@ -57,7 +57,7 @@ def describe_settings(preset: str, values: dict[str, Value]) -> dict:
             "stages": list(parameter.stages),
         }
         for name, parameter in declared().items()
-        if name not in (DATASET, FROM_RUN)
+        if name not in (DATASET, *ALONE)
     }
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
