@@ -506,8 +506,8 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
             [
                 "12,000 of 12,345 movies fall into 16 clusters by shared cast; the largest has 17% "
                 "of them.",
-                "Refitting on other 80% of the movies finds nearly the same groups (adjusted Rand "
-                "index 0.85).",
+                "Refitting on other 80% of the movies finds nearly the same groups: the adjusted "
+                "Rand index is 0.85.",
                 "To the genres of movies that were held out, the cast gives hints: 1.16 bits, 0.34 "
                 "of them in addition to the decade.",
             ],
@@ -524,10 +524,10 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
             },
             [
                 "12,345 movies fall into 16 clusters by shared cast.",
-                "Refitting on other 80% of the movies finds other groups (adjusted Rand index "
-                "0.36, 0.28 for shuffled casts). The clusters are more than noise, but not more "
-                "than eras: no measure is higher than chance explains on casts shuffled within "
-                "years.",
+                "Refitting on other 80% of the movies finds other groups: the adjusted Rand index "
+                "is 0.36, and 0.28 for shuffled casts. The clusters are more than noise, but not "
+                "more than eras: no measure is higher than chance explains on casts shuffled "
+                "within years.",
                 "To the genres of movies that were held out, the cast gives no hint: -0.31 bits "
                 "(-0.66 for shuffled casts). Negative bits mean worse predictions than Pr[genre] "
                 "alone: with few movies, estimates of the genre shares of each cluster are "
