@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from sklearn.cluster import KMeans
 
 from imdbclust.display.render import sentence_html, table_html
 from imdbclust.running.pages import checks, filters
@@ -273,6 +274,7 @@ def test_formulas_of_authors_are_mathml_and_dollars_of_data_are_dollars(tmp_path
     assert [child.name for child in inline.mfrac.find_all(True)] == ["mrow", "mi", "mrow", "mi"]
     assert inline.find_all("mo")[-1].get_text() == "<"
     assert block["display"] == "block"
+    assert block.parent["class"] == ["scroll"]  # it may be wider than a narrow screen
     assert matrix.mtable
     assert text_of(page.select_one(".output")) == r"Ca$h, $\frac{1}{2}$ $$x$$"
 
@@ -323,6 +325,15 @@ def test_streams_are_readable(pages):
     out, err = pages["01_load.html"].select("pre.stream")
     assert out.get_text().startswith(HOSTILE)
     assert err.get_text() == "100%|###|\ndone\n"
+
+
+def test_an_estimator_of_scikit_learn_is_shown_as_text(tmp_path):
+    model = KMeans(n_clusters=3)
+    html, text = model._repr_html_(), repr(model)
+    assert "<script>" in html
+    output = new_output("execute_result", {"text/html": html, "text/plain": text})
+    page = render_cells(tmp_path, code("model", output))
+    assert text_of(page.select_one("pre.stream")) == "KMeans(n_clusters=3)"
 
 
 def folded(source):

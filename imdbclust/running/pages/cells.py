@@ -19,6 +19,10 @@ with quick_imports():
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
+ESTIMATOR = 'class="sk-top-container"'
+"""Mark of the HTML of scikit-learn's estimators. It needs a script, so pages show the text."""
+
+
 class Outline:
     """The headings of a page: the title, and the id and text of each section."""
 
@@ -85,6 +89,8 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
                     fold.metadata["unfolded"] = True
                 output["anchor"] = "" if failed else "error"
                 failed = True
+            elif ESTIMATOR in output.get("data", {}).get("text/html", ""):
+                del output.data["text/html"]
             elif "text/markdown" in output.get("data", {}):
                 output.data.setdefault("text/html", of_data.render(output.data["text/markdown"]))
     outline.ends_folded = bool(fold)
@@ -139,14 +145,20 @@ class _Renderer(IPythonRenderer):
         return self.outline.add(text, level)
 
     def block_math(self, body):
-        return f"$${escape(body)}$$" if self._escape else mathml(body, block=True)
+        return f"$${escape(body)}$$" if self._escape else _formula(body)
 
     def inline_math(self, body):
         return f"${escape(body)}$" if self._escape else mathml(body)
 
     def latex_environment(self, name, body):
         formula = rf"\begin{{{name}}}{body}\end{{{name}}}"
-        return str(escape(formula)) if self._escape else mathml(formula, block=True)
+        return str(escape(formula)) if self._escape else _formula(formula)
+
+
+def _formula(formula):
+    """Return a formula on a line of its own, which narrow screens can scroll."""
+    box = '<span class="scroll" tabindex="0" role="group" aria-label="Formula">'
+    return f"{box}{mathml(formula, block=True)}</span>"
 
 
 def mathml(formula, *, block=False):
