@@ -300,16 +300,13 @@ def test_previous_and_next_skip_stages_without_a_page(pages):
     assert ends[0][0]["href"] == ends[1][0]["href"] == "index.html"
 
 
-def test_code_is_folded_and_the_parameters_of_the_run_are_not(pages):
-    page = pages["01_load.html"]
-    folded = page.select("details.code")
-    assert [text_of(one.summary) for one in folded] == ["Default parameters", "Code"]
+def test_code_and_parameters_are_folded(pages):
+    folded = pages["01_load.html"].select("details.code")
+    names = ["Default parameters", "Parameters of this run", "Code"]
+    assert [text_of(one.summary) for one in folded] == names
     assert not any(one.has_attr("open") for one in folded)
-    given = page.find("section", class_="parameters")
-    assert "Parameters of this run" in text_of(given)
-    assert "n_clusters = 12" in text_of(given)
-    assert given.select("span.mi")
-    assert not given.find_parent("details")
+    assert "n_clusters = 12" in text_of(folded[1])
+    assert folded[1].select("span.mi")
 
 
 def test_outputs_of_our_helpers_are_kept_as_they_are(pages):
