@@ -153,8 +153,6 @@ SENTENCES = {
     "leading_actors": "The first components are led by {names}.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
-    "has three levels.",
     "level_bits": "For held-out movies, the {level} that the cast makes likeliest carries "
     "{assigned:z.2f} bits about genres (± {assigned_spread:z.2f} over subsamples), "
     "{beyond_decade:z.2f} of them in addition to the decade; with Pr[{level} | cast], "
@@ -755,15 +753,16 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
-    than = "fewer" if gap > 0 else "more, so that the nearest center predicts better here"
+    fewer = f", {gap:.2f} fewer" if gap >= 0.005 else ""
+    more = f", {-gap:.2f} more, so that it predicts better here" if gap <= -0.005 else ""
     cast = bits.get("cast", math.nan)
     return (
         f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
         f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
         f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
         f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). "
-        f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
-        f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
+        f"The cluster with the nearest center carries {bits['nearest']:z.2f}{fewer}{more}. "
+        f"The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
         f"probable cluster contributes {bits['beyond_decade']:z.2f} bits, "
         f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
         + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade"])

@@ -229,22 +229,23 @@ def choice(tried: pd.DataFrame, recipe: Recipe) -> Result:
     )
 
 
+def tree(table: pd.DataFrame) -> Result:
+    """Say how many groups each level has, given :func:`imdbclust.evaluation.levels.level_tree`."""
+    if table.empty:
+        return Result()
+    return Result(findings=[wording.levels(table)], tables={"level_tree": table})
+
+
 def levels(
-    found: Evaluation,
-    corpus: Corpus,
-    incidence: Incidence,
-    clustering: Clustering,
-    tree: pd.DataFrame,
+    found: Evaluation, corpus: Corpus, incidence: Incidence, clustering: Clustering
 ) -> Result:
-    """Say how many groups each level has, and what each level is worth."""
-    if not clustering.levels:
-        return Result(sentences=[wording.sentence("one_level")])
-    said, tables = [], {"level_tree": tree}
-    if not found.why_not:
-        tables["levels"] = measure_levels(found, corpus, incidence, clustering)
-        rows = tables["levels"].to_dict("records") if len(corpus.genres) else []
-        said = [wording.sentence("level_bits", **row) for row in rows]
-    return Result(findings=[wording.levels(tree)], sentences=said, tables=tables)
+    """Say what each level is worth; empty if there is only one, or nothing was evaluated."""
+    if found.why_not or not clustering.levels:
+        return Result()
+    table = measure_levels(found, corpus, incidence, clustering)
+    rows = table.to_dict("records") if len(corpus.genres) else []
+    said = [wording.sentence("level_bits", **row) for row in rows]
+    return Result(sentences=said, tables={"levels": table})
 
 
 def planted(truth: pd.Series | None, clustering: Clustering) -> Result:
