@@ -2,7 +2,7 @@
 // Text from the data is only ever inserted as text, never as markup.
 (() => {
   'use strict';
-  const SHOWN = 8, NEAREST = 5, BREAK = '\n', END = '\u0001', UNRATED = 255, NOWHERE = 65535, EDGE = 65534;
+  const SHOWN = 8, COUNTED = 1000, NEAREST = 5, BREAK = '\n', END = '\u0001', UNRATED = 255, NOWHERE = 65535, EDGE = 65534;
   const CATEGORIES = ['#0072b2', '#e69f00', '#009e73', '#d55e00', '#cc79a7', '#56b4e9', '#a6761d', '#b2df8a', '#7a3db8',
     '#e7298a', '#8c8c00', '#1b9e9e'];
   const RAMP = ['#440154', '#3b528b', '#21918c', '#5ec962', '#fde725']; // viridis
@@ -109,7 +109,7 @@
     patterns.forEach((pattern, quality) => {
       if (quality === 4 && words.length < 2) return;
       let at = text.indexOf(pattern);
-      while (at >= 0 && seen.size < 5000) {
+      while (at >= 0 && seen.size < COUNTED) {
         const k = lineAt(starts, pattern[0] === BREAK ? at + 1 : at);
         const line = quality < 4 ? '' : ' ' + text.slice(starts[k], starts[k + 1]).replace(END, ' ');
         if (!seen.has(k) && (quality < 4 || words.every((word) => line.includes(' ' + word)))) {
@@ -171,6 +171,7 @@
   const actor = (k) => link('actor', k, name(person(k)));
   const cluster = (group) => make('span', {}, swatch(group), link('cluster', group, name(label(group))));
   const counted = (n, noun) => `${count.format(n)} ${noun}${n === 1 ? '' : 's'}`;
+  const amount = (n) => (n < COUNTED ? count.format(n) : `more than ${count.format(COUNTED)}`);
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   function bar(share, text) {
     const strip = make('span', { class: 'bar', 'aria-hidden': 'true' });
@@ -549,7 +550,7 @@
       const top = Math.max(...codes.map(best), 1e-9);
       return codes.length ? table(caption, [kind, ...parts.map(([letter]) => `${letter} movies`.trim())],
         codes.map((code) => [text(code), ...parts.map((part) =>
-          bar(shares(part, code) / top, `${count.format(part[1][key].get(code) || 0)} (${percent(shares(part, code))})`))])) : '';
+          bar(shares(part, code) / top, (state.kept ? '' : `${count.format(part[1][key].get(code) || 0)}, `) + percent(shares(part, code))))])) : '';
     };
     byId('statistics').replaceChildren(
       compare('Decades', 'Decade', 'decades', (decade) => `${decade}s`),
@@ -561,11 +562,15 @@
   // Show the state: colours of all movies, or of those that pass
   function changed() {
     mask = maskOf(state.filter);
-    const [kind, k] = state.item;
-    map.look.bright = mask || (kind === 'cluster' && k >= 0 ? data.arrays.group.map((group) => Number(group === k)) : null);
+    map.look.bright = mask || maskOfItem(...state.item);
     showSelection();
     map.redraw();
     remember();
+  }
+  function maskOfItem(kind, k) {
+    if (k < 0 || kind === 'movie') return null;
+    if (kind === 'actor') return maskOf({ ...emptyFilter(), star: k });
+    return Uint8Array.from(data.arrays.group, (group) => group === k);
   }
   function filtered() {
     showFilter();
@@ -619,7 +624,7 @@
     // the zooms between which each level is shown
     const spans = levels.length > 1 ? [[0, 1.7], [0, 7], [3, 30]] : [[0, 12]];
     return (zoom, near) => [
-      ...levels.map((labels, at) => ({ labels, size: 16 - 2 * at, span: spans[at] }))
+      ...levels.map((labels, at) => ({ labels, size: 16 - 2 * at, span: spans[at], heading: levels.length > 1 && !at }))
         .filter(({ span }) => zoom >= span[0] && zoom < span[1]),
       ...(zoom >= (levels.length > 1 ? 5 : 2.2) ? [{ labels: actors, size: 12 }] : []),
       ...(near ? [{ labels: titles, size: 11 }] : []),
@@ -720,7 +725,7 @@
     active = -1;
     matches.replaceChildren(...order.map((kind) => {
       const words = { movie: 'Movies', actor: 'Actors', cluster: 'Clusters' }, all = groups[kind].length;
-      const size = all > SHOWN ? `: ${SHOWN} of ${count.format(all)}` : '';
+      const size = all > SHOWN ? `: ${SHOWN} of ${amount(all)}` : '';
       const group = make('div', { role: 'group', 'aria-labelledby': `group-${kind}` },
         make('p', { id: `group-${kind}`, class: 'eyebrow', role: 'presentation' }, words[kind] + size));
       for (const { k } of groups[kind].slice(0, SHOWN)) group.append(option(kind, k));
@@ -732,7 +737,7 @@
     query.removeAttribute('aria-activedescendant');
     if (!data?.index?.actor) return;
     const n = options.length;
-    const all = count.format(hits.length);
+    const all = amount(hits.length);
     status.textContent = !typed ? '' : n ? `${n < hits.length ? `${n} of ${all}` : n} matches` : 'No matches';
   }
   function option(kind, k) {

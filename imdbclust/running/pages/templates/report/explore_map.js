@@ -48,7 +48,7 @@ function movieMap(canvas, places, hooks) {
 
   // Points: an image of pixels for many, round shapes for few
   const diameter = () => between(0.42 * Math.sqrt((width * height) / Math.max(1, order.length)), 1, 5)
-    * Math.min(3.2, view.zoom ** 0.3);
+    * Math.min(5, view.zoom ** 0.4);
   function drawPoints(ratio) {
     const wide = canvas.width, high = canvas.height, s = scale() * ratio;
     const left = wide / 2 - view.x * s, top = high / 2 - view.y * s, size = diameter() * ratio;
@@ -114,9 +114,14 @@ function movieMap(canvas, places, hooks) {
   // Labels in layers that depend on the zoom; a label is left out where it would cover another one
   function drawLabels(inView) {
     const boxes = [];
+    const isFree = (box) => !boxes.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3]);
+    const boxAt = (at, py, wide, high) => {
+      const middle = between(py, high / 2 + 4, height - high / 2 - 4);
+      return [at - wide / 2 - 4, middle - high / 2 - 2, at + wide / 2 + 4, middle + high / 2 + 2];
+    };
     written = [];
     const layers = hooks.layers(view.zoom, inView <= TITLES);
-    for (const { labels, size } of layers) {
+    for (const { labels, size, heading } of layers) {
       let tried = 0;
       for (const label of labels) {
         if (written.length >= LABELS || tried >= 300) break;
@@ -126,19 +131,18 @@ function movieMap(canvas, places, hooks) {
         const wide = Math.max(textWidth(label.text, size, 600), label.more ? textWidth(label.more, 11, 400) : 0);
         const high = size + 4 + (label.more ? 13 : 0);
         const at = between(px, wide / 2 + 6, Math.max(wide / 2 + 6, width - wide / 2 - 6));
-        const above = label.above ? -high / 2 - 8 : 0;
-        const middle = between(py + above, high / 2 + 4, height - high / 2 - 4);
-        const box = [at - wide / 2 - 4, middle - high / 2 - 2, at + wide / 2 + 4, middle + high / 2 + 2];
-        if (boxes.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
+        const offsets = label.above ? [-high / 2 - 8, high / 2 + 8] : [0, -high, high];
+        const box = offsets.map((offset) => boxAt(at, py + offset, wide, high)).find(isFree);
+        if (!box) continue;
         boxes.push(box);
-        written.push({ label, box, at, top: middle - high / 2 + size, size });
+        written.push({ label, box, at, top: box[1] + 2 + size, size, heading });
       }
     }
     context.textAlign = 'center';
     context.lineJoin = 'round';
-    for (const { label, at, top, size } of written) {
-      write(label.text, at, top, size, 600);
-      if (label.more) write(label.more, at, top + 13, 11, 400);
+    for (const { label, at, top, size, heading } of written) {
+      write(label.text, at, top, size, 600, heading ? look.theme.accent : look.theme.text);
+      if (label.more) write(label.more, at, top + 13, 11, 400, look.theme.text);
     }
   }
   const font = (size, weight) => `${weight} ${size}px system-ui, sans-serif`;
@@ -150,26 +154,33 @@ function movieMap(canvas, places, hooks) {
     }
     return widths.get(key);
   }
-  function write(text, at, top, size, weight) {
+  function write(text, at, top, size, weight, color) {
     context.font = font(size, weight);
     context.strokeStyle = look.theme.background;
     context.lineWidth = 4;
     context.strokeText(text, at, top);
-    context.fillStyle = look.theme.text;
+    context.fillStyle = color;
     context.fillText(text, at, top);
   }
   function drawMarks() {
     context.lineWidth = 2;
     context.strokeStyle = look.theme.background;
-    const radius = Math.max(4, diameter() * 0.9);
+    const radius = Math.max(4.5, diameter() * 0.9);
     for (const [k, strong] of look.rings) {
       if (x[k] === nowhere) continue;
       const [px, py] = toScreen(k);
       context.beginPath();
-      context.arc(px, py, strong ? radius + 3 : radius, 0, 7);
+      context.arc(px, py, radius, 0, 7);
       context.fillStyle = look.theme.accent;
       context.fill();
       context.stroke();
+      if (strong) {
+        context.beginPath();
+        context.arc(px, py, radius + 7, 0, 7);
+        context.strokeStyle = look.theme.text;
+        context.stroke();
+        context.strokeStyle = look.theme.background;
+      }
     }
     context.strokeStyle = look.theme.accent;
     const box = rectangle || hooks.selected();
@@ -246,6 +257,7 @@ function movieMap(canvas, places, hooks) {
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, spot(event));
     cross = false;
+    hooks.hover(-1, 0, 0, false);
     drag = { from: spot(event), far: false, selects: selecting || event.shiftKey };
   });
   canvas.addEventListener('pointermove', (event) => {
