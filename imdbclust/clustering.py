@@ -29,6 +29,9 @@ UNPLACED = -1
 LEVELS = ("era", "subgroup")
 """The levels of a nested clustering around its clusters: groups of clusters, parts of clusters."""
 
+MAX_PLACES = 4_000
+"""Maximum number of points that are compared in the search for the place of a label."""
+
 ALGORITHMS = ("MiniBatchKMeans", "KMeans", "nested")
 
 
@@ -360,7 +363,8 @@ def label_places(frame: pd.DataFrame, labels: pd.Series, *, least: int = 5) -> p
 
     `frame` has the points of the map: ``x``, ``y`` and ``cluster``. Clusters with fewer than
     `least` points get no label. The result has ``cluster``, ``label``, ``x`` and ``y``: the point
-    with most points of its cluster within a twentieth of the width of the map.
+    with most points of its cluster within a twentieth of the width of the map. Of a large cluster,
+    `MAX_PLACES` points or fewer are compared.
     """
     from scipy.spatial import KDTree
 
@@ -368,7 +372,7 @@ def label_places(frame: pd.DataFrame, labels: pd.Series, *, least: int = 5) -> p
     rows = []
     for code, points in frame.groupby("cluster"):
         if len(points) >= least:
-            spots = points[["x", "y"]].to_numpy()
+            spots = points[["x", "y"]].to_numpy()[:: -(-len(points) // MAX_PLACES)]
             near = KDTree(spots).query_ball_point(spots, radius, return_length=True)
             rows.append((code, labels[code], *spots[near.argmax()]))
     return pd.DataFrame(rows, columns=["cluster", "label", "x", "y"])

@@ -231,8 +231,21 @@ EXPLORER = {
     "actor_caption": "Pr[genre | this actor alone], learned from {n_movies}",
     "no_genres": "No genre has a probability of 5% or more.",
     "cluster_of_cast": "Which cluster does the cast suggest?",
+    "nearest": "The nearest movies on the map, nearest first",
+    "no_nearest": "This movie, or every other movie on this page, is not on the map.",
+    "no_link": "no common actor and no actors who played together",
+    "no_years": "No movie has a year.",
+    "only_actor": "Show only these movies on the map",
+    "only": "Only",
+    "untitled": "A movie without a title on this page",
+    "picture": "Map of {n_movies:,} movies, each a point in the colour of one of {n_clusters} "
+    "clusters. Movies that share actors are near each other.",
+    "map_label": "Map of all movies. The tables on this page have the same clusters as text.",
+    "map_help": "Drag to move. Turn the wheel, pinch, or press + and − to zoom. Drag with Shift, "
+    "or press Select, to select movies. Keys on the map: arrows move, 0 shows the whole map, S "
+    "selects the view, Enter opens the movie at the cross.",
 }
-"""Sentences of the page to look up movies and actors."""
+"""Sentences of the map and of its pages of movies, actors and clusters."""
 
 MAIN_METRICS = (
     "n_clusters",
