@@ -11,6 +11,8 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,6 +21,7 @@ from pathlib import Path
 from imdbclust import __version__
 from imdbclust.base.errors import Failure, UserError
 from imdbclust.base.paths import reports
+from imdbclust.base.text import shown
 from imdbclust.commands import (
     assign,
     bench,
@@ -43,7 +46,7 @@ from imdbclust.commands.common import (
     Call,
     CommandParser,
     Parser,
-    check_address_space,
+    check_limits,
     say,
 )
 
@@ -81,6 +84,7 @@ def program() -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute a command and return its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # escape what the encoding lacks
             stream.reconfigure(errors="backslashreplace")
@@ -89,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     except SystemExit:
         _flush()
         raise
+    except UserError as error:  # the help of a command lists what files say
+        return say(str(error), WRONG)
     call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
     signals: list[int] = []
     interrupt = partial(_interrupt, signals)
@@ -98,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, interrupt)
     try:
         if not call.light:
-            check_address_space()
+            check_limits()
         code = call.execute(call) or DONE
         return code if _flush() else FAILED
     except KeyboardInterrupt:
@@ -115,7 +121,32 @@ def main(arguments: list[str] | None = None) -> int:
             return say(f"{error}\nreport: {error.page}" if error.page else str(error), FAILED)
         if isinstance(error, OSError):
             return say(_describe(error, call), FAILED)
-        raise
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Write the traceback of a fault of this program to a file, and say where it is."""
+    text = shown(error)[:300] or "no message"
+    where = "no file could be written for the traceback"
+    with suppress(OSError):
+        how = {"mode": "w", "encoding": "utf-8", "errors": "backslashreplace"}
+        ends = {"prefix": "imdbclust-error-", "suffix": ".log"}
+        with tempfile.NamedTemporaryFile(delete=False, **how, **ends) as log:
+            log.writelines(traceback.format_exception(error))
+        where = f"the traceback is in {log.name}"
+    return say(f"unexpected error: {type(error).__name__}: {text}; {where}", FAILED)
+
+
+def _open_closed_streams() -> None:
+    """Replace standard streams that the caller has closed by ones that are empty."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w" if number else "r", encoding="utf-8")  # noqa: PTH123, SIM115
+            try:
+                os.fstat(number)
+            except OSError:  # child processes need the descriptor
+                os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
 
 
 def _parser() -> Parser:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from imdbclust.base.errors import Failure, UserError
 from imdbclust.base.paths import reports
-from imdbclust.base.text import byte_size, parse_memory, shown
+from imdbclust.base.text import byte_size, counted, parse_memory, shown
 
 if TYPE_CHECKING:
     from imdbclust.datasets.part import Part
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
+MIN_FILES = 256  # open files; with fewer, kernels cannot be reached
 MIN_ADDRESS_SPACE = 3 * 10**9  # bytes that the libraries reserve; with less they hang or crash
 MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
 
@@ -67,8 +68,19 @@ def say(text: str, code: int = DONE) -> int:
     return code
 
 
-def check_address_space() -> None:
-    """Raise UserError if this process may not reserve the memory that the libraries need."""
+def check_limits() -> None:
+    """Raise UserError if the system denies this process what the libraries need.
+
+    The soft limit of open files is raised if the hard limit allows it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < MIN_FILES:
+        if resource.RLIM_INFINITY != hard < MIN_FILES:
+            raise UserError(
+                f"`ulimit -n` limits this process to {counted(hard, 'open file')}, and "
+                f"{MIN_FILES} are needed; raise the limit"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MIN_FILES, hard))
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if resource.RLIM_INFINITY != limit < MIN_ADDRESS_SPACE:
         raise UserError(
