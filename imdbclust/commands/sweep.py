@@ -1,9 +1,9 @@
 """Run many settings and compare them.
 
-SPEC.yml lists the settings; examples are notebooks/small.yml and
-notebooks/thesis.yml. A stage that several settings share is executed once.
-The result is a table with one row per setting, a page that compares them, and
-a report for each setting.
+SPEC.yml lists the settings. Examples are small.yml and thesis.yml, which come
+with the notebooks and are found by these names. A stage that several settings
+share is executed once. The result is a table with one row per setting, a page
+that compares them, and a report for each setting.
 
 options:
   --dataset NAME|FILE   films to use (default: those of SPEC.yml)
@@ -16,6 +16,7 @@ options:
   --dry-run             list the stages that would run and those already finished
 """
 
+from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
@@ -36,6 +37,9 @@ def execute(call: Call) -> None:
     from imdbclust.datasets.find import check_known
 
     check_known(call.dataset or ())
+    shipped = NOTEBOOKS / call.specification
+    if not call.specification.exists() and shipped.is_file():
+        call.specification = shipped
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
