@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import signal
 import sys
@@ -27,6 +28,7 @@ from imdbclust.commands import (
     bench,
     check,
     clean,
+    completion,
     diff,
     fetch,
     import_films,
@@ -65,6 +67,7 @@ COMMANDS = {
     "fetch": fetch,
     "sample": sample,
     "bench": bench,
+    "completion": completion,
 }
 """The commands, each a module with `add_options` and `execute`, in the order of the help."""
 
@@ -89,13 +92,14 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # escape what the encoding lacks
             stream.reconfigure(errors="backslashreplace")
     try:
-        call = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        call = _parser().parse_args(_pairs(words))
     except SystemExit:
         _flush()
         raise
     except UserError as error:  # the help of a command lists what files say
         return say(str(error), WRONG)
-    call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
+    call.command_line = _to_publish(words)
     signals: list[int] = []
     interrupt = partial(_interrupt, signals)
     for number in (signal.SIGTERM, signal.SIGALRM):
@@ -165,8 +169,18 @@ def _parser() -> Parser:
         command = commands.add_parser(name, **about)
         command.set_defaults(execute=module.execute, light=False, interrupted="", resumable=False)
         module.add_options(command)
+    parser.set_defaults(commands=dict(commands.choices))
     commands.choices["import-credits"] = commands.choices["import"]  # until the next release
     return parser
+
+
+def _pairs(words: list[str]) -> list[str]:
+    """Return the words of a call with ``-p NAME=VALUE`` as ``-p NAME VALUE``."""
+    found: list[str] = []
+    for word in words:
+        pair = re.fullmatch(r"([\w-]+)=(.*)", word, re.DOTALL) if found[-1:] == ["-p"] else None
+        found += pair.groups() if pair else [word]
+    return found
 
 
 def _to_publish(words: list[str]) -> str:

@@ -7,7 +7,7 @@ that compares them, and a report for each setting.
 
 options:
   --dataset NAME|FILE   films to use (default: those of SPEC.yml)
-  -p NAME VALUE         fix a parameter, overriding SPEC.yml; may be repeated
+  -p NAME=VALUE         fix a parameter, overriding SPEC.yml; may be repeated
   --name NAME           name of the sweep (default: sweep- and the file's name)
   --workers N           number of notebooks to execute in parallel (default:
                         number of cores)
@@ -44,7 +44,7 @@ def execute(call: Call) -> None:
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
 
-    with common.recommending_clean(call.out):
+    with common.quietly(call.quiet), common.recommending_clean(call.out):
         name = check_name(name_of(call.specification) if call.name is None else call.name)
         parameters = parse_values(call.parameters)
         plan, store = prepare_sweep(
@@ -64,4 +64,4 @@ def execute(call: Call) -> None:
             options=common.execution(call),
             command=call.command_line,
         )
-        print(f"report: {folder / 'index.html'}")
+        common.finished(folder, call)
