@@ -144,10 +144,11 @@ def frame_html(frame: pd.DataFrame) -> str:
     Texts are text, never markup or mathematics, as in :func:`table_html`.
     """
     shown = frame.iloc[:BARE_ROWS, :MAX_COLUMNS]
-    names = shown.index.to_frame(name=[name or "" for name in shown.index.names])
+    index = [shown.index.get_level_values(level) for level in range(shown.index.nlevels)]
+    names = [(level.name or "", level.to_series()) for level in index]
     columns = [
         _column(column, str(name), first=place == 0, links=())
-        for place, (name, column) in enumerate([*names.items(), *shown.items()])
+        for place, (name, column) in enumerate([*names, *shown.items()])
     ]
     heads = "".join(f'<th scope="col"{css}>{escape(heading)}</th>' for heading, css, _ in columns)
     rows = zip(*(cells for *_, cells in columns), strict=True)
