@@ -469,7 +469,7 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     Reading the file gives the same tables. The file is replaced atomically.
     """
     path = Path(path)
-    pairs = list(zip(corpus.actors["actor_id"], corpus.actors["name"], strict=True))
+    pairs = list(corpus.actors[["actor_id", "name"]].itertuples(index=False, name=None))
     casts = map(pairs.__getitem__, corpus.credits["actor"].tolist())
     genres = iter(corpus.genres["genre"].tolist())
     n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies).tolist()

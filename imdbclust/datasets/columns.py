@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,13 +56,15 @@ _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
 class Columns:
     """What the columns of a table were taken for: their names by the keys of `NAMES`.
 
-    `refused` says for a column with a usual name why it was not taken. `separators` are those of
-    the items in a cell, by key.
+    `refused` says for a column with a usual name why it was not taken. `joined` has the columns of
+    each table of which the table was joined. `separators` are those of the items in a cell, or
+    ``none``.
     """
 
     table: Table
     chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    joined: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     separators: dict[str, str] = field(default_factory=dict)
     trimmed: dict[str, pa.Array] = field(default_factory=dict)
     parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
@@ -108,7 +111,7 @@ class Columns:
             known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
             example = known[0].as_py() if len(known) else ""
             kind = kinds.get(name, "not used")
-            if separator := self.separators.get(kind):
+            if (separator := self.separators.get(kind, "none")) != "none":
                 kind += f", separated by {separator}"
             rows.append((name or "(no name)", kind, example))
         rows = [[shown(one if len(one) < 50 else one[:49] + "…") for one in row] for row in rows]
@@ -166,7 +169,8 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
 
 def whole(cells: pa.Array) -> pa.Array:
     """Return ids without the ``.0`` that data frames add to whole numbers."""
-    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1")
+    some = pc.any(pc.ends_with(cells, ".0")).as_py()
+    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1") if some else cells
 
 
 def listed(table: Table) -> str:
@@ -211,9 +215,11 @@ def _unfit(found: Columns, key: str, name: str) -> str:
 
 def _counts_rows(cells: pa.Array) -> bool:
     """Return whether the values are the whole numbers from 0 or 1, each once."""
-    numbers = pd.to_numeric(cells.to_pandas(), errors="coerce")
-    first = numbers.min()
-    return first in (0, 1) and set(numbers) == set(range(int(first), int(first) + len(numbers)))
+    digits = pc.match_substring_regex(whole(cells), r"^[0-9]{1,9}$")
+    if not len(cells) or not pc.all(pc.fill_null(digits, False)).as_py():
+        return False
+    numbers = np.sort(whole(cells).cast(pa.int64()).to_numpy())
+    return numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers)))
 
 
 def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
@@ -223,9 +229,9 @@ def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
     return parts if known and parts[0].notna().sum() >= 0.8 * known else None
 
 
-def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
-    """Return what the columns of a table hold; without movies or actors it is a CorpusError."""
-    found, name = guess(table, given), table.name
+def recognise(found: Columns) -> Columns:
+    """Return the columns of a table; without movies or actors they are a CorpusError."""
+    table, name = found.table, found.table.name
     refused = [f"{column}: {why}" for column, why in found.refused.items()]
     has_actors = "actor_id" in found or "actor" in found
     if "movie_id" in found or "title" in found:

@@ -88,10 +88,13 @@ def parse_column(texts: pd.Series, key: str) -> tuple[pd.Series, pd.Series]:
 
     Each distinct text is parsed once. Placeholders are missing numbers, not unreadable texts.
     """
-    distinct = texts.dropna().unique()
-    numbers = {text: PARSERS[key](text) for text in distinct}
-    values = texts.map(numbers).astype("Float64" if key == "rating" else "Int64")
-    return values, texts.notna() & values.isna() & ~texts.str.lower().isin(NOT_KNOWN)
+    codes, distinct = pd.factorize(texts)
+    numbers = pd.array(
+        [PARSERS[key](text) for text in distinct], "Float64" if key == "rating" else "Int64"
+    )
+    wrong = numbers.isna() & ~np.isin([text.lower() for text in distinct], list(NOT_KNOWN))
+    values = pd.Series(numbers.take(codes, allow_fill=True), texts.index)
+    return values, pd.Series(np.append(wrong, False)[codes], texts.index)
 
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
