@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     # 01_load
+    "columns": "What each column of the files was taken for",
     "corpus_size": "The corpus in numbers",
     "load_notes": "What was counted while reading",
     "problems": "Skipped records",
@@ -371,6 +372,11 @@ def part_of_films(part: Mapping[str, object]) -> str:
     if n := part.get("min_cast"):
         kept.append(f"movies with at least {n} of these actors")
     return f"Only a part of the films is used: {', '.join(kept)}."
+
+
+def how_read(guesses: Sequence[str]) -> str:
+    """Return the sentence on what the files do not state and was guessed."""
+    return f"How the files were read: {'; '.join(guesses)}."
 
 
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:

@@ -262,11 +262,13 @@ def _split(
     rows_of_items, ids, names, read = [], [], [], False
     for at, text in zip(row[nested].tolist(), cells.filter(nested).to_pylist(), strict=True):
         items = nested_items(text)
-        read |= items is not None
-        if items is None and not {'"', "'"} & set(text):  # a name such as [a]
-            items = [(None, text)]
+        plain = {'"', "'"}.isdisjoint(text)
+        if plain and (items is None or (what == "actors" and len(items) == 1)):
+            items = [(None, text)]  # a name such as [a] or [2]
         elif items is None:
             rows.note(np.array([at]), "unreadable_list", column, f"not a list: {quoted(text)}")
+        else:
+            read = True
         for who, name in items or ():
             rows_of_items.append(at)
             ids.append(who)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imdbclust.base.text import quoted, shown
-from imdbclust.datasets.tables import TEXT, Table, plain
+from imdbclust.datasets.tables import CALLED, TEXT, Table, plain
 from imdbclust.films.problems import CorpusError
 from imdbclust.films.values import NULL, PARSERS, parse_column
 
@@ -102,21 +102,21 @@ class Columns:
             self.parsed[key, name] = parse_column(texts, key)
         return self.parsed[key, name]
 
-    def describe(self) -> list[str]:
-        """Return a table of the columns, what each was taken for, and an example."""
+    def described(self) -> list[dict[str, str]]:
+        """Return for each column what it was taken for, and an example."""
         words = {"actor": "actors", "actor_id": "actor id", "movie_id": "movie id"}
         kinds = {name: words.get(key, key) for key, names in self.chosen.items() for name in names}
-        rows = [("column", "taken for", "example")]
+        rows = []
         for name in dict.fromkeys(self.table.names):
             known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
-            example = known[0].as_py() if len(known) else ""
-            kind = kinds.get(name, "not used")
+            examples = (cell for cell in map(str, known[:1000]) if cell not in ("[]", "{}"))
+            example, kind = next(examples, ""), kinds.get(name, "not used")
             if (separator := self.separators.get(kind, "none")) != "none":
-                kind += f", separated by {separator}"
-            rows.append((name or "(no name)", kind, example))
-        rows = [[shown(one if len(one) < 50 else one[:49] + "…") for one in row] for row in rows]
-        widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
-        return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+                kind += f", separated by {CALLED.get(separator, separator)}"
+            example = example if len(example) < 50 else example[:49] + "…"
+            row = {"column": name or "(no name)", "taken_for": kind, "example": example}
+            rows.append({key: shown(value) for key, value in row.items()})
+        return rows
 
 
 def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:

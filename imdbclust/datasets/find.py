@@ -25,6 +25,7 @@ from imdbclust.films.corpus_files import read_licence
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
+READ_AS = ("columns", "guesses")  # of a corpus' source: how its files were read
 NAMES = ("auto", "imdb", "wikipedia", "sample")
 
 
@@ -65,13 +66,17 @@ class Dataset:
         return self.places[0] if len(self.places) == 1 else list(self.places)
 
     def read(self, *, on_problem: str = "stop") -> Corpus:
-        """Return the corpus; its ``source`` is :meth:`describe`. Errors are CorpusErrors."""
+        """Return the corpus; its ``source`` is :meth:`describe` and how files were read.
+
+        Errors are CorpusErrors.
+        """
         corpus = self.read_files(on_problem=on_problem)
         if part := self.request.get("part"):
             from imdbclust.datasets.part import Part, select
 
             corpus = select(corpus, Part(**part))
-        return replace(corpus, source=self.describe())
+        read_as = {key: corpus.source[key] for key in READ_AS if key in corpus.source}
+        return replace(corpus, source=self.describe() | read_as)
 
     def describe(self) -> dict:
         """Return name, title, licence, address, hash, whether they are made up, and the request."""

@@ -94,7 +94,10 @@ def read_films(
     films = examine([Path(file) for file in files], how or Reading(), log, on_problem=on_problem)
     if not accept:
         films.stop_if_doubtful()
-    return select(films.corpus, part) if part else films.corpus
+    columns = [{"file": a.table.name} | row for a in films.tables for row in a.described()]
+    source = films.corpus.source | {"columns": columns, "guesses": log.guesses}
+    corpus = replace(films.corpus, source=source)
+    return select(corpus, part) if part else corpus
 
 
 def examine(
