@@ -278,6 +278,7 @@ def _parts_of_graph(
     columns = {"id": nodes.usual["id"], "title": nodes.column(["label", "name", "title", "id"])}
     columns |= {key: one[0] for key, one in nodes.columns(*LIMITS, "genres").items()}
     about = pd.DataFrame({key: nodes.cells(column) for key, column in columns.items()})
+    about["title"] = about["title"].fillna(about["id"])
     for word in (word for word in _KIND if word in nodes.usual):
         kind = nodes.cells(nodes.usual[word]).to_pandas().astype("str").str.lower()
         is_movie = kind.str.contains(_MOVIES).fillna(False)
