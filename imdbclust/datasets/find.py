@@ -239,10 +239,11 @@ def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Datas
     how = mapping_of(mapping, "mapping")
     read = partial(read_films, *(path for path, _ in paths), how=how, accept=accept)
     title = " and ".join(shown(path.name) for path, _ in paths)
+    kind = "folder" if all(path.is_dir() for path, _ in paths) else "file"
     about = read_licence(paths[0][0]) if len(paths) == 1 and paths[0][0].is_file() else {}
     return Dataset(
         title if len(paths) == 1 else "films",
-        f"films of the file{'s' * (len(paths) > 1)} {title}",
+        f"Films of the {kind}{'s' * (len(paths) > 1)} {title}",
         read,
         files=tuple(one for _, inside in paths for one in inside),
         places=tuple(str(path.absolute()) for path, _ in paths),
