@@ -56,15 +56,14 @@ _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
 class Columns:
     """What the columns of a table were taken for: their names by the keys of `NAMES`.
 
-    `refused` says for a column with a usual name why it was not taken. `joined` has the columns of
-    each table of which the table was joined. `separators` are those of the items in a cell, or
-    ``none``.
+    `refused` says for a column with a usual name why it was not taken. `joined` are the tables of
+    which the table was joined. `separators` are those of the items in a cell, or ``none``.
     """
 
     table: Table
     chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    joined: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    joined: list[Columns] = field(default_factory=list)
     separators: dict[str, str] = field(default_factory=dict)
     trimmed: dict[str, pa.Array] = field(default_factory=dict)
     parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
@@ -104,8 +103,11 @@ class Columns:
 
     def described(self) -> list[dict[str, str]]:
         """Return for each column what it was taken for, and an example."""
-        words = {"actor": "actors", "actor_id": "actor id", "movie_id": "movie id"}
-        kinds = {name: words.get(key, key) for key, names in self.chosen.items() for name in names}
+        kinds = {
+            name: "actors" if key == "actor" else key.replace("_", " ")
+            for key, names in self.chosen.items()
+            for name in names
+        }
         rows = []
         for name in dict.fromkeys(self.table.names):
             known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
@@ -114,7 +116,12 @@ class Columns:
             if (separator := self.separators.get(kind, "none")) != "none":
                 kind += f", separated by {CALLED.get(separator, separator)}"
             example = example if len(example) < 50 else example[:49] + "…"
-            row = {"column": name or "(no name)", "taken_for": kind, "example": example}
+            row = {
+                "file": self.table.name,
+                "column": name or "(no name)",
+                "taken_for": kind,
+                "example": example,
+            }
             rows.append({key: shown(value) for key, value in row.items()})
         return rows
 

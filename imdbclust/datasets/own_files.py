@@ -67,7 +67,7 @@ class Report:
         log, lines, films = self.problem_log, [], self.films
         for found in films.tables if films else ():
             lines.append(f"{found.table.name}: {counted(len(found.table.lines), 'row')}")
-            rows = [one.values() for one in found.described()]
+            rows = [list(one.values())[1:] for one in found.described()]
             rows = [("column", "taken for", "example"), *rows]
             widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
             lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

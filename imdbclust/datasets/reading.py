@@ -40,11 +40,15 @@ class DoubtfulFilms(CorpusError):
 
 @dataclass
 class Films:
-    """Films as they were read: the corpus, its doubts, and what columns were taken for."""
+    """Films as they were read: the corpus, its doubts, and what columns were taken for.
+
+    `tables` are those of the files; `joined` is whether they were joined by their keys.
+    """
 
     corpus: Corpus
     doubts: list[str] = field(default_factory=list)
     tables: list[Columns] = field(default_factory=list)
+    joined: bool = False
 
     def stop_if_doubtful(self) -> None:
         """Raise `DoubtfulFilms` if the films are hardly what was meant."""
@@ -94,7 +98,7 @@ def read_films(
     films = examine([Path(file) for file in files], how or Reading(), log, on_problem=on_problem)
     if not accept:
         films.stop_if_doubtful()
-    columns = [{"file": a.table.name} | row for a in films.tables for row in a.described()]
+    columns = [row for one in films.tables for row in one.described()]
     source = films.corpus.source | {"columns": columns, "guesses": log.guesses}
     corpus = replace(films.corpus, source=source)
     return select(corpus, part) if part else corpus
@@ -125,8 +129,7 @@ def examine(
         logs += [table.log for _, table in tables]
         for place, found in _recognised(tables, how, shown(files[0].name), on_problem):
             columns.append(found)
-            if found.joined:
-                logs.append(found.table.log)
+            logs += [found.table.log] * bool(found.joined)
             units.append((place, found.table.name, corpus_of(found, how, on_problem)))
     finally:
         for found in logs:
@@ -140,7 +143,8 @@ def examine(
         corpus = _unified(corpus, how.unify, log)
     again = corpus.notes.get("repeated_movies", 0) + n_movies - corpus.n_movies
     corpus = replace(corpus, notes=corpus.notes | {"repeated_movies": again})
-    return Films(corpus, doubts or doubts_about(corpus), columns)
+    parts = [part for one in columns for part in one.joined or [one]]
+    return Films(corpus, doubts or doubts_about(corpus), parts, any(one.joined for one in columns))
 
 
 def _is_corpus_file(path: Path) -> bool:
@@ -316,13 +320,10 @@ def write_mapping(path: Path, how: Reading, films: Films) -> None:
     for key, what in (("actor_separator", "actors"), ("genre_separator", "genres")):
         more[key] = same((one.separators for one in tables), what)
     how = replace_struct(how, **{key: one for key, one in more.items() if one})
-    if len(tables) == 1 and not tables[0].joined:
-        columns = {key: list(tables[0].chosen.get(key, ())) for key in NAMES}
-        how = replace_struct(how, columns=columns)
-    elif tables:
-        columns = {}
-        for one in tables:
-            columns |= one.joined or {one.table.name: {k: list(v) for k, v in one.chosen.items()}}
+    columns = {one.table.name: {k: list(v) for k, v in one.chosen.items()} for one in tables}
+    if len(columns) == 1 and not films.joined:
+        how = replace_struct(how, columns={key: [] for key in NAMES} | columns.popitem()[1])
+    elif columns:
         how = replace_struct(how, columns={}, tables=columns)
     text = json.dumps(msgspec.to_builtins(how), indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
 
@@ -140,9 +141,10 @@ def join(found: Sequence[Columns], name: str, how: Reading) -> Columns:
     read_as = tables[0].read_as if all(one.read_as == tables[0].read_as for one in tables) else {}
     table = Table(name, data, np.concatenate(lines), read_as, log=log)
     chosen = {key: (key,) for key in data.column_names if how.columns.get(key) != []}
-    joined = {part.table.name: part.columns(*part.found.chosen) for part in nodes}
-    joined |= {part.table.name: columns for part, columns in plan.items()}
-    return Columns(table, chosen, joined=joined)
+    separators = {}  # of the items in a cell, in whatever table
+    joined = {part: part.found.chosen for part in nodes} | plan
+    joined = [replace(p.found, chosen=one, separators=separators) for p, one in joined.items()]
+    return Columns(table, chosen, joined=joined, separators=separators)
 
 
 def _plan(parts: Sequence[_Part], name: str, log: ProblemLog) -> Plan:
