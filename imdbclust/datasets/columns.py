@@ -259,27 +259,22 @@ def recognise(found: Columns) -> Columns:
         what = "no cast in it, and no movies: name columns by --movie-id or --title, and --actor"
     message = f"{name}: {what}; {listed(table)}"
     if table.records:
-        paths = ", ".join(cast_paths(table.records, name if "." not in name else "")).lstrip(".")
+        root = f"{name}[]" if "." not in name else "[]"
+        paths = dict.fromkeys(path for one in table.records[:100] for path in cast_paths(one, root))
+        paths = ", ".join(list(paths)[:5])
         where = f"; what looks like a cast is at {paths}" if paths else ""
         message = f"{name}: JSON that is not of films{where}. {message}"
     raise CorpusError(message)
 
 
-def cast_paths(records: Sequence[dict], root: str) -> list[str]:
-    """Return the paths to lists in JSON that look like casts, by their names."""
-    words, found = NAMES["actor"].split(), []
-
-    def walk(value: object, path: str, depth: int) -> None:
-        if isinstance(value, dict):
-            for key, one in value.items():
-                at = f"{path}.{key}"
-                if plain(key) in words and isinstance(one, list | str | dict):
-                    found.append(at)
-                elif depth < 8:
-                    walk(one, at, depth + 1)
-        elif isinstance(value, list):
-            for one in value[:20]:
-                walk(one, f"{path}[]", depth + 1)
-
-    walk(list(records[:100]), root, 0)
-    return list(dict.fromkeys(shown(path) for path in found))[:5]
+def cast_paths(value: object, path: str, depth: int = 0) -> Iterator[str]:
+    """Yield the paths to values in JSON that look like casts, by their names."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if plain(key) in NAMES["actor"].split() and isinstance(one, list | str | dict):
+                yield shown(f"{path}.{key}")
+            elif depth < 8:
+                yield from cast_paths(one, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for one in value[:20]:
+            yield from cast_paths(one, f"{path}[]", depth + 1)
