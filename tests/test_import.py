@@ -10,7 +10,7 @@ from film_files import FILES, REFUSED, SETS, write_database
 from imdbclust.commands.cli import main
 from imdbclust.datasets.find import find_dataset
 from imdbclust.load import Corpus, read_corpus
-from imdbclust.wording import part_of_films
+from imdbclust.wording import how_read, part_of_films
 
 
 @pytest.fixture
@@ -338,6 +338,20 @@ def test_what_was_understood_is_shown(run, tmp_path):
         "films.csv: 3 records read, clean: 3 movies, 4 actors, 7 credits",
         "written: to.jsonl",
     ]
+
+
+def test_what_was_understood_is_kept_with_the_films(tmp_path):
+    for file, content in SETS["relational"][0].items():
+        put(tmp_path / "set", file, content)
+    source = find_dataset(str(tmp_path / "set")).read().source
+    taken = {(row["file"], row["column"]): row["taken_for"] for row in source["columns"]}
+    assert source["title"] == "Films of the folder set"
+    assert taken["people.csv", "name"] == "actors"
+    assert taken["people.csv", "birth"] == "not used"
+    assert taken["stars.csv", "person_id"] == "actor id"
+    assert "cells are separated by commas" in source["guesses"]
+    said = "How the files were read: cells are separated by commas; names of people.csv."
+    assert how_read(["cells are separated by commas", "names of people.csv"]) == said
 
 
 # A part of the films

@@ -178,6 +178,25 @@ def test_tables_joined_by_keys(tmp_path_factory, corpus, kind):
     assert read(path) == records_of(corpus)
 
 
+def test_a_database_may_mix_types(tmp_path):
+    with sqlite3.connect(tmp_path / "films") as base:
+        base.execute("CREATE TABLE films (title, year, rating, poster, actor)")
+        rows = [
+            ("Harbour", 2001, 7.5, b"\xff\xd8", "Ann Ames"),
+            (1917, "2019", "8/10", None, b"Bob Burr"),
+            ("River", 2003.0, None, None, "[2]"),
+        ]
+        base.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?)", rows)
+    base.close()
+    log = ProblemLog()
+    corpus = examine([tmp_path / "films"], Reading(), log).corpus
+    assert corpus.movies["title"].tolist() == ["Harbour", "1917", "River"]
+    assert corpus.movies["year"].tolist() == [2001, 2019, 2003]
+    assert corpus.movies["rating"].tolist()[:2] == [7.5, 8.0]
+    assert corpus.actors["name"].tolist()[::2] == ["Ann Ames", "[2]"]  # a name, not a list
+    assert "actors in a cell are lists or objects" not in log.guesses
+
+
 # Values
 
 
