@@ -160,13 +160,16 @@ ID_KEYS = ("id", "imdb_id", "person_id", "actor_id", "nconst", "imdbId", "_id")
 NAME_KEYS = ("name", "actor", "actor_name", "primaryName", "fullName", "full_name", "title")
 
 
-_pairs = msgspec.json.Decoder(list[tuple[_Text, _Text]])  # the most usual list, at once
+_pairs = msgspec.json.Decoder(list[tuple[_Text, _Text]])  # the most usual lists, at once
+_names = msgspec.json.Decoder(list[_Text])
 
 
 def nested_items(text: str) -> list[tuple[str | None, str]] | None:
     """Return id and name of each item of a list in a cell, JSON or Python; None if unreadable."""
     with suppress(msgspec.MsgspecError, RecursionError):
         return _pairs.decode(text)
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return [(None, name) for name in _names.decode(text)]
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):
