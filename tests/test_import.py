@@ -350,8 +350,8 @@ def test_what_was_understood_is_kept_with_the_films(tmp_path):
     assert taken["people.csv", "birth"] == "not used"
     assert taken["stars.csv", "person_id"] == "actor id"
     assert "cells are separated by commas" in source["guesses"]
-    said = "How the files were read: cells are separated by commas; names of people.csv."
-    assert how_read(["cells are separated by commas", "names of people.csv"]) == said
+    said = "How the files were read: cells are separated by commas; names are read from people.csv."
+    assert how_read(["cells are separated by commas", "names are read from people.csv"]) == said
 
 
 # A part of the films

@@ -168,7 +168,7 @@ def _plan(parts: Sequence[_Part], name: str, log: ProblemLog) -> Plan:
         about = movies.columns("title", "year", "rating", "votes", "genres")
         plan[movies] = {"movie_id": [key, best]} | about
         cast["movie_id"] = [movie or title]
-        log.guess(f"movies of {movies.table.name}, casts of {chosen.table.name}")
+        log.guess(f"movies are read from {movies.table.name}, casts from {chosen.table.name}")
     elif title:
         cast |= ({"movie_id": [movie]} if movie else {}) | chosen.columns("title", "year")
     else:
@@ -183,7 +183,7 @@ def _plan(parts: Sequence[_Part], name: str, log: ProblemLog) -> Plan:
         people, key = _linked(named, "actor_id", chosen, person)
         if people is not None and "actor" not in cast:
             plan[people] = {"actor_id": [key], "actor": people.names_people}
-            log.guess(f"names of {people.table.name}")
+            log.guess(f"names are read from {people.table.name}")
     for part in parts:
         movie = part.ref("movie_id")
         if part in plan or part in credits or movie is None or part.ref("actor_id"):
