@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     # 01_load
+    "columns": "What each column of the files was taken for",
     "corpus_size": "The corpus in numbers",
     "load_notes": "What was counted while reading",
     "problems": "Skipped records",
@@ -108,6 +109,9 @@ CORPUS_SIZE = (
     "movies with a rating",
 )  # fmt: skip
 """Rows of the table ``corpus_size``."""
+
+COLUMNS_READ = ("file", "column", "taken_for", "example")
+"""Columns of the table of what columns were taken for."""
 
 CHECKS = {
     # 01_load
@@ -408,6 +412,11 @@ def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
         f"{leader['name']} plays in {counted(leader['n_movies'], 'movie')}. Only one movie is "
         f"listed for {n_single:,} of {counted(n_actors, 'actor')} ({n_single / n_actors:.0%})."
     )
+
+
+def how_read(guesses: Sequence[str]) -> str:
+    """Return the sentence on what the files do not state and was guessed; empty if nothing was."""
+    return f"How the files were read: {'; '.join(guesses)}." if guesses else ""
 
 
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
