@@ -108,12 +108,16 @@ def test_corpus_size():
     )
 
 
+def test_no_part_is_not_mentioned():
+    assert wording.part_of_films({}) == ""
+
+
 @pytest.mark.parametrize(
     ("n", "said"),
-    [(1, "Skipped 1 unusable record."), (1200, "Skipped 1,200 unusable records.")],
+    [(0, ""), (1, "Skipped 1 unusable record."), (1200, "Skipped 1,200 unusable records.")],
 )
 def test_skipped_records(n, said):
-    assert wording.sentence("skipped", n_unusable_records=n) == said
+    assert wording.skipped(n) == said
 
 
 def test_movies_per_year():
@@ -122,6 +126,8 @@ def test_movies_per_year():
     assert said["alt"].endswith("The median year has 4 movies, the busiest (1951) 1,000.")
     alone = wording.movies_per_year(frame(year=[1950], movies=[1]))
     assert alone["caption"] == "Movies per year, 1950; n = 1 movie with a year."
+    none = wording.movies_per_year(frame(year=[], movies=[]))
+    assert none == {"caption": "No movie has a year, so no year can be drawn.", "alt": ""}
 
 
 @pytest.mark.parametrize(
@@ -133,9 +139,12 @@ def test_movies_without_a_year(n, said):
 
 
 def test_genres_and_casts():
-    assert wording.sentence("genres_per_movie", mean=1.234) == (
-        "A movie has 1.23 genres on average."
+    assert wording.genres_per_movie(1.234, 1) == (
+        "A movie has 1.23 genres on average. 1 movie has no genre."
     )
+    assert wording.genres_per_movie(0.0, 8) == ""
+    assert wording.no_genres(0).startswith("No movie has a genre, so ")
+    assert wording.no_genres(2) == ""
     assert wording.movies_without(1, "genre") == "1 movie has no genre."
     assert wording.movies_without(2000, "genre") == "2,000 movies have no genre."
     assert wording.movies_without(0, "cast") == "Every movie has a cast."
@@ -153,8 +162,8 @@ def test_actors():
     assert wording.caption("actor_genre_counts", most=10_000) == (
         "Movies by actor and genre (at most the 10,000 actors with the most movies)"
     )
-    counts = {"n_movies": 1, "n_actors": 4, "single": 2, "share": 0.5}
-    assert wording.sentence("careers", leader="A", **counts) == (
+    leader = pd.Series({"name": "A", "n_movies": 1})
+    assert wording.careers(leader, 2, 4) == (
         "A plays in 1 movie. Only one movie is listed for 2 of 4 actors (50%)."
     )
 
@@ -212,13 +221,12 @@ def test_scree():
 
 
 def test_empty_components():
-    ranks = {"rank": 29, "empty": 3, "n_components": 32}
-    assert wording.sentence("empty_components", **ranks) == (
+    assert wording.empty_components(32, 32) == ""
+    assert wording.empty_components(29, 32) == (
         "The matrix has rank 29, which leaves 3 of 32 components empty."
     )
-    assert wording.sentence("empty_components", rank=0, empty=1, n_components=1).endswith(
-        "rank 0, which leaves 1 of 1 component empty."
-    )
+    said = wording.empty_components(0, 1)
+    assert said.endswith("rank 0, which leaves 1 of 1 component empty.")
     assert "after component 4 (the" in wording.sentence("eigengap", gap=4)
     assert wording.sentence("leading_actors", names="A, B").endswith("are led by A, B.")
 
@@ -239,8 +247,10 @@ def test_map():
     assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by the rarest genre")
     assert said["alt"].endswith("The most common colours are War (900), Noir (2).")
     assert wording.genre_map(8, pd.Series(dtype=int))["alt"] == "Scatter plot of 8 movies."
-    assert wording.sentence("map_size", shown=8, n_movies=9) == "The map shows 8 of 9 movies."
-    assert wording.sentence("no_map").startswith("No map was drawn: ")
+    assert wording.map_size(8, 9) == "The map shows 8 of 9 movies."
+    assert wording.map_size(0, 9) == ""
+    none = wording.genre_map(0, pd.Series(dtype=int))
+    assert none["caption"].startswith("No map was drawn: ")
 
 
 def test_nearest_movies():
@@ -705,16 +715,28 @@ def test_settings():
     assert wording.settings(1, 1, [], 2000) == (
         "1 setting: 1 finished, 0 failed. 2,000 notebooks were executed."
     )
-    failed = wording.sentence("failed_settings", failed=1, n_settings=4)
-    assert failed.startswith("1 of 4 settings failed; ")
-    in_sample = wording.sentence("in_sample_metric", metric="genre bits")
-    assert in_sample.startswith("The metric genre bits is measured in")
+    assert wording.failed_settings(0, 4) == ""
+    assert wording.failed_settings(1, 4).startswith("1 of 4 settings failed; ")
+    assert wording.in_sample("held_out_bits", ["genre_bits"]) == ""
+    said = wording.in_sample("genre_bits", ["genre_bits"])
+    assert said.startswith("The metric genre bits is measured in")
+
+
+def test_settings_are_called_by_what_varies():
+    assert wording.setting_names(RANKED[:2], ["k", "repeats"]) == [
+        "k 8, repeats 2", "k 16, repeats 2",
+    ]  # fmt: skip
+    assert wording.setting_names(RANKED[:1], []) == ["the only setting"]
+    shown = RANKED[:2].assign(setting=["k 8", "k 16"])
+    said = wording.ranked_settings(shown, 4, "genre_bits")
+    assert "n = 4 settings, the first 2." in said["caption"]
+    assert said["alt"] == "Dots with whiskers. k 8 has 2.05, k 16 has 2."
+    assert wording.ranked_settings(shown[:0], 0, "m")["caption"] == "No setting can be drawn."
 
 
 def test_axes():
-    named = {"metric": wording.metric_name("held_out_bits"), "rows": "k", "columns": "d"}
-    assert wording.caption("heat", **named) == "Mean held out bits by k and d"
-    shares = pd.Series({"k": 0.9, "random_state": 0.031})
+    assert wording.heat("held_out_bits", "k", "d") == "Mean held out bits by k and d"
+    shares = frame(axis=["k", "random_state"], genre_bits=[0.9, 0.031])
     assert wording.axis_importance(shares, "genre_bits", "random_state") == (
         "k explains the largest share of the variance of genre bits: 90%. The seed by itself "
         "explains 3%."
@@ -722,30 +744,36 @@ def test_axes():
     assert wording.axis_importance(shares[1:], "genre_bits", "random_state") == (
         "random_state explains the largest share of the variance of genre bits: 3%."
     )
-    assert wording.axis_importance(shares * math.nan, "genre_bits", "random_state") == (
+    unknown = shares.assign(genre_bits=math.nan)
+    assert wording.axis_importance(unknown, "genre_bits", "random_state") == (
         "All settings have the same genre bits."
     )
-    said = wording.bands("k", frame(x=[4, 8], mean=[1.0, 2.5]), "genre_bits", 1)
+    lines = frame(axis="k", metric="genre_bits", x=[4, 8], mean=[1.0, 2.5])
+    said = wording.bands(lines, "genre_bits", 1)
     assert said["caption"].endswith("n = 1 setting.")
+    assert wording.bands(lines[:0], "genre_bits", 1)["alt"] == ""
     assert said["alt"] == "The mean of genre bits ranges from 1 to 2.5; it is highest at k 8."
 
 
 def test_agreement_of_settings():
-    assert wording.agreement("random_state", 0.912, 1, "random_state") == (
-        "Repeats with other seeds agree with ARI 0.91 (1 pair)."
-    )
-    assert wording.agreement("k", 0.5, 2000, "random_state") == (
+    table = frame(axis=["random_state", "k"], mean=[0.912, 0.5], pairs=[1, 2000])
+    assert wording.agreements(table, "random_state") == (
+        "Repeats with other seeds agree with ARI 0.91 (1 pair). "
         "Neighbouring values of k agree with ARI 0.50 (2,000 pairs)."
     )
+    assert wording.agreements(table[:0], "random_state") == ""
 
 
 def test_cost():
     costs = {"best": 6, "best_seconds": 31.2, "cheapest": 5, "cheapest_seconds": 3.0}
-    assert wording.cost("genre_bits", costs) == (
-        "The setting with the highest genre bits (number 6) would take 31 s by itself. The "
-        "cheapest within 1% of it (number 5) takes 3 s."
+    names = {5: "k 4", 6: "k 8"}
+    assert wording.cost("genre_bits", costs, names) == (
+        "The setting with the highest genre bits (k 8) would take 31 s by itself. The cheapest "
+        "within 1% of it (k 4) takes 3 s."
     )
-    assert wording.cost("genre_bits", {}) == "No setting finished, so the cost is unknown."
+    alone = wording.cost("genre_bits", costs | {"cheapest": 6}, names)
+    assert alone.endswith("would take 31 s by itself. No cheaper setting is within 1% of it.")
+    assert wording.cost("genre_bits", {}, names) == "No setting finished, so the cost is unknown."
     assert wording.figure("cost", metric="genre bits", n_settings=4, text="C.") == {
         "caption": "Run time and genre bits of each setting; n = 4 settings.",
         "alt": "C.",
