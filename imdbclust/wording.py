@@ -8,12 +8,14 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from imdbclust.base.text import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 CAPTIONS = {
@@ -48,8 +50,7 @@ CAPTIONS = {
     "typical_movies": "Five typical and five borderline movies of each cluster",
     "neighbouring_clusters": "The nearest neighbour of each cluster",
     "map": "The points of the map",
-    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
-    "(evaluation: {evaluation})",
+    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
     "information": "Bits of information about genres per movie, summed over genres, in-sample and "
     "for held-out movies",
@@ -79,7 +80,6 @@ CAPTIONS = {
     "new_movie_genres": "Pr[genre | cast] for a new movie with {actor}, next to Pr[genre]: the "
     "actor's movies with the genre, and the bits of evidence that they are",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
-    "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
     "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
@@ -103,27 +103,35 @@ CAPTIONS = {
 }
 """Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
 
+CORPUS_SIZE = (
+    "known movies", "known actors", "credits", "movies without a cast", "movies without a genre",
+    "movies with a rating",
+)  # fmt: skip
+"""Rows of the table ``corpus_size``."""
+
 CHECKS = {
     # 01_load
     "records": "every record is a movie, a counted duplicate or a problem",
     "credits": "no actor is counted twice in a movie",
     "ids": "no two movies and no two actors share an id",
+    "top_by_hand": "the longest career counted by hand is the first of the table",
     # 02_matrix
     "ones": "the matrix has a one for every credit",
     "only_ones": "all stored values are ones",
     "row_sums": "the row sums are the cast sizes",
+    "matrix_by_hand": "the matrix built by hand equals the one that is saved",
     "column_sums": "the largest column sums belong to the actors with the most movies",
     # 03_reduction
     "singular_values": "the singular values never increase",
     "castless_zero": "a movie without a cast has a zero vector",
     "order": "the vectors are in the order of the matrix rows",
     # 04_clustering
-    "reads_back": "{file} reads back unchanged",
+    "reads_back": "movie_to_cluster.csv reads back unchanged",
     "all_movies": "the cluster sizes add up to the number of movies",
     "castless_together": "all movies without a cast are in one group",
     # 05_probabilities
-    "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
-    "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "posterior": "the posterior by Bayes' rule equals the direct count",
+    "total_probability": "the joint probabilities add up to Pr[genre]",
     "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
     "of a genre and an actor with at least 5 movies",
     # 06_sweep
@@ -135,28 +143,16 @@ CHECKS = {
 SENTENCES = {
     # 01_load
     "corpus_size": "{title}: {n_movies} and {n_actors}, linked by {n_credits}.",
-    "skipped": "Skipped {n_unusable_records}.",
-    "no_genres": "No movie has a genre, so everything about genres is left out.",
-    "genres_per_movie": "A movie has {mean:.2f} genres on average.",
     "casts": "The median number of listed actors is {median:g}.",
-    "careers": "{leader} plays in {n_movies}. Only one movie is listed for {single:,} of "
-    "{n_actors} ({share:.0%}).",
     # 02_matrix
     "matrix": "The matrix has {n_rows} (movies) and {n_columns} (actors). {ones:,} of its "
     "{cells:,} cells are one: {density:.4%} of the matrix.",
     "top_tenth": "The busiest tenth of the actors has {share:.0%} of all credits.",
     # 03_reduction
-    "empty_components": "The matrix has rank {rank:,}, which leaves {empty:,} of {n_components} "
-    "empty.",
     "eigengap": "The eigenvalues drop most steeply after component {gap} (the eigengap).",
     "leading_actors": "The first components are led by {names}.",
-    "map_size": "The map shows {shown:,} of {n_movies}.",
-    "no_map": "No map was drawn: it needs 2 components, and 8 movies that are not all in one "
-    "place.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
-    "has three levels.",
     "level_bits": "For held-out movies, the {level} that the cast makes likeliest carries "
     "{assigned:z.2f} bits about genres (± {assigned_spread:z.2f} over subsamples), "
     "{beyond_decade:z.2f} of them in addition to the decade; with Pr[{level} | cast], "
@@ -166,8 +162,6 @@ SENTENCES = {
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
     "{probability:.3f}, or {placed:.3f} if it is placed.",
-    "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
-    "{label}.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -225,39 +219,6 @@ FIGURES = {
         "Singular values fall from {first:.3g} to {last:.3g}, most steeply after component {gap}. "
         "{text}",
     ),
-    "cluster_map": (
-        "t-SNE map of {n_movies}, coloured by cluster. Clusters were computed in the full space, "
-        "not on the map.",
-        "Scatter plot of {n_movies} in {n_clusters}, labelled where each is densest. The largest "
-        "on the map, {largest}, has {size:,} of them.",
-    ),
-    "nulls": (
-        "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
-        "Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within years: "
-        "{of_era:.2f} bits.",
-    ),
-    "choice": (
-        "Measures by number of clusters (left) and of components (right), with their range as "
-        "bands.",
-        "{text}",
-    ),
-    "lift": (
-        "Lift of the most frequent genres. Numbers in the cells count movies; * marks an "
-        "association that the decade does not explain and that survives the correction; "
-        "n = {n_movies}.",
-        "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
-    ),
-    "bayes": (
-        "Prior and posterior mean of each cluster given {genre}, with {level:.0%} intervals; "
-        "n = {n_movies}.",
-        "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
-    ),
-    "calibration": (
-        "Predicted probability of a genre, and share of held-out movies that have it: through the "
-        "cluster (Pr[cluster | cast]), and from the cast itself (Pr[genre | cast]).",
-        "{n_bins}. {text}",
-    ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
 """Captions and alternative texts of figures."""
@@ -286,6 +247,16 @@ EXPLORER = {
 }
 """Sentences of the map and of its pages of movies, actors and clusters."""
 
+MAIN_METRICS = (
+    "n_clusters",
+    "largest_share",
+    "more_than_era",
+    "ari_subsamples",
+    "held_out_bits",
+    "bits_beyond_decade",
+)
+"""The metrics by which presets are compared at first sight; the others are folded."""
+
 METRICS = {
     "n_clusters": "clusters",
     "largest_share": "share of the placed movies in the largest cluster",
@@ -312,6 +283,18 @@ METRICS = {
 }
 """Labels of the metrics by which runs of different presets are compared."""
 
+TRUST = {
+    "ari_seeds": ("ARI (1 = identical, 0 = chance)", "refits with other seeds"),
+    "ari_subsamples": ("ARI (1 = identical, 0 = chance)", "refits on random 80% of the movies"),
+    "held_out": ("bits about genres of held-out movies", "most probable cluster"),
+    "held_out_posterior": ("bits about genres of held-out movies", "Pr[cluster | cast]"),
+    "beyond_decade_posterior": (
+        "bits about genres of held-out movies",
+        "Pr[cluster | cast], beyond the decade",
+    ),
+}
+"""Scale and name of the measures in the figure of what can be trusted."""
+
 VERDICTS = {
     "noise": "The clusters are noise: no measure is higher than chance explains on shuffled casts.",
     "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
@@ -321,6 +304,18 @@ VERDICTS = {
     "unknown": "Too few shuffled casts were clustered to say whether the clusters are noise.",
 }
 """What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
+
+
+def _empty_if_empty(describe: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    """Let a description of a figure have empty texts if its table has no rows."""
+
+    @wraps(describe)
+    def described(table: pd.DataFrame, *arguments, **options) -> dict[str, str]:
+        if table.empty:
+            return {"caption": "", "alt": ""}
+        return describe(table, *arguments, **options)
+
+    return described
 
 
 def caption(table: str, **values: object) -> str:
@@ -353,9 +348,9 @@ def _filled(template: str, values: Mapping[str, object]) -> str:
     return template.format(**texts)
 
 
-def cluster_name(cluster: float) -> str:
+def cluster_name(cluster: float, labels: Mapping[int, str]) -> str:
     """Return the name of a group within a sentence; -1 is the group of the unplaced movies."""
-    return "the group of unplaced movies" if cluster == -1 else f"cluster {cluster:.0f}"
+    return "the group of unplaced movies" if cluster == -1 else f"cluster {labels[int(cluster)]}"
 
 
 def metric_name(metric: str) -> str:
@@ -374,7 +369,12 @@ def movies_without(n: int, what: str) -> str:
 
 
 def part_of_films(part: Mapping[str, object]) -> str:
-    """Return the sentence on the selected part of the films, from what differs from all films."""
+    """Return the sentence on the selected part of the films; empty if all films are used.
+
+    `part` has what differs from all films.
+    """
+    if not part:
+        return ""
     since, until = part.get("since"), part.get("until")
     years = f" from {since}" * bool(since) + f" until {until}" * bool(until)
     genres = f" of the genre {' or '.join(part.get('genres', ()))}" if part.get("genres") else ""
@@ -386,9 +386,35 @@ def part_of_films(part: Mapping[str, object]) -> str:
     return f"Only a part of the films is used: {', '.join(kept)}."
 
 
+def skipped(n: int) -> str:
+    """Warn of skipped records; empty if there are none."""
+    return f"Skipped {counted(n, 'unusable record')}." if n else ""
+
+
+def no_genres(n_genres: int) -> str:
+    """Warn of films without genres; empty if they have genres."""
+    return "" if n_genres else "No movie has a genre, so everything about genres is left out."
+
+
+def genres_per_movie(mean: float, n_genreless: int) -> str:
+    """Say how many genres a movie has on average; empty if no movie has one."""
+    text = f"A movie has {mean:.2f} genres on average. {movies_without(n_genreless, 'genre')}"
+    return text if mean else ""
+
+
+def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
+    """Say how unequal careers are; `leader` has ``name`` and ``n_movies`` of the busiest actor."""
+    return (
+        f"{leader['name']} plays in {counted(leader['n_movies'], 'movie')}. Only one movie is "
+        f"listed for {n_single:,} of {counted(n_actors, 'actor')} ({n_single / n_actors:.0%})."
+    )
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
+    if years.empty:
+        return {"caption": "No movie has a year, so no year can be drawn.", "alt": ""}
     span = f"{year.min()}" if len(year) == 1 else f"{year.min()} to {year.max()}"
     busiest = movies.idxmax()
     return {
@@ -427,6 +453,24 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
     )
 
 
+def matrix_block(block: np.ndarray, actors: Sequence[str], movies: Sequence[str]) -> dict[str, str]:
+    """Describe the figure of a block of the matrix around its first actor."""
+    ones, cells = int(block.sum()), block.size
+    if not cells:
+        return {"caption": "No actor is in the matrix.", "alt": "An empty figure."}
+    others = ", ".join(actors[1:4])
+    return {
+        "caption": f"{actors[0]} and the actors of the same movies: {ones} of {cells} cells are 1 "
+        f"({ones / cells:.0%}).",
+        "alt": f"A block of the matrix with {counted(len(movies), 'movie')} and "
+        f"{counted(len(actors), 'actor')}"
+        + (
+            f". The actors with the most movies in common with {actors[0]}: {others}."
+            * bool(others)
+        ),
+    }
+
+
 # 03_reduction
 
 
@@ -449,8 +493,24 @@ def without_coordinates(n: int, *, weighted: bool) -> str:
     return f"{have} no coordinates (no cast{link})."
 
 
+def empty_components(rank: int, n_components: int) -> str:
+    """Warn of components beyond the rank of the matrix; empty if there are none."""
+    if rank == n_components:
+        return ""
+    of = counted(n_components, "component")
+    return f"The matrix has rank {rank:,}, which leaves {n_components - rank:,} of {of} empty."
+
+
+def map_size(n_shown: int, n_movies: int) -> str:
+    """Say how many movies the map shows; empty without a map."""
+    return f"The map shows {n_shown:,} of {counted(n_movies, 'movie')}." if n_shown else ""
+
+
 def genre_map(n_shown: int, most_common: pd.Series) -> dict[str, str]:
     """Describe the map coloured by genre; `most_common` counts movies by genre."""
+    if not n_shown:
+        why = "it needs 2 components, and 8 movies that are not all in one place."
+        return {"caption": f"No map was drawn: {why}", "alt": ""}
     colours = ", ".join(f"{genre} ({count:,})" for genre, count in most_common.items())
     movies = counted(n_shown, "movie")
     return {
@@ -476,17 +536,35 @@ def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
 # 04_clustering
 
 
-def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
-    """Describe the figure of cluster sizes, given ``label`` and ``movies``, largest first."""
-    largest, smallest = sizes.iloc[0], sizes.iloc[-1]
-    share, least = largest["movies"] / n_placed, smallest["movies"] / n_placed
+@_empty_if_empty
+def cluster_map(points: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the map of clusters, given the ``cluster`` of each point."""
+    sizes = points["cluster"].value_counts()
+    largest, groups = sizes.index[0], counted(len(sizes), "cluster")
     return {
-        "caption": "Movies per cluster, named after over-represented actors, the decades of most "
-        "movies, and a genre that is over-represented and at least 30% of the movies have; "
-        f"n = {counted(n_placed, 'movie')}.",
-        "alt": f"Bar chart. The largest cluster is {largest['label']} with "
-        f"{counted(largest['movies'], 'movie')} ({share:.0%}), the smallest {smallest['label']} "
-        f"with {smallest['movies']:,} ({least:.1%}).",
+        "caption": f"{counted(len(points), 'movie')} in {groups}: movies with similar casts are "
+        f"near each other. The largest cluster, {labels[largest]}, has {sizes.iloc[0]:,} of them. "
+        "Clusters were computed in the full space, not on the map (t-SNE).",
+        "alt": f"Scatter plot of {counted(len(points), 'movie')}, with the name of each cluster "
+        "where it is densest: "
+        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items()),
+    }
+
+
+@_empty_if_empty
+def choice(tried: pd.DataFrame, n_clusters: int) -> dict[str, str]:
+    """Describe the figure of measures by the numbers of clusters and of components."""
+    means = tried.groupby(["measure", "n_clusters"])["value"].mean().dropna().reset_index()
+    ends = "; ".join(
+        f"{measure.replace('_', ' ')} from {some['value'].iloc[0]:z.2f} "
+        f"({some['n_clusters'].iloc[0]} clusters) to {some['value'].iloc[-1]:z.2f} "
+        f"({some['n_clusters'].iloc[-1]})"
+        for measure, some in means.groupby("measure")
+    )
+    return {
+        "caption": "Measures by number of clusters (left) and of components (right), with their "
+        f"range as bands. The dotted line is this run: {counted(n_clusters, 'cluster')}.",
+        "alt": f"Line plots. {ends}.",
     }
 
 
@@ -553,6 +631,83 @@ def levels(tree: pd.DataFrame) -> str:
     return f"There are {', then '.join(said)}, each within one group of the level above."
 
 
+def when_and_what(
+    years: pd.DataFrame, genres: pd.DataFrame, labels: Mapping[int, str]
+) -> dict[str, str]:
+    """Describe the figure of that name, from the same tables."""
+    known = years.dropna()
+    medians = known.groupby("cluster")["year"].median().sort_values(kind="stable")
+    by_cluster = dict(list(genres.groupby("cluster", sort=False)))
+    said, rows = [], []
+    if len(medians):
+        first, last = medians.index[0], medians.index[-1]
+        said.append(
+            f"The median year of the clusters runs from {medians.iloc[0]:.0f} ({labels[first]}) to "
+            f"{medians.iloc[-1]:.0f} ({labels[last]})."
+        )
+    if len(genres):
+        top = genres.loc[genres["share"].idxmax()]
+        said.append(f"{top['genre']} is {top['share']:.0%} of {labels[top['cluster']]}.")
+    if len(medians):
+        said.append("Ridges: movies by year, each as high as its busiest year.")
+    if len(genres):
+        said.append("Dots: the most telling genres and their shares.")
+    said.append(f"n = {counted(len(known), 'movie')} with a year.")
+    for cluster in medians.index if len(medians) else by_cluster:
+        about = [f"median year {medians[cluster]:.0f}"] if len(medians) else []
+        if cluster in by_cluster:
+            about += [f"{g.genre} {g.share:.0%}" for g in by_cluster[cluster].head(2).itertuples()]
+        rows.append(f"{labels[cluster]}: {', '.join(about)}")
+    return {"caption": " ".join(said), "alt": f"Ridges and dots. {'; '.join(rows)}."}
+
+
+@_empty_if_empty
+def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of lifts of actors or genres, from the same table; `of` is which."""
+    top = table.loc[table["lift"].idxmax()]
+    firsts = table.groupby("cluster", sort=False)["name"].first()
+    named = "; ".join(f"{labels[cluster]}: {name}" for cluster, name in firsts.items())
+    return {
+        "caption": f"The highest lift: {top['name']} is {top['lift']:,.1f} times as frequent in "
+        f"{labels[top['cluster']]} as in all movies (95% interval {top['lift_low']:,.1f} to "
+        f"{top['lift_high']:,.1f}). Dots: the foremost {of} of each cluster; lines: 95% intervals.",
+        "alt": f"Dot plot of lifts. The foremost {of.removesuffix('s')} of each cluster: {named}.",
+    }
+
+
+@_empty_if_empty
+def tree(table: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of groups within groups, from the table of the levels."""
+    outer = table[table["level"] == table["level"].iloc[0]]
+    largest = outer.loc[outer["movies"].idxmax()]
+    sizes = "; ".join(f"{row.name.strip()}: {row.movies:,}" for row in outer.itertuples())
+    return {
+        "caption": f"{levels(table)} The largest {largest['level']}, {largest['name'].strip()}, "
+        f"has {largest['share']:.0%} of the placed movies. Heights are numbers of movies.",
+        "alt": f"Boxes within boxes. Movies of each {largest['level']}: {sizes}.",
+    }
+
+
+def trust(found) -> dict[str, str]:
+    """Describe the figure of measures beside those of shuffled casts, from the same evaluation."""
+    rows = []
+    if found.why_not:
+        return {"caption": "", "alt": ""}
+    for measure, some in found.trust().groupby("measure", sort=False):
+        nulls = ", ".join(
+            f"{one.null} {one.low:z.2f} to {one.high:z.2f}"
+            for one in some.dropna(subset="low").itertuples()
+        )
+        rows.append(
+            f"{measure}: {some['observed'].iloc[0]:z.2f}" + (f" ({nulls})" if nulls else "")
+        )
+    return {
+        "caption": f"{VERDICTS[found.verdict]} Dots: observed, with the standard deviation over "
+        "refits. Bands: the same recipe on shuffled casts, mean and two standard deviations.",
+        "alt": f"Dots beside bands. {'; '.join(rows)}.",
+    }
+
+
 def strongest_genre(lift: float) -> str:
     """Report the strongest lift of a frequent genre; NaN if no genre is frequent."""
     if math.isnan(lift):
@@ -611,15 +766,16 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
-    than = "fewer" if gap > 0 else "more, so that the nearest center predicts better here"
+    fewer = f", {gap:.2f} fewer" if gap >= 0.005 else ""
+    more = f", {-gap:.2f} more, so that it predicts better here" if gap <= -0.005 else ""
     cast = bits.get("cast", math.nan)
     return (
         f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
         f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
         f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
         f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). "
-        f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
-        f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
+        f"The cluster with the nearest center carries {bits['nearest']:z.2f}{fewer}{more}. "
+        f"The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
         f"probable cluster contributes {bits['beyond_decade']:z.2f} bits, "
         f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
         + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade"])
@@ -696,9 +852,9 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     )
 
 
-def castless_movies(n: int, cluster: float) -> str:
+def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
     """Say where the movies without a cast are."""
-    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster)}"
+    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster, labels)}"
     return f"{counted(n, 'movie without a cast is', 'movies without a cast are')} {where}."
 
 
@@ -723,6 +879,43 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
+@_empty_if_empty
+def genre_shares(table: pd.DataFrame, *, given: str, prior: str = "overall") -> dict[str, str]:
+    """Describe the figure of Pr[genre | cast], from the same table; `given` names the cast."""
+    top = table.loc[table["p_genre"].idxmax()]
+    rows = "; ".join(
+        f"{genre} {after:.0%}, before {before:.0%}"
+        for genre, after, before in table[["genre", "p_genre", prior]].head(12).to_numpy()
+    )
+    return {
+        "caption": f"Given {given}, a new movie is {top['genre']} with probability "
+        f"{top['p_genre']:.0%}, compared with {top[prior]:.0%} among all movies.",
+        "alt": f"Dot plot of Pr[genre | cast] and Pr[genre]. {rows}.",
+    }
+
+
+def icons(
+    bayes: pd.DataFrame, *, genre: str, labels: Mapping[int, str], n: int = 1000
+) -> dict[str, str]:
+    """Describe the figure of Bayes' rule in squares, from the same Bayes table of a genre."""
+    evidence = bayes["joint"].sum()
+    if not evidence > 0:
+        return {"caption": f"No movie is {genre}.", "alt": "No square is filled."}
+    top = bayes.loc[bayes["joint"].idxmax()]
+    rows = "; ".join(
+        f"{labels[row.cluster]}: {n * row.joint:.0f} of {n * row.prior:.0f}"
+        for row in bayes.itertuples()
+        if row.prior > 0
+    )
+    return {
+        "caption": f"{n:,} movies as squares: {n * evidence:.0f} of them are {genre} (filled), "
+        f"{n * top['joint']:.0f} of these in {labels[top['cluster']]}. This is the posterior: "
+        f"{top['joint'] / evidence:.0%}. The size of the block is the prior ({top['prior']:.0%}), "
+        f"its filled part the likelihood ({top['joint'] / top['prior']:.0%}).",
+        "alt": f"Blocks of squares. Filled squares of each cluster: {rows}.",
+    }
+
+
 def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float]) -> str:
     """Say how far predictions are from what is observed, given the pooled bins of each predictor.
 
@@ -744,14 +937,48 @@ def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float])
     return " ".join(said)
 
 
-def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:
-    """Describe the figure of ratings; `means` by cluster."""
+def calibration_figure(bins: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of predicted and observed shares, from its pooled bins."""
+    said = [
+        f"{predictor}: " + ", ".join(f"{one.predicted:.2f} {one.observed:.2f}" for one in rows)
+        for predictor, rows in (
+            (predictor, some.itertuples())
+            for predictor, some in bins.groupby("predictor", sort=False)
+        )
+    ]
+    return {
+        "caption": "Dots on the diagonal keep their promise: of the predictions near 30%, 30% came "
+        "true. Through the cluster: Pr[cluster | cast]; from the cast itself: Pr[genre | cast].",
+        "alt": f"Scatter plot of predicted and observed shares. {'; '.join(said)}.",
+    }
+
+
+def genres_by_cluster(associations: pd.DataFrame, labels: Mapping[int, str]) -> str:
+    """Return the caption of the heat map of genres and clusters, given their associations."""
+    order = "Genres and clusters are in the order of their median years."
+    sure = associations[associations["flagged"] & associations["with_genre"].ge(30)]
+    sure = sure[sure["cluster"] != -1]
+    if sure.empty:
+        return f"No genre stands out in a cluster beyond what the decade explains. {order}"
+    top = sure.loc[sure["lift_strata"].idxmax()]
+    return (
+        f"{top['genre']} is {top['lift']:.1f} times as frequent in {labels[top['cluster']]} as in "
+        f"all movies, and {top['lift_strata']:.1f} times as frequent as the decades explain. "
+        f"{order}"
+    )
+
+
+@_empty_if_empty
+def ratings(rated: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of ratings, given ``rating`` and ``cluster`` of the rated movies."""
+    means = rated.groupby("cluster")["rating"].mean()
     low, high = means.idxmin(), means.idxmax()
     return {
-        "caption": "Ratings per cluster: quartiles, and range without outliers; "
-        f"n = {counted(n_rated, 'rated movie')}.",
-        "alt": f"Box plots of {counted(len(means), 'cluster')}. Mean ratings range from "
-        f"{means[low]:.2f} ({labels[low]}) to {means[high]:.2f} ({labels[high]}).",
+        "caption": f"Mean ratings range from {means[low]:.2f} ({labels[low]}) to "
+        f"{means[high]:.2f} ({labels[high]}). Boxes: quartiles; lines: range without outliers; "
+        f"n = {counted(len(rated), 'rated movie')}.",
+        "alt": f"Box plots of {counted(len(means), 'cluster')}: "
+        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items()),
     }
 
 
@@ -843,52 +1070,93 @@ def cost(metric: str, costs: Mapping[str, float]) -> str:
 # a notebook opened alone, and the pages of a run
 
 
-def opened_alone(
-    films: str, changed: Mapping[str, object], *, run: str = "", preset: str = ""
-) -> str:
+def opened_alone(films: str, preset: str, values: Mapping[str, object], source: str = "") -> str:
     """Say which films and settings a notebook opened alone speaks of.
 
-    `changed` are the parameters that differ from their defaults; `run` is the run whose stages are
-    read, with its `preset`.
+    `values` are parameters of the notebook to name, `source` says where its inputs are from, if
+    they are not those of the `preset`.
     """
-    but = ", ".join(f"{name} = {value!r}" for name, value in changed.items())
-    return (
-        f"Films: {films}. Parameters of this notebook: those of the course (preset seed)"
-        + (f", except {but}." if but else ".")
-        + (f" Earlier stages: those of the run {run} (preset {preset})." if run else "")
-    )
+    of_course = "those of the course (preset seed)" if preset == "seed" else f"the preset {preset}"
+    text = f"Films: {films}. {source or f'Settings: {of_course}.'}"
+    return f"{text} In this notebook, {_assigned(values)}." if values else text
 
 
-def run_summary(metrics: dict) -> str:
-    """Return the result of a run in up to three sentences; empty if it has no clusters yet."""
+def of_run(run: str, preset: str) -> str:
+    """Say that a notebook opened alone shows a run."""
+    return f"Settings: those of the run {run} (preset {preset})."
+
+
+def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
+    """Say that a notebook opened alone reads what the one before it left."""
+    where = f", with {_assigned(values)}" if values else ""
+    return f"Settings: those of {notebook}, which finished last, at {when}{where}."
+
+
+def sweep(name: str) -> str:
+    """Say which sweep its notebook shows."""
+    return f"Sweep: {name}."
+
+
+def computed_first(notebook: str, films: str) -> str:
+    """Say that an earlier notebook is computed now."""
+    return f"{notebook} is computed first, from {films}."
+
+
+def _assigned(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def run_findings(metrics: dict) -> list[str]:
+    """Return what a run found, in up to three sentences for readers who like films.
+
+    They say how many clusters there are, whether they can be trusted, and what they say about
+    genres; empty if the run has no clusters yet.
+    """
     found = {name: value for name, value in metrics.items() if value is not None}
     if not {"n_clusters", "n_movies"} <= found.keys():
-        return ""
+        return []
     n_movies, placed = found["n_movies"], 1 - found.get("unplaced_share", 0)
     movies = f"{n_movies:,}" if placed == 1 else f"{round(placed * n_movies):,} of {n_movies:,}"
     text = f"{movies} movies fall into {counted(found['n_clusters'], 'cluster')} by shared cast"
+    if "largest_share" in found:
+        text += f"; the largest has {found['largest_share']:.0%} of them"
+    said = [f"{text}."]
     if "ari_subsamples" not in found:
-        if "genre_bits" in found:
-            text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
-        return f"{text}. Stability was not evaluated."
+        return [*said, "Whether the clusters can be trusted was not evaluated."]
+    agreement = found["ari_subsamples"]
+    levels = ((0.9, "the same"), (0.7, "nearly the same"), (0.4, "partly the same"))
+    same = next((words for least, words in levels if agreement >= least), "other")
+    null = found.get("ari_shuffled", math.nan)
+    text = (
+        f"Refitting on other 80% of the movies finds {same} groups: the adjusted Rand index is "
+        f"{agreement:z.2f}{'' if math.isnan(null) else f', and {null:z.2f} for shuffled casts'}."
+    )
     if "more_than_noise" in found:
-        verdict = ("noise", "era", "structure")[found["more_than_noise"] + found["more_than_era"]]
-        text += f". {VERDICTS[verdict].removesuffix('.')}"
-    text += (
-        ". Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance"
-    )
-    text += (
-        f", {found['ari_shuffled']:z.2f} for shuffled casts)." if "ari_shuffled" in found else ")."
-    )
+        text += f" {VERDICTS[_VERDICT_OF[found['more_than_noise'] + found['more_than_era']]]}"
+    said.append(text)
     if "held_out_bits" in found:
-        text += (
-            " For held-out movies, the cluster predicted from the cast carries "
-            f"{found['held_out_bits']:z.2f} bits, summed over genres"
-        )
-        if "held_out_bits_shuffled" in found:
-            text += f" ({found['held_out_bits_shuffled']:z.2f} for shuffled casts)"
-        beyond = found.get("bits_beyond_decade", 0)
-        text += f", and adds {beyond:z.2f} bits to those of the decade." if beyond else "."
-        text += negative_bits(found["held_out_bits"], beyond)
-    return text
+        bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
+        shuffled = found.get("held_out_bits_shuffled", math.nan)
+        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
+        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
+        text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
+        said.append(text + negative_bits(bits, beyond))
+    return said
+
+
+_VERDICT_OF = ("noise", "era", "structure")
+
+TERMS = {
+    "clusters": "Groups of movies with similar casts. They are found from the casts alone; genres, "
+    "years and ratings are used only to describe them.",
+    "adjusted Rand index": "How similar two groupings of the same movies are: 1 means identical "
+    "groups, 0 means no more agreement than by chance.",
+    "shuffled casts": "The same movies with actors exchanged at random: every movie keeps the size "
+    "of its cast, every actor the number of movies. What is found there is due to chance.",
+    "bits": "A measure of information, here summed over genres. One bit is the answer to one "
+    "question of yes or no where both are equally probable.",
+    "held out": "Not used to find the clusters, so that predictions about them are an honest test.",
+    "eras": "Groups of years: actors work together because they live at the same time.",
+}
+"""Technical terms of the index, explained to readers who point at them."""

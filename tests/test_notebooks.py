@@ -19,6 +19,7 @@ from imdbclust.running.parameters import declared
 from imdbclust.running.stages import STAGES, notebook_of
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+NOT_YET = pytest.mark.xfail(strict=True, reason="not a chapter yet")
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -52,14 +53,57 @@ def test_exactly_one_cell_of_parameters_each_with_a_help(path):
 
 
 @each_notebook
-def test_cells_are_short_and_define_nothing(path):
-    lengths = []
+def test_cells_define_nothing(path):
     for cell in cells_of(path, "code"):
-        lengths.append(len([line for line in source_of(cell).splitlines() if line.strip()]))
         nodes = ast.walk(ast.parse(source_of(cell)))
         assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in nodes)
-    assert max(lengths) <= 15
-    assert statistics.median(lengths) <= 6
+
+
+each_chapter = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[NOT_YET] if path.stem[:2] in ("04", "05") else [])
+        for path in PATHS
+    ],
+)
+
+
+@each_chapter
+def test_a_chapter_has_short_cells_between_much_text_and_no_branches(path):
+    """A parameters cell may be longer; its lines count as code all the same."""
+    cells = cells_of(path)
+    lines = {
+        cell["id"]: len([line for line in source_of(cell).splitlines() if line.strip()])
+        for cell in cells_of(path, "code")
+    }
+    words = sum(len(source_of(cell).split()) for cell in cells_of(path, "markdown"))
+    branches = (ast.If, ast.For, ast.While, ast.Try, ast.With, ast.Match)
+    statements = [
+        node for cell in cells_of(path, "code") for node in ast.parse(source_of(cell)).body
+    ]
+    assert not any(isinstance(node, branches) for node in statements)
+    assert len(cells) <= 30
+    assert statistics.median(lines.values()) <= 3
+    assert max(n for name, n in lines.items() if name != "parameters") <= 10
+    assert words / sum(lines.values()) >= 8
+
+
+@each_chapter
+def test_a_chapter_shows_formulas_and_bare_results_and_ends_with_exercises(path):
+    texts = [source_of(cell) for cell in cells_of(path, "markdown")]
+    assert any("$$" in text for text in texts)
+    last = [ast.parse(source_of(cell)).body[-1] for cell in cells_of(path, "code")]
+    bare = [one for one in last if isinstance(one, ast.Expr) and not _says(one.value)]
+    assert len(bare) >= 2
+    headings = [text.splitlines()[0] for text in texts]
+    assert headings[-3:] == ["## Checks", "## Limits", "## Exercises"]
+    assert re.findall(r"^\d(?=\. )", texts[-1], re.MULTILINE) == ["1", "2"]
+
+
+def _says(node):
+    """Return whether an expression is a call of the stage or of the style, which show something."""
+    called = node.func if isinstance(node, ast.Call) else node
+    return getattr(getattr(called, "value", None), "id", "") in ("stage", "plots")
 
 
 @each_notebook
@@ -89,7 +133,7 @@ def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
     assert opening.count("\n- ") == 3
     assert "**Writes**" in opening
     headings = [source_of(cell).splitlines()[0] for cell in cells_of(path, "markdown")]
-    assert headings[-2:] == ["## Checks", "## Limits"]
+    assert {"## Checks", "## Limits"} <= set(headings)
     assert source_of(cells_of(path)[-1]).endswith("stage.finish()")
 
 
@@ -141,7 +185,7 @@ def test_opened_alone_and_run_from_top_to_bottom_as_jupyterlab_does(stage):
     assert "Finished:" in str(notebook.cells[-1].outputs)
     said = str(next(cell for cell in notebook.cells if cell.id == "open").outputs)
     assert "Films: " in said
-    assert "Parameters of this notebook: those of the course (preset seed)." in said
+    assert "Settings: those of " in said
 
 
 @pytest.mark.usefixtures("environment")
@@ -157,10 +201,9 @@ def test_stock_papermill_runs_a_notebook_with_a_parameter(stage, parameter, own_
     command = [sys.executable, "-m", "papermill", str(notebook), "out.ipynb"]
     command += ["-p", parameter, "8", "--no-progress-bar"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
-    record = json.loads((own_reports / f"interactive/{notebook.stem}/record.json").read_text())
+    records = (own_reports / "interactive").glob(f"{notebook.stem}-*/record.json")
+    newest = max(records, key=lambda path: path.stat().st_mtime)
+    record = json.loads(newest.read_text(encoding="utf-8"))
     assert record["parameters"][parameter] == 8
     assert record["metrics"].get(parameter, 8) == 8
-    said = (
-        f"Parameters of this notebook: those of the course (preset seed), except {parameter} = 8."
-    )
-    assert said in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert f"{parameter} = 8" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")

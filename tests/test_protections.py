@@ -81,7 +81,7 @@ PROTECTIONS = {
     ),
     "names of parameters": Protection(
         "imdbclust/running/parameters.py",
-        "if name not in parameters or name == FROM_RUN:",
+        "if name not in parameters or name in ALONE:",
         "if False:",
         WRONG.format("n_cluster-8-did you mean n_clusters"),
     ),

@@ -529,12 +529,18 @@ def test_held_out_movies():
 
 
 def test_a_notebook_opened_alone_names_films_and_settings():
-    assert wording.opened_alone("A", {}) == (
-        "Films: A. Parameters of this notebook: those of the course (preset seed)."
+    assert wording.opened_alone("A", "seed", {}) == (
+        "Films: A. Settings: those of the course (preset seed)."
     )
-    assert wording.opened_alone("A", {"n": 8, "t": "x"}, run="k23", preset="recommended") == (
-        "Films: A. Parameters of this notebook: those of the course (preset seed), except n = 8, "
-        "t = 'x'. Earlier stages: those of the run k23 (preset recommended)."
+    assert wording.opened_alone("A", "nested", {"n": 8, "t": "x"}) == (
+        "Films: A. Settings: the preset nested. In this notebook, n = 8, t = 'x'."
+    )
+    of_run = wording.of_run("k23", "recommended")
+    assert wording.opened_alone("A", "seed", {}, of_run) == (
+        "Films: A. Settings: those of the run k23 (preset recommended)."
+    )
+    assert wording.of_last("04_clustering", "14:03", {"n": 8}) == (
+        "Settings: those of 04_clustering, which finished last, at 14:03, with n = 8."
     )
 
 
@@ -576,6 +582,99 @@ def test_mixed_up_and_explorer():
 
 
 RANKED = frame(k=[8, 16, 4, 2, 32], mean=[2.05, 2.0, 1.9, 1.8, 1.0], repeats=2, spread=0.0707)
+
+
+SHORT = {0: "#0 Ada", 1: "#1 Bo", -1: "unplaced"}
+
+
+def test_when_and_what():
+    years = frame(cluster=[0, 0, 1], year=[1930, 1932, None])
+    genres = frame(cluster=[0, 1], genre=["Noir", "War"], share=[0.3, 0.25])
+    assert wording.when_and_what(years, genres, SHORT) == {
+        "caption": "The median year of the clusters runs from 1931 (#0 Ada) to 1931 (#0 Ada). Noir "
+        "is 30% of #0 Ada. Ridges: movies by year, each as high as its busiest year. Dots: the "
+        "most telling genres and their shares. n = 2 movies with a year.",
+        "alt": "Ridges and dots. #0 Ada: median year 1931, Noir 30%.",
+    }
+    without_years = wording.when_and_what(years[:0], genres, SHORT)
+    assert without_years["alt"] == "Ridges and dots. #0 Ada: Noir 30%; #1 Bo: War 25%."
+    without_genres = wording.when_and_what(years, genres[:0], SHORT)
+    assert without_genres["alt"] == "Ridges and dots. #0 Ada: median year 1931."
+
+
+def test_standouts_of_clusters():
+    table = frame(cluster=[0, 0, 1], name=["A", "B", "C"], lift=[2.0, 3.25, 1.5])
+    table = table.assign(lift_low=table["lift"] / 2, lift_high=table["lift"] * 2)
+    assert wording.standouts(table, of="actors", labels=SHORT) == {
+        "caption": "The highest lift: B is 3.2 times as frequent in #0 Ada as in all movies (95% "
+        "interval 1.6 to 6.5). Dots: the foremost actors of each cluster; lines: 95% intervals.",
+        "alt": "Dot plot of lifts. The foremost actor of each cluster: #0 Ada: A; #1 Bo: C.",
+    }
+
+
+def test_tree_of_levels():
+    table = frame(
+        level=["era", "cluster", "era", "cluster"],
+        name=["Old", "\u2003A", "New", "\u2003B"],
+        movies=[10, 10, 30, 30],
+        share=[0.25, 0.25, 0.75, 0.75],
+    )
+    assert wording.tree(table) == {
+        "caption": "There are 2 eras of 10 to 30 movies, then 2 clusters of 10 to 30 movies, each "
+        "within one group of the level above. The largest era, New, has 75% of the placed movies. "
+        "Heights are numbers of movies.",
+        "alt": "Boxes within boxes. Movies of each era: Old: 10; New: 30.",
+    }
+
+
+def test_trust():
+    table = frame(
+        measure=["seeds", "subsamples", "subsamples"],
+        observed=[0.9, 0.8, 0.8],
+        null=[None, "casts shuffled", "casts shuffled within years"],
+        low=[math.nan, -0.001, 0.5],
+        high=[math.nan, 0.1, 0.7],
+    )
+    found = SimpleNamespace(trust=lambda: table, verdict="era", why_not="")
+    text = wording.trust(found)
+    assert text["caption"].startswith(f"{wording.VERDICTS['era']} Dots: observed")
+    assert text["alt"] == (
+        "Dots beside bands. seeds: 0.90; subsamples: 0.80 (casts shuffled 0.00 to 0.10, casts "
+        "shuffled within years 0.50 to 0.70)."
+    )
+
+
+def test_genres_of_a_cast_in_a_figure():
+    table = frame(genre=["War", "Noir"], p_genre=[0.1, 0.9], overall=[0.2, 0.3])
+    assert wording.genre_shares(table, given="Ada") == {
+        "caption": "Given Ada, a new movie is Noir with probability 90%, compared with 30% among "
+        "all movies.",
+        "alt": "Dot plot of Pr[genre | cast] and Pr[genre]. War 10%, before 20%; Noir 90%, before "
+        "30%.",
+    }
+
+
+def test_squares_of_bayes_rule():
+    bayes = frame(cluster=[0, 1, -1], prior=[0.5, 0.5, 0.0], joint=[0.05, 0.15, 0.0])
+    assert wording.icons(bayes, genre="Noir", labels=SHORT, n=100) == {
+        "caption": "100 movies as squares: 20 of them are Noir (filled), 15 of these in #1 Bo. "
+        "This is the posterior: 75%. The size of the block is the prior (50%), its filled part the "
+        "likelihood (30%).",
+        "alt": "Blocks of squares. Filled squares of each cluster: #0 Ada: 5 of 50; #1 Bo: 15 of "
+        "50.",
+    }
+    nothing = wording.icons(bayes.assign(joint=0.0), genre="Noir", labels=SHORT)
+    assert nothing["caption"] == "No movie is Noir."
+
+
+def test_a_block_of_the_matrix():
+    block = np.array([[1, 1], [1, 0]])
+    assert wording.matrix_block(block, ["Ada", "Bo"], ["One", "Two"]) == {
+        "caption": "Ada and the actors of the same movies: 3 of 4 cells are 1 (75%).",
+        "alt": "A block of the matrix with 2 movies and 2 actors. The actors with the most movies "
+        "in common with Ada: Bo.",
+    }
+    assert wording.matrix_block(np.zeros((0, 0)), [], [])["caption"] == "No actor is in the matrix."
 
 
 def test_best_setting():

@@ -33,11 +33,11 @@ def add_options(parser: CommandParser) -> None:
 
 def list_parameters() -> str:
     """Return the part of the help that lists parameters and presets."""
-    from imdbclust.running.parameters import FROM_RUN, declared, presets
+    from imdbclust.running.parameters import ALONE, declared, presets
 
     lines = ["", "parameters (-p NAME VALUE):"]
     for name, parameter in declared().items():
-        if name not in (FROM_RUN, "dataset"):
+        if name not in (*ALONE, "dataset"):
             lines += [f"  {line}" for line in parameter.describe().splitlines()]
     lines += ["", f"presets: {', '.join(presets())} (notebooks/presets.yml)", ""]
     return "\n".join(lines)

@@ -30,6 +30,8 @@ REASONS: dict[str, dict[str, str]] = {
     "load_notes": {ROWS: "the input had no irregularities"},
     "problems": {ROWS: "no record was skipped"},
     "movies_per_year": {ROWS: "no movie has a year"},
+    "genres": {ROWS: "no movie has a genre"},
+    "actor_genre_counts": {ROWS: "no movie has a genre"},
     "leader_genres": {ROWS: "none of the actor's movies has a genre"},
     "scree": dict.fromkeys(("share", "cumulative_share"), "all casts are alike: no variance"),
     "cluster_profiles": {

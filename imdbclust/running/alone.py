@@ -1,85 +1,252 @@
-"""A notebook opened alone, without the runner: find its inputs, or compute them now."""
+"""A notebook opened alone, without the runner: find its inputs, or compute them now.
+
+Every opening has a folder of its own, ``<reports>/interactive/<notebook>-XXXXXXXX``, so that
+notebooks that are executed at the same time never meet. Its record is written last, atomically.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html import escape
+from itertools import chain
 from pathlib import Path
 
 from imdbclust import wording
+from imdbclust.base.disk import DAY
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.clean import use_until_exit
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
 from imdbclust.running.parameters import (
+    ALONE,
     COURSE_PRESET,
     DATASET,
     FROM_RUN,
+    PRESET,
     ParameterError,
     Value,
+    declared,
     declared_in,
+    presets,
     settings,
+    unknown_parameter,
 )
-from imdbclust.running.plan import plan_stages
-from imdbclust.running.stages import READS, STAGES, notebook_of
-from imdbclust.running.store import ARTIFACT, TABLES, Store, discard
+from imdbclust.running.plan import PlannedStage, fingerprint, plan_stages
+from imdbclust.running.stages import READS, STAGES, cells_of, notebook_of
+from imdbclust.running.store import ARTIFACT, RECORD, TABLES, Store, discard, write_json
+
+KEPT = 10
+"""Number of finished openings of a notebook that are kept; the next one may read the newest."""
+
+TELLING = ("weighting", "n_components", "algorithm", "n_clusters")
+"""Parameters that are named even if they have their defaults, which an editor may have changed."""
+
+OPENING = "opening.json"  # what an opening reads, its settings, and the versions
+INJECTED = "# Parameters\n"  # how papermill begins the cell that sets parameters
 
 
-def prepare_alone(
-    name: str, values: dict[str, Value]
-) -> tuple[dict[str, Value], Path, dict[str, Path]]:
-    """Return the checked parameters, the folder and the inputs of a notebook opened alone."""
-    declared = declared_in(notebook_of(name))
-    parameters = {key: declared[key].check(value) for key, value in values.items()}
-    if name == "sweep":
-        inputs = {"sweep": _sweep(str(parameters["from_sweep"]))}
-    elif not READS[name]:
-        inputs = {}
-    elif parameters[FROM_RUN]:
-        inputs = _inputs_of_run(name, str(parameters[FROM_RUN]))
-    else:
-        inputs = _computed(name, parameters)
-    folder = reports() / "interactive" / notebook_of(name).stem
-    discard(folder)
-    for part in (ARTIFACT, TABLES):
-        (folder / part).mkdir(parents=True)
-    return parameters, folder, inputs
+@dataclass(frozen=True)
+class Opening:
+    """What a notebook opened alone works with."""
+
+    parameters: dict[str, Value]  # in effect
+    folder: Path  # where it writes
+    inputs: dict[str, Path]  # folders of the stages that it reads
+    stamp: str  # of which films and settings it speaks
 
 
-def settings_alone(
-    name: str, parameters: dict[str, Value], folder: Path, inputs: dict[str, Path]
-) -> str:
-    """Return which films and settings a notebook opened alone speaks of."""
-    declared = declared_in(notebook_of(name))
-    own = {key: value for key, value in parameters.items() if key not in (DATASET, FROM_RUN)}
-    changed = {key: value for key, value in own.items() if value != declared[key].default}
-    if name == STAGES[0]:
-        return wording.opened_alone(f"the dataset {parameters[DATASET]}", changed)
-    films = json.loads((inputs[STAGES[0]] / ARTIFACT / "corpus.json").read_text(encoding="utf-8"))
-    run = str(parameters[FROM_RUN])
-    preset = read_manifest(find_folder(run))["preset"] if run else ""
-    return wording.opened_alone(films["source"]["title"], changed, run=run, preset=preset)
+@dataclass(frozen=True)
+class _Source:
+    """Where a notebook's inputs are from, and its parameters that were left at their defaults."""
+
+    values: Mapping[str, Value]  # of parameters, also of earlier notebooks
+    inputs: dict[str, Path]
+    said: str  # as a sentence; empty if they are those of the preset
 
 
-def _computed(name: str, parameters: dict[str, Value]) -> dict[str, Path]:
-    """Compute the stages that a notebook reads, unless they are finished; return their folders.
+def open_alone(name: str, values: dict[str, Value]) -> Opening:
+    """Check the parameters of a notebook opened alone, and provide its inputs and its folder.
 
-    Parameters that earlier stages declare too, such as ``random_state``, apply to them; all others
-    have their defaults.
+    Parameters that have their defaults take the values of the run `from_run`, of the `preset`, or
+    of the notebook before this one as it finished last; the inputs are from there, too. What was
+    not computed yet is computed now.
     """
-    shared = {key: value for key, value in parameters.items() if key != FROM_RUN}
-    found, store = find_dataset(str(shared.get("dataset", "auto"))), Store(reports())
-    planned = plan_stages(settings(COURSE_PRESET, shared), found)
-    needed = [step for step in planned if step.stage in READS[name]]
+    declared = declared_in(notebook_of(name))
+    checked = {key: declared[key].check(value) for key, value in values.items()}
+    if name not in READS:
+        folder = _sweep(str(checked["from_sweep"]))
+        return Opening(checked, _new_folder(name), {"sweep": folder}, wording.sweep(folder.name))
+    own = {key: value for key, value in checked.items() if value != declared[key].default}
+    found = _source(name, own, str(checked.get(DATASET, "auto")))
+    parameters = checked | {key: found.values[key] for key in found.values.keys() & checked} | own
+    films = f"the dataset {parameters.get(DATASET)}"
+    if found.inputs:
+        about = found.inputs[STAGES[0]] / ARTIFACT / "corpus.json"
+        films = json.loads(about.read_text(encoding="utf-8"))["source"]["title"]
+    usual = {key: one.default for key, one in declared.items()} | found.values
+    shown = _telling(parameters, usual)
+    preset = str(parameters.get(PRESET, COURSE_PRESET))
+    folder = _new_folder(name)
+    inputs = {stage: str(one) for stage, one in found.inputs.items()}
+    reached = _without({**found.values, **parameters}, ALONE)
+    opening = {"inputs": inputs, "settings": reached, "package": _package()}
+    write_json(folder / OPENING, opening)
+    stamp = wording.opened_alone(films, preset, shown, found.said)
+    return Opening(parameters, folder, found.inputs, stamp)
+
+
+def _telling(parameters: Mapping[str, Value], usual: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the parameters to name: those that are `TELLING` or not as usual."""
+    return {
+        key: value
+        for key, value in parameters.items()
+        if key not in (DATASET, *ALONE) and (key in TELLING or value != usual.get(key, value))
+    }
+
+
+def _without(values: Mapping[str, Value], names: Collection[str]) -> dict[str, Value]:
+    return {key: value for key, value in values.items() if key not in names}
+
+
+def check_injected(namespace: Mapping[str, object], declared: Collection[str]) -> None:
+    """Raise ParameterError if papermill has set a parameter that the notebook does not declare."""
+    for source in namespace.get("In", ()):
+        if not source.startswith(INJECTED):
+            continue
+        nodes = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+        for name in (target.id for node in nodes for target in node.targets):
+            if name not in declared:
+                raise unknown_parameter(name, declared, f"choose one of {', '.join(declared)}")
+
+
+def _source(name: str, own: Mapping[str, Value], dataset: str) -> _Source:
+    """Return where a stage's inputs are from; `own` parameters differ from their defaults."""
+    if run := str(own.get(FROM_RUN, "")):
+        if PRESET in own:
+            raise ParameterError(f"give {FROM_RUN} or {PRESET}, not both")
+        return _of_run(name, run)
+    preset = str(own.get(PRESET, COURSE_PRESET))
+    given = {key: value for key, value in own.items() if key not in (DATASET, *ALONE)}
+    wanted = settings(preset, given)
+    if not READS[name]:
+        return _Source(presets()[preset], {}, "")
+    usual = _without(settings(preset, {}), ALONE)
+    recipe = {*TELLING, *chain.from_iterable(presets().values())} if PRESET in own else set()
+    asked = {key: wanted[key] for key in recipe | given.keys()}
+    if last := _finished_last(STAGES[STAGES.index(name) - 1], asked):
+        return replace(last, values=last.values | usual, said="") if PRESET in own else last
+    return _Source(usual, _computed(name, wanted, dataset), "")
+
+
+def _of_run(name: str, run: str) -> _Source:
+    """Return the parameters of a run, and the folders of its stages that a notebook reads."""
+    try:
+        folder = find_folder(run)
+        manifest = read_manifest(folder)
+        found = {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
+    except NotARun as error:
+        raise ParameterError(f"{FROM_RUN}: {error}") from None
+    use_until_exit(Store(folder.parent).folder, found.values())
+    values = {key: one["value"] for key, one in manifest["parameters"].items()}
+    return _Source(values, found, wording.of_run(run, manifest["preset"]))
+
+
+def _finished_last(before: str, asked: Mapping[str, Value]) -> _Source | None:
+    """Return the notebook `before` as it finished last, opened alone by this package.
+
+    None if there is no such notebook, or if one of its settings is not as `asked`.
+    """
+    package, earlier = _package(), {notebook_of(one).stem for one in (*READS[before], before)}
+    theirs = {key for key, one in declared().items() if earlier & set(one.stages)}
+    for folder in _finished(before):
+        with suppress(OSError, ValueError):  # removed or damaged
+            about = json.loads((folder / OPENING).read_text(encoding="utf-8"))
+            values = about["settings"]
+            inputs = {stage: Path(one) for stage, one in about["inputs"].items()}
+            inputs[before] = folder
+            present = all((one / ARTIFACT).is_dir() for one in inputs.values())
+            same = all(values[key] == asked[key] for key in asked.keys() & theirs & values.keys())
+            if present and same and about["package"] == package:
+                when = datetime.fromtimestamp((folder / RECORD).stat().st_mtime)
+                usual = {key: one.default for key, one in declared().items()}
+                shown = _telling(values, usual)
+                shown = {key: value for key, value in shown.items() if key in theirs}
+                said = wording.of_last(notebook_of(before).stem, f"{when:%H:%M}", shown)
+                return _Source(values, inputs, said)
+    return None
+
+
+def _package() -> dict[str, str]:
+    """Return the versions on which the results of an opening depend, without the notebooks."""
+    return {name: value for name, value in fingerprint().items() if name != "notebooks"}
+
+
+def _finished(stage: str) -> list[Path]:
+    """Return the folders of the finished openings of a notebook, the newest first."""
+    found = (reports() / "interactive").glob(f"{notebook_of(stage).stem}-*/{RECORD}")
+    return [path.parent for path in sorted(found, key=lambda path: -path.stat().st_mtime_ns)]
+
+
+def _new_folder(name: str) -> Path:
+    """Make the folder of an opening, and remove old ones of the same notebook."""
+    parent, stem = reports() / "interactive", notebook_of(name).stem
+    parent.mkdir(parents=True, exist_ok=True)
+    for folder in parent.glob(f"{stem}-*"):
+        with suppress(OSError):  # another process removes it, too
+            if not (folder / RECORD).exists() and folder.stat().st_mtime < time.time() - 7 * DAY:
+                discard(folder)
+    for folder in _finished(name)[KEPT:]:
+        with suppress(OSError):
+            discard(folder)
+    folder = Path(tempfile.mkdtemp(prefix=f"{stem}-", dir=parent))
+    folder.chmod(0o755)
+    for part in (ARTIFACT, TABLES):
+        (folder / part).mkdir()
+    return folder
+
+
+def _computed(name: str, values: dict[str, Value], dataset: str) -> dict[str, Path]:
+    """Compute the stages that a notebook reads, unless they are finished; return their folders."""
+    found, store = find_dataset(dataset), Store(reports())
+    needed = [step for step in plan_stages(values, found) if step.stage in READS[name]]
     folders = {step.stage: store.path(step) for step in needed}
     use_until_exit(store.folder, folders.values())
     for step in needed:
         if store.record(step) is None:
-            print(f"{step.name} is computed first, from {found.title} …", flush=True)
-            execute_stage(step, store=store, films=DatasetRef.of(found))
+            bar = _Bar(step, found.title)
+            execute_stage(step, store=store, films=DatasetRef.of(found), on_cell=bar.advance)
     if found.synthetic:
         print("The films are made up: no real films are available.", flush=True)
     return folders
+
+
+class _Bar:
+    """A bar in the notebook that counts the cells of an earlier stage while it is computed."""
+
+    def __init__(self, step: PlannedStage, films: str):
+        from IPython.display import display
+
+        self._text, self._done = wording.computed_first(step.name, films), 0
+        self._total = len(cells_of(step.stage))
+        self._handle = display(self._data(), raw=True, display_id=os.urandom(8).hex())
+
+    def advance(self) -> None:
+        """Count a cell."""
+        self._done += 1
+        self._handle.update(self._data(), raw=True)
+
+    def _data(self) -> dict[str, str]:
+        bar = f'<progress value="{self._done}" max="{self._total}"></progress>'
+        return {"text/plain": self._text, "text/html": f"<p>{escape(self._text)} {bar}</p>"}
 
 
 def _sweep(name: str) -> Path:
@@ -94,15 +261,3 @@ def _sweep(name: str) -> Path:
 
     print("There are no sweeps yet; the small one is computed now …", flush=True)
     return run_sweep(NOTEBOOKS / "small.yml")
-
-
-def _inputs_of_run(name: str, run: str) -> dict[str, Path]:
-    """Return the folders of the stages to read, from a run."""
-    try:
-        folder = find_folder(run)
-        manifest = read_manifest(folder)
-        found = {stage: stage_folder(folder, manifest, stage) for stage in READS[name]}
-    except NotARun as error:
-        raise ParameterError(f"{FROM_RUN}: {error}") from None
-    use_until_exit(Store(folder.parent).folder, found.values())
-    return found

@@ -10,16 +10,21 @@ import math
 import os
 import resource
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from imdbclust import wording
 from imdbclust.base.errors import DatasetError
 from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
+from imdbclust.display.figures import figure_html, figure_svg
+from imdbclust.display.heat_switch import heat_switch_html
 from imdbclust.display.missing_values import explained, is_missing
 from imdbclust.running.parameters import ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -27,6 +32,7 @@ from imdbclust.running.store import (
     ARTIFACT,
     CONTEXT,
     DONE,
+    FIGURES,
     MANIFEST,
     RECORD,
     TABLES,
@@ -38,14 +44,26 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from imdbclust.display.result import Result
+    from imdbclust.evaluation.profiles import Profiles
+    from imdbclust.new_movies import Assigner
+
+MADE_BY = {
+    "load": ("imdbclust.load", "Corpus"),
+    "matrix": ("imdbclust.matrix", "Incidence"),
+    "reduction": ("imdbclust.reduction", "Embedding"),
+    "clustering": ("imdbclust.clustering", "Clustering"),
+}
+"""The class of what a stage makes, and its module."""
+
 
 def open_stage(name: str, namespace: dict) -> Stage:
     """Begin a stage from within its notebook.
 
     `name` is the stage's word, `namespace` the notebook's ``globals()``, which hold the declared
-    parameters. The runner provides the inputs. In a notebook opened alone they are those of the run
-    that the parameter ``from_run`` names; otherwise those of the default settings, computed if
-    necessary.
+    parameters. The runner provides the inputs. In a notebook opened alone,
+    :func:`imdbclust.running.alone.open_alone` finds or computes them, and the parameters that are
+    in effect are written to `namespace`.
     """
     return _opened(Stage, name, namespace)
 
@@ -81,8 +99,25 @@ class Stage:
             raise KeyError(f"{self.name} reads {', '.join(READS[self.name])}, not {stage}")
         return self.inputs[stage] / ARTIFACT
 
+    def load(self) -> list:
+        """Return what the earlier stages made, in their order: corpus, incidence and so on."""
+        loaded = []
+        for stage in READS[self.name]:
+            module, kind = MADE_BY[stage]
+            loaded.append(getattr(import_module(module), kind).load(self.reads(stage)))
+        return loaded
+
     def dataset(self) -> datasets.Dataset:
-        """Return the films to load: those that the runner found, or those of ``dataset``."""
+        """Return the films to load: those that the runner found, or those of ``dataset``.
+
+        Why they were chosen, and that they are only a part, is shown.
+        """
+        found = self._found_films()
+        self.warn(found.why)
+        self.say(wording.part_of_films(found.request.get("part", {})), finding=True)
+        return found
+
+    def _found_films(self) -> datasets.Dataset:
         films = self.context.get("films")
         if not films:
             return datasets.find_dataset(str(self.parameters["dataset"]))
@@ -95,29 +130,41 @@ class Stage:
         return found
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
-        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`."""
+        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`.
+
+        An empty text is not shown: there is nothing to say.
+        """
+        if not text:
+            return
         if finding:
             self.reported["findings"].append(text)
         if headline:
             self.reported["headlines"].append(text)
         kind = "finding" if finding or headline else "text"
-        _display(show.sentence_html(text, kind), text)
+        self._display(show.sentence_html(text, kind), text)
 
     def warn(self, text: str) -> None:
-        """Show a warning, which the index repeats at the top."""
+        """Show a warning, which the index repeats at the top; an empty text is not shown."""
+        if not text:
+            return
         self.reported["warnings"].append(text)
-        _display(show.sentence_html(text, "warning"), f"Warning: {text}")
+        self._display(show.sentence_html(text, "warning"), f"Warning: {text}")
 
     def check(self, holds: bool, claim: str) -> None:
         """Show a claim that holds; raise AssertionError if it does not."""
         if not holds:
             raise AssertionError(f"this does not hold: {claim}")
         self.reported["checks"].append(claim)
-        _display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+        self._display(show.sentence_html(claim, "check"), f"Holds: {claim}")
+
+    def checks(self, claims: Iterable[str]) -> None:
+        """Show claims that hold."""
+        for claim in claims:
+            self.check(True, claim)
 
     def text(self, text: str) -> None:
         """Show preformatted text."""
-        _display(show.text_html(text), text)
+        self._display(show.text_html(text), text)
 
     def metric(self, **values: float) -> None:
         """Record numbers by name, for the manifest and for sweeps."""
@@ -132,25 +179,31 @@ class Stage:
         head: int | None = None,
         columns: list[str] | None = None,
         links: dict[str, list[str]] | None = None,
+        fold: bool = False,
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; those without any value are not. `links` are as
-        in :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it
-        if it has information. The notes on missing values are in
+        `columns` limits the columns that are shown; those without any value are not. `links` and
+        `fold` are as in :func:`imdbclust.display.render.table_html`. The index is not part of the
+        table: reset it if it has information. The notes on missing values are in
         :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
         if frame.empty:
             for note in self._write_table(frame, name, caption):
-                _display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
+                self._display(show.sentence_html(f"{caption}. {note}", "text", name=name), note)
             return
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
         shown = shown.loc[:, known]
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
-        html = show.table_html(shown, head=head, links=links, **about)
+        html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
-        _display(self._located(html), "\n".join(text))
+        self._display(self._located(html), "\n".join(text))
+
+    def _display(self, html: str, text: str) -> None:
+        from IPython.display import display
+
+        display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
         """Make links to CSV files relative to the notebook; on a page they already are."""
@@ -169,13 +222,79 @@ class Stage:
         self.reported["tables"].append(about)
         return missing
 
-    def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
-        """Show the figure that the axes belong to, with a caption and a text alternative."""
+    def show(self, result: Result) -> None:
+        """Show a result: its sentences, then its tables, folded; and record its numbers."""
+        self.metric(**result.metrics)
+        for text in result.headlines:
+            self.say(text, headline=True)
+        for text in result.findings:
+            self.say(text, finding=True)
+        for text in result.sentences:
+            self.say(text)
+        for text in result.warnings:
+            self.warn(text)
+        for name, frame in result.tables.items():
+            about = {"caption": wording.caption(name, **result.values), "fold": True}
+            self.table(frame, name, head=10, columns=result.columns.get(name), **about)
+
+    def figure(
+        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+    ) -> None:
+        """Show the figure that the axes belong to, with a caption and a text alternative.
+
+        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
+        Without axes nothing is shown. If the axes are empty, only the caption is.
+        """
+        if axes is None:
+            return
         import matplotlib.pyplot as plt
 
-        html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
+        if not any(one.has_data() for one in axes.figure.axes):
+            plt.close(axes.figure)
+            self.say(caption)
+            return
+        about = {"caption": caption, "alt": alt, "name": f"{self.name}-{name}"}
+        svg = figure_svg(axes.figure, name=about["name"])
         plt.close(axes.figure)
-        _display(html, f"Figure: {caption} {alt}")
+        figures = self.folder / FIGURES
+        figures.mkdir(exist_ok=True)
+        (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
+        self.reported["figures"].append(about | {"name": name, "index": index})
+        self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
+
+    def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
+        """Write the data of the page to look up movies, unless the parameter says otherwise."""
+        if not self.parameters["explorer"]:
+            self.say(wording.sentence("no_explorer"))
+            return
+        from imdbclust.clustering import typical_movies
+        from imdbclust.running.explorer_data import pack_explorer_data
+
+        corpus = assigner.corpus
+        typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
+        movie_map = pd.read_parquet(self.reads("reduction") / "map.parquet")
+        looks = {"colors": colors, "form_tags": self.parameters["form_tags"].split(", ")}
+        data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
+        (self.writes / "explorer_data.gz").write_bytes(data.packed)
+        packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
+        packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
+        self.say(wording.sentence("explorer", **packed))
+
+    def heat_switch(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        name: str,
+        *,
+        caption: str,
+        labels: Mapping[object, str],
+    ) -> None:
+        """Show tables with the same rows and columns as one heat map, with a switch between them.
+
+        See :func:`imdbclust.display.heat_switch.heat_switch_html`. No CSV is written.
+        """
+        html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
+        text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
+        self._display(html, "\n".join([caption, *text[:1]]))
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
@@ -191,7 +310,7 @@ class Stage:
         tables, checks = (counted(len(self.reported[f"{one}s"]), one) for one in ("table", "check"))
         text = f"Finished: {tables} written, {checks} passed"
         where = "" if self.context else f" in {self.folder}"
-        _display(show.sentence_html(f"{text}{where}.", "stamp"), text)
+        self._display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
 
 @dataclass(eq=False)
@@ -228,7 +347,7 @@ class SweepStage(Stage):
         notes = self._write_table(cells, name, caption, "heat")
         links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
         html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
-        _display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
+        self._display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
@@ -240,22 +359,34 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
     if missing:
         raise ParameterError(f"run the parameters cell first: {missing[0]} is not set")
     values = {one: namespace[one] for one in declared}
+    _show_bare(on_page=bool(context))
     if not context:
-        from imdbclust.running.alone import prepare_alone, settings_alone
+        from imdbclust.running.alone import check_injected, open_alone
 
-        prepared = prepare_alone(name, values)
-        if name in READS:
-            text = settings_alone(name, *prepared)
-            _display(show.sentence_html(text, "stamp"), text)
-        return kind(name, *prepared)
+        check_injected(namespace, declared)
+        opening = open_alone(name, values)
+        namespace.update(opening.parameters)
+        stage = kind(name, opening.parameters, opening.folder, opening.inputs)
+        stage._display(show.sentence_html(opening.stamp, "stamp"), opening.stamp)
+        return stage
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
     return kind(name, values, Path(context["folder"]), inputs, context)
 
 
-def _display(html: str, text: str) -> None:
-    from IPython.display import display
+def _show_bare(*, on_page: bool) -> None:
+    """Let cells that end with a frame show it as :func:`show.frame_html` does.
 
-    display({"text/html": html, "text/plain": text}, raw=True)
+    An estimator is shown as text on a page, because scikit-learn's own view of it runs a script.
+    """
+    import pandas as pd
+    from IPython import get_ipython
+
+    if shell := get_ipython():
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pd.DataFrame, show.frame_html)
+        if on_page:
+            text = lambda estimator: show.text_html(repr(estimator))  # noqa: E731
+            html.for_type_by_name("sklearn.base", "BaseEstimator", text)
 
 
 def _builtin(value: float) -> float | int | None:

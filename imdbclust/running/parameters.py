@@ -14,7 +14,7 @@ import ast
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,12 @@ TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 FROM_RUN = "from_run"
 """Parameter that names the run from which a notebook opened alone reads the earlier stages."""
+
+PRESET = "preset"
+"""Parameter that names the preset whose values a notebook opened alone takes for its defaults."""
+
+ALONE = (FROM_RUN, PRESET)
+"""Parameters of notebooks opened alone; runs and sweeps set the others themselves."""
 
 DEFAULT_PRESET = "recommended"  # of a run
 COURSE_PRESET = "seed"  # the defaults in the notebooks: the recipe of the course
@@ -176,6 +182,8 @@ def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:
             raise ParameterError(f"{name} is given twice")
         if name == DATASET:
             raise ParameterError("choose the films with --dataset, not with -p dataset")
+        if name == PRESET:
+            raise ParameterError("choose the preset with --preset, not with -p preset")
         values[name] = _known(name).parse(text)
     return values
 
@@ -188,11 +196,16 @@ def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
 
 def _known(name: str) -> Parameter:
     parameters = declared()
-    if name not in parameters or name == FROM_RUN:
-        close = difflib.get_close_matches(name[:100], parameters.keys() - {FROM_RUN}, n=1)
-        hint = f"did you mean {close[0]}?" if close else "see `imdbclust run --help`"
-        raise ParameterError(f"unknown parameter {quoted(name)}; {hint}")
+    if name not in parameters or name in ALONE:
+        raise unknown_parameter(name, parameters.keys() - ALONE, "see `imdbclust run --help`")
     return parameters[name]
+
+
+def unknown_parameter(name: str, known: Collection[str], hint: str) -> ParameterError:
+    """Return the error of an unknown name; `hint` is for one that resembles no `known` name."""
+    close = difflib.get_close_matches(name[:100], sorted(known), n=1)
+    hint = f"did you mean {close[0]}?" if close else hint
+    return ParameterError(f"unknown parameter {quoted(name)}; {hint}")
 
 
 def _literal(text: str, kind: type) -> Value:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from imdbclust import __version__
-from imdbclust.running.parameters import FROM_RUN, Value, declared_in
+from imdbclust.running.parameters import ALONE, Value, declared_in
 from imdbclust.running.sources import all_sources, code_cells, modules_hash
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
@@ -49,7 +49,7 @@ def plan_stages(settings: dict[str, Value], dataset: Dataset) -> list[PlannedSta
     planned: dict[str, PlannedStage] = {}
     for stage in STAGES:
         declared = declared_in(notebook_of(stage))
-        parameters = {name: settings[name] for name in declared if name != FROM_RUN}
+        parameters = {name: settings[name] for name in declared if name not in ALONE}
         if "dataset" in parameters:
             parameters["dataset"] = dataset.name
         inputs = {read: planned[read].key for read in READS[stage]}

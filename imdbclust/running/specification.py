@@ -32,6 +32,7 @@ from imdbclust.base.text import quoted
 from imdbclust.running.parameters import (
     COURSE_PRESET,
     DATASET,
+    PRESET,
     Parameter,
     ParameterError,
     Value,
@@ -45,7 +46,6 @@ MAX_SETTINGS = 10_000  # a larger grid is taken for a mistake
 MAX_TEXT = 2**20  # maximum length of a specification in characters
 
 SEED = "random_state"
-PRESET = "preset"
 REPEATS = "repeats"
 WITHOUT_MAP = {"map_max_movies": 0}  # settings are compared by tables; a file may ask for maps
 KEYS = (DATASET, PRESET, "parameters", "grid", "settings")

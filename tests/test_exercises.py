@@ -1,0 +1,57 @@
+"""The answers that the exercises of the notebooks give, computed again on the made-up films."""
+
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from imdbclust import reduction as rd
+from imdbclust.datasets.find import find_dataset
+from imdbclust.matrix import Incidence, build_incidence, find_components
+from imdbclust.running.stages import cells_of
+
+
+def answers(stage):
+    """Return the answers that the exercises of a notebook give."""
+    (cell,) = [cell for cell in cells_of(stage) if cell["id"] == "exercises"]
+    return re.findall(r"Answer: (.+)\.$", "".join(cell["source"]), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return find_dataset("sample").read()
+
+
+@pytest.fixture(scope="module")
+def incidence(corpus):
+    return build_incidence(corpus)
+
+
+def test_of_the_first_chapter(corpus):
+    careers = corpus.credits["actor"].value_counts()
+    busy = careers[careers >= 10].sum() / careers.sum()
+    movies = corpus.genres.groupby("genre", observed=True)["movie"].agg(set)
+    both = len(movies["Crime"] & movies["Drama"]) / len(movies["Crime"])
+    dramas = len(movies["Drama"]) / corpus.n_movies
+    expected = [f"{100 * busy:.1f} %", f"{100 * both:.1f} %, compared with {100 * dramas:.1f} %"]
+    assert answers("load") == expected
+
+
+def test_of_the_matrix(incidence):
+    pairs = sp.triu(incidence.matrix @ incidence.matrix.T, k=1).nnz
+    few = incidence.movies_per_actor() <= 20
+    rest = Incidence(incidence.matrix[:, few], incidence.movie_ids, incidence.actor_ids[few])
+    left, all_ = find_components(rest).n_largest, find_components(incidence).n_largest
+    compared = f"{left:,}, compared with {all_:,} with all actors"
+    assert answers("matrix") == [f"{pairs:,} pairs", compared]
+
+
+@pytest.mark.slow
+def test_of_the_reduction(incidence):
+    embedding = rd.reduce_movies(incidence, rd.make_svd(32, random_state=31337))
+    by_hand = incidence.matrix[[0]] @ embedding.components.T
+    difference = np.abs(by_hand - embedding.scores[0]).max()
+    enough = int((rd.scree_table(embedding)["cumulative_share"] >= 0.01).argmax()) + 1
+    assert difference < 0.000001
+    assert answers("reduction") == ["less than 0.000001", str(enough)]
