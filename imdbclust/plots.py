@@ -172,7 +172,7 @@ def plot_map(
 
     The points are an image within the figure. The ``label`` of each of the `places` is at its
     ``x`` and ``y``, or as near as possible without covering another label; then a line connects
-    the two. Labels of small groups are left out where there is no room for them.
+    the two. Labels of small groups that find no room are left out.
     """
     ax = _new_map()
     points = _points(len(frame))

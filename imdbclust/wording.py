@@ -550,7 +550,8 @@ def cluster_map(points: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, st
         "Clusters were computed in the full space, not on the map (t-SNE).",
         "alt": f"Scatter plot of {counted(len(points), 'movie')}, with the name of each cluster "
         "where it is densest: "
-        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items()),
+        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items())
+        + ".",
     }
 
 
@@ -981,7 +982,8 @@ def ratings(rated: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
         f"{means[high]:.2f} ({labels[high]}). Boxes: quartiles; lines: range without outliers; "
         f"n = {counted(len(rated), 'rated movie')}.",
         "alt": f"Box plots of {counted(len(means), 'cluster')}: "
-        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items()),
+        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items())
+        + ".",
     }
 
 

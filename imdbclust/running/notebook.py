@@ -275,7 +275,7 @@ class Stage:
         corpus = assigner.corpus
         typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
         movie_map = pd.read_parquet(self.reads("reduction") / "map.parquet")
-        looks = {"colors": colors, "form_tags": str(self.parameters["form_tags"]).split(", ")}
+        looks = {"colors": colors, "form_tags": self.parameters["form_tags"].split(", ")}
         data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
         (self.writes / "explorer_data.gz").write_bytes(data.packed)
         packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
