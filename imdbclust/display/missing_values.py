@@ -82,7 +82,6 @@ REASONS: dict[str, dict[str, str]] = {
     "ranked_settings": {ROWS: "no setting finished", "spread": "one seed only", REST: _FAILED},
     "axis_importance": {ROWS: "no setting finished", REST: "all settings have the same value"},
     "agreement": {ROWS: "no two settings differ on one axis only"},
-    "agreement_pairs": {ROWS: "no two settings differ on one axis only"},
     "settings": {"error": "the setting did not fail", REST: _FAILED},
     "heat": {"spread": "a single setting has no spread", REST: _FAILED},
 }
