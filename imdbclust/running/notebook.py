@@ -10,6 +10,7 @@ import math
 import os
 import resource
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,6 +173,10 @@ class Stage:
     def _display(self, html: str, text: str) -> None:
         from IPython.display import display
 
+        if not self.context:
+            from imdbclust.running.alone import dressed
+
+            html = dressed(html)
         display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
@@ -205,6 +210,18 @@ class Stage:
         html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
         plt.close(axes.figure)
         self._display(html, f"Figure: {caption} {alt}")
+
+    def slider(
+        self, name: str, values: Sequence[float], value: float, draw: Callable[[float], Axes]
+    ) -> None:
+        """Show a figure for each value of a slider in JupyterLab, and nothing on a page.
+
+        The arguments are those of :func:`imdbclust.display.widgets.slider`.
+        """
+        if not self.context:
+            from imdbclust.display.widgets import slider
+
+            slider(name, values, value, draw)
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
