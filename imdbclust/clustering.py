@@ -29,6 +29,9 @@ UNPLACED = -1
 LEVELS = ("era", "subgroup")
 """The levels of a nested clustering around its clusters: groups of clusters, parts of clusters."""
 
+MAX_PLACES = 4_000
+"""Maximum number of points that are compared in the search for the place of a label."""
+
 ALGORITHMS = ("MiniBatchKMeans", "KMeans", "nested")
 
 
@@ -341,12 +344,27 @@ def typical_movies(
     return found[[*columns, "next_cluster", "next_distance"]].reset_index(drop=True)
 
 
+def clusters_on_map(
+    folder: Path, clustering: Clustering, labels: pd.Series
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the points of the map that 03_reduction wrote, and the places of labels on it.
+
+    The points have ``movie``, the position in the corpus, ``x``, ``y`` and ``cluster``; unplaced
+    movies are left out. For the places see :func:`label_places`.
+    """
+    points = pd.read_parquet(folder / "map.parquet")
+    points["cluster"] = clustering.labels[points["movie"]]
+    points = points[points["cluster"] != UNPLACED]
+    return points, label_places(points, labels)
+
+
 def label_places(frame: pd.DataFrame, labels: pd.Series, *, least: int = 5) -> pd.DataFrame:
     """Return the place of each cluster's label on a map, where the cluster is densest.
 
     `frame` has the points of the map: ``x``, ``y`` and ``cluster``. Clusters with fewer than
     `least` points get no label. The result has ``cluster``, ``label``, ``x`` and ``y``: the point
-    with most points of its cluster within a twentieth of the width of the map.
+    with most points of its cluster within a twentieth of the width of the map. Of a large cluster,
+    `MAX_PLACES` points or fewer are compared.
     """
     from scipy.spatial import KDTree
 
@@ -354,7 +372,7 @@ def label_places(frame: pd.DataFrame, labels: pd.Series, *, least: int = 5) -> p
     rows = []
     for code, points in frame.groupby("cluster"):
         if len(points) >= least:
-            spots = points[["x", "y"]].to_numpy()
+            spots = points[["x", "y"]].to_numpy()[:: -(-len(points) // MAX_PLACES)]
             near = KDTree(spots).query_ball_point(spots, radius, return_length=True)
             rows.append((code, labels[code], *spots[near.argmax()]))
     return pd.DataFrame(rows, columns=["cluster", "label", "x", "y"])
@@ -369,6 +387,11 @@ def neighbouring_clusters(clustering: Clustering) -> pd.DataFrame:
     table = {"cluster": np.arange(clustering.n_clusters), "neighbour": distances.argmin(axis=1)}
     found = pd.DataFrame(table | {"distance": distances.min(axis=1)})
     return found[np.isfinite(found["distance"])].reset_index(drop=True)
+
+
+def castless_together(corpus: Corpus, clustering: Clustering) -> bool:
+    """Return whether all movies without a cast are in one group."""
+    return len(np.unique(clustering.labels[corpus.cast_sizes() == 0])) <= 1
 
 
 def check_same_movies(corpus: Corpus, clustering: Clustering) -> None:

@@ -12,6 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from imdbclust.load import Corpus
 
+BUSIEST = 20  # actors of whom a block of the matrix is considered
+
 
 @dataclass(frozen=True, eq=False)
 class Incidence:
@@ -134,6 +136,45 @@ def most_linked_movies(incidence: Incidence, n: int) -> np.ndarray:
     links = incidence.matrix @ (incidence.movies_per_actor() - 1.0)
     by_id = np.argsort(incidence.movie_ids, kind="stable")
     return np.sort(by_id[np.argsort(-links[by_id], kind="stable")[:n]])
+
+
+def busiest_block(
+    incidence: Incidence, corpus: Corpus, n_movies: int = 12, n_actors: int = 12
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Return a block of the matrix around an actor with many movies, and with many ones.
+
+    The block of an actor has the actors who share the most movies with this one, and those of this
+    actor's movies that have the most of them. Of the blocks of the `BUSIEST` actors with the most
+    movies, the one with the most ones is returned. Ties are resolved by the smaller id.
+
+    Returns
+    -------
+    block : ndarray of int, shape (at most `n_movies`, at most `n_actors`)
+        1 where the actor plays in the movie.
+    actors, movies : list of str
+        Names of the columns, the busy actor first, and titles of the rows, in order of years.
+    """
+    matrix, columns = incidence.matrix, incidence.matrix.tocsc()
+    actors_by_id, movies = np.argsort(incidence.actor_ids, kind="stable"), corpus.movies
+    rank_of_id = np.argsort(np.argsort(incidence.movie_ids, kind="stable"), kind="stable")
+
+    def block_of(star: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        own = columns.indices[columns.indptr[star] : columns.indptr[star + 1]]
+        shared = matrix[own].sum(axis=0)
+        shared[star] = len(own) + 1  # first, also before actors of all these movies
+        ranked = actors_by_id[np.argsort(-shared[actors_by_id], kind="stable")][:n_actors]
+        actors = ranked[shared[ranked] > 0]
+        together = matrix[own][:, actors].sum(axis=1)
+        rows = own[np.lexsort((rank_of_id[own], -together))[:n_movies]]
+        rows = movies.iloc[rows].sort_values(["year", "movie_id"]).index.to_numpy()
+        return matrix[rows][:, actors].toarray().astype(int), actors, rows
+
+    careers = incidence.movies_per_actor()[actors_by_id]
+    busiest = actors_by_id[np.argsort(-careers, kind="stable")[:BUSIEST]]
+    blocks = [block_of(star) for star in busiest]
+    nothing = np.zeros((0, 0), int), np.zeros(0, int), np.zeros(0, int)
+    block, actors, rows = max(blocks, key=lambda one: one[0].sum(), default=nothing)
+    return block, corpus.actors["name"].iloc[actors].tolist(), movies["title"].loc[rows].tolist()
 
 
 def shuffle_casts(

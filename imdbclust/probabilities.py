@@ -142,6 +142,12 @@ def check_genres(corpus: Corpus) -> None:
         )
 
 
+def most_frequent_genre(corpus: Corpus) -> str:
+    """Return the genre of most movies; raise UserError if no movie has a genre."""
+    check_genres(corpus)
+    return corpus.genres["genre"].value_counts().sort_index().idxmax()
+
+
 def resolve_genre(corpus: Corpus, genre: str) -> str:
     """Return the genre without regard to case and accents.
 

@@ -27,9 +27,23 @@ ZERO = 1e-6
 NEAREST_DECIMALS = 9
 """Decimals to which coordinates and distances are rounded in the search for neighbours."""
 
-TSNE_ITERATIONS = 500
-"""Half of the usual number. On the real films the neighbours are as faithful (trustworthiness
-0.851 against 0.853, and 0.995 against 0.996) in half the time."""
+PERPLEXITY, EXAGGERATED, REFINED = 15.0, 100, 150
+"""Perplexity of the map, and its iterations with early exaggeration and after it.
+
+On the real films, 88 % of the ten movies nearest on the map are among the 50 nearest in the
+embedding. Three times as many iterations raise it to 90 %.
+"""
+
+N_JOBS, FEW = 2, 5_000
+"""Number of threads that make the map of more movies than `FEW`; fewer movies need one thread only.
+
+The bytes of the map do not depend on it."""
+
+PLACED_BY = 3
+"""Number of neighbours on the map that give the place of a movie that was not laid out."""
+
+MAP_DECIMALS = 3
+"""Decimals of places on the map, which is about 100 wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,38 +389,79 @@ def sample_movies(embedding: Embedding, n: int, *, random_state: int) -> np.ndar
 def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> pd.DataFrame:
     """Map the movies to two dimensions, by t-SNE of the reduced matrix.
 
-    At most `max_movies` are mapped, a random sample of a larger corpus. Movies whose scores are
-    (nearly) zero are left out: they would all be one point. The result has ``movie`` (row
-    number), ``movie_id``, ``x``, ``y``, in the order of the corpus. It is empty if fewer than 8
-    movies have a place, if all have the same place (t-SNE would crash), or if there is only one
-    component.
+    At most `max_movies` are laid out, a random sample of a larger corpus. The other movies get the
+    median place of the `PLACED_BY` nearest of them. The result has the same bytes for any number
+    of threads and any order of the rows.
+
+    Returns
+    -------
+    DataFrame
+        ``movie`` (row number), ``movie_id``, ``x``, ``y`` (no unit, to `MAP_DECIMALS`), in the
+        order of the corpus, without the movies whose scores are (nearly) zero: they would all be
+        one point. It is empty if `max_movies` or the number of movies with a place is below 8, if
+        all have the same place, or if there is only one component.
 
     References
     ----------
     van der Maaten and Hinton (2008), "Visualizing data using t-SNE", JMLR 9; initialised with the
-    principal components, as Kobak and Berens (2019), Nature Communications 10:5416, recommend.
+    principal components, as Kobak and Berens (2019), Nature Communications 10:5416, recommend;
+    interpolated as in Linderman et al. (2019), Nature Methods 16; by openTSNE, Policar, Strazar
+    and Zupan (2024), Journal of Statistical Software 109:3.
     """
-    movies = sample_movies(embedding, max_movies, random_state=random_state)
+    movies = sample_movies(embedding, len(embedding.movie_ids), random_state=random_state)
     spots = embedding.scores[movies].round(NEAREST_DECIMALS)
-    if len(movies) < 8 or embedding.n_components < 2 or (spots == spots[:1]).all():
+    drawn = np.isin(movies, sample_movies(embedding, max_movies, random_state=random_state))
+    if drawn.sum() < 8 or embedding.n_components < 2 or (spots[drawn] == spots[drawn][:1]).all():
         movies, place = movies[:0], np.empty((0, 2))
     else:
-        from sklearn.manifold import TSNE
-
-        perplexity = min(30.0, (len(movies) - 1) / 3)
-        options = {"max_iter": TSNE_ITERATIONS, "random_state": random_state}
-        tsne = TSNE(init="pca", perplexity=perplexity, **options)
-        with _two_threads():
-            place = tsne.fit_transform(embedding.scores[movies])
+        place = np.empty((len(movies), 2))
+        place[drawn] = _laid_out(spots[drawn], random_state)
+        if not drawn.all():
+            near, _ = _neighbours(spots[drawn], PLACED_BY, spots[~drawn])
+            place[~drawn] = np.median(place[drawn][near], axis=1)
     order = np.argsort(movies)
     return pd.DataFrame(
         {
             "movie": movies[order].astype(np.int32),
             "movie_id": embedding.movie_ids.to_numpy()[movies[order]],
-            "x": place[order, 0],
-            "y": place[order, 1],
+            "x": place[order, 0].round(MAP_DECIMALS),
+            "y": place[order, 1].round(MAP_DECIMALS),
         }
     )
+
+
+def _laid_out(spots: np.ndarray, random_state: int) -> np.ndarray:
+    """Return the places of points after t-SNE, shape (n, 2)."""
+    from openTSNE import TSNE
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+    from threadpoolctl import threadpool_limits
+
+    perplexity = min(PERPLEXITY, (len(spots) - 1) / 3)
+    n_near = min(int(3 * perplexity), len(spots) - 1)
+    near, n_jobs = _neighbours(spots, n_near), N_JOBS if len(spots) > FEW else 1
+    tsne = TSNE(
+        early_exaggeration_iter=EXAGGERATED,
+        n_iter=REFINED,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    with threadpool_limits(1, user_api="blas"):  # the last bits depend on the number of threads
+        known = PrecomputedNeighbors(*near)
+        affinities = PerplexityBasedNN(knn_index=known, perplexity=perplexity, n_jobs=n_jobs)
+        return np.asarray(tsne.fit(spots, affinities=affinities))
+
+
+def _neighbours(
+    spots: np.ndarray, n: int, queries: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and distances of the `n` spots nearest to each query, or to each spot."""
+    from sklearn.neighbors import NearestNeighbors
+
+    with _two_threads():  # beyond 15 dimensions, where no tree is searched
+        found = NearestNeighbors(n_neighbors=n, n_jobs=N_JOBS).fit(spots)
+        distances, rows = found.kneighbors(queries)
+    return rows, distances
 
 
 def nearest_movies(

@@ -8,16 +8,19 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from imdbclust.base.text import counted
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 CAPTIONS = {
     # 01_load
+    "columns": "What each column of the files was taken for",
     "corpus_size": "The corpus in numbers",
     "load_notes": "What was counted while reading",
     "problems": "Skipped records",
@@ -48,8 +51,7 @@ CAPTIONS = {
     "typical_movies": "Five typical and five borderline movies of each cluster",
     "neighbouring_clusters": "The nearest neighbour of each cluster",
     "map": "The points of the map",
-    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples "
-    "(evaluation: {evaluation})",
+    "stability": "Agreement (ARI) of pairs of fits, with other seeds and on random 80% subsamples",
     "stability_pairs": "Agreement (ARI) of every pair of fits",
     "information": "Bits of information about genres per movie, summed over genres, in-sample and "
     "for held-out movies",
@@ -79,7 +81,6 @@ CAPTIONS = {
     "new_movie_genres": "Pr[genre | cast] for a new movie with {actor}, next to Pr[genre]: the "
     "actor's movies with the genre, and the bits of evidence that they are",
     "new_movie": "Pr[cluster | evidence] for a new movie: {actor}, {genre}, or both",
-    "new_movie_of_actor": "Pr[cluster | cast] for a new movie with {actor}",
     "new_movie_nearest": "The movies nearest to a new movie, given {actor}",
     "coverage": "Counts of held-out movies within their {level:.0%} predictive interval",
     "calibration": "Predicted and observed shares of genres in ten bins of equal width, all parts "
@@ -108,6 +109,9 @@ CORPUS_SIZE = (
 )  # fmt: skip
 """Rows of the table ``corpus_size``."""
 
+COLUMNS_READ = ("file", "column", "taken_for", "example")
+"""Columns of the table of what columns were taken for."""
+
 CHECKS = {
     # 01_load
     "records": "every record is a movie, a counted duplicate or a problem",
@@ -125,12 +129,12 @@ CHECKS = {
     "castless_zero": "a movie without a cast has a zero vector",
     "order": "the vectors are in the order of the matrix rows",
     # 04_clustering
-    "reads_back": "{file} reads back unchanged",
+    "reads_back": "movie_to_cluster.csv reads back unchanged",
     "all_movies": "the cluster sizes add up to the number of movies",
     "castless_together": "all movies without a cast are in one group",
     # 05_probabilities
-    "posterior": "the posterior of {genre} by Bayes' rule equals the direct count",
-    "total_probability": "the joint probabilities add up to Pr[{genre}]",
+    "posterior": "the posterior by Bayes' rule equals the direct count",
+    "total_probability": "the joint probabilities add up to Pr[genre]",
     "intervals": "no point is outside its interval, in these tables and in those of {pairs} "
     "of a genre and an actor with at least 5 movies",
     # 06_sweep
@@ -152,8 +156,6 @@ SENTENCES = {
     "leading_actors": "The first components are led by {names}.",
     # 04_clustering
     "not_evaluated": "The reliability of the clusters was not evaluated: {why}.",
-    "one_level": "This recipe has one level: its clusters have no subgroups. The preset nested "
-    "has three levels.",
     "level_bits": "For held-out movies, the {level} that the cast makes likeliest carries "
     "{assigned:z.2f} bits about genres (± {assigned_spread:z.2f} over subsamples), "
     "{beyond_decade:z.2f} of them in addition to the decade; with Pr[{level} | cast], "
@@ -163,8 +165,6 @@ SENTENCES = {
     # 05_probabilities
     "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
     "{probability:.3f}, or {placed:.3f} if it is placed.",
-    "strongest_lift": "The strongest lift with at least 30 movies is {lift:.1f}, {genre} in "
-    "{label}.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -217,39 +217,6 @@ FIGURES = {
         "Singular values fall from {first:.3g} to {last:.3g}, most steeply after component {gap}. "
         "{text}",
     ),
-    "cluster_map": (
-        "t-SNE map of {n_movies}, coloured by cluster. Clusters were computed in the full space, "
-        "not on the map.",
-        "Scatter plot of {n_movies} in {n_clusters}, labelled where each is densest. The largest "
-        "on the map, {largest}, has {size:,} of them.",
-    ),
-    "nulls": (
-        "Bits about genres, in-sample and held-out: nulls (bars) and observed (line).",
-        "Bar chart. Observed in-sample: {in_sample:.2f} bits; with labels permuted within years: "
-        "{of_era:.2f} bits.",
-    ),
-    "choice": (
-        "Measures by number of clusters (left) and of components (right), with their range as "
-        "bands.",
-        "{text}",
-    ),
-    "lift": (
-        "Lift of the most frequent genres. Numbers in the cells count movies; * marks an "
-        "association that the decade does not explain and that survives the correction; "
-        "n = {n_movies}.",
-        "Heat map of {n_genres} by {n_clusters}, with {n_asterisks}. {text}",
-    ),
-    "bayes": (
-        "Prior and posterior mean of each cluster given {genre}, with {level:.0%} intervals; "
-        "n = {n_movies}.",
-        "Bar chart. Given {genre}, the most probable cluster is {label}: its prior is "
-        "{best[prior]:.3f}, its posterior mean {best[mean]:.3f}.",
-    ),
-    "calibration": (
-        "Predicted probability of a genre, and share of held-out movies that have it: through the "
-        "cluster (Pr[cluster | cast]), and from the cast itself (Pr[genre | cast]).",
-        "{n_bins}. {text}",
-    ),
     "cost": ("Run time and {metric} of each setting; n = {n_settings}.", "{text}"),
 }
 """Captions and alternative texts of figures."""
@@ -262,8 +229,31 @@ EXPLORER = {
     "actor_caption": "Pr[genre | this actor alone], learned from {n_movies}",
     "no_genres": "No genre has a probability of 5% or more.",
     "cluster_of_cast": "Which cluster does the cast suggest?",
+    "nearest": "The nearest movies on the map, nearest first",
+    "no_nearest": "This movie, or every other movie on this page, is not on the map.",
+    "no_link": "no common actor and no actors who played together",
+    "no_years": "No movie has a year.",
+    "only_actor": "Show only these movies on the map",
+    "only": "Only",
+    "untitled": "A movie without a title on this page",
+    "picture": "Map of {n_movies:,} movies, each a point in the colour of one of {n_clusters} "
+    "clusters. Movies that share actors are near each other.",
+    "map_label": "Map of all movies. The tables on this page have the same clusters as text.",
+    "map_help": "Drag to move. Turn the wheel, pinch, or press + and − to zoom. Drag with Shift, "
+    "or press Select, to select movies. Keys on the map: arrows move, 0 shows the whole map, S "
+    "selects the view, Enter opens the movie at the cross.",
 }
-"""Sentences of the page to look up movies and actors."""
+"""Sentences of the map and of its pages of movies, actors and clusters."""
+
+MAIN_METRICS = (
+    "n_clusters",
+    "largest_share",
+    "more_than_era",
+    "ari_subsamples",
+    "held_out_bits",
+    "bits_beyond_decade",
+)
+"""The metrics by which presets are compared at first sight; the others are folded."""
 
 METRICS = {
     "n_clusters": "clusters",
@@ -291,6 +281,18 @@ METRICS = {
 }
 """Labels of the metrics by which runs of different presets are compared."""
 
+TRUST = {
+    "ari_seeds": ("ARI (1 = identical, 0 = chance)", "refits with other seeds"),
+    "ari_subsamples": ("ARI (1 = identical, 0 = chance)", "refits on random 80% of the movies"),
+    "held_out": ("bits about genres of held-out movies", "most probable cluster"),
+    "held_out_posterior": ("bits about genres of held-out movies", "Pr[cluster | cast]"),
+    "beyond_decade_posterior": (
+        "bits about genres of held-out movies",
+        "Pr[cluster | cast], beyond the decade",
+    ),
+}
+"""Scale and name of the measures in the figure of what can be trusted."""
+
 VERDICTS = {
     "noise": "The clusters are noise: no measure is higher than chance explains on shuffled casts.",
     "era": "The clusters are more than noise, but not more than eras: no measure is higher than "
@@ -300,6 +302,18 @@ VERDICTS = {
     "unknown": "Too few shuffled casts were clustered to say whether the clusters are noise.",
 }
 """What the clusters are more than, by :attr:`imdbclust.evaluation.overall.Evaluation.verdict`."""
+
+
+def _empty_if_empty(describe: Callable[..., dict[str, str]]) -> Callable[..., dict[str, str]]:
+    """Let a description of a figure have empty texts if its table has no rows."""
+
+    @wraps(describe)
+    def described(table: pd.DataFrame, *arguments, **options) -> dict[str, str]:
+        if table.empty:
+            return {"caption": "", "alt": ""}
+        return describe(table, *arguments, **options)
+
+    return described
 
 
 def caption(table: str, **values: object) -> str:
@@ -332,9 +346,9 @@ def _filled(template: str, values: Mapping[str, object]) -> str:
     return template.format(**texts)
 
 
-def cluster_name(cluster: float) -> str:
+def cluster_name(cluster: float, labels: Mapping[int, str]) -> str:
     """Return the name of a group within a sentence; -1 is the group of the unplaced movies."""
-    return "the group of unplaced movies" if cluster == -1 else f"cluster {cluster:.0f}"
+    return "the group of unplaced movies" if cluster == -1 else f"cluster {labels[int(cluster)]}"
 
 
 def metric_name(metric: str) -> str:
@@ -394,6 +408,11 @@ def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
     )
 
 
+def how_read(guesses: Sequence[str]) -> str:
+    """Return the sentence on what the files do not state and was guessed; empty if nothing was."""
+    return f"How the files were read: {'; '.join(guesses)}." if guesses else ""
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
@@ -435,6 +454,24 @@ def components(n_largest: int, n_movies: int, n_isolated: int, n_castless: int) 
         f"{text} {isolated} no actor with any other movie, and {castless}: their casts give no "
         "hint where they belong."
     )
+
+
+def matrix_block(block: np.ndarray, actors: Sequence[str], movies: Sequence[str]) -> dict[str, str]:
+    """Describe the figure of a block of the matrix around its first actor."""
+    ones, cells = int(block.sum()), block.size
+    if not cells:
+        return {"caption": "No actor is in the matrix.", "alt": "An empty figure."}
+    others = ", ".join(actors[1:4])
+    return {
+        "caption": f"{actors[0]} and the actors of the same movies: {ones} of {cells} cells are 1 "
+        f"({ones / cells:.0%}).",
+        "alt": f"A block of the matrix with {counted(len(movies), 'movie')} and "
+        f"{counted(len(actors), 'actor')}"
+        + (
+            f". The actors with the most movies in common with {actors[0]}: {others}."
+            * bool(others)
+        ),
+    }
 
 
 # 03_reduction
@@ -502,17 +539,36 @@ def nearest_movies(n_pairs: int, share: float, n_sampled: int = 0) -> str:
 # 04_clustering
 
 
-def cluster_sizes(sizes: pd.DataFrame, n_placed: int) -> dict[str, str]:
-    """Describe the figure of cluster sizes, given ``label`` and ``movies``, largest first."""
-    largest, smallest = sizes.iloc[0], sizes.iloc[-1]
-    share, least = largest["movies"] / n_placed, smallest["movies"] / n_placed
+@_empty_if_empty
+def cluster_map(points: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the map of clusters, given the ``cluster`` of each point."""
+    sizes = points["cluster"].value_counts()
+    largest, groups = sizes.index[0], counted(len(sizes), "cluster")
     return {
-        "caption": "Movies per cluster, named after over-represented actors, the decades of most "
-        "movies, and a genre that is over-represented and at least 30% of the movies have; "
-        f"n = {counted(n_placed, 'movie')}.",
-        "alt": f"Bar chart. The largest cluster is {largest['label']} with "
-        f"{counted(largest['movies'], 'movie')} ({share:.0%}), the smallest {smallest['label']} "
-        f"with {smallest['movies']:,} ({least:.1%}).",
+        "caption": f"{counted(len(points), 'movie')} in {groups}: movies with similar casts are "
+        f"near each other. The largest cluster, {labels[largest]}, has {sizes.iloc[0]:,} of them. "
+        "Clusters were computed in the full space, not on the map (t-SNE).",
+        "alt": f"Scatter plot of {counted(len(points), 'movie')}, with the name of each cluster "
+        "where it is densest: "
+        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items())
+        + ".",
+    }
+
+
+@_empty_if_empty
+def choice(tried: pd.DataFrame, n_clusters: int) -> dict[str, str]:
+    """Describe the figure of measures by the numbers of clusters and of components."""
+    means = tried.groupby(["measure", "n_clusters"])["value"].mean().dropna().reset_index()
+    ends = "; ".join(
+        f"{measure.replace('_', ' ')} from {some['value'].iloc[0]:z.2f} "
+        f"({some['n_clusters'].iloc[0]} clusters) to {some['value'].iloc[-1]:z.2f} "
+        f"({some['n_clusters'].iloc[-1]})"
+        for measure, some in means.groupby("measure")
+    )
+    return {
+        "caption": "Measures by number of clusters (left) and of components (right), with their "
+        f"range as bands. The dotted line is this run: {counted(n_clusters, 'cluster')}.",
+        "alt": f"Line plots. {ends}.",
     }
 
 
@@ -579,6 +635,83 @@ def levels(tree: pd.DataFrame) -> str:
     return f"There are {', then '.join(said)}, each within one group of the level above."
 
 
+def when_and_what(
+    years: pd.DataFrame, genres: pd.DataFrame, labels: Mapping[int, str]
+) -> dict[str, str]:
+    """Describe the figure of that name, from the same tables."""
+    known = years.dropna()
+    medians = known.groupby("cluster")["year"].median().sort_values(kind="stable")
+    by_cluster = dict(list(genres.groupby("cluster", sort=False)))
+    said, rows = [], []
+    if len(medians):
+        first, last = medians.index[0], medians.index[-1]
+        said.append(
+            f"The median year of the clusters runs from {medians.iloc[0]:.0f} ({labels[first]}) to "
+            f"{medians.iloc[-1]:.0f} ({labels[last]})."
+        )
+    if len(genres):
+        top = genres.loc[genres["share"].idxmax()]
+        said.append(f"{top['genre']} is {top['share']:.0%} of {labels[top['cluster']]}.")
+    if len(medians):
+        said.append("Ridges: movies by year, each as high as its busiest year.")
+    if len(genres):
+        said.append("Dots: the most telling genres and their shares.")
+    said.append(f"n = {counted(len(known), 'movie')} with a year.")
+    for cluster in medians.index if len(medians) else by_cluster:
+        about = [f"median year {medians[cluster]:.0f}"] if len(medians) else []
+        if cluster in by_cluster:
+            about += [f"{g.genre} {g.share:.0%}" for g in by_cluster[cluster].head(2).itertuples()]
+        rows.append(f"{labels[cluster]}: {', '.join(about)}")
+    return {"caption": " ".join(said), "alt": f"Ridges and dots. {'; '.join(rows)}."}
+
+
+@_empty_if_empty
+def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of lifts of actors or genres, from the same table; `of` is which."""
+    top = table.loc[table["lift"].idxmax()]
+    firsts = table.groupby("cluster", sort=False)["name"].first()
+    named = "; ".join(f"{labels[cluster]}: {name}" for cluster, name in firsts.items())
+    return {
+        "caption": f"The highest lift: {top['name']} is {top['lift']:,.1f} times as frequent in "
+        f"{labels[top['cluster']]} as in all movies (95% interval {top['lift_low']:,.1f} to "
+        f"{top['lift_high']:,.1f}). Dots: the foremost {of} of each cluster; lines: 95% intervals.",
+        "alt": f"Dot plot of lifts. The foremost {of.removesuffix('s')} of each cluster: {named}.",
+    }
+
+
+@_empty_if_empty
+def tree(table: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of groups within groups, from the table of the levels."""
+    outer = table[table["level"] == table["level"].iloc[0]]
+    largest = outer.loc[outer["movies"].idxmax()]
+    sizes = "; ".join(f"{row.name.strip()}: {row.movies:,}" for row in outer.itertuples())
+    return {
+        "caption": f"{levels(table)} The largest {largest['level']}, {largest['name'].strip()}, "
+        f"has {largest['share']:.0%} of the placed movies. Heights are numbers of movies.",
+        "alt": f"Boxes within boxes. Movies of each {largest['level']}: {sizes}.",
+    }
+
+
+def trust(found) -> dict[str, str]:
+    """Describe the figure of measures beside those of shuffled casts, from the same evaluation."""
+    rows = []
+    if found.why_not:
+        return {"caption": "", "alt": ""}
+    for measure, some in found.trust().groupby("measure", sort=False):
+        nulls = ", ".join(
+            f"{one.null} {one.low:z.2f} to {one.high:z.2f}"
+            for one in some.dropna(subset="low").itertuples()
+        )
+        rows.append(
+            f"{measure}: {some['observed'].iloc[0]:z.2f}" + (f" ({nulls})" if nulls else "")
+        )
+    return {
+        "caption": f"{VERDICTS[found.verdict]} Dots: observed, with the standard deviation over "
+        "refits. Bands: the same recipe on shuffled casts, mean and two standard deviations.",
+        "alt": f"Dots beside bands. {'; '.join(rows)}.",
+    }
+
+
 def strongest_genre(lift: float) -> str:
     """Report the strongest lift of a frequent genre; NaN if no genre is frequent."""
     if math.isnan(lift):
@@ -637,15 +770,16 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
-    than = "fewer" if gap > 0 else "more, so that the nearest center predicts better here"
+    fewer = f", {gap:.2f} fewer" if gap >= 0.005 else ""
+    more = f", {-gap:.2f} more, so that it predicts better here" if gap <= -0.005 else ""
     cast = bits.get("cast", math.nan)
     return (
         f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
         f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
         f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
         f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). "
-        f"The cluster with the nearest center carries {bits['nearest']:z.2f}, {abs(gap):.3f} "
-        f"{than}. The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
+        f"The cluster with the nearest center carries {bits['nearest']:z.2f}{fewer}{more}. "
+        f"The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
         f"probable cluster contributes {bits['beyond_decade']:z.2f} bits, "
         f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
         + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade"])
@@ -722,9 +856,9 @@ def supported_clusters(supported: pd.DataFrame, n_clusters: int) -> str:
     )
 
 
-def castless_movies(n: int, cluster: float) -> str:
+def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
     """Say where the movies without a cast are."""
-    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster)}"
+    where = "unplaced" if cluster == -1 else f"in {cluster_name(cluster, labels)}"
     return f"{counted(n, 'movie without a cast is', 'movies without a cast are')} {where}."
 
 
@@ -749,6 +883,43 @@ def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     )
 
 
+@_empty_if_empty
+def genre_shares(table: pd.DataFrame, *, given: str, prior: str = "overall") -> dict[str, str]:
+    """Describe the figure of Pr[genre | cast], from the same table; `given` names the cast."""
+    top = table.loc[table["p_genre"].idxmax()]
+    rows = "; ".join(
+        f"{genre} {after:.0%}, before {before:.0%}"
+        for genre, after, before in table[["genre", "p_genre", prior]].head(12).to_numpy()
+    )
+    return {
+        "caption": f"Given {given}, a new movie is {top['genre']} with probability "
+        f"{top['p_genre']:.0%}, compared with {top[prior]:.0%} among all movies.",
+        "alt": f"Dot plot of Pr[genre | cast] and Pr[genre]. {rows}.",
+    }
+
+
+def icons(
+    bayes: pd.DataFrame, *, genre: str, labels: Mapping[int, str], n: int = 1000
+) -> dict[str, str]:
+    """Describe the figure of Bayes' rule in squares, from the same Bayes table of a genre."""
+    evidence = bayes["joint"].sum()
+    if not evidence > 0:
+        return {"caption": f"No movie is {genre}.", "alt": "No square is filled."}
+    top = bayes.loc[bayes["joint"].idxmax()]
+    rows = "; ".join(
+        f"{labels[row.cluster]}: {n * row.joint:.0f} of {n * row.prior:.0f}"
+        for row in bayes.itertuples()
+        if row.prior > 0
+    )
+    return {
+        "caption": f"{n:,} movies as squares: {n * evidence:.0f} of them are {genre} (filled), "
+        f"{n * top['joint']:.0f} of these in {labels[top['cluster']]}. This is the posterior: "
+        f"{top['joint'] / evidence:.0%}. The size of the block is the prior ({top['prior']:.0%}), "
+        f"its filled part the likelihood ({top['joint'] / top['prior']:.0%}).",
+        "alt": f"Blocks of squares. Filled squares of each cluster: {rows}.",
+    }
+
+
 def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float]) -> str:
     """Say how far predictions are from what is observed, given the pooled bins of each predictor.
 
@@ -770,14 +941,49 @@ def calibration(pooled: Mapping[str, pd.DataFrame], errors: Mapping[str, float])
     return " ".join(said)
 
 
-def ratings(n_rated: int, means: pd.Series, labels: Mapping[int, str]) -> dict[str, str]:
-    """Describe the figure of ratings; `means` by cluster."""
+def calibration_figure(bins: pd.DataFrame) -> dict[str, str]:
+    """Describe the figure of predicted and observed shares, from its pooled bins."""
+    said = [
+        f"{predictor}: " + ", ".join(f"{one.predicted:.2f} {one.observed:.2f}" for one in rows)
+        for predictor, rows in (
+            (predictor, some.itertuples())
+            for predictor, some in bins.groupby("predictor", sort=False)
+        )
+    ]
+    return {
+        "caption": "Dots on the diagonal keep their promise: of the predictions near 30%, 30% came "
+        "true. Through the cluster: Pr[cluster | cast]; from the cast itself: Pr[genre | cast].",
+        "alt": f"Scatter plot of predicted and observed shares. {'; '.join(said)}.",
+    }
+
+
+def genres_by_cluster(associations: pd.DataFrame, labels: Mapping[int, str]) -> str:
+    """Return the caption of the heat map of genres and clusters, given their associations."""
+    order = "Genres and clusters are in the order of their median years."
+    sure = associations[associations["flagged"] & associations["with_genre"].ge(30)]
+    sure = sure[sure["cluster"] != -1]
+    if sure.empty:
+        return f"No genre stands out in a cluster beyond what the decade explains. {order}"
+    top = sure.loc[sure["lift_strata"].idxmax()]
+    return (
+        f"{top['genre']} is {top['lift']:.1f} times as frequent in {labels[top['cluster']]} as in "
+        f"all movies, and {top['lift_strata']:.1f} times as frequent as the decades explain. "
+        f"{order}"
+    )
+
+
+@_empty_if_empty
+def ratings(rated: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
+    """Describe the figure of ratings, given ``rating`` and ``cluster`` of the rated movies."""
+    means = rated.groupby("cluster")["rating"].mean()
     low, high = means.idxmin(), means.idxmax()
     return {
-        "caption": "Ratings per cluster: quartiles, and range without outliers; "
-        f"n = {counted(n_rated, 'rated movie')}.",
-        "alt": f"Box plots of {counted(len(means), 'cluster')}. Mean ratings range from "
-        f"{means[low]:.2f} ({labels[low]}) to {means[high]:.2f} ({labels[high]}).",
+        "caption": f"Mean ratings range from {means[low]:.2f} ({labels[low]}) to "
+        f"{means[high]:.2f} ({labels[high]}). Boxes: quartiles; lines: range without outliers; "
+        f"n = {counted(len(rated), 'rated movie')}.",
+        "alt": f"Box plots of {counted(len(means), 'cluster')}: "
+        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items())
+        + ".",
     }
 
 
@@ -978,36 +1184,57 @@ def _assigned(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
-def run_summary(metrics: dict) -> str:
-    """Return the result of a run in up to three sentences; empty if it has no clusters yet."""
+def run_findings(metrics: dict) -> list[str]:
+    """Return what a run found, in up to three sentences for readers who like films.
+
+    They say how many clusters there are, whether they can be trusted, and what they say about
+    genres; empty if the run has no clusters yet.
+    """
     found = {name: value for name, value in metrics.items() if value is not None}
     if not {"n_clusters", "n_movies"} <= found.keys():
-        return ""
+        return []
     n_movies, placed = found["n_movies"], 1 - found.get("unplaced_share", 0)
     movies = f"{n_movies:,}" if placed == 1 else f"{round(placed * n_movies):,} of {n_movies:,}"
     text = f"{movies} movies fall into {counted(found['n_clusters'], 'cluster')} by shared cast"
+    if "largest_share" in found:
+        text += f"; the largest has {found['largest_share']:.0%} of them"
+    said = [f"{text}."]
     if "ari_subsamples" not in found:
-        if "genre_bits" in found:
-            text += f", with {found['genre_bits']:z.2f} bits about genres in-sample"
-        return f"{text}. Stability was not evaluated."
+        return [*said, "Whether the clusters can be trusted was not evaluated."]
+    agreement = found["ari_subsamples"]
+    levels = ((0.9, "the same"), (0.7, "nearly the same"), (0.4, "partly the same"))
+    same = next((words for least, words in levels if agreement >= least), "other")
+    null = found.get("ari_shuffled", math.nan)
+    text = (
+        f"Refitting on other 80% of the movies finds {same} groups: the adjusted Rand index is "
+        f"{agreement:z.2f}{'' if math.isnan(null) else f', and {null:z.2f} for shuffled casts'}."
+    )
     if "more_than_noise" in found:
-        verdict = ("noise", "era", "structure")[found["more_than_noise"] + found["more_than_era"]]
-        text += f". {VERDICTS[verdict].removesuffix('.')}"
-    text += (
-        ". Refits on random subsamples agree with an adjusted Rand index of "
-        f"{found['ari_subsamples']:z.2f} (1 = identical, 0 = chance"
-    )
-    text += (
-        f", {found['ari_shuffled']:z.2f} for shuffled casts)." if "ari_shuffled" in found else ")."
-    )
+        text += f" {VERDICTS[_VERDICT_OF[found['more_than_noise'] + found['more_than_era']]]}"
+    said.append(text)
     if "held_out_bits" in found:
-        text += (
-            " For held-out movies, the cluster predicted from the cast carries "
-            f"{found['held_out_bits']:z.2f} bits, summed over genres"
-        )
-        if "held_out_bits_shuffled" in found:
-            text += f" ({found['held_out_bits_shuffled']:z.2f} for shuffled casts)"
-        beyond = found.get("bits_beyond_decade", 0)
-        text += f", and adds {beyond:z.2f} bits to those of the decade." if beyond else "."
-        text += negative_bits(found["held_out_bits"], beyond)
-    return text
+        bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
+        shuffled = found.get("held_out_bits_shuffled", math.nan)
+        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
+        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
+        text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
+        said.append(text + negative_bits(bits, beyond))
+    return said
+
+
+_VERDICT_OF = ("noise", "era", "structure")
+
+TERMS = {
+    "clusters": "Groups of movies with similar casts. They are found from the casts alone; genres, "
+    "years and ratings are used only to describe them.",
+    "adjusted Rand index": "How similar two groupings of the same movies are: 1 means identical "
+    "groups, 0 means no more agreement than by chance.",
+    "shuffled casts": "The same movies with actors exchanged at random: every movie keeps the size "
+    "of its cast, every actor the number of movies. What is found there is due to chance.",
+    "bits": "A measure of information, here summed over genres. One bit is the answer to one "
+    "question of yes or no where both are equally probable.",
+    "held out": "Not used to find the clusters, so that predictions about them are an honest test.",
+    "eras": "Groups of years: actors work together because they live at the same time.",
+}
+"""Technical terms of the index, explained to readers who point at them."""

@@ -435,7 +435,39 @@ def test_an_observed_value_is_above_its_null_only_by_what_is_rare_there():
 def evaluation_with(nulls):
     """Return an evaluation with rows of null, measure, observed and limit."""
     table = pd.DataFrame(nulls, columns=["null", "measure", "observed", "limit"])
-    return Evaluation(None, None, None, {}, [], None, table, [], [])
+    return Evaluation(None, None, None, {}, [], None, table, [], [], None)
+
+
+def test_trust_puts_measures_beside_the_ranges_of_their_nulls():
+    pairs = pd.DataFrame({"over": ["seeds", "subsamples", "subsamples"], "ari": [0.9, 0.6, 0.8]})
+    bits = {"likeliest": 1.2, "posterior": 1.3, "beyond_decade_posterior": np.nan}
+    information = pd.DataFrame([{"genres": "all", **bits}])
+    nulls = pd.DataFrame(
+        [
+            (OVER_ALL, "ari_subsamples", 0.1, 0.05),
+            (WITHIN, "ari_subsamples", 0.5, np.nan),
+            (OVER_ALL, "held_out", -0.2, 0.1),
+            (ev.WITHIN_YEAR, "bits", 1.0, 0.1),
+        ],
+        columns=["null", "measure", "null_mean", "spread"],
+    )
+    spread = {"likeliest": 0.03}
+    found = Evaluation(
+        pairs, information, information, spread, [], None, nulls, [], [], None
+    ).trust()
+    names = ["refits with other seeds", "refits on random 80% of the movies"]
+    names += ["most probable cluster", "Pr[cluster | cast]"]
+    assert found["measure"].drop_duplicates().tolist() == names  # what is undefined is left out
+    assert found["null"].dropna().tolist() == [OVER_ALL, WITHIN, OVER_ALL]
+    expected = [
+        [0.9, np.nan, np.nan, np.nan],
+        [0.7, np.sqrt(0.02), 0.0, 0.2],
+        [0.7, np.sqrt(0.02), 0.5, 0.5],
+        [1.2, 0.03, -0.4, 0.0],
+        [1.3, np.nan, np.nan, np.nan],
+    ]
+    numbers = found[["observed", "spread", "low", "high"]].to_numpy()
+    np.testing.assert_allclose(numbers, expected, atol=1e-12)
 
 
 WITHIN, OVER_ALL = ev.SHUFFLED_WITHIN_YEAR, ev.SHUFFLED

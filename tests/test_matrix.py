@@ -16,6 +16,7 @@ from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import (
     Incidence,
     build_incidence,
+    busiest_block,
     find_components,
     linked_movies,
     most_linked_movies,
@@ -43,6 +44,24 @@ def test_ones_stand_where_an_actor_plays(incidence):
     assert incidence.matrix.toarray().tolist() == expected
     assert incidence.matrix.has_sorted_indices
     assert incidence.density == 12 / 48
+
+
+def test_a_block_is_around_a_busy_actor_and_has_many_ones(incidence):
+    # a and c have three movies each; b and d share most of them, the third movies share none
+    block, actors, movies = busiest_block(incidence, toy_corpus(), n_movies=2, n_actors=2)
+    assert (actors, movies) == (["Ada", "Bo"], ["One", "Two"])
+    assert block.tolist() == [[1, 1], [1, 1]]
+    block, actors, movies = busiest_block(incidence, toy_corpus())
+    assert (actors, movies) == (["Cy", "Di", "Ada"], ["Four", "Five", "Six"])  # 6 ones, not 5
+    assert block.tolist() == [[1, 1, 0], [1, 1, 0], [1, 0, 1]]
+
+
+def test_without_credits_a_block_is_empty():
+    builder = CorpusBuilder()
+    builder.add("m1", "One", [], [])
+    corpus = builder.build()
+    block, actors, movies = busiest_block(build_incidence(corpus), corpus)
+    assert (block.size, actors, movies) == (0, [], [])
 
 
 @given(corpora())

@@ -11,10 +11,53 @@ COUNTS = pd.DataFrame({"n": [0, 1, 2], "movies": [5, 30, 2]})
 CLUSTERS = pd.DataFrame({"cluster": [0, 1], "label": ["Ca$h $$ A", "$x^$"], "movies": [3, 4]})
 MAP = pd.DataFrame({"x": np.arange(12.0), "y": np.arange(12.0) ** 2, "cluster": [0, 1] * 6})
 PLACES = pd.DataFrame({"cluster": [0, 1], "label": ["#0 Ca$h", "#1 $x$"], "x": 3.0, "y": 9.0})
-LIFT = pd.DataFrame([[1.0, 2.0], [0.0, np.nan]], index=pd.Index(["A", "B"], name="genre"))
-LIFT.columns.name = "cluster"
+
+LABELS = {0: "#0 Ca$h $$ A", 1: "#1 $x$", -1: "unplaced"}
+BY_CLUSTER = {"labels": LABELS, "colors": plots.cluster_colors(2)}
+YEARS = pd.DataFrame({"cluster": [1, 1, 0], "year": pd.array([1930, 1931, 1999], dtype="Int64")})
+SHARES = pd.DataFrame({"cluster": [0, 1, 1], "genre": ["A", "$_$", "B"], "share": [0.9, 0.5, 0.1]})
+STANDOUTS = pd.DataFrame(
+    {"cluster": [0, 0, 1], "name": ["A", "$_$", "B"], "lift": [2.0, 90.0, 3.0]}
+)
+STANDOUTS = STANDOUTS.assign(lift_low=STANDOUTS["lift"] / 2, lift_high=STANDOUTS["lift"] * 2)
+TREE = pd.DataFrame(
+    {
+        "path": ["1", "1.1", "2", "2.1", "2.2"],
+        "level": ["era", "cluster", "era", "cluster", "cluster"],
+        "name": ["Old", "\u2003Ca$h", "New", "\u2003$x$", "\u2003C"],
+        "movies": [10, 10, 30, 29, 1],
+    }
+)
+BAYES = pd.DataFrame({"cluster": [0, 1, -1], "prior": [0.5, 0.3, 0.2], "joint": [0.1, 0.25, 0]})
+TRUST = pd.DataFrame(
+    {
+        "scale": ["ARI", "ARI", "bits"],
+        "measure": ["seeds", "subsamples", "cluster"],
+        "observed": [0.9, 0.8, 1.2],
+        "spread": [0.1, 0.1, np.nan],
+        "null": [None, "casts shuffled", "casts shuffled"],
+        "low": [np.nan, 0.0, 0.1],
+        "high": [np.nan, 0.1, 0.3],
+    }
+)
+CAST = pd.DataFrame({"genre": ["Ca$h", "B"], "p_genre": [0.9, 0.1], "overall": [0.2, 0.3]})
+
+
+class Found:
+    """An evaluation, of which the figure needs one table."""
+
+    @staticmethod
+    def trust():
+        return TRUST
+
 
 CASES = {
+    "when and what": lambda: plots.plot_when_and_what(YEARS, SHARES, **BY_CLUSTER),
+    "only when": lambda: plots.plot_when_and_what(YEARS, SHARES[:0], **BY_CLUSTER),
+    "only what": lambda: plots.plot_when_and_what(YEARS[:0], SHARES, **BY_CLUSTER),
+    "standouts": lambda: plots.plot_standouts(STANDOUTS, of="actors", **BY_CLUSTER),
+    "trust": lambda: plots.plot_trust(Found),
+    "genre shares": lambda: plots.plot_genre_shares(CAST),
     "years": lambda: plots.plot_movies_per_year(
         pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]})
     ),
@@ -32,15 +75,10 @@ CASES = {
     "genre map": lambda: plots.plot_genre_map(
         MAP.assign(genre=["Ca$h", "$_$"] * 6), genres=["Ca$h"]
     ),
-    "lift": lambda: plots.plot_lift(LIFT, LIFT.fillna(0).astype(int)),
-    "bayes": lambda: plots.plot_bayes(
-        CLUSTERS.assign(prior=[0.5, 0.5], mean=[0.1, 0.9], low=[0.0, 0.8], high=[0.2, 1.0]),
-        label="label",
-        colors=plots.cluster_colors(2),
-    ),
     "ratings": lambda: plots.plot_ratings(
-        pd.DataFrame({"label": ["#0 Ca$h", "#0 Ca$h", "#1"], "rating": [5.0, 6.0, 7.0]}),
-        label="label",
+        pd.DataFrame(
+            {"label": ["#0 Ca$h", "#0 Ca$h", "#1"], "cluster": [0, 0, 1], "rating": [5.0, 6.0, 7.0]}
+        ),
         colors=plots.cluster_colors(2),
     ),
 }
@@ -57,9 +95,76 @@ def test_every_figure_labels_its_axes_and_can_be_drawn(case):
     axes.figure.canvas.draw()
     assert isinstance(axes, Axes)
     assert axes.get_xlabel()
-    assert axes.get_ylabel() or case in ("bars", "bayes", "ratings")
+    rows = axes.yaxis.get_inverted() and [text.get_text() for text in axes.get_yticklabels()]
+    assert axes.get_ylabel() or all(rows or [""]), case
     labels = [text.get_text() for text in axes.get_xticklabels() + axes.get_yticklabels()]
     assert not [label for label in labels if "mathdefault" in label]
+
+
+def test_clusters_are_in_the_order_of_their_years_with_the_shares_of_their_genres():
+    axes = CASES["when and what"]()
+    axes.figure.canvas.draw()
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels == [LABELS[1], LABELS[0]]
+    dots = axes.figure.axes[1].collections[-1].get_offsets()
+    assert dots[:, 0].tolist() == [90, 50, 10]  # percent, in the order of the table
+    assert np.round(dots[:, 1]).tolist() == [1, 0, 0]  # the rows of clusters 0, 1, 1
+    names = [text.get_text() for text in axes.figure.axes[1].texts]
+    assert names == ["A 90%", "$_$ 50%", "B 10%"]
+
+
+def test_without_years_and_genres_nothing_is_drawn():
+    assert plots.plot_when_and_what(YEARS[:0], SHARES[:0], **BY_CLUSTER) is None
+
+
+def test_standouts_are_at_their_lifts_and_named():
+    axes = CASES["standouts"]()
+    assert axes.collections[-1].get_offsets()[:, 0].tolist() == [2, 90, 3]
+    assert axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.texts] == ["A", "$_$", "B"]
+
+
+def test_a_tree_is_as_high_as_its_movies():
+    axes = plots.plot_tree(TREE)
+    boxes = [(one.get_x(), one.get_y(), one.get_height()) for one in axes.patches]
+    expected = [
+        (0, 0, 0.25),
+        (0.4, 0, 0.25),
+        (0, 0.25, 0.75),
+        (0.4, 0.25, 0.725),
+        (0.4, 0.975, 0.025),
+    ]
+    np.testing.assert_allclose(boxes, expected, atol=1e-12)
+    assert [text.get_text() for text in axes.texts][:2] == ["Old", "Ca$h"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["eras", "clusters"]
+
+
+def test_squares_add_up_to_prior_and_joint():
+    axes = plots.plot_icons(BAYES, n=100, **BY_CLUSTER)
+    texts = [text.get_text() for text in axes.get_yticklabels()]
+    assert texts == ["#0 Ca$h $$ A  10/50", "#1 $x$  25/30", "unplaced  0/20"]
+    drawn = {1: 0, 0.3: 0}
+    for line in axes.lines:
+        begin, end = line.get_xdata()
+        drawn[line.get_alpha()] += round(end - begin + 0.25)
+    assert drawn == {1: 35, 0.3: 65}
+    assert plots._rounded(pd.Series([1, 1, 1]), 100).tolist() == [34, 33, 33]
+
+
+def test_trust_has_a_band_for_each_null_and_a_dot_for_each_measure():
+    axes = CASES["trust"]()
+    first, second = axes.figure.axes
+    bands = [(one.get_x(), one.get_width()) for one in first.patches + second.patches]
+    np.testing.assert_allclose(bands, [(0, 0.1), (0.1, 0.2)])
+    assert [text.get_text() for text in first.texts + second.texts] == ["0.90", "0.80", "1.20"]
+
+
+def test_a_block_of_the_matrix_shows_its_ones():
+    axes = plots.plot_matrix_block(np.array([[1, 0], [1, 1]]), ["A", "$B"], ["M", "N$"])
+    squares = [(round(one.get_x() + 0.46), round(one.get_y() + 0.44)) for one in axes.patches]
+    assert squares == [(0, 0), (0, 1), (1, 1)]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["A", "$B"]
+    plots.plot_matrix_block(np.zeros((0, 0)), [], []).figure.canvas.draw()
 
 
 def test_text_with_dollars_is_no_formula():
@@ -71,10 +176,10 @@ def test_text_with_dollars_is_no_formula():
 
 
 def test_frames_are_left_alone():
-    before = MAP.copy(), CLUSTERS.copy(), LIFT.copy(), PLACES.copy()
+    before = MAP.copy(), CLUSTERS.copy(), PLACES.copy()
     for draw in CASES.values():
         draw()
-    for frame, copy in zip((MAP, CLUSTERS, LIFT, PLACES), before, strict=True):
+    for frame, copy in zip((MAP, CLUSTERS, PLACES), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
 
@@ -135,6 +240,18 @@ def test_colours_of_clusters_stay_apart_for_every_kind_of_sight(sight):
         assert nearest_colors(everyday, SIGHTS[sight]) < 0.05
 
 
+def luminance(color):
+    rgb = np.array([int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("color", [*plots.PALETTE, plots.ACCENT, plots.SECOND, plots.QUIET])
+def test_every_colour_can_be_seen_on_a_light_and_on_a_dark_page(color):
+    assert 1.05 / (luminance(color) + 0.05) > 1.7  # contrast with white, by WCAG 2
+    assert (luminance(color) + 0.05) / (luminance("#14181e") + 0.05) > 2
+
+
 def overlapping(axes):
     boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("#")]
     return [
@@ -157,6 +274,7 @@ def test_labels_on_a_map_do_not_cover_each_other(n):
     axes = plots.plot_map(points, places, group="cluster", colors=plots.cluster_colors(n))
     covered, boxes = overlapping(axes)
     assert covered == []
+    assert len(boxes) == n if n <= 16 else 16 < len(boxes) < n  # there is room for some only
     frame = axes.get_window_extent()
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
 

@@ -10,7 +10,9 @@ from corpora import corpora, incidence_of, recipe_of, reduced, reordered, toy_co
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
 
+from imdbclust import reduction
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import read_corpus, write_corpus
 from imdbclust.matrix import Incidence, build_incidence
@@ -21,6 +23,7 @@ from imdbclust.reduction import (
     leading_actors,
     make_svd,
     map_movies,
+    n_positions,
     nearest_movies,
     reduce_movies,
     sample_movies,
@@ -142,13 +145,56 @@ def test_leading_actors_are_those_with_the_largest_loadings():
         leading_actors(embedding, pd.Series(["Ada", "Bo"]))
 
 
-def test_the_map_is_a_seeded_sample_without_zero_vectors(films, embedding):
-    first = map_movies(embedding, max_movies=50, random_state=3)
-    assert len(first) == 50
-    assert first["movie"].is_monotonic_increasing
-    assert (films.cast_sizes()[first["movie"]] > 0).all()
-    assert np.isfinite(first[["x", "y"]]).all(axis=None)
-    pd.testing.assert_frame_equal(first, map_movies(embedding, max_movies=50, random_state=3))
+def test_the_map_shows_every_movie_with_a_place(films, embedding):
+    places = map_movies(embedding, max_movies=1000, random_state=3)
+    assert places["movie"].tolist() == np.flatnonzero(embedding.placed).tolist()
+    assert places["movie_id"].tolist() == embedding.movie_ids[places["movie"]].tolist()
+    assert (films.cast_sizes()[places["movie"]] > 0).all()
+    assert np.isfinite(places[["x", "y"]]).all(axis=None)
+    assert len(places) == n_positions(places[["x", "y"]].to_numpy()) > 250
+
+
+def test_the_map_is_seeded_and_does_not_depend_on_the_number_of_threads(embedding, monkeypatch):
+    first = map_movies(embedding, max_movies=1000, random_state=3)
+    pd.testing.assert_frame_equal(first, map_movies(embedding, max_movies=1000, random_state=3))
+    monkeypatch.setattr(reduction, "FEW", 0)
+    again = map_movies(embedding, max_movies=1000, random_state=3)
+    pd.testing.assert_frame_equal(first, again, check_exact=True)
+    other = map_movies(embedding, max_movies=1000, random_state=4)
+    assert not first["x"].equals(other["x"])
+
+
+def test_movies_near_on_the_map_are_near_in_the_reduced_space():
+    films = make_filmography(500, 350, random_state=11).corpus
+    embedding = reduced(build_incidence(films), 12, weighting="degree")
+    places = map_movies(embedding, max_movies=500, random_state=3)
+    scores = embedding.scores[places["movie"]]
+    on_map = NearestNeighbors(n_neighbors=10).fit(places[["x", "y"]].to_numpy()).kneighbors()[1]
+    in_space = NearestNeighbors(n_neighbors=50).fit(scores).kneighbors()[1]
+    both = zip(on_map, in_space, strict=True)
+    found = np.mean([np.isin(drawn, true).mean() for drawn, true in both])
+    shuffled = np.random.default_rng(0).permutation(in_space)
+    both = zip(on_map, shuffled, strict=True)
+    by_chance = np.mean([np.isin(drawn, true).mean() for drawn, true in both])
+    assert found > 0.85
+    assert by_chance < 0.2
+
+
+def test_beyond_the_maximum_movies_get_the_median_place_of_their_neighbours(embedding):
+    places = map_movies(embedding, max_movies=100, random_state=3).set_index("movie")
+    drawn = sample_movies(embedding, 100, random_state=3)
+    assert len(drawn) == 100
+    assert len(places) == embedding.placed.sum()
+    away = np.linalg.norm(embedding.scores[:, None] - embedding.scores[drawn], axis=2)
+    checked = 0
+    for movie in np.setdiff1d(places.index, drawn):
+        nearest = np.sort(away[movie])
+        if nearest[3] - nearest[2] > 1e-6:  # the third is not tied with the fourth
+            three = places.loc[drawn[np.argsort(away[movie])[:3]]]
+            median = three[["x", "y"]].median()
+            assert places.loc[movie, ["x", "y"]].to_numpy(float) == pytest.approx(median, abs=1e-3)
+            checked += 1
+    assert checked > 100
 
 
 def test_too_few_movies_make_an_empty_map(embedding):

@@ -62,11 +62,12 @@ def test_every_function_and_every_text_is_used():
         called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
+    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "notebook.py"]
+    package = "".join(path.read_text(encoding="utf-8") for path in sources)
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
-        assert f'"{name}"' in CODE, name
-    package = "".join(path.read_text(encoding="utf-8") for path in EVALUATION.glob("*.py"))
+        assert f'"{name}"' in CODE + package, name
     for name in wording.SENTENCES:
-        assert f'sentence("{name}"' in CODE + package, name
+        assert re.search(rf'sentence\(\s*"{name}"', CODE + package), name
     for name in wording.FIGURES:
         assert f'figure("{name}"' in CODE, name
 
@@ -91,9 +92,12 @@ def test_captions_and_checks_take_values_as_text(function, texts):
     assert "90% intervals" in wording.caption("associations", level=0.9)
 
 
+LABELS = {0: "#0 B", 3: "#3 A"}
+
+
 def test_names_within_a_sentence():
-    assert wording.cluster_name(3.0) == "cluster 3"
-    assert wording.cluster_name(-1) == "the group of unplaced movies"
+    assert wording.cluster_name(3.0, LABELS) == "cluster #3 A"
+    assert wording.cluster_name(-1, LABELS) == "the group of unplaced movies"
     assert wording.metric_name("held_out_bits") == "held out bits"
 
 
@@ -280,9 +284,6 @@ def test_clusters():
     assert wording.clusters(frame(label="A", movies=[1, 1]), 2, 0).startswith(
         "2 clusters of 1 movie each, "
     )
-    said = wording.cluster_sizes(SIZES, 4000)
-    assert said["caption"].endswith("n = 4,000 movies.")
-    assert "is #1 A with 3,000 movies (75%), the smallest #0 B with 1,000 (25.0%)." in said["alt"]
 
 
 def test_empty_clusters():
@@ -303,11 +304,20 @@ def test_genres_of_clusters():
 
 
 def test_cluster_map():
-    size = {"n_movies": 1000, "n_clusters": 1, "largest": "#3 A", "size": 900}
-    said = wording.figure("cluster_map", **size)
-    assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by cluster.")
-    assert said["alt"].endswith("The largest on the map, #3 A, has 900 of them.")
-    assert " in 1 cluster, " in said["alt"]
+    points = frame(cluster=[3] * 900 + [0] * 100, x=0.0, y=0.0)
+    said = wording.cluster_map(points, LABELS)
+    assert said["caption"].startswith("1,000 movies in 2 clusters: movies with similar casts")
+    assert "The largest cluster, #3 A, has 900 of them." in said["caption"]
+    assert said["alt"].endswith("#3 A 900, #0 B 100.")
+    assert wording.cluster_map(points[:0], LABELS) == {"caption": "", "alt": ""}
+
+
+def test_choice():
+    tried = frame(measure="held_out", n_clusters=[4, 4, 8], n_components=2, value=[0.1, 0.3, 0.5])
+    said = wording.choice(tried, 8)
+    assert said["caption"].endswith("The dotted line is this run: 8 clusters.")
+    assert said["alt"] == "Line plots. held out from 0.20 (4 clusters) to 0.50 (8)."
+    assert wording.choice(tried[:0], 8)["caption"] == ""
 
 
 NAMES = ("ari_subsamples", "ari_seeds", "ari_shuffled", "ari_shuffled_within_years")
@@ -370,12 +380,14 @@ def test_held_out_bits():
     said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
     assert "cluster carries 1.17 bits, summed over genres (± 0.02 over subsamples)" in said
     assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
-    assert "with the nearest center carries 1.16, 0.009 fewer. The decade" in said
+    assert "with the nearest center carries 1.16, 0.01 fewer. The decade" in said
     assert said.endswith("contributes 0.35 bits, Pr[cluster | cast] 0.00.")
     few = wording.held_out_bits(
         BITS | {"nearest": -0.31, "likeliest": -0.32, "cast": 2.09}, 0.1, shuffled
     )
-    assert "carries -0.31, 0.010 more, so that the nearest center predicts better here." in few
+    assert "carries -0.31, 0.01 more, so that it predicts better here. The decade" in few
+    same = wording.held_out_bits(BITS | {"nearest": BITS["likeliest"] + 0.0004}, 0.1, shuffled)
+    assert "with the nearest center carries 1.17. The decade" in same
     assert few.endswith(" The cast itself, without clusters, carries 2.09.")
     assert "Negative bits mean worse predictions than Pr[genre] alone" in few
 
@@ -440,8 +452,10 @@ def test_truth_and_castless_movies():
     assert wording.sentence("recovery", ari=0.934) == (
         "The clusters recover the planted troupes with ARI 0.93."
     )
-    assert wording.castless_movies(1, -1) == "1 movie without a cast is unplaced."
-    assert wording.castless_movies(2000, 3) == "2,000 movies without a cast are in cluster 3."
+    assert wording.castless_movies(1, -1, LABELS) == "1 movie without a cast is unplaced."
+    assert wording.castless_movies(2000, 3, LABELS) == (
+        "2,000 movies without a cast are in cluster #3 A."
+    )
 
 
 # 05_probabilities
@@ -464,19 +478,15 @@ def test_associations():
     )
 
 
-def test_lift():
-    strongest = wording.sentence("strongest_lift", lift=5.26, genre="Noir", label="#3 A")
-    size = {"n_genres": 24, "n_clusters": 16, "n_asterisks": 1, "n_movies": 2000}
-    said = wording.figure("lift", text=strongest, **size)
-    assert said["caption"].endswith("n = 2,000 movies.")
-    assert said["alt"] == (
-        "Heat map of 24 genres by 16 clusters, with 1 asterisk. The strongest lift with at least "
-        "30 movies is 5.3, Noir in #3 A."
+def test_heat_map_of_genres():
+    pairs = {"genre": ["Noir", "War", "Short"], "cluster": [3, 0, -1], "with_genre": [40, 29, 90]}
+    pairs |= {"lift": [5.26, 9.0, 20.0], "lift_strata": [2.04, 8.0, 15.0], "flagged": True}
+    assert wording.genres_by_cluster(frame(**pairs), LABELS).startswith(
+        "Noir is 5.3 times as frequent in #3 A as in all movies, and 2.0 times as frequent as the "
+        "decades explain. Genres and clusters are in the order"
     )
-    size = {"n_genres": 1, "n_clusters": 1, "n_asterisks": 0, "n_movies": 1}
-    assert wording.figure("lift", text="", **size)["alt"] == (
-        "Heat map of 1 genre by 1 cluster, with 0 asterisks."
-    )
+    said = wording.genres_by_cluster(frame(**pairs | {"flagged": False}), LABELS)
+    assert said.startswith("No genre stands out in a cluster beyond what the decade explains.")
 
 
 BEST = pd.Series(
@@ -491,16 +501,13 @@ def test_bayes():
         "with 0.123 when the genre is unknown."
     )
     given = {"genre": "War", "actor": "A"}
-    found = {"cluster": wording.cluster_name(-1), **best}
+    found = {"cluster": wording.cluster_name(-1, LABELS), **best}
     assert wording.sentence("given_both", n_movies=1, **given, **found) == (
         "Given War with A (1 movie), the group of unplaced movies has probability 0.813 (95% "
         "interval 0.700 to 0.900)."
     )
     assert "(2,000 movies)" in wording.sentence("given_both", n_movies=2000, **given, **found)
     assert wording.sentence("no_posterior", **given).startswith("No movie is War with A")
-    said = wording.figure("bayes", genre="War", label="#3 A", n_movies=1, **best)
-    assert said["caption"].endswith("with 95% intervals; n = 1 movie.")
-    assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior mean 0.813.")
     found = {"cluster": "cluster 3", "probability": 0.5}
     assert wording.sentence("new_movie", case="genre alone", **found) == (
         "Given genre alone: cluster 3 (probability 0.500)."
@@ -562,17 +569,19 @@ def test_calibration():
         "Pred: predictions above 0.1 are on average 0.012 away from the observed share. The worst "
         "bin with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
     )
-    assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
+    pairs = wording.calibration_figure(bins.assign(predictor="pred"))["alt"]
+    assert pairs.endswith("observed shares. pred: 0.02 0.01, 0.75 0.80, 0.90 0.40.")
     unknown = "Pred: too few predictions above 0.1 to say how good they are."
     assert wording.calibration({"pred": bins[2:]}, {"pred": 0.5}) == unknown
     assert wording.calibration({"pred": bins[:1]}, {"pred": np.nan}) == unknown
 
 
 def test_ratings():
-    means = pd.Series({0: 6.1, 2: 5.5})
-    said = wording.ratings(2000, means, {0: "#0 A", 2: "#2 B"})
-    assert said["caption"].endswith("n = 2,000 rated movies.")
-    assert said["alt"].endswith("range from 5.50 (#2 B) to 6.10 (#0 A).")
+    rated = frame(cluster=[0, 0, 3], rating=[6.0, 6.2, 5.5])
+    said = wording.ratings(rated, LABELS)
+    assert said["caption"].startswith("Mean ratings range from 5.50 (#3 A) to 6.10 (#0 B).")
+    assert said["caption"].endswith("n = 3 rated movies.")
+    assert said["alt"] == "Box plots of 2 clusters: #0 B 6.10, #3 A 5.50."
     means = {"through_clusters": 6.213, "direct": 6.35}
     assert wording.sentence("expected_rating", genre="War", **means) == (
         "The expected rating for War is 6.21 through its clusters, and 6.35 directly."
@@ -592,6 +601,99 @@ def test_mixed_up_and_explorer():
 
 
 RANKED = frame(k=[8, 16, 4, 2, 32], mean=[2.05, 2.0, 1.9, 1.8, 1.0], repeats=2, spread=0.0707)
+
+
+SHORT = {0: "#0 Ada", 1: "#1 Bo", -1: "unplaced"}
+
+
+def test_when_and_what():
+    years = frame(cluster=[0, 0, 1], year=[1930, 1932, None])
+    genres = frame(cluster=[0, 1], genre=["Noir", "War"], share=[0.3, 0.25])
+    assert wording.when_and_what(years, genres, SHORT) == {
+        "caption": "The median year of the clusters runs from 1931 (#0 Ada) to 1931 (#0 Ada). Noir "
+        "is 30% of #0 Ada. Ridges: movies by year, each as high as its busiest year. Dots: the "
+        "most telling genres and their shares. n = 2 movies with a year.",
+        "alt": "Ridges and dots. #0 Ada: median year 1931, Noir 30%.",
+    }
+    without_years = wording.when_and_what(years[:0], genres, SHORT)
+    assert without_years["alt"] == "Ridges and dots. #0 Ada: Noir 30%; #1 Bo: War 25%."
+    without_genres = wording.when_and_what(years, genres[:0], SHORT)
+    assert without_genres["alt"] == "Ridges and dots. #0 Ada: median year 1931."
+
+
+def test_standouts_of_clusters():
+    table = frame(cluster=[0, 0, 1], name=["A", "B", "C"], lift=[2.0, 3.25, 1.5])
+    table = table.assign(lift_low=table["lift"] / 2, lift_high=table["lift"] * 2)
+    assert wording.standouts(table, of="actors", labels=SHORT) == {
+        "caption": "The highest lift: B is 3.2 times as frequent in #0 Ada as in all movies (95% "
+        "interval 1.6 to 6.5). Dots: the foremost actors of each cluster; lines: 95% intervals.",
+        "alt": "Dot plot of lifts. The foremost actor of each cluster: #0 Ada: A; #1 Bo: C.",
+    }
+
+
+def test_tree_of_levels():
+    table = frame(
+        level=["era", "cluster", "era", "cluster"],
+        name=["Old", "\u2003A", "New", "\u2003B"],
+        movies=[10, 10, 30, 30],
+        share=[0.25, 0.25, 0.75, 0.75],
+    )
+    assert wording.tree(table) == {
+        "caption": "There are 2 eras of 10 to 30 movies, then 2 clusters of 10 to 30 movies, each "
+        "within one group of the level above. The largest era, New, has 75% of the placed movies. "
+        "Heights are numbers of movies.",
+        "alt": "Boxes within boxes. Movies of each era: Old: 10; New: 30.",
+    }
+
+
+def test_trust():
+    table = frame(
+        measure=["seeds", "subsamples", "subsamples"],
+        observed=[0.9, 0.8, 0.8],
+        null=[None, "casts shuffled", "casts shuffled within years"],
+        low=[math.nan, -0.001, 0.5],
+        high=[math.nan, 0.1, 0.7],
+    )
+    found = SimpleNamespace(trust=lambda: table, verdict="era", why_not="")
+    text = wording.trust(found)
+    assert text["caption"].startswith(f"{wording.VERDICTS['era']} Dots: observed")
+    assert text["alt"] == (
+        "Dots beside bands. seeds: 0.90; subsamples: 0.80 (casts shuffled 0.00 to 0.10, casts "
+        "shuffled within years 0.50 to 0.70)."
+    )
+
+
+def test_genres_of_a_cast_in_a_figure():
+    table = frame(genre=["War", "Noir"], p_genre=[0.1, 0.9], overall=[0.2, 0.3])
+    assert wording.genre_shares(table, given="Ada") == {
+        "caption": "Given Ada, a new movie is Noir with probability 90%, compared with 30% among "
+        "all movies.",
+        "alt": "Dot plot of Pr[genre | cast] and Pr[genre]. War 10%, before 20%; Noir 90%, before "
+        "30%.",
+    }
+
+
+def test_squares_of_bayes_rule():
+    bayes = frame(cluster=[0, 1, -1], prior=[0.5, 0.5, 0.0], joint=[0.05, 0.15, 0.0])
+    assert wording.icons(bayes, genre="Noir", labels=SHORT, n=100) == {
+        "caption": "100 movies as squares: 20 of them are Noir (filled), 15 of these in #1 Bo. "
+        "This is the posterior: 75%. The size of the block is the prior (50%), its filled part the "
+        "likelihood (30%).",
+        "alt": "Blocks of squares. Filled squares of each cluster: #0 Ada: 5 of 50; #1 Bo: 15 of "
+        "50.",
+    }
+    nothing = wording.icons(bayes.assign(joint=0.0), genre="Noir", labels=SHORT)
+    assert nothing["caption"] == "No movie is Noir."
+
+
+def test_a_block_of_the_matrix():
+    block = np.array([[1, 1], [1, 0]])
+    assert wording.matrix_block(block, ["Ada", "Bo"], ["One", "Two"]) == {
+        "caption": "Ada and the actors of the same movies: 3 of 4 cells are 1 (75%).",
+        "alt": "A block of the matrix with 2 movies and 2 actors. The actors with the most movies "
+        "in common with Ada: Bo.",
+    }
+    assert wording.matrix_block(np.zeros((0, 0)), [], [])["caption"] == "No actor is in the matrix."
 
 
 def test_best_setting():

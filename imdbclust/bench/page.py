@@ -57,7 +57,8 @@ def write_speed_page(folder: Path) -> Path:
     import pandas as pd
 
     from imdbclust import plots
-    from imdbclust.display.render import figure_html, table_html
+    from imdbclust.display.figures import figure_html, figure_svg
+    from imdbclust.display.render import table_html
     from imdbclust.running.pages.report import render_page
 
     plots.set_style()
@@ -71,7 +72,8 @@ def write_speed_page(folder: Path) -> Path:
         alt = f"Bars; the longest is {best['what']}, {best['times_faster']:.1f} times faster."
         caption = f"{title}: times faster, median and range of the pairs."
         axes = plots.plot_ratios(frame)
-        part["figure"] = figure_html(axes.figure, caption=caption, alt=alt, name=f"speed-{name}")
+        svg = figure_svg(axes.figure, name=f"speed-{name}")
+        part["figure"] = figure_html(svg, caption=caption, alt=alt, name=f"speed-{name}")
         plt.close(axes.figure)
         table = table_html(frame.dropna(axis="columns", how="all"), caption=title, name=name)
         part["table"] = table.replace("tables/", "")

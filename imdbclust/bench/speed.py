@@ -421,7 +421,7 @@ def measure_sweep(options: Options) -> list[Comparison]:
     grid, repeats = (QUICK_GRID, 2) if options.quick else (GRID, 4)
     specification = {
         "preset": "recommended",
-        "parameters": {"evaluation": "off", "map_max_movies": 300, "explorer": False},
+        "parameters": {"evaluation": "off", "map_max_movies": 0, "explorer": False},
         "grid": grid | {"random_state": {"repeats": repeats}},
     }
     with _scratch() as folder:

@@ -27,6 +27,7 @@ EVERYWHERE = {"year": "the year is unknown", "votes": "the number of votes is un
 
 # reasons by table and column
 REASONS: dict[str, dict[str, str]] = {
+    "columns": {ROWS: "the files have this project's own format", "example": "the column is empty"},
     "load_notes": {ROWS: "the input had no irregularities"},
     "problems": {ROWS: "no record was skipped"},
     "movies_per_year": {ROWS: "no movie has a year"},

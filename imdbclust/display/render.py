@@ -5,12 +5,8 @@ Everything is escaped here, once: a title or a name never becomes markup, script
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
 import math
-import re
-import warnings
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -18,7 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import jinja2
     import pandas as pd
-    from matplotlib.figure import Figure
 
 # columns of integers that are names rather than amounts: no thousands separators
 PLAIN_INTEGERS = (
@@ -30,7 +25,6 @@ MAX_COLUMNS, MAX_TEXT = 40, 200
 BARE_ROWS = 10  # of a frame that a cell shows bare
 MAX_ROWS = 200  # of a table that is shown completely although it has a `head`
 SORTED_FROM = 9  # minimum number of rows of a complete table that readers can sort
-DOTS_PER_INCH = 150  # resolution of the rasterised parts of a figure
 UNPLACED, UNPLACED_NAME = -1, "unplaced"
 
 # for `str.translate`: removes what changes the direction of the text after it
@@ -43,17 +37,16 @@ _PICTURES = (
     | dict.fromkeys([*range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], 0xFFFD)
 )
 
-# in points
-_SVG_SIZE = re.compile(r'<svg[^>]*? width="([\d.]+)pt" height="([\d.]+)pt"', re.DOTALL)
-
 # JupyterLab aligns whole tables to the right and has no style sheet of ours
 _TABLE = """
 {% set scrolls = rows | length > n_visible %}
-<figure class="table" id="table-{{ name }}">
+<figure class="table{{ ' folded' if fold }}" id="table-{{ name }}">
 <style>.jp-RenderedHTMLCommon .table :is(th,td,caption):not(.number){text-align:left}</style>
+{% if fold %}<details><summary>{{ caption }}</summary>{% endif %}
 <div class="scroll" tabindex="0" role="region" aria-label="{{ caption }}"
 {% if scrolls %}style="max-height:{{ 2 * n_visible + 6 }}em;overflow:auto"{% endif %}>
-<table {{ 'class=full' if sortable }}><caption>{{ caption }}</caption><thead>
+<table {{ 'class=full' if sortable }}>
+{%- if not fold %}<caption>{{ caption }}</caption>{% endif %}<thead>
 {% if column_axis %}
 <tr><td></td><th scope="colgroup" colspan="{{ columns | length - 1 }}">{{ column_axis }}</th></tr>
 {% endif %}
@@ -70,6 +63,7 @@ _TABLE = """
 <p class="printed" hidden>The first {{ n_visible }} of {{ rows | length }} rows.</p>
 {% endif %}
 {% for note in notes %}<p class="note">{{ note }}</p>{% endfor %}
+{% if fold %}</details>{% endif %}
 <a class="csv" href="tables/{{ name }}.csv">{{ name }}.csv</a></figure>"""
 
 
@@ -101,6 +95,7 @@ def table_html(
     head: int | None = None,
     links: dict[str, list[str]] | None = None,
     notes: Sequence[str] = (),
+    fold: bool = False,
 ) -> str:
     """Return a table with a caption, scoped headers and a link to its CSV.
 
@@ -119,6 +114,8 @@ def table_html(
         By column, the relative address that each cell links to.
     notes : sequence of str
         Sentences below the table, such as reasons for missing values.
+    fold : bool
+        Show only the caption and the link until the reader unfolds the table.
     """
     complete = head is None or len(frame) <= MAX_ROWS
     shown = (frame if complete else frame.head(head)).iloc[:, :MAX_COLUMNS]
@@ -137,6 +134,7 @@ def table_html(
         notes=notes,
         n_visible=len(shown) if head is None else head,
         sortable=complete and len(shown) >= SORTED_FROM,
+        fold=fold,
     )
 
 
@@ -225,38 +223,6 @@ def _table_template() -> jinja2.Template:
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True)
     return environment.from_string(_TABLE)
-
-
-def figure_html(figure: Figure, *, caption: str, alt: str, name: str) -> str:
-    """Return a figure as an embedded SVG with a caption and a text alternative.
-
-    Text is drawn as outlines, so a figure looks the same with any fonts. Rasterised parts have a
-    resolution of `DOTS_PER_INCH`. The same figure gives the same bytes: no date, no random ids.
-    """
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    file, metadata = io.BytesIO(), {"Date": None, "Creator": None}
-    with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():
-        # characters that the font lacks are drawn as boxes; the tables have them as text
-        warnings.filterwarnings("ignore", r"(Glyph|Matplotlib currently does not support)")
-        if figure.get_layout_engine():  # savefig would draw it twice for the tight box
-            figure.dpi = DOTS_PER_INCH
-            FigureCanvasSVG(figure).print_svg(file, metadata=metadata)
-        else:
-            options = {"dpi": DOTS_PER_INCH, "bbox_inches": "tight", "metadata": metadata}
-            figure.savefig(file, format="svg", **options)
-    svg = file.getvalue()
-    points = _SVG_SIZE.search(svg.decode("utf-8")).groups()
-    width, height = (round(float(side) * 4 / 3) for side in points)
-    data = base64.b64encode(svg).decode("ascii")
-    caption, alt = escape(readable(caption)), escape(readable(alt))
-    return (
-        f'<figure class="plot" id="figure-{escape(name)}">'
-        f'<div class="scroll" tabindex="0" role="group" aria-label="Figure">'
-        f'<img src="data:image/svg+xml;base64,{data}" width="{width}" height="{height}" '
-        f'alt="{alt}"></div><figcaption>{caption}</figcaption></figure>'
-    )
 
 
 def format_column(column: pd.Series, name: str = "") -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from imdbclust import wording
-from imdbclust.display.render import figure_html, sentence_html
+from imdbclust.display.figures import figure_html, figure_svg
+from imdbclust.display.render import sentence_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,9 +45,9 @@ def slider(name: str, values: Sequence[float], value: float, draw: Callable[[flo
     def show(_: object = None) -> None:
         import matplotlib.pyplot as plt
 
-        figure = draw(control.value).figure
-        about = {"caption": f"{name} = {control.value}", "name": f"slider-{name}"}
-        picture.value = figure_html(figure, alt=about["caption"], **about)
+        figure, caption = draw(control.value).figure, f"{name} = {control.value}"
+        svg = figure_svg(figure, name=f"slider-{name}")
+        picture.value = figure_html(svg, caption=caption, alt=caption, name=f"slider-{name}")
         plt.close(figure)
 
     control.observe(show, names="value")

@@ -13,6 +13,7 @@ _LAZY = {
     "decade_codes": "imdbclust.evaluation.held_out",
     "effective_clusters": "imdbclust.evaluation.choice",
     "evaluate": "imdbclust.evaluation.overall",
+    "evaluate_run": "imdbclust.evaluation.overall",
     "fitted": "imdbclust.evaluation.recipe",
     "joint_information": "imdbclust.evaluation.held_out",
     "level_tree": "imdbclust.evaluation.levels",

@@ -37,11 +37,11 @@ def level_tree(corpus: Corpus, clustering: Clustering, **options) -> pd.DataFram
     DataFrame
         ``path``: the places, from 1, of the group and of those around it, such as ``2.3``;
         ``level``; ``number``: the group's number in ``movie_to_cluster.csv``; ``name``, indented by
-        level; ``movies``; ``share`` of the placed movies.
+        level; ``movies``; ``share`` of the placed movies. No rows if there is only one level.
     """
     levels, table = level_names(clustering), clustering.to_frame()[clustering.placed]
     names, rows, paths = options.pop("names", None), [], {(): ""}
-    for depth, level in enumerate(levels):
+    for depth, level in enumerate(levels if clustering.levels else []):
         at = clustering if level == "cluster" else clustering.at_level(level)
         own = {"names": names} if level == "cluster" else {}
         summary = profile_clusters(corpus, at, **options, **own).summary

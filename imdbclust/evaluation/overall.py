@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from imdbclust import wording
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation import nulls as nl
 from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
-from imdbclust.evaluation.recipe import Effort, Fit, Fitted, in_threads
+from imdbclust.evaluation.recipe import (
+    EFFORTS,
+    Effort,
+    Fit,
+    Fitted,
+    NotEvaluated,
+    Recipe,
+    in_threads,
+)
 from imdbclust.evaluation.stability import Subsample, compare_fits, fit_seeds, over_subsamples
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 from imdbclust.probabilities import TOLERANCE
+from imdbclust.reduction import Embedding
 
 WITHOUT_FORM = "without form tags"
 
@@ -46,6 +57,10 @@ class Evaluation:
         The fits of all movies, one for each seed.
     parts : list of Subsample
         The fitted subsamples.
+    effort : Effort
+        The number of fits.
+    why_not : str
+        Why nothing was evaluated: the tables are empty then. Empty if it was.
     """
 
     pairs: pd.DataFrame
@@ -57,6 +72,17 @@ class Evaluation:
     nulls: pd.DataFrame
     fits: list[Fitted]
     parts: list[Subsample]
+    effort: Effort
+    why_not: str = ""
+
+    @classmethod
+    def without(cls, why_not: str) -> Evaluation:
+        """Return the evaluation of a recipe that could not be evaluated, for this reason."""
+        pairs = pd.DataFrame(columns=["over", "one", "other", "ari"])
+        names = ["null", "measure", "n", "observed", "null_mean", "spread", "limit", "z", "p"]
+        nulls = pd.DataFrame(columns=names)
+        none = pd.DataFrame()
+        return cls(pairs, none, none, {}, [], None, nulls, [], [], EFFORTS["off"], why_not)
 
     def ari(self, over: str) -> float:
         """Return the mean adjusted Rand index over ``seeds`` or ``subsamples``."""
@@ -71,6 +97,38 @@ class Evaluation:
         values = self.nulls.set_index(["null", "measure"])[value]
         return float(values.get((null, measure), np.nan))
 
+    def trust(self) -> pd.DataFrame:
+        """Return the measures that are compared with shuffled casts, and their ranges there.
+
+        ``scale``, ``measure`` (in words), ``observed`` with its standard deviation ``spread``, and
+        for each ``null`` a row with ``low`` and ``high``: its mean, minus and plus two standard
+        deviations. A measure without a null has one row. Undefined measures are left out.
+        """
+        spreads = self.pairs.groupby("over")["ari"].std().add_prefix("ari_")
+        spread = self.spread.get
+        observed = {
+            "ari_seeds": (self.ari("seeds"), spreads.get("ari_seeds")),
+            "ari_subsamples": (self.ari("subsamples"), spreads.get("ari_subsamples")),
+        }
+        if not self.by_genre.empty:
+            observed["held_out"] = self.bits("likeliest"), spread("likeliest")
+            observed["held_out_posterior"] = self.bits("posterior"), spread("posterior")
+            observed["beyond_decade_posterior"] = self.bits("beyond_decade_posterior"), None
+        nulls = self.nulls[self.nulls["null"].isin([nl.SHUFFLED, nl.SHUFFLED_WITHIN_YEAR])]
+        rows = []
+        for name, (value, deviation) in observed.items():
+            scale, measure = wording.TRUST[name]
+            row = {"scale": scale, "measure": measure, "observed": value, "spread": deviation}
+            own = nulls[(nulls["measure"] == name) & nulls["null_mean"].notna()]
+            for null in own.itertuples():
+                margin = 2 * np.nan_to_num(null.spread)
+                ends = {"low": null.null_mean - margin, "high": null.null_mean + margin}
+                rows.append(row | {"null": null.null} | ends)
+            if own.empty:
+                rows.append(row | {"null": None, "low": np.nan, "high": np.nan})
+        trust = pd.DataFrame(rows).astype({"observed": float, "spread": float})
+        return trust.dropna(subset="observed").reset_index(drop=True)
+
     def calibration(self) -> pd.DataFrame:
         """Return the calibration tables of all parts, with the columns ``predictor`` and ``part``.
 
@@ -82,6 +140,16 @@ class Evaluation:
             tables["from the cast itself", part] = one.calibration_of_cast
         tables = pd.concat(tables, names=["predictor", "part"])
         return tables.reset_index(["predictor", "part"]).reset_index(drop=True)
+
+    def save(self, folder: Path) -> None:
+        """Write what the next notebook reads about held-out movies; nothing without a result."""
+        if self.why_not:
+            return
+        counts = [one.counts.assign(part=part) for part, one in enumerate(self.held_out)]
+        agreement = pd.concat([one.agreement for one in self.held_out]).mean().to_frame().T
+        pd.concat(counts).to_parquet(folder / "held_out_counts.parquet", index=False)
+        self.calibration().to_parquet(folder / "calibration.parquet", index=False)
+        agreement.to_parquet(folder / "agreement.parquet")
 
     def above(self, null: str) -> list[str]:
         """Return the measures that are above their limit under a kind of shuffled casts."""
@@ -195,7 +263,34 @@ def evaluate(
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
         fits=fits,
         parts=parts,
+        effort=effort,
     )
+
+
+def evaluate_run(
+    recipe: Recipe,
+    corpus: Corpus,
+    incidence: Incidence,
+    embedding: Embedding,
+    clustering: Clustering,
+    *,
+    evaluation: str,
+    **options,
+) -> Evaluation:
+    """Evaluate the recipe of a run; what cannot be evaluated says why, in its ``why_not``.
+
+    `evaluation` is one of `EFFORTS`; `options` are those of :func:`evaluate`. The embedding and the
+    clustering are the recipe's, of all movies with the seed `random_state`.
+    """
+    effort = EFFORTS[evaluation]
+    if why_not := effort.why_not(recipe, incidence, clustering):
+        return Evaluation.without(why_not)
+    whole = recipe.fitted(embedding, clustering, incidence)
+    options |= {"whole": whole, "fit_clusters": recipe.fit_clusters}
+    try:
+        return evaluate(recipe.fit, corpus, incidence, effort, **options)
+    except NotEvaluated as reason:
+        return Evaluation.without(str(reason))
 
 
 def recovery(truth: pd.Series | None, clustering: Clustering) -> float | None:

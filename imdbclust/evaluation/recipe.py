@@ -83,13 +83,26 @@ class Recipe:
     """Whether another number of components changes the clusters."""
 
     @classmethod
-    def of(cls, embedding: Embedding, model: BaseEstimator) -> Recipe:
-        """Return the recipe that made an embedding, followed by this clusterer."""
+    def of(
+        cls,
+        embedding: Embedding,
+        model: BaseEstimator,
+        *,
+        algorithm: str = "",
+        years: pd.Series | None = None,
+        n_eras: int = 0,
+        n_subgroups: int = 0,
+    ) -> Recipe:
+        """Return the recipe that made an embedding, followed by this clusterer.
+
+        If `algorithm` is ``nested``, the recipe has levels; see :meth:`nested`.
+        """
         made = embedding.settings
         svd = embedding.svd or make_svd(
             made["n_components"], weighting=made["weighting"], random_state=made["random_state"]
         )
-        return cls(svd, model, made["weighting"], made["regularization"])
+        flat = cls(svd, model, made["weighting"], made["regularization"])
+        return flat.nested(years, n_eras, n_subgroups) if algorithm == "nested" else flat
 
     @classmethod
     def from_parameters(cls, parameters: Mapping, years: pd.Series | None = None) -> Recipe:

@@ -1,14 +1,14 @@
-"""The data of the explorer page: movies, actors, clusters and coordinates, packed small.
+"""The data of the explorer page: the map, movies, actors and clusters, packed small.
 
 The page embeds the packed data and unpacks it in the browser. The layout before gzip: the length of
-the header as little-endian uint32, the header as JSON in UTF-8, then arrays, each starting at a
-multiple of 4. The header's ``arrays`` gives the type (``u2``, ``u4`` or ``i2``) of every array, its
-offset after the header, and its length. Lists of different lengths are two arrays: the concatenated
-values, and the length of each list.
+the header as little-endian uint32, the header as JSON in UTF-8, then arrays. The header's
+``arrays`` gives the bytes of an item of every array and its length. An array is stored in byte
+planes: the lowest byte of every item, then the next one, which gzip compresses better. Lists of
+different lengths are two arrays: the concatenated values, and the length of each list.
 
-The movies' coordinates are integer multiples of ``step``, one row for each movie. All components
-have the same step, so distances keep their proportions, and the page finds nearest movies by them.
-Movies whose coordinates are all zero, possibly after rounding, have no neighbours.
+The first movies are those with a title, by prominence; arrays such as ``x``, ``y``, ``group`` and
+``year`` go on with movies that are only points of the map. ``x`` and ``y`` are from 0 to `EDGE`;
+`NOWHERE` marks a movie that is not on the map.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust import wording
-from imdbclust.clustering import UNPLACED, neighbouring_clusters
-from imdbclust.evaluation.profiles import Profiles
+from imdbclust.clustering import UNPLACED, label_places, neighbouring_clusters
+from imdbclust.evaluation.profiles import Profiles, profile_clusters
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies.assigner import Assigner
 from imdbclust.new_movies.genre_model import Facts
 
-MAX_MOVIES = 50_000  # the most linked ones are packed
-MAX_BYTES = 5_800_000  # of packed data, 7.7 MB as base64
+MAX_MOVIES = 100_000  # the most linked ones have titles and casts
+MAX_POINTS = 1_000_000  # the most linked ones are on the map
+MAX_BYTES = 8_800_000  # of packed data, 11.7 MB as base64
 MAX_TEXT = 300  # characters of a title or name; the tables have the full text
 
 # Pr[cluster | cast] is kept for the likeliest clusters, if it is not too small
@@ -39,12 +40,10 @@ MAX_CLUSTERS, MIN_PROBABILITY = 6, 0.005
 # Pr[genre | cast] likewise
 MAX_GENRES, MIN_GENRE_PROBABILITY = 5, 0.05
 
-# maximum share of coordinates in the data before gzip: 32 components of `MAX_MOVIES` movies, or
-# more components of fewer movies
-COORDINATES_SHARE = 0.56
-LARGEST = 32_767  # the largest coordinate, in steps
-SCALE = 10_000  # probabilities are integer multiples of 1 / `SCALE`, ratings of 0.01
-NO_RATING = 65_535
+SCALE = 1_000  # probabilities are integer multiples of 1 / `SCALE`
+EDGE, NOWHERE = 65_534, 65_535
+NO_RATING = 255  # ratings are multiples of 1 / `RATING`
+RATING = 25
 
 # control characters are replaced by their pictures, NUL by ␀
 _VISIBLE = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}
@@ -63,8 +62,10 @@ def pack_explorer_data(
     assigner: Assigner,
     profiles: Profiles,
     typical: pd.DataFrame,
+    movie_map: pd.DataFrame,
     *,
     colors: Sequence[str],
+    form_tags: Sequence[str] = (),
     max_bytes: int = MAX_BYTES,
 ) -> ExplorerData:
     """Pack the data of the explorer page; the same input gives the same bytes.
@@ -75,41 +76,43 @@ def pack_explorer_data(
         Stages of the run with its model of casts, and the description of its clusters.
     typical : DataFrame
         Result of :func:`imdbclust.clustering.typical_movies`.
+    movie_map : DataFrame
+        Result of :func:`imdbclust.reduction.map_movies`; empty without a map.
     colors : sequence of str
         The clusters' colours.
+    form_tags : sequence of str
+        Genres that do not name an era or a subgroup.
     max_bytes : int
-        Maximum size of the packed data. Movies are omitted until it fits, the least linked first.
-        Only the leading components of the embedding are kept if `COORDINATES_SHARE` of this size
-        has no room for all.
+        Maximum size of the packed data. Movies lose their titles and casts until it fits, the
+        least linked first.
     """
-    n_movies = min(assigner.corpus.n_movies, MAX_MOVIES)
-    room = int(COORDINATES_SHARE * max_bytes) // (np.dtype(np.int16).itemsize * n_movies)
-    leading = assigner.embedding
-    if room < leading.n_components:
-        leading = leading.first(max(1, room))
+    incidence, points = assigner.incidence, _scaled(movie_map)
+    levels = _levels(assigner, profiles, points, form_tags)
+    drawn = np.intersect1d(most_linked_movies(incidence, MAX_POINTS), points.index)
+    n_titles = min(assigner.corpus.n_movies, MAX_MOVIES)
     while True:
-        movies = most_linked_movies(assigner.incidence, n_movies)
-        data = _pack(assigner, profiles, typical, leading, colors, movies)
-        if len(data.packed) <= max_bytes or len(movies) <= 1:
+        titled = _by_prominence(assigner, most_linked_movies(incidence, n_titles))
+        order = titled, np.setdiff1d(drawn, titled)
+        data = _pack(assigner, profiles, typical, points, levels, colors, *order)
+        if len(data.packed) <= max_bytes or n_titles <= 1:
             return data
-        n_movies = max(1, int(0.95 * len(movies) * max_bytes / len(data.packed)))
+        n_titles = max(1, int(0.95 * n_titles * max_bytes / len(data.packed)))
 
 
 def unpack_explorer_data(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the header and the arrays of packed data, as the page does."""
     data = gzip.decompress(packed)
     length = int.from_bytes(data[:4], "little")
-    header = json.loads(data[4 : 4 + length])
-    begin = 4 + length + (-length) % 4
-    return header, {
-        name: np.frombuffer(data, f"<{kind}", count, begin + offset)
-        for name, (kind, offset, count) in header["arrays"].items()
-    }
+    header, offset, arrays = json.loads(data[4 : 4 + length]), 4 + length, {}
+    for name, (size, n) in header["arrays"].items():
+        planes = np.frombuffer(data, np.uint8, size * n, offset).reshape(size, n)
+        arrays[name] = np.ascontiguousarray(planes.T).view(f"<u{size}").ravel()
+        offset += size * n
+    return header, arrays
 
 
-def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> ExplorerData:
+def _pack(assigner, profiles, typical, points, levels, colors, movies, rest) -> ExplorerData:
     corpus, clustering = assigner.corpus, assigner.clustering
-    movies = _by_prominence(assigner, movies)
     casts = assigner.incidence.matrix[movies]
     # by number of movies, most first, then by id
     actors = np.unique(casts.indices)
@@ -118,37 +121,81 @@ def _pack(assigner, profiles, typical, leading, colors, movies: np.ndarray) -> E
     actors = actors[np.lexsort((ids, -careers))]
     casts = casts[:, actors]
     casts.sort_indices()
-    table = corpus.movies.iloc[movies]
+    both = np.concatenate([movies, rest])
+    table, places = corpus.movies.iloc[both], points.reindex(both, fill_value=NOWHERE)
     arrays = {
         "year": table["year"].fillna(0).clip(0, 65_535).to_numpy(np.uint16),
-        "rating": (table["rating"] * 100).round().fillna(NO_RATING).to_numpy(np.uint16),
-        "group": clustering.codes[movies].astype(np.uint16),
+        "rating": (table["rating"] * RATING).round().fillna(NO_RATING).to_numpy(np.uint16),
+        "group": clustering.codes[both],
+        "x": places["x"].to_numpy(np.uint16),
+        "y": places["y"].to_numpy(np.uint16),
     }
-    arrays |= _lists("cast", casts, np.uint32)
+    arrays |= {level: codes[both] + 1 for level, codes in clustering.levels.items()}
     genres, genre_names = corpus.genre_matrix()
-    arrays |= _lists("genre", genres[movies], np.uint16)
-    places, step = quantise(leading.scores[movies])
-    arrays["place"] = places.ravel()
+    arrays |= _lists("genre", genres[both])
+    arrays |= _lists("cast", casts)
     arrays |= _posteriors(assigner, movies)
     arrays |= _careers(assigner, actors)
     arrays |= _genres_expected(assigner, movies, actors)
-    people = corpus.actors.iloc[actors]
+    table, people = table[: len(movies)], corpus.actors.iloc[actors]
+    titles, names = list(map(_text, table["title"])), list(map(_text, people["name"]))
     header = {
         "n_movies": corpus.n_movies,
         "n_actors": corpus.n_actors,
         "n_placed": int(clustering.placed.sum()),
         "scale": SCALE,
-        "step": step,
-        "n_components": assigner.embedding.n_components,
-        "movie_ids": list(map(_text, table["movie_id"])),
-        "titles": list(map(_text, table["title"])),
-        "actor_ids": list(map(_text, people["actor_id"])),
-        "names": list(map(_text, people["name"])),
+        "rating_scale": RATING,
+        "movie_ids": list(map(_shorter, map(_text, table["movie_id"]), titles)),
+        "titles": titles,
+        "actor_ids": list(map(_shorter, map(_text, people["actor_id"]), names)),
+        "names": names,
         "genres": list(map(_text, genre_names)),
         "texts": wording.EXPLORER,
         "clusters": _clusters(assigner, profiles, typical, colors, movies),
+        "levels": levels,
     }
     return ExplorerData(_joined(header, arrays), len(movies), len(actors))
+
+
+def _scaled(movie_map: pd.DataFrame) -> pd.DataFrame:
+    """Return ``x`` and ``y`` from 0 to `EDGE`, y downwards, in the same unit, by row number."""
+    at = movie_map.set_index("movie")[["x", "y"]] * [1, -1]
+    low, high = at.min(), at.max()
+    width = max((high - low).max(), 1e-9) if len(at) else 1.0
+    return ((at - (low + high - width) / 2) * (EDGE / width)).round().astype(int)
+
+
+def _levels(
+    assigner: Assigner, profiles: Profiles, points: pd.DataFrame, form_tags: Sequence[str]
+) -> list[dict]:
+    """Return the levels from the outermost, each with its groups.
+
+    A group has a name, a number of movies, and the place of its label (None without one).
+    """
+    found, clustering = [], assigner.clustering
+    for level in ("era", "cluster", "subgroup"):
+        if level == "cluster":
+            at, summary = clustering, profiles.summary
+        elif level in clustering.levels:
+            at = clustering.at_level(level)
+            options = {"form_tags": form_tags, "random_state": 0}
+            summary = profile_clusters(assigner.corpus, at, **options).summary
+        else:
+            continue
+        frame = points.assign(cluster=at.labels[points.index])
+        frame = frame[frame["cluster"] != UNPLACED]
+        names = summary.set_index("cluster")["name"]
+        spots = label_places(frame, names).set_index("cluster")[["x", "y"]]
+        groups = [
+            [
+                _text(names[code]),
+                int(size),
+                *map(int, spots.loc[code] if code in spots.index else ()),
+            ]
+            for code, size in at.sizes().drop(UNPLACED, errors="ignore").items()
+        ]
+        found.append({"level": level, "groups": groups})
+    return found
 
 
 def _by_prominence(assigner: Assigner, movies: np.ndarray) -> np.ndarray:
@@ -160,24 +207,9 @@ def _by_prominence(assigner: Assigner, movies: np.ndarray) -> np.ndarray:
     return movies[np.lexsort((ids, -links, -votes))]
 
 
-def _lists(name: str, matrix: sp.csr_array, kind: type) -> dict[str, np.ndarray]:
+def _lists(name: str, matrix: sp.csr_array) -> dict[str, np.ndarray]:
     """Return the column indices of each row of a sparse matrix, in stored order."""
-    return {
-        name: matrix.indices.astype(kind),
-        f"{name}_count": np.diff(matrix.indptr).astype(np.uint16),
-    }
-
-
-def quantise(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return coordinates as integer multiples of a step, and the step.
-
-    The multiples are int16 of the same shape; times the step they differ from `coordinates` by at
-    most half a step. The largest coordinate is `LARGEST` steps; the step is 0 if all are zero.
-    """
-    step = float(np.abs(coordinates).max(initial=0.0)) / LARGEST
-    if step == 0:
-        return np.zeros(coordinates.shape, np.int16), step
-    return np.rint(coordinates / step).astype(np.int16), step
+    return {name: matrix.indices, f"{name}_count": np.diff(matrix.indptr)}
 
 
 def _posteriors(assigner: Assigner, movies: np.ndarray) -> dict[str, np.ndarray]:
@@ -192,16 +224,16 @@ def _genres_expected(
 ) -> dict[str, np.ndarray]:
     """Return Pr[genre | cast] of each movie, which is left out, and Pr[genre | actor alone].
 
-    `MAX_GENRES` genres are kept of each, in falling order, with three decimals to save space.
+    `MAX_GENRES` genres are kept of each, in falling order.
     ``alone_movies`` is the number of the actor's movies that have the genre.
     """
     model, matrix = assigner.genre_model, assigner.incidence.matrix
-    of_movies = model.predict(matrix[movies], own=Facts.of(assigner.corpus, movies)).round(3)
+    of_movies = model.predict(matrix[movies], own=Facts.of(assigner.corpus, movies))
     one_actor = sp.eye_array(matrix.shape[1], format="csr")[actors]
     least = MAX_GENRES, MIN_GENRE_PROBABILITY
     arrays, _ = _largest("expected", "genre", of_movies, *least)
-    alone, kept = _largest("alone", "genre", model.predict(one_actor).round(3), *least)
-    n_movies = model.counts[actors[kept], alone["alone_genre"]].astype(np.uint16)
+    alone, kept = _largest("alone", "genre", model.predict(one_actor), *least)
+    n_movies = model.counts[actors[kept], alone["alone_genre"]]
     return arrays | alone | {"alone_movies": n_movies}
 
 
@@ -214,8 +246,8 @@ def _largest(
     kept = values >= least
     arrays = {
         name: (values[kept] * SCALE).round().astype(np.uint16),
-        f"{name}_{code}": first[kept].astype(np.uint16),
-        f"{name}_count": kept.sum(axis=1).astype(np.uint16),
+        f"{name}_{code}": first[kept],
+        f"{name}_count": kept.sum(axis=1),
     }
     return arrays, kept.nonzero()[0]
 
@@ -226,9 +258,9 @@ def _careers(assigner: Assigner, actors: np.ndarray) -> dict[str, np.ndarray]:
     counts = sp.csr_array((member @ assigner.incidence.matrix).T)[actors]
     counts.sort_indices()
     return {
-        "career": counts.data.astype(np.uint16),
-        "career_group": counts.indices.astype(np.uint16),
-        "career_count": np.diff(counts.indptr).astype(np.uint16),
+        "career": counts.data.astype(np.uint32),
+        "career_group": counts.indices,
+        "career_count": np.diff(counts.indptr),
     }
 
 
@@ -275,15 +307,23 @@ def _text(value: object) -> str:
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
+def _shorter(name: str, text: str) -> str:
+    """Return an id without the text that it begins with, as many do; a digit says how."""
+    for how, start in enumerate((text, text.replace(" ", "_"))):
+        if start and name.startswith(start):
+            return f"{how}{name[len(start) :]}"
+    return f"2{name}"
+
+
 def _joined(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
     """Compress header and arrays; the same input gives the same bytes."""
-    parts, offset, places = [], 0, {}
+    parts, sizes = [], {}
     for name, array in arrays.items():
-        data = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        places[name] = [array.dtype.str[1:], offset, len(array)]
-        parts.append(data + b"\0" * (-len(data) % 4))
-        offset += len(parts[-1])
-    text = json.dumps(header | {"arrays": places}, ensure_ascii=False, separators=(",", ":"))
+        size = np.min_scalar_type(int(array.max(initial=0))).itemsize
+        planes = array.astype(f"<u{size}").view(np.uint8).reshape(len(array), size).T
+        parts.append(planes.tobytes())
+        sizes[name] = size, len(array)
+    text = json.dumps(header | {"arrays": sizes}, ensure_ascii=False, separators=(",", ":"))
     head = text.encode("utf-8", errors="replace")  # texts may have unpaired surrogates
-    start = len(head).to_bytes(4, "little") + head + b"\0" * (-len(head) % 4)
-    return gzip.compress(start + b"".join(parts), compresslevel=6, mtime=0)
+    start = len(head).to_bytes(4, "little") + head
+    return gzip.compress(start + b"".join(parts), compresslevel=9, mtime=0)

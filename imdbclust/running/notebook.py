@@ -10,8 +10,9 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
 from imdbclust.display.csv_files import write_table
+from imdbclust.display.figures import figure_html, figure_svg
+from imdbclust.display.heat_switch import heat_switch_html
 from imdbclust.display.missing_values import explained, is_missing
 from imdbclust.running.parameters import ParameterError, Value, declared_in
 from imdbclust.running.stages import READS, notebook_of
@@ -29,6 +32,7 @@ from imdbclust.running.store import (
     ARTIFACT,
     CONTEXT,
     DONE,
+    FIGURES,
     MANIFEST,
     RECORD,
     TABLES,
@@ -39,6 +43,18 @@ from imdbclust.running.store import (
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from imdbclust.display.result import Result
+    from imdbclust.evaluation.profiles import Profiles
+    from imdbclust.new_movies import Assigner
+
+MADE_BY = {
+    "load": ("imdbclust.load", "Corpus"),
+    "matrix": ("imdbclust.matrix", "Incidence"),
+    "reduction": ("imdbclust.reduction", "Embedding"),
+    "clustering": ("imdbclust.clustering", "Clustering"),
+}
+"""The class of what a stage makes, and its module."""
 
 
 def open_stage(name: str, namespace: dict) -> Stage:
@@ -82,6 +98,14 @@ class Stage:
         if stage not in READS[self.name]:
             raise KeyError(f"{self.name} reads {', '.join(READS[self.name])}, not {stage}")
         return self.inputs[stage] / ARTIFACT
+
+    def load(self) -> list:
+        """Return what the earlier stages made, in their order: corpus, incidence and so on."""
+        loaded = []
+        for stage in READS[self.name]:
+            module, kind = MADE_BY[stage]
+            loaded.append(getattr(import_module(module), kind).load(self.reads(stage)))
+        return loaded
 
     def dataset(self) -> datasets.Dataset:
         """Return the films to load: those that the runner found, or those of ``dataset``.
@@ -133,6 +157,11 @@ class Stage:
         self.reported["checks"].append(claim)
         self._display(show.sentence_html(claim, "check"), f"Holds: {claim}")
 
+    def checks(self, claims: Iterable[str]) -> None:
+        """Show claims that hold."""
+        for claim in claims:
+            self.check(True, claim)
+
     def text(self, text: str) -> None:
         """Show preformatted text."""
         self._display(show.text_html(text), text)
@@ -150,12 +179,13 @@ class Stage:
         head: int | None = None,
         columns: list[str] | None = None,
         links: dict[str, list[str]] | None = None,
+        fold: bool = False,
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; those without any value are not. `links` are as
-        in :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it
-        if it has information. The notes on missing values are in
+        `columns` limits the columns that are shown; those without any value are not. `links` and
+        `fold` are as in :func:`imdbclust.display.render.table_html`. The index is not part of the
+        table: reset it if it has information. The notes on missing values are in
         :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
         if frame.empty:
@@ -166,7 +196,7 @@ class Stage:
         known = [not is_missing(column).all() for _, column in shown.items()]
         shown = shown.loc[:, known]
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
-        html = show.table_html(shown, head=head, links=links, **about)
+        html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
         self._display(self._located(html), "\n".join(text))
 
@@ -196,20 +226,81 @@ class Stage:
         self.reported["tables"].append(about)
         return missing
 
-    def figure(self, axes: Axes, name: str, *, caption: str, alt: str) -> None:
+    def show(self, result: Result) -> None:
+        """Show a result: its sentences, then its tables, folded; and record its numbers."""
+        self.metric(**result.metrics)
+        for text in result.headlines:
+            self.say(text, headline=True)
+        for text in result.findings:
+            self.say(text, finding=True)
+        for text in result.sentences:
+            self.say(text)
+        for text in result.warnings:
+            self.warn(text)
+        for name, frame in result.tables.items():
+            about = {"caption": wording.caption(name, **result.values), "fold": True}
+            self.table(frame, name, head=10, columns=result.columns.get(name), **about)
+
+    def figure(
+        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+    ) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
-        If nothing is drawn in it, because there is nothing to draw, only the caption is shown.
+        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
+        Without axes nothing is shown. If the axes are empty, only the caption is.
         """
+        if axes is None:
+            return
         import matplotlib.pyplot as plt
 
         if not any(one.has_data() for one in axes.figure.axes):
             plt.close(axes.figure)
             self.say(caption)
             return
-        html = show.figure_html(axes.figure, caption=caption, alt=alt, name=f"{self.name}-{name}")
+        about = {"caption": caption, "alt": alt, "name": f"{self.name}-{name}"}
+        svg = figure_svg(axes.figure, name=about["name"])
         plt.close(axes.figure)
-        self._display(html, f"Figure: {caption} {alt}")
+        figures = self.folder / FIGURES
+        figures.mkdir(exist_ok=True)
+        (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
+        self.reported["figures"].append(about | {"name": name, "index": index})
+        self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
+
+    def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
+        """Write the data of the map of all movies, unless the parameter says otherwise."""
+        if not self.parameters["explorer"]:
+            self.say(wording.sentence("no_explorer"))
+            return
+        import pandas as pd
+
+        from imdbclust.clustering import typical_movies
+        from imdbclust.running.explorer_data import pack_explorer_data
+
+        corpus = assigner.corpus
+        typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
+        movie_map = pd.read_parquet(self.reads("reduction") / "map.parquet")
+        looks = {"colors": colors, "form_tags": self.parameters["form_tags"].split(", ")}
+        data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
+        (self.writes / "explorer_data.gz").write_bytes(data.packed)
+        packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
+        packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
+        self.say(wording.sentence("explorer", **packed))
+
+    def heat_switch(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        name: str,
+        *,
+        caption: str,
+        labels: Mapping[object, str],
+    ) -> None:
+        """Show tables with the same rows and columns as one heat map, with a switch between them.
+
+        See :func:`imdbclust.display.heat_switch.heat_switch_html`. No CSV is written.
+        """
+        html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
+        text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
+        self._display(html, "\n".join([caption, *text[:1]]))
 
     def slider(
         self, name: str, values: Sequence[float], value: float, draw: Callable[[float], Axes]

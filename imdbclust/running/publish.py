@@ -19,6 +19,7 @@ from imdbclust.running.stages import cells_of
 from imdbclust.running.store import (
     ARTIFACT,
     EXPLORER_DATA,
+    FIGURES,
     MANIFEST,
     NOTEBOOK,
     TABLES,
@@ -143,12 +144,14 @@ def publish(
 
 
 def copy_stage(planned: PlannedStage, outcome: Outcome, store: Store, folder: Path) -> None:
-    """Copy the notebook and the tables of an execution into the folder of a report."""
+    """Copy the notebook, the tables and the figures of an execution into the folder of a report."""
     text = outcome.notebook
     if outcome.status == "done":
         finished = store.path(planned)
         text = (finished / NOTEBOOK).read_text(encoding="utf-8")
-        shutil.copytree(finished / TABLES, folder / TABLES, dirs_exist_ok=True)
+        for part in (TABLES, FIGURES):
+            if (finished / part).is_dir():
+                shutil.copytree(finished / part, folder / part, dirs_exist_ok=True)
         for table in (finished / ARTIFACT).glob("*.csv"):
             shutil.copyfile(table, folder / table.name)
     content = json.loads(text)

@@ -47,6 +47,7 @@ MAX_TEXT = 2**20  # maximum length of a specification in characters
 
 SEED = "random_state"
 REPEATS = "repeats"
+WITHOUT_MAP = {"map_max_movies": 0}  # settings are compared by tables; a file may ask for maps
 KEYS = (DATASET, PRESET, "parameters", "grid", "settings")
 
 _NUMERAL = re.compile(r"[-+]?(0|[1-9][0-9]*|(?=\.[0-9]))(\.[0-9]*)?([eE][-+]?[0-9]+)?")
@@ -128,7 +129,7 @@ class _Reader:
         for axes in points:
             chosen = str(axes.get(PRESET, top[PRESET]))
             varied = {name: value for name, value in axes.items() if name != PRESET}
-            one = Setting(axes, chosen, settings(chosen, fixed | varied))
+            one = Setting(axes, chosen, settings(chosen, WITHOUT_MAP | fixed | varied))
             found.setdefault((chosen, *sorted(one.parameters.items())), one)
         axes = dict.fromkeys(name for axes in points for name in axes)
         for name in given.keys() & axes.keys() - self.counted:

@@ -1,7 +1,7 @@
 """Finished stages on disk: published by one atomic rename, used only if their hashes match.
 
-``<out>/stages/04_clustering-<key>/`` has ``notebook.ipynb``, ``tables/``, ``artifact/`` and
-``record.json``, which is written last and holds the hash of every other file.
+``<out>/stages/04_clustering-<key>/`` has ``notebook.ipynb``, ``tables/``, ``figures/``,
+``artifact/`` and ``record.json``, which is written last and holds the hash of every other file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ RECORD = "record.json"
 NOTEBOOK = "notebook.ipynb"
 ARTIFACT = "artifact"
 TABLES = "tables"
+FIGURES = "figures"
 MANIFEST = "manifest.json"
 
 EXPLORER_DATA = "explorer_data.gz"  # for the explorer page, in the artifact of the last notebook
@@ -38,7 +39,7 @@ CONTEXT = "IMDBCLUST_STAGE"
 def nothing_reported() -> dict:
     """Return what a notebook has reported when it begins; it fills this, the record keeps it."""
     lists = {name: [] for name in ("headlines", "findings", "warnings", "checks")}
-    return {**lists, "metrics": {}, "tables": []}
+    return {**lists, "metrics": {}, "tables": [], "figures": []}
 
 
 class Store:

@@ -19,12 +19,17 @@ with quick_imports():
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
+ESTIMATOR = 'class="sk-top-container '
+"""Mark of the HTML of scikit-learn's estimators. It needs a script, so pages show the text."""
+
+
 class Outline:
     """The headings of a page: the title, and the id and text of each section."""
 
     def __init__(self):
         self.title = None
         self.entries = []
+        self.ends_folded = False  # whether the last section is folded
         self._used = {"main", "error"}
 
     def add(self, text, level):
@@ -46,7 +51,8 @@ class Outline:
 def prepare_cells(notebook) -> tuple[Outline, bool]:
     """Render the Markdown of a notebook in place, and merge cells that show nothing.
 
-    Sections without a result are left out, such as that about ratings if no movie has one.
+    Sections without a result are left out, such as that about ratings if no movie has one. A text
+    cell with the tag ``folded`` folds its section, up to the next cell that begins with ``##``.
 
     Returns
     -------
@@ -64,18 +70,36 @@ def prepare_cells(notebook) -> tuple[Outline, bool]:
         for cell in _with_results(notebook.cells)
         if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
     )
+    fold = None  # the cell that begins the folded section
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             of_author.renderer.attachments = cell.get("attachments", {})
-            cell.metadata["rendered"] = Markup(of_author.render(cell.source))  # noqa: S704
+            rendered = of_author.render(cell.source)
+            if cell.source.startswith("## "):
+                within, fold = fold, _folded(cell)
+                cell.metadata["ends_fold"], cell.metadata["begins_fold"] = bool(within), bool(fold)
+                if fold:
+                    heading, end, rendered = rendered.partition("</h2>\n")
+                    cell.metadata["summary"] = Markup(heading + end)  # noqa: S704
+            cell.metadata["rendered"] = Markup(rendered)  # noqa: S704
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 cell.metadata["failed"] = True
+                if fold:
+                    fold.metadata["unfolded"] = True
                 output["anchor"] = "" if failed else "error"
                 failed = True
+            elif ESTIMATOR in output.get("data", {}).get("text/html", ""):
+                del output.data["text/html"]
             elif "text/markdown" in output.get("data", {}):
                 output.data.setdefault("text/html", of_data.render(output.data["text/markdown"]))
+    outline.ends_folded = bool(fold)
     return outline, failed
+
+
+def _folded(cell):
+    """Return a cell that begins a folded section, or None."""
+    return cell if "folded" in cell.metadata.get("tags", []) else None
 
 
 def _with_results(cells):
@@ -121,14 +145,20 @@ class _Renderer(IPythonRenderer):
         return self.outline.add(text, level)
 
     def block_math(self, body):
-        return f"$${escape(body)}$$" if self._escape else mathml(body, block=True)
+        return f"$${escape(body)}$$" if self._escape else _formula(body)
 
     def inline_math(self, body):
         return f"${escape(body)}$" if self._escape else mathml(body)
 
     def latex_environment(self, name, body):
         formula = rf"\begin{{{name}}}{body}\end{{{name}}}"
-        return str(escape(formula)) if self._escape else mathml(formula, block=True)
+        return str(escape(formula)) if self._escape else _formula(formula)
+
+
+def _formula(formula):
+    """Return a formula on a line of its own, which narrow screens can scroll."""
+    box = '<span class="scroll" tabindex="0" role="group" aria-label="Formula">'
+    return f"{box}{mathml(formula, block=True)}</span>"
 
 
 def mathml(formula, *, block=False):

@@ -93,6 +93,8 @@ class _Checker(HTMLParser):
             self.problems.append("redirects the reader (meta refresh)")
         if tag == "img" and values.get("alt", "").strip().lower() in self.EMPTY_ALTS:
             self.problems.append(f"a picture without a description: {values.get('src', '')[:60]!r}")
+        if tag == "svg" and not values.get("aria-label", "").strip():
+            self.problems.append("a drawing without a description")
         if "id" in values and values["id"] in self._ids:
             self.problems.append(f"duplicate id {values['id']!r}")
         self._ids.add(values.get("id"))

@@ -7,17 +7,22 @@ for them, :mod:`imdbclust.running.pages.filters` formats values, and every page 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from markupsafe import Markup, escape
+
 from imdbclust.base.disk import replacing
+from imdbclust.display.figures import figure_html
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.cells import prepare_cells
 from imdbclust.running.pages.checks import MAX_BYTES, SCRIPT, RenderError, check_page
 from imdbclust.running.pages.filters import exporter, stage_label
-from imdbclust.wording import METRICS, run_summary
+from imdbclust.running.store import FIGURES
+from imdbclust.wording import MAIN_METRICS, METRICS, TERMS, run_findings
 
 with quick_imports():
     import nbformat
@@ -145,7 +150,11 @@ def _stage_page(folder, manifest, pages, page):
     notebook = nbformat.read(folder / "notebooks" / f"{page['stage']}.ipynb", as_version=4)
     outline, failed_cell = prepare_cells(notebook)
     context = {"run": manifest, "pages": pages, "here": page, "failed_cell": failed_cell}
-    context |= {"title": outline.title or page["title"], "toc": outline.entries}
+    context |= {
+        "title": outline.title or page["title"],
+        "toc": outline.entries,
+        "ends_folded": outline.ends_folded,
+    }
     return exporter().from_notebook_node(notebook, resources={"page": context})[0]
 
 
@@ -156,9 +165,14 @@ def _index_page(folder, manifest, pages, siblings=()):
         metrics = {}
         for stage in run.get("stages", []):
             metrics |= stage.get("metrics") or {}
-        about = {"here": run is manifest, "metrics": metrics, "lead": run_summary(metrics)}
+        about = {"here": run is manifest, "metrics": metrics, "lead": run_findings(metrics)}
         runs.append(run | about)
     parameters = manifest.get("parameters") or {}
+    labels = {
+        name: label
+        for name, label in METRICS.items()
+        if siblings and any(run["metrics"].get(name) is not None for run in runs)
+    }
     changed = {k: one for k, one in parameters.items() if one.get("value") != one.get("default")}
     return (
         exporter()
@@ -166,13 +180,13 @@ def _index_page(folder, manifest, pages, siblings=()):
         .render(
             run=manifest,
             pages=pages,
-            lead=runs[0]["lead"],
+            lead=_explained(runs[0]["lead"]),
+            figures=_figures(folder, pages),
             presets=sorted(runs, key=lambda run: str(run.get("preset"))),
-            metrics={
-                name: label
-                for name, label in METRICS.items()
-                if siblings and any(run["metrics"].get(name) is not None for run in runs)
-            },
+            metrics=[
+                {name: label for name, label in labels.items() if (name in MAIN_METRICS) == main}
+                for main in (True, False)
+            ],
             changed=changed,
             unchanged={name: one for name, one in parameters.items() if name not in changed},
             tables=[
@@ -183,6 +197,43 @@ def _index_page(folder, manifest, pages, siblings=()):
             link=partial(_link, folder),
         )
     )
+
+
+def _figures(folder, pages):
+    """Return the figures that the index shows, as HTML."""
+    found = []
+    for page in pages:
+        for one in page["record"].get("figures") or []:
+            path = folder / FIGURES / f"{one['name']}.svg"
+            if one["index"] and path.is_file():
+                svg = path.read_text(encoding="utf-8")
+                about = {"caption": one["caption"], "alt": one["alt"], "name": one["name"]}
+                found.append(Markup(figure_html(svg, **about)))  # noqa: S704
+    return found
+
+
+def _explained(sentences):
+    """Return sentences as HTML; the first mention of each of `TERMS` opens its explanation."""
+    left, found = dict(TERMS), []
+    for sentence in sentences:
+        html = str(escape(sentence))
+        for term in list(left):
+            number = list(TERMS).index(term)
+            button = (
+                f'<button type="button" class="term" popovertarget="term-{number}" '
+                f'title="{escape(left[term])}">{term}</button>'
+                f'<span popover class="box" id="term-{number}">{escape(left[term])}</span>'
+            )
+            # not within an earlier explanation
+            parts = re.split(rf"(<button.*?</span>)|\b({term})\b", html, maxsplit=0)
+            for place in range(2, len(parts), 3):
+                if parts[place]:
+                    parts[place] = button
+                    del left[term]
+                    break
+            html = "".join(part or "" for part in parts)
+        found.append(Markup(html))  # noqa: S704
+    return found
 
 
 def _link(folder, name):

@@ -52,7 +52,7 @@ function addTools(table, number) {
   const count = document.createElement("output");
   count.htmlFor = input.id;
   count.textContent = `${rows.length} rows`;
-  const about = table.caption ? table.caption.textContent : document.title;
+  const about = (table.caption || table.closest("details").firstElementChild).textContent;
   input.setAttribute("aria-label", `Filter rows: ${about}`);
   tools.append(label, input, count);
   table.closest(".scroll").before(tools);
@@ -78,3 +78,15 @@ const watch = new ResizeObserver((entries) => entries.forEach(({ target: box }) 
   else box.removeAttribute("tabindex");
 }));
 document.querySelectorAll(".scroll, pre").forEach((box) => watch.observe(box));
+
+// What an address leads to is unfolded, also within folded sections.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  const inside = target.matches(".folded") ? [target.querySelector("details")] : [];
+  for (let one = target.closest("details"); one; one = one.parentElement.closest("details")) inside.push(one);
+  inside.forEach((one) => { one.open = true; });
+  if (inside.length) target.scrollIntoView();
+}
+window.addEventListener("hashchange", unfold);
+unfold();
