@@ -9,6 +9,7 @@ Notebooks are saved without outputs, so that working in them leaves the sources 
 import os
 import secrets
 import warnings
+from pathlib import Path
 
 VARIABLE = "IMDBCLUST_LAB_TOKEN"  # Jupyter reads this file twice
 if VARIABLE not in os.environ:
@@ -30,6 +31,10 @@ def strip_outputs(model, **_):
         if cell["cell_type"] == "code":
             cell.update(outputs=[], execution_count=None)
 
+
+# `labconfig` next to this file keeps JupyterLab from asking about news
+paths = [str(Path(__file__).resolve().parent), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
 
 c = get_config()  # noqa: F821 (provided by Jupyter)
 c.ServerApp.ip = "localhost"
