@@ -267,6 +267,8 @@ class Stage:
         if not self.parameters["explorer"]:
             self.say(wording.sentence("no_explorer"))
             return
+        import pandas as pd
+
         from imdbclust.clustering import typical_movies
         from imdbclust.running.explorer_data import pack_explorer_data
 
