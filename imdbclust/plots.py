@@ -172,7 +172,7 @@ def plot_map(
 
     The points are an image within the figure. The ``label`` of each of the `places` is at its
     ``x`` and ``y``, or as near as possible without covering another label; then a line connects
-    the two. Labels of small groups are left out where there is no room for them.
+    the two. Labels of small groups that find no room are left out.
     """
     ax = _new_map()
     points = _points(len(frame))
@@ -648,34 +648,52 @@ def plot_calibration(frame: pd.DataFrame) -> Axes:
     return ax
 
 
-def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
-    """Draw ``mean`` and range over ``x``: one panel per ``metric``, one line per ``line``."""
-    metrics, lines = list(frame["metric"].unique()), list(frame["line"].unique())
-    rows = -(-len(metrics) // 2)
-    _, axes = plt.subplots(
-        rows, min(2, len(metrics)), figsize=(WIDTH, 2 * rows), layout="constrained", squeeze=False
-    )
-    numeric = frame["x"].dtype.kind in "iuf"
-    places = {value: value if numeric else place for place, value in enumerate(frame["x"].unique())}
-    for ax, metric in zip(axes.flat, metrics, strict=False):
-        for color, line in zip(cluster_colors(len(lines)), lines, strict=True):
-            found = frame[(frame["metric"] == metric) & (frame["line"] == line)]
+def plot_ranked(frame: pd.DataFrame, *, xlabel: str) -> Axes:
+    """Draw the ``mean`` of each ``setting`` as a dot, with its ``spread``, first on top."""
+    ax = _new(0.8 + 0.24 * max(len(frame), 1))
+    if frame.empty:
+        return ax
+    rows = _label_rows(ax, frame["setting"])
+    spread = frame["spread"].fillna(0)
+    ax.errorbar(frame["mean"], rows, xerr=spread, fmt="o", color=ACCENT, capsize=3)
+    ax.plot(frame["mean"].head(1), rows[:1], "o", color=SECOND, markersize=8)
+    ax.set_xlabel(xlabel)
+    return ax
+
+
+def plot_bands(frame: pd.DataFrame) -> Axes:
+    """Draw ``mean`` and range over ``x``, one line per ``line``.
+
+    There is one panel for each ``axis`` and ``metric``.
+    """
+    panels = list(frame.groupby(["axis", "metric"], sort=False))
+    rows, columns = max(1, -(-len(panels) // 2)), min(2, max(1, len(panels)))
+    size = {"figsize": (WIDTH, 2 * rows), "layout": "constrained"}
+    _, axes = plt.subplots(rows, columns, squeeze=False, **size)
+    for ax, ((axis, metric), panel) in zip(axes.flat, panels, strict=False):
+        values = panel["x"].infer_objects().drop_duplicates()
+        numeric = values.dtype.kind in "iuf"
+        places = {value: value if numeric else place for place, value in enumerate(values)}
+        lines = panel.groupby("line", sort=False)
+        for color, (line, found) in zip(cluster_colors(len(lines)), lines, strict=True):
             x = found["x"].map(places)
             ax.fill_between(x, found["least"], found["most"], color=color, alpha=0.2, linewidth=0)
             ax.plot(x, found["mean"], color=color, marker="o", markersize=4, label=line)
-        ax.set(xlabel=xlabel, ylabel=metric.replace("_", " "))
+        ax.set(xlabel=axis, ylabel=metric.replace("_", " "))
         if len(places) <= 12:
             ax.set_xticks(list(places.values()), [str(value) for value in places])
-    for ax in axes.flat[len(metrics) :]:
+        if panel["line"].any():
+            ax.legend(frameon=False, fontsize=8)
+    for ax in axes.flat[len(panels) :]:
         ax.remove()
-    if lines != [""]:
-        axes[0][0].legend(frameon=False, fontsize=8)
     return axes[0][0]
 
 
 def plot_cost(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     """Draw `y` of each setting over its run time `x` in seconds."""
     ax = _new(2.8)
+    if frame.empty:
+        return ax
     ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
     ax.margins(0.1)
     ax.set(xlabel="seconds of all five stages in sequence", ylabel=y.replace("_", " "))

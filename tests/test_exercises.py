@@ -3,11 +3,13 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from imdbclust import reduction as rd
 from imdbclust.datasets.find import find_dataset
+from imdbclust.evaluation import sweeps
 from imdbclust.matrix import Incidence, build_incidence, find_components
 from imdbclust.running.stages import cells_of
 
@@ -55,3 +57,12 @@ def test_of_the_reduction(incidence):
     enough = int((rd.scree_table(embedding)["cumulative_share"] >= 0.01).argmax()) + 1
     assert difference < 0.000001
     assert answers("reduction") == ["less than 0.000001", str(enough)]
+
+
+def test_of_the_sweep():
+    apart = 2 * np.sqrt(0.02**2 / 5 + 0.02**2 / 5)
+    ranked = pd.DataFrame({"spread": 0.02, "repeats": 5, "mean": [1, 1 - apart + 1e-9, 0.97]})
+    assert sweeps.tied_with_best(ranked).index.tolist() == [1]
+    values = pd.DataFrame({"axis": [1, 1, 2, 2], "bits": [0, 2, 2, 4], "status": "done"})
+    explained = sweeps.importance(values, ["axis"], ["bits"])["bits"].item()
+    assert answers("sweep") == [f"more than {apart:.4f}", f"{100 * explained:.0f} %"]

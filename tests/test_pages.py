@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sklearn.cluster import KMeans
 
-from imdbclust.display.render import sentence_html, table_html
+from imdbclust.display.render import BARE_ROWS, frame_html, sentence_html, table_html
 from imdbclust.running.pages import checks, filters
 from imdbclust.running.pages import report as html
 from imdbclust.wording import TERMS, run_findings
@@ -857,6 +857,19 @@ def test_no_page_scrolls_sideways_on_a_phone(run, pages, tmp_path):
     for name, (width, room, title) in zip(pages, sizes, strict=True):
         assert width <= room, name
         assert title == pages[name].h1.get_text(), name
+
+
+def test_a_frame_that_a_cell_shows_bare_is_a_table_with_its_index():
+    frame = pd.DataFrame({"title": ["$a$ <b>", "c\x00"], "share": [0.25, None]}, index=[7, 8])
+    table = BeautifulSoup(frame_html(frame.rename_axis("movie")), "html.parser")
+    rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
+    assert rows == [["movie", "title", "share"], ["7", "$a$ <b>", "0.2500"], ["8", "c␀", "–"]]
+    assert table.find("p") is None
+    long = frame_html(pd.concat([frame] * BARE_ROWS))
+    assert long.count("<tr>") == BARE_ROWS + 1
+    assert f"{2 * BARE_ROWS} rows × 2 columns" in long
+    levels = frame.set_index("title", append=True)
+    assert frame_html(levels).count("<th scope=") == 3 + 2
 
 
 def test_a_very_wide_table_is_cut_and_says_so():

@@ -690,7 +690,7 @@ def test_help_lists_every_parameter_with_its_help(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for name, parameter in declared().items():
-        if name not in ("from_run", "dataset"):
+        if name not in ("from_run", "preset", "dataset"):
             assert f"{name}: " in text
             assert parameter.help in " ".join(text.split())
 

@@ -163,7 +163,7 @@ def _of_run(name: str, run: str) -> _Source:
 def _finished_last(before: str, asked: Mapping[str, Value]) -> _Source | None:
     """Return the notebook `before` as it finished last, opened alone by this package.
 
-    None if there is no such notebook, or if one of its settings is not as `asked`.
+    None if it was never finished, or if one of its settings is not as `asked`.
     """
     package, earlier = _package(), {notebook_of(one).stem for one in (*READS[before], before)}
     theirs = {key for key, one in declared().items() if earlier & set(one.stages)}

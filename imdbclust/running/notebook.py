@@ -263,7 +263,7 @@ class Stage:
         self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
 
     def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
-        """Write the data of the page to look up movies, unless the parameter says otherwise."""
+        """Write the data of the map of all movies, unless the parameter says otherwise."""
         if not self.parameters["explorer"]:
             self.say(wording.sentence("no_explorer"))
             return
@@ -323,6 +323,8 @@ class SweepStage(Stage):
     results: pd.DataFrame = field(init=False)  # one row a setting, see running.sweep.results_table
     axes: list[str] = field(init=False)  # what varies, the seed last
     metrics: list[str] = field(init=False)  # columns that the notebooks measured
+    done: pd.DataFrame = field(init=False)  # the rows of the finished settings
+    executions: pd.DataFrame = field(init=False)  # see running.sweep.SweepPlan.summary
 
     def __post_init__(self):
         import pandas as pd
@@ -333,6 +335,8 @@ class SweepStage(Stage):
         self.results = pd.read_parquet(self.folder_of_sweep / "results.parquet")
         if "genre_bits" not in self.results:  # no setting was finished, so there are no metrics
             self.results = self.results.assign(genre_bits=math.nan)
+        self.done = self.results[self.results["status"] == "done"]
+        self.executions = pd.DataFrame(self.sweep["executions"])
 
     def setting(self, number: int) -> Path:
         """Return the folder of a setting's reports."""
@@ -342,14 +346,23 @@ class SweepStage(Stage):
         """Return the address of a setting's folder, relative to the sweep's."""
         return f"settings/{number:0{len(str(len(self.results)))}}"
 
-    def heat(self, cells: pd.DataFrame, *, caption: str) -> None:
-        """Show a table of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
-        first = cells.iloc[0]
-        name = f"heat_{first['metric']}_{first['row_axis']}_{first['column_axis']}"
-        notes = self._write_table(cells, name, caption, "heat")
-        links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
-        html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
-        self._display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
+    def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
+        """Show a sentence, as :meth:`Stage.say`; the page of a sweep shows a `headline` on top."""
+        if headline and self.context:
+            self.reported["headlines"].append(text)
+        else:
+            super().say(text, finding=finding, headline=headline)
+
+    def heat_maps(self, tables: list[pd.DataFrame]) -> None:
+        """Show tables of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
+        for cells in tables:
+            about = cells.iloc[0][["metric", "row_axis", "column_axis"]]
+            caption, name = wording.heat(*about), "_".join(["heat", *about])
+            notes = self._write_table(cells, name, caption, "heat")
+            links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
+            html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
+            text = cells[["row", "column", "mean"]].to_string(index=False)
+            self._display(self._located(html), text)
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
