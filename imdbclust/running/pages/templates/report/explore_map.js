@@ -67,6 +67,11 @@ function movieMap(canvas, places, hooks) {
         if (px < 0 || py < 0 || px + side > wide || py + side > high) continue;
         const color = pass ? colors[k] : faint;
         let at = py * wide + px;
+        if (side < 3) { // most maps of many movies
+          pixels[at] = color;
+          if (side === 2) pixels[at + 1] = pixels[at + wide] = pixels[at + wide + 1] = color;
+          continue;
+        }
         for (let row = 0; row < side; row++, at += wide) {
           for (let column = spans[2 * row]; column < spans[2 * row + 1]; column++) pixels[at + column] = color;
         }
@@ -79,7 +84,7 @@ function movieMap(canvas, places, hooks) {
     const spans = new Uint8Array(2 * side);
     for (let row = 0; row < side; row++) {
       const away = Math.abs(row + 0.5 - side / 2);
-      const half = side < 3 ? side / 2 : Math.sqrt(Math.max(0, (side / 2) ** 2 - away * away));
+      const half = Math.sqrt((side / 2) ** 2 - away * away);
       spans[2 * row] = Math.round(side / 2 - half);
       spans[2 * row + 1] = Math.round(side / 2 + half);
     }
