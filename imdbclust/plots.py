@@ -434,8 +434,9 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
         ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
         room = int(0.955 * height * share * 72 / 8.5)  # lines of text
         if room:
+            name = one.name.strip() if room > 1 else one.name.strip().split(": ")[0]
             text = textwrap.fill(
-                drawable(one.name.strip(), 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
+                drawable(name, 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
                 placeholder="…",
             )  # fmt: skip
             at = (x + 0.008, top + share / 2)
