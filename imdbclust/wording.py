@@ -1170,6 +1170,11 @@ def sweep(name: str) -> str:
     return f"Sweep: {name}."
 
 
+def no_widgets() -> str:
+    """Say what a slider needs."""
+    return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
+
+
 def computed_first(notebook: str, films: str) -> str:
     """Say that an earlier notebook is computed now."""
     return f"{notebook} is computed first, from {films}."

@@ -293,7 +293,12 @@ def test_it_is_accessible_and_fits(finished_run, visit, width, scheme):
     page = visit(finished_run, width=width, scheme=scheme, bypass_csp=True)
     page.add_script_tag(content=source)
     top = pd.read_csv(finished_run / "tables" / "top_actors.csv").iloc[0]
-    states = [lambda: None, lambda: page.keyboard.type("a"), lambda: look_up(page, top["name"])]
+    states = [
+        lambda: None,
+        lambda: page.keyboard.type("a"),
+        lambda: look_up(page, top["name"]),
+        lambda: (page.locator("#select-view").click(), page.locator("#keep").click()),
+    ]
     for change in states:
         page.locator("#query").focus()
         change()

@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -139,6 +140,28 @@ def test_outputs_are_stripped_before_a_commit_while_ids_and_tags_stay():
             cell.outputs = [nbformat.v4.new_output("stream", text="said\n")]
             cell.execution_count = 1
     assert strip_output(executed, **{"keep_output": False, "keep_count": False} | keeps) == source
+
+
+def test_jupyterlab_saves_sources_without_what_executing_adds(monkeypatch):
+    from traitlets.config import Config
+
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    config, path = Config(), NOTEBOOKS / "jupyter_server_config.py"
+    exec(compile(path.read_text(), path, "exec"), {"get_config": lambda: config})
+    strip = config.FileContentsManager.pre_save_hook
+    source = json.loads(notebook_of("load").read_text(encoding="utf-8"))
+    executed = copy.deepcopy(source)
+    executed["metadata"]["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    executed["metadata"]["language_info"] |= {"version": "3.13.1", "mimetype": "text/x-python"}
+    for cell in executed["cells"]:
+        cell["metadata"] |= {"trusted": True, "execution": {"iopub.status.busy": "now"}}
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [{"output_type": "stream"}], "execution_count": 3}
+    strip({"type": "notebook", "content": executed}, path="notebooks/01_load.ipynb")
+    assert executed == source
+    strip({"type": "file", "content": "text"}, path="README.md")
+    assert config.LabApp.news_url is None
+    assert len(config.IdentityProvider.token) == 48
 
 
 def test_every_parameter_says_what_it_is_for():

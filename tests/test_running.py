@@ -590,7 +590,7 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     assert "04_clustering: ZeroDivisionError: division by zero" in capsys.readouterr().err
     manifest = manifest_of(out / "bad")
     assert manifest["status"] == "failed"
-    assert manifest["error"]["cell"] == "sizes"
+    assert manifest["error"]["cell"] == "check"
     states = [entry["status"] for entry in manifest["stages"]]
     assert states == ["done", "done", "done", "failed", "pending"]
     notebook = json.loads((out / "bad" / "notebooks" / "04_clustering.ipynb").read_text())
