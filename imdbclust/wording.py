@@ -163,8 +163,6 @@ SENTENCES = {
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     # 05_probabilities
-    "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
-    "{probability:.3f}, or {placed:.3f} if it is placed.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -863,6 +861,12 @@ def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
 
 
 # 05_probabilities
+
+
+def most_probable_cluster(cluster: str, probability: float, placed: float) -> str:
+    """Say how probable the largest cluster is, for any movie and for a placed one."""
+    text = f"A movie picked uniformly is in {cluster} with probability {probability:.3f}"
+    return f"{text}." if probability == placed else f"{text}, or {placed:.3f} if it is placed."
 
 
 def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
