@@ -163,8 +163,6 @@ SENTENCES = {
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     # 05_probabilities
-    "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
-    "{probability:.3f}, or {placed:.3f} if it is placed.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -865,6 +863,12 @@ def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
 # 05_probabilities
 
 
+def most_probable_cluster(cluster: str, probability: float, placed: float) -> str:
+    """Say how probable the largest cluster is, for any movie and for a placed one."""
+    text = f"A movie picked uniformly is in {cluster} with probability {probability:.3f}"
+    return f"{text}." if probability == placed else f"{text}, or {placed:.3f} if it is placed."
+
+
 def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     """Say how many pairs of genre and cluster are associated beyond the decade.
 
@@ -1170,6 +1174,11 @@ def sweep(name: str) -> str:
     return f"Sweep: {name}."
 
 
+def no_widgets() -> str:
+    """Say what a slider needs."""
+    return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
+
+
 def computed_first(notebook: str, films: str) -> str:
     """Say that an earlier notebook is computed now."""
     return f"{notebook} is computed first, from {films}."
@@ -1210,8 +1219,10 @@ def run_findings(metrics: dict) -> list[str]:
     if "held_out_bits" in found:
         bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
         shuffled = found.get("held_out_bits_shuffled", math.nan)
-        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
-        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        hints = "no hint" if bits < 0.005 else "hints"
+        text = (
+            f"The cast gives {hints} of the genres of movies that were held out: {bits:z.2f} bits"
+        )
         text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
         text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
         said.append(text + negative_bits(bits, beyond))

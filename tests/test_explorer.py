@@ -691,7 +691,7 @@ def keystroke_times(page, films: Corpus) -> list[float]:
 
 
 def test_pictures_of_real_films_are_refused(finished_run, tmp_path):
-    """Only generated films may be shown in the repository; those of a file may be anybody's."""
+    """Only films whose licence is known may be shown; those of a file may be anybody's."""
     command = [sys.executable, str(REPOSITORY / "pictures" / "take.py")]
     done = subprocess.run(
         [*command, "--run", str(finished_run), "--sweep", str(tmp_path / "none"), "--to", tmp_path],
@@ -699,5 +699,5 @@ def test_pictures_of_real_films_are_refused(finished_run, tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert "made-up films" in done.stderr
+    assert "must not be shown" in done.stderr
     assert not list(tmp_path.glob("*.webp"))

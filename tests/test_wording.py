@@ -520,9 +520,11 @@ def test_bayes():
     assert wording.sentence("given_another_genre", genre="War", row=row) == (
         "Given War as well, the most probable other genre is Horror: 0.740."
     )
-    assert wording.sentence("most_probable_cluster", placed=0.525, **found) == (
-        "A movie picked uniformly is in cluster 3 with probability 0.500, or 0.525 if it is placed."
+    assert wording.most_probable_cluster("cluster #3 A", 0.5, 0.525) == (
+        "A movie picked uniformly is in cluster #3 A with probability 0.500, or 0.525 if it is "
+        "placed."
     )
+    assert wording.most_probable_cluster("cluster #3 A", 0.5, 0.5).endswith("probability 0.500.")
     jointly = {"bits": 0.962, "entropy": 6.716, "raw": 1.245, "by_chance": 0.283}
     assert wording.sentence("genre_information", summed=1.2356, **jointly) == (
         "A movie's cluster carries 1.24 bits about its genres, summed over genres (in-sample). "

@@ -10,7 +10,7 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -203,6 +203,10 @@ class Stage:
     def _display(self, html: str, text: str) -> None:
         from IPython.display import display
 
+        if not self.context:
+            from imdbclust.running.alone import dressed
+
+            html = dressed(html)
         display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
@@ -297,6 +301,18 @@ class Stage:
         html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
         text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
         self._display(html, "\n".join([caption, *text[:1]]))
+
+    def slider(
+        self, name: str, values: Sequence[float], value: float, draw: Callable[[float], Axes]
+    ) -> None:
+        """Show a figure for each value of a slider in JupyterLab, and nothing on a page.
+
+        The arguments are those of :func:`imdbclust.display.widgets.slider`.
+        """
+        if not self.context:
+            from imdbclust.display.widgets import slider
+
+            slider(name, values, value, draw)
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
