@@ -306,7 +306,7 @@ def plot_when_and_what(
     if not parts:
         return None
     _, axes = plt.subplots(
-        1, len(parts), figsize=(WIDTH, 0.7 + 0.36 * len(clusters)), layout="constrained",
+        1, len(parts), figsize=(WIDTH, 0.7 + 0.33 * len(clusters)), layout="constrained",
         sharey=True, squeeze=False, gridspec_kw={"width_ratios": [1, 1.1][: len(parts)]},
     )  # fmt: skip
     axes = dict(zip(parts, axes[0], strict=True))
@@ -390,7 +390,7 @@ def plot_standouts(
     place = shown["cluster"].map({cluster: row for row, cluster in enumerate(clusters)})
     step = 0.82 / per_cluster
     rows = place + step * (shown.groupby("cluster").cumcount() - (per_cluster - 1) / 2)
-    ax = _new(0.7 + 0.135 * per_cluster * max(len(clusters), 1))
+    ax = _new(0.7 + 0.12 * per_cluster * max(len(clusters), 1))
     shades = [colors[cluster] for cluster in shown["cluster"]]
     ax.hlines(rows, shown["lift_low"], shown["lift_high"], color=shades, linewidth=1.2, alpha=0.7)
     ax.scatter(shown["lift"], rows, c=shades, s=14, linewidths=0, zorder=3)
@@ -418,7 +418,7 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
     `tree` has ``path`` (``2.3`` is within ``2``), ``level``, ``name`` and ``movies``, each group
     followed by those within it. Names are written where they fit.
     """
-    height = 6.0
+    height = 4.8
     ax = plt.figure(figsize=(WIDTH, height)).add_axes((0.005, 0.005, 0.99, 0.955))
     levels = list(tree["level"].unique())
     widths = {1: [1.0], 2: [0.4, 0.6], 3: [0.24, 0.38, 0.38]}[len(levels)]
@@ -434,8 +434,9 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
         ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
         room = int(0.955 * height * share * 72 / 8.5)  # lines of text
         if room:
+            name = one.name.strip() if room > 1 else one.name.strip().split(": ")[0]
             text = textwrap.fill(
-                drawable(one.name.strip(), 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
+                drawable(name, 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
                 placeholder="…",
             )  # fmt: skip
             at = (x + 0.008, top + share / 2)

@@ -1215,8 +1215,10 @@ def run_findings(metrics: dict) -> list[str]:
     if "held_out_bits" in found:
         bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
         shuffled = found.get("held_out_bits_shuffled", math.nan)
-        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
-        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        hints = "no hint" if bits < 0.005 else "hints"
+        text = (
+            f"The cast gives {hints} of the genres of movies that were held out: {bits:z.2f} bits"
+        )
         text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
         text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
         said.append(text + negative_bits(bits, beyond))

@@ -368,6 +368,15 @@ def test_a_folded_section_with_an_error_is_open(tmp_path):
     assert page.select_one("details.section").has_attr("open")
 
 
+def test_a_bare_frame_names_its_index():
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index(["<b>"], name="genre"))
+    page = parse(frame_html(frame))
+    assert [text_of(one) for one in page.select("thead th")] == ["genre", "n"]
+    assert [text_of(one) for one in page.select("tbody tr > *")] == ["<b>", "1"]
+    pairs = frame.set_axis(pd.MultiIndex.from_tuples([(1, 2)]))
+    assert [text_of(one) for one in parse(frame_html(pairs)).select("thead th")] == ["", "", "n"]
+
+
 def test_a_folded_table_shows_its_caption_and_its_file():
     page = parse(table_html(pd.DataFrame({"a": [1]}), caption="C & D", name="t", fold=True))
     figure = page.find("figure", id="table-t")
@@ -516,7 +525,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "of them.",
                 "Refitting on other 80% of the movies finds nearly the same groups: the adjusted "
                 "Rand index is 0.85.",
-                "To the genres of movies that were held out, the cast gives hints: 1.16 bits, 0.34 "
+                "The cast gives hints of the genres of movies that were held out: 1.16 bits, 0.34 "
                 "of them in addition to the decade.",
             ],
         ),
@@ -536,7 +545,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "is 0.36, and 0.28 for shuffled casts. The clusters are more than noise, but not "
                 "more than eras: no measure is higher than chance explains on casts shuffled "
                 "within years.",
-                "To the genres of movies that were held out, the cast gives no hint: -0.31 bits "
+                "The cast gives no hint of the genres of movies that were held out: -0.31 bits "
                 "(-0.66 for shuffled casts). Negative bits mean worse predictions than Pr[genre] "
                 "alone: with few movies, estimates of the genre shares of each cluster are "
                 "inaccurate. Shuffled casts have the same cost, so compare with them.",
