@@ -526,6 +526,7 @@ def test_a_view_has_an_address_that_opens_it_again(sample_page, visit):
     [
         "#view=x,y,z&box=1,2&years=abc&genre=?&star=%&color=constructor&a=%E0%A4%A",
         "#view=0,0,0&color=__proto__",
+        "#color=era",
         "#=&&==",
         "#box=9,9,1,1&years=9999-1",
     ],

@@ -130,7 +130,8 @@ function movieMap(canvas, places, hooks) {
     };
     written = [];
     const layers = hooks.layers(view.zoom, n <= TITLES);
-    for (const { labels, size, heading } of layers) {
+    for (const { labels, size: usual, heading } of layers) {
+      const size = width < 500 ? Math.round(0.8 * usual) : usual;
       let tried = 0;
       for (const label of labels) {
         if (written.length >= LABELS || tried >= 300) break;
