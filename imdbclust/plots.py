@@ -15,6 +15,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
@@ -714,10 +715,9 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     }
     for (x, (some, chosen)), column in zip(columns.items(), axes.T, strict=True):
         for (measure, label), ax in zip(labels.items(), column, strict=True):
-            values = some[some["measure"] == measure].groupby(x)["value"]
-            spread = values.agg(["mean", "min", "max"])
-            ax.fill_between(spread.index, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
-            ax.plot(spread.index, spread["mean"], color=ACCENT, marker="o", markersize=4)
+            values = some[some["measure"] == measure]
+            look = {"color": ACCENT, "marker": "o", "markersize": 4, "markeredgewidth": 0}
+            sns.lineplot(values, x=x, y="value", errorbar=("pi", 100), ax=ax, **look)
             ax.axvline(chosen, color=SECOND, linewidth=1, linestyle=":")
             ax.set_ylabel(label)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
