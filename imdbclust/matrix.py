@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from imdbclust.load import Corpus
 
@@ -296,6 +295,8 @@ def find_components(incidence: Incidence) -> Components:
     shape = (n_movies + n_actors, n_movies + n_actors)
     pairs = incidence.matrix.tocoo()
     graph = sp.csr_array((pairs.data, (pairs.row, pairs.col + n_movies)), shape=shape)
+    from scipy.sparse.csgraph import connected_components  # imported late: it takes long
+
     _, component = connected_components(graph, directed=False)
     sizes = pd.Series(component[:n_movies]).value_counts().reset_index(drop=True)
     n_castless = int((incidence.cast_sizes() == 0).sum())  # each is a component of its own

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
@@ -63,11 +63,6 @@ GENRES_SHOWN = 2  # for each cluster
 SMOOTHED = 1.5  # years, standard deviation
 SQUARES_PER_LINE = 50
 
-_BOTH_WAYS = LinearSegmentedColormap.from_list(
-    "both ways",
-    [(0, (*to_rgb(ACCENT), 0.8)), (0.5, (*to_rgb(QUIET), 0)), (1, (*to_rgb(SECOND), 0.8))],
-)
-
 
 def _none_if_empty(draw: Callable[..., Axes]) -> Callable[..., Axes | None]:
     """Let a function return None, without a figure, if its table has no rows."""
@@ -108,28 +103,6 @@ def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
-    return ax
-
-
-def plot_bars(
-    frame: pd.DataFrame,
-    *,
-    label: str,
-    value: str,
-    xlabel: str,
-    colors: Sequence[str] | None = None,
-) -> Axes:
-    """Draw `value` of each `label` as horizontal bars with their numbers, first row on top."""
-    ax = _new(0.5 + 0.34 * len(frame))
-    rows = _label_rows(ax, frame[label])
-    bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
-    whole = frame[value].dtype.kind in "iu"
-    ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    if whole:
-        _number_plainly(ax.xaxis)
-    ax.set_xlabel(xlabel)
     return ax
 
 

@@ -9,7 +9,6 @@ Numbers of the two experiments must not be combined in one formula.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import counted, folded
+from imdbclust.base.text import counted, did_you_mean, folded
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence, one_hot
@@ -157,10 +156,8 @@ def resolve_genre(corpus: Corpus, genre: str) -> str:
     known = {folded(name): name for name in names}
     if genre in names or folded(genre) in known:
         return genre if genre in names else known[folded(genre)]
-    close = difflib.get_close_matches(folded(genre[:100]), known, n=1)
     which = f"the genres are {', '.join(names)}" if len(names) else "no movie has a genre"
-    hint = f"did you mean {known[close[0]]}?" if close else which
-    raise UserError(f"no movie has the genre {genre!r}; {hint}")
+    raise UserError(f"no movie has the genre {genre!r}; {did_you_mean(genre, names, which)}")
 
 
 def resolve_actor(corpus: Corpus, actor: str) -> str:

@@ -1,5 +1,6 @@
 """The help of every command is complete, and the command line is light."""
 
+import os
 import re
 import subprocess
 import sys
@@ -69,3 +70,61 @@ def test_help_and_import_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (("run", "--dataset", "wikipdia"), "did you mean wikipedia?"),
+        (("run", "--preset", "recomended"), "did you mean recommended?"),
+        (("run", "--preset", "xyz"), "choose seed or recommended or nested"),
+        (("sweep", "notebooks/small.yml", "--dataset", "Sampel"), "did you mean sample?"),
+        (("open", "SMAL"), "did you mean small?"),
+        (("diff", "smal", "small"), "did you mean small?"),
+        (("assign", "smal", "--genre", "Drama"), "did you mean small?"),
+        (("fetch", "wikpedia"), "did you mean wikipedia?"),
+    ],
+)
+def test_a_misspelt_name_is_answered_at_once(call, hint, tmp_path):
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "manifest.json").write_text("{}")
+    code = (
+        "import sys; from imdbclust.commands import cli\n"
+        "code = cli.main(sys.argv[1:])\n"
+        "heavy = {'numpy', 'pandas', 'papermill', 'pyarrow', 'sklearn'} & set(sys.modules)\n"
+        "print(code, sorted(heavy))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *call],
+        env=os.environ | {"IMDBCLUST_REPORTS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "2 []\n"
+    assert hint in done.stderr
+
+
+def test_a_message_names_a_few_of_many_runs(tmp_path, capsys):
+    for number in range(5_000):
+        (tmp_path / f"run-{number}").mkdir()
+        (tmp_path / f"run-{number}" / "manifest.json").touch()
+    assert cli.main(["open", "xyz", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "or one of 4,993 others" in said
+    assert len(said) < 400
+
+
+def test_one_movie_is_assigned_without_what_it_does_not_need(finished_run):
+    code = (
+        "import sys; from imdbclust.commands import cli\n"
+        "code = cli.main(sys.argv[1:])\n"
+        "unneeded = {'papermill', 'sklearn', 'imdbclust.datasets.reading', 'matplotlib',"
+        " 'scipy.stats', 'scipy.sparse.csgraph', 'imdbclust.evaluation'} & set(sys.modules)\n"
+        "print(code, sorted(unneeded))"
+    )
+    call = ["assign", str(finished_run), "--genre", "Drama"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *call], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("\n0 []\n")

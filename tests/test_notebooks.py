@@ -147,7 +147,8 @@ def test_jupyterlab_saves_sources_without_what_executing_adds(monkeypatch):
 
     monkeypatch.setattr(os, "environ", dict(os.environ))
     config, path = Config(), NOTEBOOKS / "jupyter_server_config.py"
-    exec(compile(path.read_text(), path, "exec"), {"get_config": lambda: config})
+    names = {"get_config": lambda: config, "__file__": str(path)}
+    exec(compile(path.read_text(), path, "exec"), names)
     strip = config.FileContentsManager.pre_save_hook
     source = json.loads(notebook_of("load").read_text(encoding="utf-8"))
     executed = copy.deepcopy(source)

@@ -88,7 +88,7 @@ def test_what_the_command_line_gives_goes_before_the_file(tmp_path):
         ("grid:\n  random_state: {repeats: 0}", 2, "must be 1 to 10000, not"),
         ("grid:\n  random_state: {repeat: 3}", 2, "did you mean repeats?"),
         ("grid:\n  random_state: {repeats: 100000}", 2, "must be 1 to 10000, not"),
-        ("grid:\n  preset: [sed]", 2, "unknown preset 'sed'; choose seed or recommended or nested"),
+        ("grid:\n  preset: [sed]", 2, "unknown preset 'sed'; did you mean seed?"),
         ("grid:\n  dataset: [imdb]", 2, "a sweep has one dataset; set it at the top level"),
         ("preset: 3\ngrid: {n_clusters: [4]}", 1, "preset: unknown preset 3"),
         ("parameters: {from_run: x}\ngrid: {n_clusters: [4]}", 1, "unknown parameter 'from_run'"),

@@ -169,6 +169,37 @@ def test_no_two_kernels_draw_the_same():
     assert all(len(set(values)) == 3 for values in zip(*drawn, strict=True))
 
 
+@pytest.mark.parametrize("engine", ["warm", "plain"])
+def test_threads_of_a_kernel_that_wait_leave_their_core_to_others(engine, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert "passive" in answer("import os; print(os.environ['OMP_WAIT_POLICY'])", engine=engine)
+    server = warm.start_server(warm.kernel_environment()).process.pid
+    # the libraries read it when the server loads them
+    assert b"OMP_WAIT_POLICY=passive" in Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
+
+
+def test_what_the_user_says_about_threads_counts(monkeypatch):
+    theirs = {"OMP_WAIT_POLICY": "active", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}
+    for name, value in theirs.items():
+        monkeypatch.setenv(name, value)
+    assert theirs.items() <= warm.kernel_environment().items()
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert warm.kernel_environment()["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "expected"),
+    [("", None, "passive"), ("", "active", "active"), ("import sklearn;", None, "None")],
+)
+def test_importing_the_package_says_how_threads_wait(before, value, expected):
+    environment = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": value} if value else {}
+    code = f"{before}import imdbclust, os; print(os.environ.get('OMP_WAIT_POLICY'))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
+
+
 def test_what_a_kernel_prints_outside_of_cells_goes_where_it_is_to(tmp_path):
     with (tmp_path / "log").open("wb") as log:
         answer("import os; os.write(1, b'to stdout')", stdout=log, stderr=log, cwd=str(tmp_path))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
+MAX_NAMED = 8  # maximum number of names that a message lists
 GIGABYTE = 10**9
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": GIGABYTE, "t": 10**12}
 
@@ -21,6 +24,21 @@ def folded(text: str) -> str:
     """Return text without case, accents and repeated spaces, to compare names."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return ``did you mean X?`` if a known name resembles `name`, else `otherwise`.
+
+    By default `otherwise` lists known names, at most `MAX_NAMED` of them. Case and accents do not
+    count.
+    """
+    names = {folded(one): one for one in known}
+    if close := difflib.get_close_matches(folded(name[:100]), names, n=1):
+        return f"did you mean {shown(names[close[0]])}?"
+    listed = [shown(one) for one in names.values()]
+    if len(listed) > MAX_NAMED:
+        listed[MAX_NAMED - 1 :] = [f"one of {len(listed) - MAX_NAMED + 1:,} others"]
+    return otherwise or f"choose {' or '.join(listed)}"
 
 
 def is_unicode(text: str) -> bool:

@@ -49,7 +49,7 @@ SIZES, QUICK_SIZES = (1_000_000, 3_000_000, 10_000_000), (2_000, 6_000, 20_000)
 MOVIES, QUICK_MOVIES = {35_000: 3, 100_000: 2, 200_000: 1}, {400: 1, 800: 1}
 """Numbers of movies for the part ``recipe``, each with the maximum number of pairs."""
 
-IMPORTS = "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot, seaborn"
+IMPORTS = "import numpy, pandas, scipy.stats, sklearn.cluster, matplotlib.pyplot"
 CELLS = {"a kernel with the libraries of the notebooks": IMPORTS, "an empty kernel": "1 + 1"}
 """Kernels of the part ``kernels``, and the cell that each executes."""
 

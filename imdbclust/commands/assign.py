@@ -47,14 +47,16 @@ def execute(call: Call) -> None:
         raise UserError("--actor must be an id or a name, not empty")
     if bool(call.file) == bool(call.actor or call.genre):
         raise UserError("give --actor and --genre, or else --file")
-    from imdbclust.datasets.reading import read_films
-    from imdbclust.display.csv_files import read_table, table_csv
     from imdbclust.running.store import TABLES
 
     with common.user_values():
         folders = _stage_folders(call.run, call.out)
+        from imdbclust.display.csv_files import read_table, table_csv
+
         assigner = _load(folders)
         if call.file:
+            from imdbclust.datasets.reading import read_films
+
             movies = read_films(call.file, how=common.reading(call), accept=True)
             print(shown(table_csv(assigner.assign_all(movies)), keep="\n"), end="")
             return

@@ -21,6 +21,10 @@ def add_options(parser: CommandParser) -> None:
 
 def execute(call: Call) -> int:
     """Compare the runs, and print a line for each difference."""
+    from imdbclust.running.manifest import find_folder
+
+    for name in (call.one, call.other):
+        find_folder(name, call.out)  # first: the answer to a misspelt name comes at once
     from imdbclust.running.diff import describe_difference
 
     lines = describe_difference(call.one, call.other, out=call.out)

@@ -45,11 +45,16 @@ def list_parameters() -> str:
 
 def execute(call: Call) -> None:
     """Carry out a run, and print the path of its report."""
-    from imdbclust.evaluation.profiles import read_names
-    from imdbclust.running.parameters import parse_values
+    from imdbclust.datasets.find import check_known
+    from imdbclust.running.parameters import check_preset, parse_values
+
+    check_preset(call.preset)  # names first: the answer to a misspelt one comes at once
+    check_known(call.dataset)
     from imdbclust.running.run import run
 
     if call.names:
+        from imdbclust.evaluation.profiles import read_names
+
         call.parameters.append(("names", read_names(call.names)))
     with common.recommending_clean(call.out):
         folder = run(

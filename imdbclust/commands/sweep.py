@@ -33,6 +33,9 @@ def add_options(parser: CommandParser) -> None:
 
 def execute(call: Call) -> None:
     """Carry out a sweep, and print the path of its report."""
+    from imdbclust.datasets.find import check_known
+
+    check_known(call.dataset or ())
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep

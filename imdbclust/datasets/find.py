@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from imdbclust.base.disk import file_sha256
 from imdbclust.base.errors import DatasetError, UnknownDataset
 from imdbclust.base.paths import DATA
-from imdbclust.base.text import shown
+from imdbclust.base.text import did_you_mean, shown
 from imdbclust.datasets.registry import IMDB, IMDB_DUMPS, WIKIPEDIA, Source
 from imdbclust.films.corpus_files import read_licence
 
@@ -117,6 +117,27 @@ def find_dataset(
     return replace(_own_files(names, mapping or {}, accept=accept), request=request)
 
 
+def check_known(name: str | Sequence[str]) -> list[Path]:
+    """Return the paths among the names of datasets and files; no file is opened.
+
+    UnknownDataset is raised for a name that is neither a dataset's nor a file's.
+    """
+    paths = []
+    for one in [name] if isinstance(name, str) else name:
+        if one in NAMES:
+            continue
+        try:
+            path = Path(one).expanduser()
+            exists = bool(one) and path.exists()
+            paths.append(path if path.name not in ("", "..") else path.resolve())  # . has no name
+        except (OSError, RuntimeError, ValueError):  # too long, no home directory, or with a NUL
+            exists = False
+        if not exists:
+            hint = did_you_mean(one, NAMES, f"datasets are {', '.join(NAMES)}")
+            raise UnknownDataset(f"no dataset and no file is called {one!r}; {hint}")
+    return paths
+
+
 def _named(name: str, *, download: bool) -> Dataset:
     if name == "sample":
         return made_up()
@@ -142,7 +163,7 @@ def fetch(name: str, *, to: Path | None = None) -> list[Path]:
 
     sources = {source.name: source for source in (IMDB, WIKIPEDIA, IMDB_DUMPS)}
     if name not in sources:
-        raise UnknownDataset(f"no dataset {name!r} to fetch; choose {' or '.join(sources)}")
+        raise UnknownDataset(f"no dataset {name!r} to fetch; {did_you_mean(name, sources)}")
     if name == IMDB_DUMPS.name:
         return fetch_changing(IMDB_DUMPS, to=to or DATA)
     return fetch_files(sources[name], to=to or DATA, mirror=mirror())
@@ -211,21 +232,13 @@ def _dataset(source: Source, paths: list[Path]) -> Dataset:
 
 def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Dataset:
     """Return the films of files, folders and databases; they are read when `read` is called."""
+    found = check_known(names)
     from imdbclust.datasets.reading import mapping_of, read_films
     from imdbclust.films.opening import open_films
     from imdbclust.films.problems import CorpusError
 
     paths = []
-    for name in names:
-        try:
-            path = Path(name).expanduser()
-            exists = bool(name) and path.exists()
-            path = path if path.name not in ("", "..") else path.resolve()  # . has no name
-        except (OSError, RuntimeError):  # the name is too long, or the home directory unknown
-            exists = False
-        if not exists:
-            known = ", ".join(NAMES)
-            raise DatasetError(f"no dataset and no file is called {name!r}; datasets are {known}")
+    for path in found:
         inside = (
             sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from imdbclust.base.errors import UserError
 from imdbclust.base.paths import reports
+from imdbclust.base.text import did_you_mean
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import MANIFEST, Store, examine
 
@@ -72,9 +72,7 @@ def find_folder(name: str, out: Path | None = None) -> Path:
             if name and (folder / MANIFEST).is_file():
                 return folder
     known = sorted(path.parent.name for path in parent.glob(f"*/{MANIFEST}"))
-    hint = f"choose {' or '.join(known)}" if known else "create one with `imdbclust run`"
-    if close := difflib.get_close_matches(name[:100], known, n=1):
-        hint = f"did you mean {close[0]}?"
+    hint = did_you_mean(name, known) if known else "create one with `imdbclust run`"
     raise NotARun(f"no run called {name!r} in {parent} and no such folder; {hint}")
 
 

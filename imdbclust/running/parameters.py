@@ -11,7 +11,6 @@ that is, type, default, help, and in brackets the range or the choices.
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from imdbclust.base.errors import UserError
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.base.text import is_unicode, quoted
+from imdbclust.base.text import did_you_mean, is_unicode, quoted, shown
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.stages import STAGES, notebook_of
 
@@ -39,6 +38,7 @@ ALONE = (FROM_RUN, PRESET)
 DEFAULT_PRESET = "recommended"  # of a run
 COURSE_PRESET = "seed"  # the defaults in the notebooks: the recipe of the course
 
+PRESETS = "presets.yml"  # next to the notebooks
 DATASET = "dataset"  # names the films; commands have the option --dataset for it
 MAX_TEXT = 4000  # maximum length of a text
 MAX_INT = 2**63 - 1  # largest whole number, also for the libraries
@@ -156,16 +156,39 @@ def declared() -> Mapping[str, Parameter]:
 
 def presets() -> dict[str, dict[str, Value]]:
     """Return the presets: the values in which each differs from the defaults, checked."""
+    found = _read_presets()
+    for name, values in found.items():
+        try:
+            found[name] = check_values(values)
+        except ParameterError as error:
+            raise ParameterError(f"{NOTEBOOKS / PRESETS}: {name}: {error}") from None
+    return found
+
+
+def _read_presets() -> dict[str, dict]:
+    """Return the presets as they are written; ParameterError if the file has another form."""
     import yaml
 
-    text = (NOTEBOOKS / "presets.yml").read_text(encoding="utf-8")
-    return {name: check_values(values or {}) for name, values in yaml.safe_load(text).items()}
+    path = NOTEBOOKS / PRESETS
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split()) or "nested too deeply"
+        raise ParameterError(f"{path}: cannot be read: {shown(reason)}") from None
+    found = {name: values or {} for name, values in found.items()} if type(found) is dict else {}
+    names = {*found, *(key for values in found.values() if type(values) is dict for key in values)}
+    if not all(isinstance(one, str) for one in names) or {*map(type, found.values())} != {dict}:
+        raise ParameterError(f"{path}: names of presets, each with names and values, are expected")
+    if missing := {COURSE_PRESET, DEFAULT_PRESET} - found.keys():
+        raise ParameterError(f"{path}: the preset {min(missing)} is missing")
+    return found
 
 
 def check_preset(name: str) -> str:
     """Return the name of a preset; raise ParameterError if it is unknown."""
-    if name not in (known := presets()):
-        raise ParameterError(f"unknown preset {quoted(name)}; choose {' or '.join(known)}")
+    known = _read_presets()
+    if name not in known:
+        raise ParameterError(f"unknown preset {quoted(name)}; {did_you_mean(str(name), known)}")
     return name
 
 
@@ -203,9 +226,9 @@ def _known(name: str) -> Parameter:
 
 def unknown_parameter(name: str, known: Collection[str], hint: str) -> ParameterError:
     """Return the error of an unknown name; `hint` is for one that resembles no `known` name."""
-    close = difflib.get_close_matches(name[:100], sorted(known), n=1)
-    hint = f"did you mean {close[0]}?" if close else hint
-    return ParameterError(f"unknown parameter {quoted(name)}; {hint}")
+    return ParameterError(
+        f"unknown parameter {quoted(name)}; {did_you_mean(name, sorted(known), hint)}"
+    )
 
 
 def _literal(text: str, kind: type) -> Value:

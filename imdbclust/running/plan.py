@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the layout of a finished stage; increase it when the layout changes."""
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib")
 """Libraries on which numbers and figures depend; their versions are part of every key."""
 
 

@@ -17,7 +17,6 @@ the file, the line and the key.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import re
@@ -28,7 +27,7 @@ from pathlib import Path
 import yaml
 
 from imdbclust.base.errors import UserError
-from imdbclust.base.text import quoted
+from imdbclust.base.text import did_you_mean, quoted
 from imdbclust.running.parameters import (
     COURSE_PRESET,
     DATASET,
@@ -213,8 +212,7 @@ class _Reader:
             if key.value in found:
                 self.fail(key, place, f"duplicate key {key.value}")
             if known and key.value not in known:
-                close = difflib.get_close_matches(key.value, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"choose {', '.join(known)}"
+                hint = did_you_mean(key.value, known, f"choose {', '.join(known)}")
                 self.fail(key, place, f"unknown key {quoted(key.value)}; {hint}")
             found[key.value] = value
         if not found:

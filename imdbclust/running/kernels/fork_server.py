@@ -39,7 +39,7 @@ PRELOAD = (
     "pyarrow.dataset", "pyarrow.parquet", "sqlite3", "msgspec", "joblib", "threadpoolctl",
     "sklearn.cluster", "sklearn.decomposition", "sklearn.manifold", "sklearn.metrics",
     "sklearn.preprocessing", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg", "seaborn", "jinja2", "tqdm.auto", "tornado.platform.asyncio",
+    "matplotlib.backends.backend_svg", "jinja2", "tqdm.auto", "tornado.platform.asyncio",
     "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
     "PIL.PpmImagePlugin", "ipykernel.kernelapp", "ipykernel.debugger", "ipykernel.ipkernel",
     "ipykernel.zmqshell", "IPython.core.completer", "IPython.core.completerlib",

@@ -297,7 +297,8 @@ def kernel_environment(**extra: str) -> dict[str, str]:
     """Return the environment of a kernel: no user site-packages, fixed hashes, one thread.
 
     With one thread, results are the same on machines with any number of cores, and kernels can run
-    in parallel. The variables in `THREAD_VARIABLES` override it.
+    in parallel. The variables in `THREAD_VARIABLES` override it. Where code asks for more threads,
+    those that wait leave their core to other processes, unless ``OMP_WAIT_POLICY`` is set.
     """
     environment = dict(os.environ)
     # Dask has its workers return freed memory at once; kernels would take a third longer with that
@@ -305,6 +306,7 @@ def kernel_environment(**extra: str) -> dict[str, str]:
     environment.pop("MPLBACKEND", None)  # figures use the backend of notebooks
     for name in THREAD_VARIABLES:
         environment.setdefault(name, "1")
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
     return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}
 
 
