@@ -33,7 +33,7 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     count.
     """
     names = {folded(one): one for one in known}
-    if close := difflib.get_close_matches(folded(name[:100]), names, n=1):
+    if close := difflib.get_close_matches(folded(name[:100]), names, n=1, cutoff=0.7):
         return f"did you mean {shown(names[close[0]])}?"
     listed = [shown(one) for one in names.values()]
     if len(listed) > MAX_NAMED:

@@ -43,6 +43,7 @@ from imdbclust.commands.common import (
     Call,
     CommandParser,
     Parser,
+    check_address_space,
     say,
 )
 
@@ -96,6 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored in the background
         signal.signal(signal.SIGINT, interrupt)
     try:
+        if not call.light:
+            check_address_space()
         code = call.execute(call) or DONE
         return code if _flush() else FAILED
     except KeyboardInterrupt:
@@ -129,7 +132,7 @@ def _parser() -> Parser:
         summary = module.__doc__.partition(".\n")[0]
         about = {"help": summary[0].lower() + summary[1:], "description": module.__doc__}
         command = commands.add_parser(name, **about)
-        command.set_defaults(execute=module.execute, interrupted="", resumable=False)
+        command.set_defaults(execute=module.execute, light=False, interrupted="", resumable=False)
         module.add_options(command)
     commands.choices["import-credits"] = commands.choices["import"]  # until the next release
     return parser

@@ -6,6 +6,7 @@ import argparse
 import inspect
 import math
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
+MIN_ADDRESS_SPACE = 3 * 10**9  # bytes that the libraries reserve; with less they hang or crash
 MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
 
 LIMIT = "IMDBCLUST_STAGES_LIMIT"
@@ -63,6 +65,17 @@ def say(text: str, code: int = DONE) -> int:
     """Print a message on standard error, and return the exit code."""
     print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
+
+
+def check_address_space() -> None:
+    """Raise UserError if this process may not reserve the memory that the libraries need."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if resource.RLIM_INFINITY != limit < MIN_ADDRESS_SPACE:
+        raise UserError(
+            f"`ulimit -v` limits this process to {byte_size(limit)} of address space, and the "
+            f"libraries need {byte_size(MIN_ADDRESS_SPACE)}; raise the limit, or remove it and "
+            "limit the notebooks of a run by --memory-limit"
+        )
 
 
 def path(text: str) -> Path:

@@ -32,6 +32,7 @@ class Listed:
 def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
     parser.add_shared(common.out_option)
+    parser.set_defaults(light=True)
 
 
 def execute(call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from contextlib import suppress
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imdbclust import __version__
+from imdbclust.base.disk import open_up
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
@@ -29,6 +31,8 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
+
+GIT_SECONDS = 10  # maximum wait for an answer of git
 
 
 def new_manifest(name: str, dataset: Dataset, command: str) -> dict:
@@ -90,15 +94,26 @@ def stage_entry(planned: PlannedStage, outcome: Outcome) -> dict:
     return entry
 
 
-def commit() -> dict:
-    """Return the commit of the repository, and whether its files differ from that commit."""
-    how = {"cwd": REPOSITORY, "capture_output": True, "text": True, "check": True, "timeout": 10}
+def commit(folder: Path = REPOSITORY) -> dict:
+    """Return the commit of this project's files, and whether they differ from that commit.
+
+    Both are None if the project is not a repository of its own, such as an installed package or a
+    folder in another repository.
+    """
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    how = {"cwd": folder, "env": environment, "timeout": GIT_SECONDS}
+    how |= {"capture_output": True, "text": True, "check": True}
+    own = "imdbclust/__init__.py"
     try:
+        # the name is relative to the root of the repository that the file is in
+        name = subprocess.run(["git", "ls-files", "--full-name", "--", own], **how).stdout.strip()
         head = subprocess.run(["git", "rev-parse", "HEAD"], **how).stdout.strip()
         changes = subprocess.run(["git", "status", "--porcelain"], **how).stdout
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": head, "dirty": bool(changes)}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        name = ""
+    return (
+        {"commit": head, "dirty": bool(changes)} if name == own else {"commit": None, "dirty": None}
+    )
 
 
 def publish(
@@ -135,7 +150,7 @@ def publish(
             with suppress(RenderError):
                 _render(new, manifest, siblings, explorer_data)
         write_json(new / MANIFEST, manifest)
-        new.chmod(0o755)
+        open_up(new, folder)
         replace_folder(new, folder)
         for sibling in siblings:
             others = [manifest, *(one for one in siblings if one is not sibling)]
