@@ -129,11 +129,27 @@ def test_too_little_address_space_is_said_before_libraries_hang(call, tmp_path):
 
 
 def test_enough_address_space_or_no_limit_is_fine(monkeypatch):
-    from imdbclust.commands.common import MIN_ADDRESS_SPACE, check_address_space
+    from imdbclust.commands.common import MIN_ADDRESS_SPACE, check_limits
 
     for limit in (resource.RLIM_INFINITY, MIN_ADDRESS_SPACE):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
-        check_address_space()
+        check_limits()
+
+
+@pytest.mark.parametrize(("hard", "code"), [(64, cli.WRONG), (1024, cli.DONE)])
+def test_few_open_files_are_said_or_raised(hard, code, tmp_path):
+    """What a program opens beyond the limit would end in a message of a library, or in abort."""
+    program = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, {hard}));"
+        "from imdbclust.commands import cli; import sys; sys.exit(cli.main())"
+    )
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nA,X Y\nB,Z W\n")
+    command = [sys.executable, "-c", program, "check", str(film)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    said = "`ulimit -n` limits this process to 64 open files, and 256 are needed"
+    assert (said in done.stderr) == (code == cli.WRONG)
 
 
 def test_a_lock_that_another_process_keeps_ends_in_a_sentence(tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from imdbclust.base.disk import open_up
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
+from imdbclust.running.manifest import INVALID, decode_manifest
 from imdbclust.running.parameters import ALONE, DATASET, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
@@ -143,7 +144,15 @@ def publish(
         siblings = _siblings(folder, manifest)
         explorer_data = store.path(planned[-1]) / ARTIFACT / EXPLORER_DATA
         try:
-            _render(new, manifest, siblings, explorer_data)
+            try:
+                _render(new, manifest, siblings, explorer_data)
+            except (OSError, RenderError):
+                raise
+            except Exception:
+                if not siblings:
+                    raise
+                siblings = []  # one of their manifests is damaged
+                _render(new, manifest, siblings, explorer_data)
         except RenderError as error:  # the faulty pages are kept, so that they can be examined
             about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
             manifest |= {"status": "failed", "error": manifest["error"] or about}
@@ -154,7 +163,8 @@ def publish(
         replace_folder(new, folder)
         for sibling in siblings:
             others = [manifest, *(one for one in siblings if one is not sibling)]
-            render_index(folder.parent / sibling["name"], sibling, others)
+            with suppress(Exception):  # a damaged neighbour costs this run nothing
+                render_index(folder.parent / sibling["name"], sibling, others)
     return folder
 
 
@@ -218,8 +228,8 @@ def _siblings(folder: Path, manifest: dict) -> list[dict]:
 
     found = {}
     for path in sorted(folder.parent.glob(f"*/{MANIFEST}")):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # not a run, or an older version
-            other = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(*INVALID, KeyError, TypeError, AttributeError):  # not a run, or an older one
+            other = decode_manifest(path.parent)
             own = path.parent == folder or other["name"] != path.parent.name
             if own or other["preset"] == manifest["preset"]:
                 continue
