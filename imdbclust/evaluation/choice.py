@@ -62,11 +62,11 @@ def curves(
                 with_k = wide.with_(n_clusters=k, n_components=d)
                 clustering = with_k.cluster(part, seed, part_of_matrix)
                 fit = with_k.fitted(part, clustering, part_of_matrix)
-                bits = score_held_out(corpus, incidence, Subsample(trained, held_out, fit)).bits
+                part_fit = Subsample(trained, held_out, fit)
+                scored = score_held_out(corpus, incidence, part_fit, predictors=["likeliest"])
                 score = silhouette(part, clustering, random_state=random_state)
-                labels = Fitted(fit.labels, fit.n_clusters, fit.assign)
                 labels = replace(fit, assign=None)  # without the embedding, which is large
-                found[k, d] = trained, labels, bits["likeliest"].sum(), score
+                found[k, d] = trained, labels, scored.bits["likeliest"].sum(), score
         return found
 
     results = on_all_cores(one, [random_state + number for number in range(n_subsamples)])

@@ -21,6 +21,9 @@ WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
 SHUFFLED = "casts shuffled"
 SHUFFLED_WITHIN_YEAR = "casts shuffled within years"
 
+SCORED = ("likeliest", "posterior", "decade", "decade_and_posterior")
+"""Predictors of which :func:`measure_parts` uses the bits."""
+
 RARE = 0.05
 """Probability that shuffled casts, or permuted labels, have any measure above its limit."""
 
@@ -54,7 +57,8 @@ def shuffled_casts(
         shuffled = shuffle_casts(incidence, random_state=seed, strata=strata)
         parts = [random_subsample(fit, shuffled, seed + number) for number in range(2)]
         pairs = compare_fits([(part.trained, part.fit) for part in parts])
-        scores = [score_held_out(corpus, shuffled, part).bits.sum() for part in parts]
+        held_out = [score_held_out(corpus, shuffled, part, predictors=SCORED) for part in parts]
+        scores = [one.bits.sum() for one in held_out]
         return {"null": null} | measure_parts(corpus, parts, pairs, pd.DataFrame(scores))
 
     numbers = range(1, effort.shuffles(corpus.n_movies) + 1)
