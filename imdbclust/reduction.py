@@ -280,6 +280,8 @@ def _reduce_by_degree(
     of_actor = 1 / np.sqrt(careers + regularization * careers.mean())
     weighted = sp.csr_array(sp.diags_array(of_movie) @ matrix @ sp.diags_array(of_actor))
     linking = sp.csr_array(weighted @ sp.diags_array(links.astype(float)))
+    if links.sum() > svd.n_components:
+        linking = linking[:, links]  # the other columns are zero, and ARPACK takes half of the time
     _fit_svd(svd, linking)
     values, right = svd.singular_values_, svd.components_
     # A'AV/S² is V again for actors that link movies, and the place of the movie for the rest
