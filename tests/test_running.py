@@ -596,7 +596,7 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     notebook = json.loads((out / "bad" / "notebooks" / "04_clustering.ipynb").read_text())
     of_cells = {cell.get("id"): cell["metadata"].get("papermill", {}) for cell in notebook["cells"]}
     assert of_cells["cluster"]["status"] == "completed"
-    assert of_cells["sizes"]["status"] == "failed"
+    assert of_cells["check"]["status"] == "failed"
     assert of_cells["finish"]["status"] == "pending"
     assert 'id="error"' in (out / "bad" / "04_clustering.html").read_text(encoding="utf-8")
     assert not (out / "bad" / "05_probabilities.html").exists()
