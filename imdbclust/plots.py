@@ -636,6 +636,7 @@ def plot_ranked(frame: pd.DataFrame, *, xlabel: str) -> Axes:
     return ax
 
 
+@_none_if_empty
 def plot_bands(frame: pd.DataFrame) -> Axes:
     """Draw ``mean`` and range over ``x``, one line per ``line``.
 

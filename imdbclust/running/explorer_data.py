@@ -30,6 +30,7 @@ from imdbclust.clustering import (
     neighbouring_clusters,
     typical_movies,
 )
+from imdbclust.display.result import Result
 from imdbclust.evaluation.profiles import Profiles, profile_clusters
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies.assigner import Assigner
