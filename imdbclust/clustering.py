@@ -363,12 +363,12 @@ def label_places(frame: pd.DataFrame, labels: pd.Series, *, least: int = 5) -> p
 
     `frame` has the points of the map: ``x``, ``y`` and ``cluster``. Clusters with fewer than
     `least` points get no label. The result has ``cluster``, ``label``, ``x`` and ``y``: the point
-    with most points of its cluster within a twentieth of the width of the map. Of a large cluster,
+    with most points of its cluster within an eighth of the width of the map. Of a large cluster,
     `MAX_PLACES` points or fewer are compared.
     """
     from scipy.spatial import KDTree
 
-    radius = (frame["x"].max() - frame["x"].min()) / 20
+    radius = (frame["x"].max() - frame["x"].min()) / 8
     rows = []
     for code, points in frame.groupby("cluster"):
         if len(points) >= least:

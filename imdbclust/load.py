@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -25,8 +24,8 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from imdbclust.base.text import counted, folded, shown
-from imdbclust.films.checks import problem_table
-from imdbclust.films.frames import NO_GENRE, merged_tables, tables_from_frames
+from imdbclust.films.checks import Rows, problem_table
+from imdbclust.films.frames import canonical, first_names, merged_tables, tables_from_frames
 from imdbclust.films.json_lines import (
     GIVE_UP,
     ROWS_TOGETHER,
@@ -35,7 +34,7 @@ from imdbclust.films.json_lines import (
     encode_movie,
     gzip_or_plain,
 )
-from imdbclust.films.problems import EXAMPLES, CorpusError, ProblemLog, check_on_problem
+from imdbclust.films.problems import CorpusError, ProblemLog, check_on_problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,72 +346,39 @@ class CorpusBuilder:
     def build(self, **notes: int) -> Corpus:
         """Return the corpus; `notes` are added to its counts. A duplicate movie is a ValueError."""
         self._pack()
-        movies = MovieColumns.joined(self._parts)
-        if pc.count_distinct(movies.movie_ids).as_py() < len(movies.movie_ids):
+        columns = MovieColumns.joined(self._parts)
+        if pc.count_distinct(columns.movie_ids).as_py() < len(columns.movie_ids):
             raise ValueError("duplicate movie id")
-        actors, credits = self._number_actors(movies)
+        movies = _table(
+            movie_id=columns.movie_ids,
+            title=columns.titles,
+            year=columns.years,
+            rating=columns.ratings,
+            votes=columns.votes,
+        )
+        cast, credits = self._rows_of(columns, columns.cast_sizes, self._cast)
+        actor_ids, names = (_table(text=one)["text"] for one in (columns.actor_ids, columns.names))
+        credits["actor"], actors = first_names(actor_ids, names, cast)
+        tags, genres = self._rows_of(columns, columns.genre_sizes, "genres")
+        genres["genre"] = columns.genres.dictionary_encode().to_pandas()
+        tables = canonical(movies, actors, credits, genres, cast, tags)
+        counts = {kind: self.problem_log.counts[kind] for kind in _COUNTED}
         return Corpus(
-            movies=_table(
-                movie_id=movies.movie_ids,
-                title=movies.titles,
-                year=movies.years,
-                rating=movies.ratings,
-                votes=movies.votes,
-            ),
-            actors=actors,
-            credits=credits,
-            genres=self._number_genres(movies),
-            problems=problem_table(self.problem_log.problems),
-            notes={kind: self.problem_log.counts[kind] for kind in _COUNTED} | notes,
+            **tables, problems=problem_table(self.problem_log.problems), notes=counts | notes
         )
 
-    def _number_actors(self, movies: MovieColumns) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the tables of actors and of credits."""
-        ids, names = movies.actor_ids.dictionary_encode(), movies.names
-        who, actor, movie = ids.dictionary, ids.indices.to_numpy(), _rows(movies.cast_sizes)
-        called = names.take(pa.array(np.flatnonzero(~_repeats(actor))))  # coded as they appear
-        other = pc.not_equal(called.take(ids.indices), names).to_numpy(zero_copy_only=False)
-        repeated = _repeats(movie.astype(np.int64) * len(who) + actor)
-        note = partial(self._note, self._cast, movie, movies.lines)
-        note("repeated_credits", repeated, lambda at: f"duplicate actor {who[actor[at]].as_py()!r}")
-        note(
-            "other_names",
-            other,
-            lambda at: (
-                f"{names[at].as_py()!r}: {who[actor[at]].as_py()!r} has the name "
-                f"{called[actor[at]].as_py()!r}, which stays"
-            ),
+    def _rows_of(
+        self, movies: MovieColumns, sizes: pa.Array, field: str
+    ) -> tuple[Rows, pd.DataFrame]:
+        """Return the rows of the actors or genres of all movies, and the movie of each."""
+        sizes = sizes.to_numpy()
+        movie = np.repeat(np.arange(len(sizes)), sizes)
+        first = np.cumsum(sizes) - sizes
+        log, lines = self.problem_log, movies.lines.to_numpy()[movie]
+        rows = Rows(
+            log.file, len(movie), log, lines, lambda at: f"{field}[{at - first[movie[at]]}]"
         )
-        credits = {"movie": movie[~repeated], "actor": actor[~repeated].astype(np.int32)}
-        return _table(actor_id=who, name=called), pd.DataFrame(credits)
-
-    def _number_genres(self, movies: MovieColumns) -> pd.DataFrame:
-        genres = movies.genres.dictionary_encode()
-        given, names = genres.indices.to_numpy(), genres.dictionary.to_pylist()
-        movie = _rows(movies.genre_sizes)
-        empty = np.array([name in NO_GENRE for name in names], dtype=bool)[given]
-        repeated = _repeats(movie.astype(np.int64) * len(names) + given) & ~empty
-        note = partial(self._note, "genres", movie, movies.lines)
-        note("empty_genres", empty, lambda at: f"{names[given[at]]!r} is not a genre")
-        note("repeated_genres", repeated, lambda at: f"duplicate genre {names[given[at]]!r}")
-        kept = ~(empty | repeated)
-        known = sorted(set(names) - NO_GENRE)
-        position = pd.Index(known, dtype=object).get_indexer(names)
-        return pd.DataFrame(
-            {
-                "movie": movie[kept],
-                "genre": pd.Categorical.from_codes(position[given[kept]], categories=known),
-            }
-        )
-
-    def _note(self, column: str, movie: np.ndarray, lines: pa.Array, kind: str, where, text):
-        """Count the changed values and record the first of them as examples."""
-        found = np.flatnonzero(where)
-        for at in found[:EXAMPLES].tolist():
-            field = f"{column}[{at - np.searchsorted(movie, movie[at])}]"
-            self.problem_log.note(kind, lines[int(movie[at])].as_py(), field, text(at))
-        if len(found) > EXAMPLES:
-            self.problem_log.counts[kind] += len(found) - EXAMPLES
+        return rows, pd.DataFrame({"movie": movie})
 
 
 def read_corpus(
@@ -469,7 +435,7 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
     Reading the file gives the same tables. The file is replaced atomically.
     """
     path = Path(path)
-    pairs = list(zip(corpus.actors["actor_id"], corpus.actors["name"], strict=True))
+    pairs = list(corpus.actors[["actor_id", "name"]].itertuples(index=False, name=None))
     casts = map(pairs.__getitem__, corpus.credits["actor"].tolist())
     genres = iter(corpus.genres["genre"].tolist())
     n_genres = np.bincount(corpus.genres["movie"], minlength=corpus.n_movies).tolist()
@@ -480,19 +446,6 @@ def write_corpus(corpus: Corpus, path: str | Path) -> None:
             lists = list(islice(genres, n_tags)), list(islice(casts, n_cast))
             numbers = {"year": one.year, "rating": one.rating, "votes": one.votes}
             file.write(encode_movie(one.movie_id, one.title, *lists, **numbers))
-
-
-def _repeats(values: np.ndarray) -> np.ndarray:
-    """Return whether each value repeats an earlier one."""
-    in_order = np.sort(values)
-    if (in_order[1:] > in_order[:-1]).all():
-        return np.zeros(len(values), dtype=bool)
-    return pd.Series(values).duplicated().to_numpy()
-
-
-def _rows(counts: pa.Array) -> np.ndarray:
-    """Repeat each row number by its count, as int32."""
-    return np.repeat(np.arange(len(counts), dtype=np.int32), counts.to_numpy())
 
 
 def _table(**columns: pa.Array) -> pd.DataFrame:

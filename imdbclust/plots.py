@@ -15,9 +15,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
@@ -63,11 +64,6 @@ GENRES_SHOWN = 2  # for each cluster
 SMOOTHED = 1.5  # years, standard deviation
 SQUARES_PER_LINE = 50
 
-_BOTH_WAYS = LinearSegmentedColormap.from_list(
-    "both ways",
-    [(0, (*to_rgb(ACCENT), 0.8)), (0.5, (*to_rgb(QUIET), 0)), (1, (*to_rgb(SECOND), 0.8))],
-)
-
 
 def _none_if_empty(draw: Callable[..., Axes]) -> Callable[..., Axes | None]:
     """Let a function return None, without a figure, if its table has no rows."""
@@ -111,28 +107,6 @@ def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     return ax
 
 
-def plot_bars(
-    frame: pd.DataFrame,
-    *,
-    label: str,
-    value: str,
-    xlabel: str,
-    colors: Sequence[str] | None = None,
-) -> Axes:
-    """Draw `value` of each `label` as horizontal bars with their numbers, first row on top."""
-    ax = _new(0.5 + 0.34 * len(frame))
-    rows = _label_rows(ax, frame[label])
-    bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
-    whole = frame[value].dtype.kind in "iu"
-    ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    if whole:
-        _number_plainly(ax.xaxis)
-    ax.set_xlabel(xlabel)
-    return ax
-
-
 def plot_rank_frequency(frame: pd.DataFrame) -> Axes:
     """Draw ``n_movies`` of actors over their ``rank``, both axes logarithmic."""
     ax = _new(3.2)
@@ -172,7 +146,7 @@ def plot_map(
 
     The points are an image within the figure. The ``label`` of each of the `places` is at its
     ``x`` and ``y``, or as near as possible without covering another label; then a line connects
-    the two. Labels of small groups are left out where there is no room for them.
+    the two. Labels of small groups that find no room are left out.
     """
     ax = _new_map()
     points = _points(len(frame))
@@ -306,7 +280,7 @@ def plot_when_and_what(
     if not parts:
         return None
     _, axes = plt.subplots(
-        1, len(parts), figsize=(WIDTH, 0.7 + 0.36 * len(clusters)), layout="constrained",
+        1, len(parts), figsize=(WIDTH, 0.7 + 0.33 * len(clusters)), layout="constrained",
         sharey=True, squeeze=False, gridspec_kw={"width_ratios": [1, 1.1][: len(parts)]},
     )  # fmt: skip
     axes = dict(zip(parts, axes[0], strict=True))
@@ -390,7 +364,7 @@ def plot_standouts(
     place = shown["cluster"].map({cluster: row for row, cluster in enumerate(clusters)})
     step = 0.82 / per_cluster
     rows = place + step * (shown.groupby("cluster").cumcount() - (per_cluster - 1) / 2)
-    ax = _new(0.7 + 0.135 * per_cluster * max(len(clusters), 1))
+    ax = _new(0.7 + 0.12 * per_cluster * max(len(clusters), 1))
     shades = [colors[cluster] for cluster in shown["cluster"]]
     ax.hlines(rows, shown["lift_low"], shown["lift_high"], color=shades, linewidth=1.2, alpha=0.7)
     ax.scatter(shown["lift"], rows, c=shades, s=14, linewidths=0, zorder=3)
@@ -418,7 +392,7 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
     `tree` has ``path`` (``2.3`` is within ``2``), ``level``, ``name`` and ``movies``, each group
     followed by those within it. Names are written where they fit.
     """
-    height = 6.0
+    height = 4.8
     ax = plt.figure(figsize=(WIDTH, height)).add_axes((0.005, 0.005, 0.99, 0.955))
     levels = list(tree["level"].unique())
     widths = {1: [1.0], 2: [0.4, 0.6], 3: [0.24, 0.38, 0.38]}[len(levels)]
@@ -434,8 +408,9 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
         ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
         room = int(0.955 * height * share * 72 / 8.5)  # lines of text
         if room:
+            name = one.name.strip() if room > 1 else one.name.strip().split(": ")[0]
             text = textwrap.fill(
-                drawable(one.name.strip(), 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
+                drawable(name, 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
                 placeholder="…",
             )  # fmt: skip
             at = (x + 0.008, top + share / 2)
@@ -648,34 +623,53 @@ def plot_calibration(frame: pd.DataFrame) -> Axes:
     return ax
 
 
-def plot_bands(frame: pd.DataFrame, *, xlabel: str) -> Axes:
-    """Draw ``mean`` and range over ``x``: one panel per ``metric``, one line per ``line``."""
-    metrics, lines = list(frame["metric"].unique()), list(frame["line"].unique())
-    rows = -(-len(metrics) // 2)
-    _, axes = plt.subplots(
-        rows, min(2, len(metrics)), figsize=(WIDTH, 2 * rows), layout="constrained", squeeze=False
-    )
-    numeric = frame["x"].dtype.kind in "iuf"
-    places = {value: value if numeric else place for place, value in enumerate(frame["x"].unique())}
-    for ax, metric in zip(axes.flat, metrics, strict=False):
-        for color, line in zip(cluster_colors(len(lines)), lines, strict=True):
-            found = frame[(frame["metric"] == metric) & (frame["line"] == line)]
+def plot_ranked(frame: pd.DataFrame, *, xlabel: str) -> Axes:
+    """Draw the ``mean`` of each ``setting`` as a dot, with its ``spread``, first on top."""
+    ax = _new(0.8 + 0.24 * max(len(frame), 1))
+    if frame.empty:
+        return ax
+    rows = _label_rows(ax, frame["setting"])
+    spread = frame["spread"].fillna(0)
+    ax.errorbar(frame["mean"], rows, xerr=spread, fmt="o", color=ACCENT, capsize=3)
+    ax.plot(frame["mean"].head(1), rows[:1], "o", color=SECOND, markersize=8)
+    ax.set_xlabel(xlabel)
+    return ax
+
+
+@_none_if_empty
+def plot_bands(frame: pd.DataFrame) -> Axes:
+    """Draw ``mean`` and range over ``x``, one line per ``line``.
+
+    There is one panel for each ``axis`` and ``metric``.
+    """
+    panels = list(frame.groupby(["axis", "metric"], sort=False))
+    rows, columns = max(1, -(-len(panels) // 2)), min(2, max(1, len(panels)))
+    size = {"figsize": (WIDTH, 2 * rows), "layout": "constrained"}
+    _, axes = plt.subplots(rows, columns, squeeze=False, **size)
+    for ax, ((axis, metric), panel) in zip(axes.flat, panels, strict=False):
+        values = panel["x"].infer_objects().drop_duplicates()
+        numeric = values.dtype.kind in "iuf"
+        places = {value: value if numeric else place for place, value in enumerate(values)}
+        lines = panel.groupby("line", sort=False)
+        for color, (line, found) in zip(cluster_colors(len(lines)), lines, strict=True):
             x = found["x"].map(places)
             ax.fill_between(x, found["least"], found["most"], color=color, alpha=0.2, linewidth=0)
             ax.plot(x, found["mean"], color=color, marker="o", markersize=4, label=line)
-        ax.set(xlabel=xlabel, ylabel=metric.replace("_", " "))
+        ax.set(xlabel=axis, ylabel=metric.replace("_", " "))
         if len(places) <= 12:
             ax.set_xticks(list(places.values()), [str(value) for value in places])
-    for ax in axes.flat[len(metrics) :]:
+        if panel["line"].any():
+            ax.legend(frameon=False, fontsize=8)
+    for ax in axes.flat[len(panels) :]:
         ax.remove()
-    if lines != [""]:
-        axes[0][0].legend(frameon=False, fontsize=8)
     return axes[0][0]
 
 
 def plot_cost(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     """Draw `y` of each setting over its run time `x` in seconds."""
     ax = _new(2.8)
+    if frame.empty:
+        return ax
     ax.scatter(frame[x], frame[y], s=24, color=ACCENT, alpha=0.7, linewidths=0)
     ax.margins(0.1)
     ax.set(xlabel="seconds of all five stages in sequence", ylabel=y.replace("_", " "))
@@ -722,10 +716,9 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     }
     for (x, (some, chosen)), column in zip(columns.items(), axes.T, strict=True):
         for (measure, label), ax in zip(labels.items(), column, strict=True):
-            values = some[some["measure"] == measure].groupby(x)["value"]
-            spread = values.agg(["mean", "min", "max"])
-            ax.fill_between(spread.index, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
-            ax.plot(spread.index, spread["mean"], color=ACCENT, marker="o", markersize=4)
+            values = some[some["measure"] == measure]
+            look = {"color": ACCENT, "marker": "o", "markersize": 4, "markeredgewidth": 0}
+            sns.lineplot(values, x=x, y="value", errorbar=("pi", 100), ax=ax, **look)
             ax.axvline(chosen, color=SECOND, linewidth=1, linestyle=":")
             ax.set_ylabel(label)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

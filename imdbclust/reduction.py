@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from imdbclust.base.layout import lay_out, neighbours, two_threads
 from imdbclust.matrix import Incidence, read_ids, write_ids
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ ZERO = 1e-6
 
 NEAREST_DECIMALS = 9
 """Decimals to which coordinates and distances are rounded in the search for neighbours."""
-
-PERPLEXITY, EXAGGERATED, REFINED = 15.0, 100, 150
-"""Perplexity of the map, and its iterations with early exaggeration and after it.
-
-On the real films, 88 % of the ten movies nearest on the map are among the 50 nearest in the
-embedding. Three times as many iterations raise it to 90 %.
-"""
-
-N_JOBS, FEW = 2, 5_000
-"""Number of threads that make the map of more movies than `FEW`; fewer movies need one thread only.
-
-The bytes of the map do not depend on it."""
 
 PLACED_BY = 3
 """Number of neighbours on the map that give the place of a movie that was not laid out."""
@@ -291,6 +280,8 @@ def _reduce_by_degree(
     of_actor = 1 / np.sqrt(careers + regularization * careers.mean())
     weighted = sp.csr_array(sp.diags_array(of_movie) @ matrix @ sp.diags_array(of_actor))
     linking = sp.csr_array(weighted @ sp.diags_array(links.astype(float)))
+    if links.sum() > svd.n_components:
+        linking = linking[:, links]  # the other columns are zero, and ARPACK takes half of the time
     _fit_svd(svd, linking)
     values, right = svd.singular_values_, svd.components_
     # A'AV/S² is V again for actors that link movies, and the place of the movie for the rest
@@ -415,9 +406,9 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
         movies, place = movies[:0], np.empty((0, 2))
     else:
         place = np.empty((len(movies), 2))
-        place[drawn] = _laid_out(spots[drawn], random_state)
+        place[drawn] = lay_out(spots[drawn], random_state)
         if not drawn.all():
-            near, _ = _neighbours(spots[drawn], PLACED_BY, spots[~drawn])
+            near, _ = neighbours(spots[drawn], PLACED_BY, spots[~drawn])
             place[~drawn] = np.median(place[drawn][near], axis=1)
     order = np.argsort(movies)
     return pd.DataFrame(
@@ -428,40 +419,6 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
             "y": place[order, 1].round(MAP_DECIMALS),
         }
     )
-
-
-def _laid_out(spots: np.ndarray, random_state: int) -> np.ndarray:
-    """Return the places of points after t-SNE, shape (n, 2)."""
-    from openTSNE import TSNE
-    from openTSNE.affinity import PerplexityBasedNN
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
-    from threadpoolctl import threadpool_limits
-
-    perplexity = min(PERPLEXITY, (len(spots) - 1) / 3)
-    n_near = min(int(3 * perplexity), len(spots) - 1)
-    near, n_jobs = _neighbours(spots, n_near), N_JOBS if len(spots) > FEW else 1
-    tsne = TSNE(
-        early_exaggeration_iter=EXAGGERATED,
-        n_iter=REFINED,
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
-    with threadpool_limits(1, user_api="blas"):  # the last bits depend on the number of threads
-        known = PrecomputedNeighbors(*near)
-        affinities = PerplexityBasedNN(knn_index=known, perplexity=perplexity, n_jobs=n_jobs)
-        return np.asarray(tsne.fit(spots, affinities=affinities))
-
-
-def _neighbours(
-    spots: np.ndarray, n: int, queries: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and distances of the `n` spots nearest to each query, or to each spot."""
-    from sklearn.neighbors import NearestNeighbors
-
-    with _two_threads():  # beyond 15 dimensions, where no tree is searched
-        found = NearestNeighbors(n_neighbors=n, n_jobs=N_JOBS).fit(spots)
-        distances, rows = found.kneighbors(queries)
-    return rows, distances
 
 
 def nearest_movies(
@@ -497,7 +454,7 @@ def nearest_movies(
     if n < 1 or not len(asked):
         return _nearest_frame(movies[:0], np.empty((0, 0), int), np.empty((0, 0)))
     brute = NearestNeighbors(n_neighbors=min(n + 5, len(movies)), algorithm="brute").fit(scores)
-    with _two_threads():
+    with two_threads():
         candidates = brute.kneighbors(scores[asked], return_distance=False)
     away = _distances(scores[asked], scores[candidates])
     distance = np.where(candidates == asked[:, None], np.inf, away)
@@ -519,17 +476,6 @@ def nearest_movies(
         first = np.lexsort((others, all_away))[:n]
         near[row], distance[row] = others[first], all_away[first]
     return _nearest_frame(movies[asked], movies[near], distance)
-
-
-def _two_threads():
-    """Return a context in which OpenMP has two threads, on every machine.
-
-    The last bits of sums depend on the number of threads, so kernels have one. A fixed number of
-    two is reproducible as well.
-    """
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(2, user_api="openmp")
 
 
 def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:

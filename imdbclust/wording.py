@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     # 01_load
+    "columns": "What each column of the files was taken for",
     "corpus_size": "The corpus in numbers",
     "load_notes": "What was counted while reading",
     "problems": "Skipped records",
@@ -93,7 +94,6 @@ CAPTIONS = {
     "mention_p_cluster_given_genre": "Pr[cluster | genre] of a genre mention",
     # 06_sweep
     "ranked_settings": "Settings by {metric} (mean over seeds), best first",
-    "heat": "Mean {metric} by {rows} and {columns}",
     "axis_importance": "Share of each metric's variance that an axis explains by itself",
     "agreement": "Agreement (ARI) of settings that differ on one axis only",
     "agreement_pairs": "Agreement (ARI) of every such pair",
@@ -101,13 +101,16 @@ CAPTIONS = {
     "settings": "All settings",
     "executions": "Executions of each notebook",
 }
-"""Captions of tables, by the name of the CSV file; ``heat`` is for every heat map."""
+"""Captions of tables, by the name of the CSV file."""
 
 CORPUS_SIZE = (
     "known movies", "known actors", "credits", "movies without a cast", "movies without a genre",
     "movies with a rating",
 )  # fmt: skip
 """Rows of the table ``corpus_size``."""
+
+COLUMNS_READ = ("file", "column", "taken_for", "example")
+"""Columns of the table of what columns were taken for."""
 
 CHECKS = {
     # 01_load
@@ -160,8 +163,6 @@ SENTENCES = {
     "no_split_in_time": "No split at {year}: one side has too few movies with a cast.",
     "recovery": "The clusters recover the planted troupes with ARI {ari:.2f}.",
     # 05_probabilities
-    "most_probable_cluster": "A movie picked uniformly is in {cluster} with probability "
-    "{probability:.3f}, or {placed:.3f} if it is placed.",
     "genre_information": "A movie's cluster carries {summed:.2f} bits about its genres, summed "
     "over genres (in-sample). About the set of its genres, which has an entropy of {entropy:.2f} "
     "bits, it carries {bits:z.2f} bits: {raw:.2f}, minus {by_chance:.2f} that permuted clusters "
@@ -192,11 +193,6 @@ SENTENCES = {
     "explorer": "{movies:,} of {n_movies} and {actors:,} of {n_actors} can be looked up there.",
     "no_explorer": "This run has no such page, because the parameter explorer is false.",
     # 06_sweep
-    "in_sample_metric": "The metric {metric} is measured in-sample and grows by itself with the "
-    "number of clusters or components. To choose these numbers, sweep with evaluation quick or "
-    "full, which measure on held-out movies.",
-    "failed_settings": "{failed:,} of {n_settings} failed; the errors are listed below.",
-    "no_failures": "No setting failed.",
     "command": "Command: {command}",
     # why something was not evaluated
     "evaluation_off": "the parameter evaluation is off",
@@ -410,6 +406,11 @@ def careers(leader: pd.Series, n_single: int, n_actors: int) -> str:
     )
 
 
+def how_read(guesses: Sequence[str]) -> str:
+    """Return the sentence on what the files do not state and was guessed; empty if nothing was."""
+    return f"How the files were read: {'; '.join(guesses)}." if guesses else ""
+
+
 def movies_per_year(years: pd.DataFrame) -> dict[str, str]:
     """Describe the figure of movies per year, given ``year`` and ``movies``."""
     year, movies = years["year"], years["movies"]
@@ -547,7 +548,8 @@ def cluster_map(points: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, st
         "Clusters were computed in the full space, not on the map (t-SNE).",
         "alt": f"Scatter plot of {counted(len(points), 'movie')}, with the name of each cluster "
         "where it is densest: "
-        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items()),
+        + ", ".join(f"{labels[cluster]} {size:,}" for cluster, size in sizes.items())
+        + ".",
     }
 
 
@@ -861,6 +863,12 @@ def castless_movies(n: int, cluster: float, labels: Mapping[int, str]) -> str:
 # 05_probabilities
 
 
+def most_probable_cluster(cluster: str, probability: float, placed: float) -> str:
+    """Say how probable the largest cluster is, for any movie and for a placed one."""
+    text = f"A movie picked uniformly is in {cluster} with probability {probability:.3f}"
+    return f"{text}." if probability == placed else f"{text}, or {placed:.3f} if it is placed."
+
+
 def associations(n_flagged: int, n_pairs: int, n_rejected: int) -> str:
     """Say how many pairs of genre and cluster are associated beyond the decade.
 
@@ -978,11 +986,17 @@ def ratings(rated: pd.DataFrame, labels: Mapping[int, str]) -> dict[str, str]:
         f"{means[high]:.2f} ({labels[high]}). Boxes: quartiles; lines: range without outliers; "
         f"n = {counted(len(rated), 'rated movie')}.",
         "alt": f"Box plots of {counted(len(means), 'cluster')}: "
-        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items()),
+        + ", ".join(f"{labels[cluster]} {mean:.2f}" for cluster, mean in means.items())
+        + ".",
     }
 
 
 # 06_sweep
+
+
+def setting_names(settings: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Return what each setting is called: by the values in the columns `names`."""
+    return [_setting(row, names) for row in settings.to_dict("records")]
 
 
 def _setting(row: Mapping[str, object], names: Sequence[str]) -> str:
@@ -1014,6 +1028,41 @@ def best_setting(
     return f"{text}. The next best, {_setting(others[0], names)}, is {gap:.2g} lower.{note}"
 
 
+def ranked_settings(shown: pd.DataFrame, n_ranked: int, metric: str) -> dict[str, str]:
+    """Describe the figure of settings, given ``setting`` and ``mean`` of those shown, best first.
+
+    `n_ranked` is the number of all settings.
+    """
+    if shown.empty:
+        return {"caption": "No setting can be drawn.", "alt": ""}
+    of = "" if n_ranked == len(shown) else f", the first {len(shown)}"
+    best, last = shown.iloc[0], shown.iloc[-1]
+    return {
+        "caption": f"Settings by {metric_name(metric)}, best first: mean and standard deviation "
+        f"over seeds; n = {counted(n_ranked, 'setting')}{of}.",
+        "alt": f"Dots with whiskers. {best['setting']} has {best['mean']:.3g}, "
+        f"{last['setting']} has {last['mean']:.3g}.",
+    }
+
+
+def in_sample(metric: str, metrics: Sequence[str]) -> str:
+    """Warn of a metric that is one of the in-sample `metrics`; empty if it is not."""
+    if metric not in metrics:
+        return ""
+    return (
+        f"The metric {metric_name(metric)} is measured in-sample and grows by itself with the "
+        "number of clusters or components. To choose these numbers, sweep with evaluation quick or "
+        "full, which measure on held-out movies."
+    )
+
+
+def failed_settings(n_failed: int, n_settings: int) -> str:
+    """Warn of failed settings; empty if all finished."""
+    if not n_failed:
+        return ""
+    return f"{n_failed:,} of {counted(n_settings, 'setting')} failed; the errors are listed below."
+
+
 def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: int) -> str:
     """Say how many settings a sweep has, and what became of them."""
     over = f" over {', '.join(axes)}" if axes else ""
@@ -1023,9 +1072,12 @@ def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: in
     )
 
 
-def axis_importance(shares: pd.Series, metric: str, seed: str) -> str:
-    """Say which axis matters most, given the shares of variance by axis; `seed` is an axis."""
-    shares, name = shares.dropna(), metric_name(metric)
+def axis_importance(table: pd.DataFrame, metric: str, seed: str) -> str:
+    """Say which ``axis`` matters most, given its share of the variance of the metric.
+
+    `seed` is the axis of repeats.
+    """
+    shares, name = table.set_index("axis")[metric].dropna(), metric_name(metric)
     if shares.empty:
         return f"All settings have the same {name}."
     top = shares.idxmax()
@@ -1035,35 +1087,60 @@ def axis_importance(shares: pd.Series, metric: str, seed: str) -> str:
     return text
 
 
-def bands(axis: str, lines: pd.DataFrame, metric: str, n_settings: int) -> dict[str, str]:
-    """Describe the figure of metrics along an axis, given ``x`` and ``mean`` of the chosen one."""
-    means = lines["mean"]
+def bands(lines: pd.DataFrame, metric: str, n_settings: int) -> dict[str, str]:
+    """Describe the figure of metrics along the axes, from those of all axes."""
+    said = []
+    for axis, line in lines[lines["metric"] == metric].groupby("axis", sort=False):
+        means = line["mean"]
+        said.append(
+            f"The mean of {metric_name(metric)} ranges from {means.min():.3g} to "
+            f"{means.max():.3g}; it is highest at {axis} {line['x'][means.idxmax()]}."
+        )
+    if not said:
+        return {"caption": "No parameter but the seed was varied.", "alt": ""}
     return {
-        "caption": f"Metrics at each value of {axis}: mean and range over all settings with it; "
-        f"n = {counted(n_settings, 'setting')}.",
-        "alt": f"The mean of {metric_name(metric)} ranges from {means.min():.3g} to "
-        f"{means.max():.3g}; it is highest at {axis} {lines['x'][means.idxmax()]}.",
+        "caption": "Metrics at each value of the varied parameters: mean and range over all "
+        f"settings with it; n = {counted(n_settings, 'setting')}.",
+        "alt": " ".join(said),
     }
 
 
-def agreement(axis: str, mean: float, n_pairs: int, seed: str) -> str:
-    """Say how well settings agree that differ on one axis; `seed` is the axis of repeats."""
-    who = "Repeats with other seeds" if axis == seed else f"Neighbouring values of {axis}"
-    return f"{who} agree with ARI {mean:.2f} ({counted(n_pairs, 'pair')})."
+def heat(metric: str, rows: str, columns: str) -> str:
+    """Return the caption of a heat map of a metric over two axes."""
+    return f"Mean {metric_name(metric)} by {rows} and {columns}"
 
 
-def cost(metric: str, costs: Mapping[str, float]) -> str:
+def agreements(table: pd.DataFrame, seed: str) -> str:
+    """Say how well settings agree that differ on one ``axis``; `seed` is the axis of repeats.
+
+    `table` has ``mean`` and ``pairs`` of each axis.
+    """
+    said = []
+    for row in table.itertuples():
+        repeats = "Repeats with other seeds"
+        who = repeats if row.axis == seed else f"Neighbouring values of {row.axis}"
+        said.append(f"{who} agree with ARI {row.mean:.2f} ({counted(row.pairs, 'pair')}).")
+    return " ".join(said)
+
+
+def cost(metric: str, costs: Mapping[str, float], names: Mapping[int, str]) -> str:
     """Say what the best setting costs, and the cheapest that is nearly as good.
 
     `costs`: ``best`` and ``cheapest`` (numbers of settings), ``best_seconds`` and
-    ``cheapest_seconds``; empty if no setting finished.
+    ``cheapest_seconds``; empty if no setting finished. `names` are those of the settings, by
+    number.
     """
     if not costs:
         return "No setting finished, so the cost is unknown."
+    text = (
+        f"The setting with the highest {metric_name(metric)} ({names[costs['best']]}) would take "
+        f"{costs['best_seconds']:.0f} s by itself. "
+    )
+    if costs["best"] == costs["cheapest"]:
+        return f"{text}No cheaper setting is within 1% of it."
     return (
-        f"The setting with the highest {metric_name(metric)} (number {costs['best']:.0f}) would "
-        f"take {costs['best_seconds']:.0f} s by itself. The cheapest within 1% of it (number "
-        f"{costs['cheapest']:.0f}) takes {costs['cheapest_seconds']:.0f} s."
+        f"{text}The cheapest within 1% of it ({names[costs['cheapest']]}) takes "
+        f"{costs['cheapest_seconds']:.0f} s."
     )
 
 
@@ -1095,6 +1172,11 @@ def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
 def sweep(name: str) -> str:
     """Say which sweep its notebook shows."""
     return f"Sweep: {name}."
+
+
+def no_widgets() -> str:
+    """Say what a slider needs."""
+    return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
 
 
 def computed_first(notebook: str, films: str) -> str:
@@ -1137,8 +1219,10 @@ def run_findings(metrics: dict) -> list[str]:
     if "held_out_bits" in found:
         bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
         shuffled = found.get("held_out_bits_shuffled", math.nan)
-        text = "the cast gives no hint" if bits < 0.005 else "the cast gives hints"
-        text = f"To the genres of movies that were held out, {text}: {bits:z.2f} bits"
+        hints = "no hint" if bits < 0.005 else "hints"
+        text = (
+            f"The cast gives {hints} of the genres of movies that were held out: {bits:z.2f} bits"
+        )
         text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
         text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
         said.append(text + negative_bits(bits, beyond))

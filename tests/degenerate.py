@@ -144,7 +144,7 @@ def complaints(folder: Path) -> list[str]:
                 found += [f"{table['name']}: {said!r} is not on the {where}" for said in unsaid]
         for cell in nbformat.read(folder / "notebooks" / f"{stage['stage']}.ipynb", 4).cells:
             for output in cell.get("outputs", []):
-                if output.output_type != "display_data":
+                if output.output_type not in ("display_data", "execute_result"):
                     found.append(f"{stage['stage']}: printed {str(output)[:200]}")
     for path in sorted(folder.glob("*.html")):
         for match in NO_WORDS.finditer(text_of(path)):

@@ -557,7 +557,7 @@ REFUSED = {
     ),
     "graph.graphml": (
         '<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns"/>',
-        ["GraphML", "networkx"],
+        ["GraphML"],
     ),
 }
 

@@ -2,10 +2,14 @@
 
 import json
 import os
+import sys
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from conftest import SMALL
 
+from imdbclust import plots
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence
 from imdbclust.running import alone, open_stage
@@ -132,3 +136,59 @@ def test_every_opening_has_a_folder_of_its_own_and_few_old_ones_are_kept(own_rep
 
 def test_every_preset_can_be_chosen_in_a_notebook():
     assert declared()["preset"].choices == tuple(presets())
+
+
+def test_what_is_said_is_marked_and_long_tables_can_be_sorted(matrix, capsys):
+    capsys.readouterr()
+    matrix.say("A.", finding=True)
+    matrix.check(True, "b")
+    short, long = (pd.DataFrame({"n": range(n)}) for n in (3, 30))
+    matrix.table(short, "short", caption="S")
+    shown = capsys.readouterr().out
+    assert "border-left: 3px" in shown
+    assert ">✓ b</p>" in shown
+    assert "<script>" not in shown
+    matrix.table(long, "long", caption="L")
+    shown = capsys.readouterr().out
+    assert shown.count("addTools(table, Math.random())") == 1
+    assert "{{" not in shown
+
+
+def test_without_ipywidgets_a_sentence_replaces_the_slider(matrix, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr("IPython.display.display", lambda html: print(html.data))
+    matrix.slider("n_clusters", [4, 8], 8, draw=None)
+    assert "A slider needs ipywidgets: pip install" in capsys.readouterr().out
+    matrix.context["token"] = "a run"
+    matrix.slider("n_clusters", [4, 8], 8, draw=None)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_slider_draws_the_nearest_value_first_and_again_when_it_is_moved(matrix, monkeypatch):
+    made = {}
+
+    class Control:
+        def __init__(self, **about):
+            self.value = about["value"]
+            made["control"] = self
+
+        def observe(self, function, names):
+            self.moved = function
+
+    widgets = SimpleNamespace(
+        SelectionSlider=Control, HTML=SimpleNamespace, VBox=lambda parts: parts[1]
+    )
+    monkeypatch.setitem(sys.modules, "ipywidgets", widgets)
+    monkeypatch.setattr("IPython.display.display", lambda box: made.update(box=box))
+    drawn = []
+
+    def draw(value):
+        drawn.append(value)
+        return plots.plot_movies_per_year(pd.DataFrame({"year": [1950], "movies": [value]}))
+
+    matrix.slider("n_clusters", [4, 8], 9, draw)
+    assert "n_clusters = 8" in made["box"].value
+    made["control"].value = 4
+    made["control"].moved({})
+    assert drawn == [8, 4]
+    assert "n_clusters = 4" in made["box"].value

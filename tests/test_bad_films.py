@@ -266,7 +266,7 @@ TABLES = {
     "blank lines": (b"title,actor\n\nA,B\n\n", 0, "", ""),
     "no actor": (b"title,actor\nA,\n", 0, "", ""),
     "gzip": (gzip.compress(b"title,actor\nA,B\n"), 0, "", ""),
-    "row twice": (b"title,actor\nA,B\nA,B\n", 1, "", "already"),
+    "row twice": (b"title,actor\nA,B\nA,B\n", 1, "", "duplicate actor 'B'"),
     "spaces": (b"title,actor\nA, B\n", 1, "actor", "spaces around"),
     "two titles": (b"id,title,actor\n1,A,B\n1,C,D\n", 1, "title", "contradicts 'A'"),
     "two years": (b"title,actor,year,id\nA,B,1999,1\nA,D,2000,1\n", 1, "year", "contradicts 1999"),

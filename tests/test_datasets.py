@@ -183,7 +183,7 @@ def test_licence_and_address_come_from_the_file_beside(tmp_path):
     (tmp_path / "f.jsonl.source.json").write_text(json.dumps(about))
     source = find_dataset(str(path)).read().source
     assert (source["licence"], source["url"]) == ("CC BY 4.0", "https://example.org")
-    assert source["title"] == "films of the file f.jsonl"
+    assert source["title"] == "Films of the file f.jsonl"
 
 
 @pytest.mark.parametrize("about", [b"{", b"[]", b'"licence"', b"\xff"])

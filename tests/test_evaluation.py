@@ -29,7 +29,7 @@ from imdbclust.evaluation.held_out import (
 )
 from imdbclust.evaluation.nulls import RARE, compare_with_null, era_codes, permuted_bits
 from imdbclust.evaluation.overall import WITHOUT_FORM, Evaluation
-from imdbclust.evaluation.recipe import Effort, Fitted, in_threads
+from imdbclust.evaluation.recipe import Effort, Fitted
 from imdbclust.evaluation.stability import compare_fits, over_seeds, over_subsamples
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
@@ -602,17 +602,13 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.in_time is not None
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_an_evaluation_does_not_depend_on_the_number_of_threads(
-    n_threads, sample, incidence, monkeypatch
+@pytest.mark.parametrize("n_processes", [1, 3])
+def test_an_evaluation_does_not_depend_on_the_number_of_processes(
+    n_processes, sample, incidence, monkeypatch
 ):
     effort = Effort(n_seeds=2, n_subsamples=3, n_shuffles=2, n_permutations=6, n_casts=1, n_curve=1)
     usual = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
-
-    def in_so_many(n_jobs, **options):
-        return joblib.parallel.Parallel(n_jobs=n_threads, **options)
-
-    monkeypatch.setattr(joblib, "Parallel", in_so_many)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: n_processes)
     again = ev.evaluate(RECIPE.fit, sample.corpus, incidence, effort, random_state=3)
     pd.testing.assert_frame_equal(again.pairs, usual.pairs)
     pd.testing.assert_frame_equal(again.by_genre, usual.by_genre)
@@ -767,5 +763,8 @@ def test_what_a_library_does_to_warnings_in_one_thread_lets_none_out_in_another(
             left.wait(5)
             warnings.warn("Number of distinct clusters", ConvergenceWarning, stacklevel=1)
 
-    in_threads(lambda call: call(), [library, fit])
+    with EMPTY_CLUSTERS_ARE_FINE:
+        joblib.Parallel(n_jobs=2, prefer="threads")(
+            joblib.delayed(call)() for call in (library, fit)
+        )
     assert left.is_set()

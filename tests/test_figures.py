@@ -47,7 +47,7 @@ def test_on_a_page_text_has_the_colour_of_the_page_and_no_ground_is_drawn():
     assert GROUND not in svg
     assert not re.search(r"fill: #fff", svg)
     assert 'role="img" aria-label="Two movies"' in svg
-    assert "max-width:576px" in svg  # 1.25 times 4.8 inches
+    assert "max-width:507px" in svg  # 1.1 times 4.8 inches
 
 
 def test_several_figures_on_a_page_share_no_id_and_keep_their_references():

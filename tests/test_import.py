@@ -1,6 +1,7 @@
 """Any film file comes in right in one command, or is refused with a sentence."""
 
 import gzip
+import json
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from film_files import FILES, REFUSED, SETS, write_database
 from imdbclust.commands.cli import main
 from imdbclust.datasets.find import find_dataset
 from imdbclust.load import Corpus, read_corpus
-from imdbclust.wording import part_of_films
+from imdbclust.wording import how_read, part_of_films
 
 
 @pytest.fixture
@@ -225,6 +226,58 @@ def test_a_saved_mapping_repeats_what_was_read(run, tmp_path):
         assert_right(read_corpus(tmp_path / "b.jsonl"), (1, 2, 2), expected)
 
 
+@pytest.mark.parametrize("source", ["set", "set.db"])
+@pytest.mark.parametrize("name", SETS)
+def test_a_saved_mapping_repeats_how_tables_were_joined(run, tmp_path, monkeypatch, name, source):
+    for file, content in SETS[name][0].items():
+        put(tmp_path / "set", file, content)
+    write_database(tmp_path / "set.db", SETS[name][0])
+    code, said = run("import", source, "--to", "a.jsonl", "--save-mapping", "m.yml")
+    assert code == 0, said
+    monkeypatch.setattr("imdbclust.datasets.relations._plan", None)  # nothing is guessed again
+    code, said = run("import", source, "--to", "b.jsonl", "--mapping", "m.yml")
+    assert code == 0, said
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+
+
+def test_a_mapping_of_tables_is_changed_by_hand(run, tmp_path):
+    for file, content in SETS["relational"][0].items():
+        put(tmp_path / "set", file, content)
+    assert run("import", "set", "--to", "a.jsonl", "--save-mapping", "m.yml")[0] == 0
+    how = json.loads((tmp_path / "m.yml").read_text())
+    assert how["tables"]["people.csv"] == {"actor_id": ["id"], "actor": ["name"]}
+    assert how["tables"]["stars.csv"] == {"movie_id": ["movie_id"], "actor_id": ["person_id"]}
+    assert (how["separator"], how["actor_separator"]) == (",", "none")
+    del how["tables"]["genres.csv"]
+    put(tmp_path, "m.yml", json.dumps(how))
+    assert run("import", "set", "--to", "b.jsonl", "--mapping", "m.yml")[0] == 0
+    assert_right(read_corpus(tmp_path / "b.jsonl"), (3, 3, 5), {"genres": [[], [], []]})
+    for table, columns, says in (
+        ("cast.csv", {"actor": ["name"]}, "missing table 'cast.csv'; its tables: genres.csv"),
+        ("people.csv", {"actor": ["Name"]}, "people.csv: missing column 'Name'"),
+        ("stars.csv", {"movie_id": ["movie_id"]}, "no table is used that has movies and actors"),
+    ):
+        tables = how["tables"] | {table: columns}
+        put(tmp_path, "m.yml", json.dumps(how | {"tables": tables}))
+        code, said = run("import", "set", "--to", "c.jsonl", "--mapping", "m.yml")
+        assert (code, says in said) == (2, True), said
+
+
+def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):
+    content = 'title;actor\nCafé "Nord";Ann Ames, Bob Burr\n'.encode("cp1252")
+    put(tmp_path, "a.csv", content.replace(b"Caf", b'"Caf'))
+    options = ("--actor-separator", "none", "--quote", "none")
+    call = ("import", "a.csv", "--to", "to.jsonl")
+    assert run(*call, *options, "--save-mapping", "m.yml")[0] == 0
+    how = json.loads((tmp_path / "m.yml").read_text())
+    read_as = {"separator": ";", "quote": "none", "encoding": "cp1252", "actor_separator": "none"}
+    assert how | read_as == how
+    said = run(*call, "--mapping", "m.yml")[1]
+    assert "cp1252" not in said
+    expected = {"titles": ['"Café "Nord"'], "casts": [["Ann Ames, Bob Burr"]]}
+    assert_right(read_corpus(tmp_path / "to.jsonl"), (1, 1, 1), expected)
+
+
 def test_columns_of_joined_tables_may_be_given(run, tmp_path):
     put(tmp_path / "set", "movies.csv", "id,headline,seen\n1,Harbour,2001\n2,Meadow,2002\n")
     put(tmp_path / "set", "people.csv", "id,stage name\n11,Ann Ames\n12,Bob Burr\n")
@@ -273,18 +326,32 @@ def test_what_was_understood_is_shown(run, tmp_path):
     lines = run("import", "films.csv", "--to", "to.jsonl")[1].splitlines()
     assert lines[:7] == [
         "films.csv: 3 rows",
-        "  column  taken for               example",
-        "  Title   title                   Harbour",
-        "  Year    year                    2001",
-        "  Genre   genres, separated by ,  Drama,Crime",
-        "  Actors  actors, separated by ,  Ann Ames, Bob Burr",
-        "  Rating  rating                  7.1",
+        "  column  taken for                    example",
+        "  Title   title                        Harbour",
+        "  Year    year                         2001",
+        "  Genre   genres, separated by commas  Drama,Crime",
+        "  Actors  actors, separated by commas  Ann Ames, Bob Burr",
+        "  Rating  rating                       7.1",
     ]
     assert "  Harbour (2001) [Drama, Crime; rated 7.1 by 100]: Ann Ames, Bob Burr" in lines
     assert lines[-2:] == [
         "films.csv: 3 records read, clean: 3 movies, 4 actors, 7 credits",
         "written: to.jsonl",
     ]
+
+
+def test_what_was_understood_is_kept_with_the_films(tmp_path):
+    for file, content in SETS["relational"][0].items():
+        put(tmp_path / "set", file, content)
+    source = find_dataset(str(tmp_path / "set")).read().source
+    taken = {(row["file"], row["column"]): row["taken_for"] for row in source["columns"]}
+    assert source["title"] == "Films of the folder set"
+    assert taken["people.csv", "name"] == "actors"
+    assert taken["people.csv", "birth"] == "not used"
+    assert taken["stars.csv", "person_id"] == "actor id"
+    assert "cells are separated by commas" in source["guesses"]
+    said = "How the files were read: cells are separated by commas; names are read from people.csv."
+    assert how_read(["cells are separated by commas", "names are read from people.csv"]) == said
 
 
 # A part of the films

@@ -7,11 +7,12 @@ import io
 import json
 import lzma
 import sqlite3
+import sys
 
 import pandas as pd
 import pytest
 from corpora import corpora, toy_corpus
-from film_files import zipped
+from film_files import RELATIONAL, zipped
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -177,6 +178,25 @@ def test_tables_joined_by_keys(tmp_path_factory, corpus, kind):
     assert read(path) == records_of(corpus)
 
 
+def test_a_database_may_mix_types(tmp_path):
+    with sqlite3.connect(tmp_path / "films") as base:
+        base.execute("CREATE TABLE films (title, year, rating, poster, actor)")
+        rows = [
+            ("Harbour", 2001, 7.5, b"\xff\xd8", "Ann Ames"),
+            (1917, "2019", "8/10", None, b"Bob Burr"),
+            ("River", 2003.0, None, None, "[2]"),
+        ]
+        base.executemany("INSERT INTO films VALUES (?, ?, ?, ?, ?)", rows)
+    base.close()
+    log = ProblemLog()
+    corpus = examine([tmp_path / "films"], Reading(), log).corpus
+    assert corpus.movies["title"].tolist() == ["Harbour", "1917", "River"]
+    assert corpus.movies["year"].tolist() == [2001, 2019, 2003]
+    assert corpus.movies["rating"].tolist()[:2] == [7.5, 8.0]
+    assert corpus.actors["name"].tolist()[::2] == ["Ann Ames", "[2]"]  # a name, not a list
+    assert "actors in a cell are lists or objects" not in log.guesses
+
+
 # Values
 
 
@@ -281,3 +301,86 @@ def test_the_toy_films_in_a_corpus_file_stay_themselves(tmp_path):
     again = read_films(tmp_path / "films.jsonl")
     for table in ("movies", "actors", "credits", "genres"):
         pd.testing.assert_frame_equal(getattr(again, table), getattr(toy_corpus(), table))
+
+
+# Optional libraries
+
+
+@pytest.mark.parametrize("package", ["openpyxl", "networkx"])
+def test_an_optional_library_that_is_missing_is_named(tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    content = {
+        "openpyxl": zipped(**{"xl/workbook__xml": "<workbook>"}),
+        "networkx": b'<?xml version="1.0"?><graphml/>',
+    }
+    (tmp_path / "films").write_bytes(content[package])
+    with pytest.raises(CorpusError, match=f"not installed: pip install {package}, or save"):
+        read_films(tmp_path / "films")
+
+
+def test_workbooks(tmp_path):
+    pytest.importorskip("openpyxl")
+    movies = pd.DataFrame(
+        {
+            "Title": ["Harbour", "1917", "NA"],
+            "Year": [2001, None, 2003],
+            "Rating": [7.5, 8, None],
+            "Premiere": pd.to_datetime(["2001-10-27", None, "2003-01-02"]),
+            "Cast": ["Ann Ames, Bob Burr", "Ann Ames, Cy Cole", "Cy Cole, Bob Burr, Ann Ames"],
+        }
+    )
+    with pd.ExcelWriter(tmp_path / "films.xlsx") as book:
+        movies.to_excel(book, sheet_name="Films", index=False)
+        pd.DataFrame().to_excel(book, sheet_name="Empty")
+    corpus = examine([tmp_path / "films.xlsx"], Reading(), ProblemLog()).corpus
+    assert corpus.movies["title"].tolist() == ["Harbour", "1917", "NA"]
+    assert corpus.movies["year"].tolist() == [2001, pd.NA, 2003]
+    assert corpus.movies["rating"].tolist()[:2] == [7.5, 8.0]
+    assert (corpus.n_actors, corpus.n_credits) == (3, 7)
+
+
+def test_sheets_of_a_workbook_are_joined(tmp_path):
+    pytest.importorskip("openpyxl")
+    with pd.ExcelWriter(tmp_path / "films.xlsx") as book:
+        for name, text in RELATIONAL.items():
+            sheet = pd.read_csv(io.StringIO(text))
+            sheet.to_excel(book, sheet_name=name.removesuffix(".csv"), index=False)
+    corpus = examine([tmp_path / "films.xlsx"], Reading(), ProblemLog()).corpus
+    assert corpus.movies["title"].tolist() == ["Harbour", "Meadow", "River"]
+    assert corpus.movies["year"].tolist() == [2001, 2002, 2003]
+    assert (corpus.n_actors, corpus.n_credits, len(corpus.genres)) == (3, 5, 3)
+
+
+def test_damaged_workbooks_are_refused(tmp_path):
+    pytest.importorskip("openpyxl")
+    (tmp_path / "films.xlsx").write_bytes(zipped(**{"xl/workbook__xml": "<workbook>"}))
+    with pytest.raises(CorpusError, match=r"films\.xlsx: an Excel workbook that cannot be read"):
+        read_films(tmp_path / "films.xlsx")
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+def test_graphs(tmp_path, flipped):
+    networkx = pytest.importorskip("networkx")
+    graph = networkx.Graph()
+    for movie, year in (("Harbour", 2001), ("Meadow", 2002)):
+        graph.add_node(movie, kind="movie", year=year)
+    for movie, actor in (("Harbour", "Ann"), ("Harbour", "Bob"), ("Meadow", "Ann")):
+        graph.add_node(actor, kind="actor", label=f"{actor} Burr")
+        graph.add_edge(*((actor, movie) if flipped else (movie, actor)))
+    networkx.write_graphml(graph, tmp_path / "films.graphml")
+    corpus = examine([tmp_path / "films.graphml"], Reading(), ProblemLog()).corpus
+    assert corpus.movies[["movie_id", "year"]].to_numpy().tolist() == [
+        ["Harbour", 2001],
+        ["Meadow", 2002],
+    ]
+    assert corpus.actors["name"].tolist() == ["Ann Burr", "Bob Burr"]
+    assert corpus.credits.to_numpy().tolist() == [[0, 0], [0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("body", ["", "<graph/>", "<graph edgedefault='undirected'/>"])
+def test_graphs_without_films_are_refused(tmp_path, body):
+    pytest.importorskip("networkx")
+    start = '<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    (tmp_path / "films.graphml").write_text(f"{start}{body}</graphml>")
+    with pytest.raises(CorpusError, match=r"films\.graphml"):
+        read_films(tmp_path / "films.graphml")

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from sklearn.cluster import KMeans
 
-from imdbclust.display.render import sentence_html, table_html
+from imdbclust.display.render import BARE_ROWS, frame_html, sentence_html, table_html
 from imdbclust.running.pages import checks, filters
 from imdbclust.running.pages import report as html
 from imdbclust.wording import TERMS, run_findings
@@ -368,6 +368,15 @@ def test_a_folded_section_with_an_error_is_open(tmp_path):
     assert page.select_one("details.section").has_attr("open")
 
 
+def test_a_bare_frame_names_its_index():
+    frame = pd.DataFrame({"n": [1]}, index=pd.Index(["<b>"], name="genre"))
+    page = parse(frame_html(frame))
+    assert [text_of(one) for one in page.select("thead th")] == ["genre", "n"]
+    assert [text_of(one) for one in page.select("tbody tr > *")] == ["<b>", "1"]
+    pairs = frame.set_axis(pd.MultiIndex.from_tuples([(1, 2)]))
+    assert [text_of(one) for one in parse(frame_html(pairs)).select("thead th")] == ["", "", "n"]
+
+
 def test_a_folded_table_shows_its_caption_and_its_file():
     page = parse(table_html(pd.DataFrame({"a": [1]}), caption="C & D", name="t", fold=True))
     figure = page.find("figure", id="table-t")
@@ -516,7 +525,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "of them.",
                 "Refitting on other 80% of the movies finds nearly the same groups: the adjusted "
                 "Rand index is 0.85.",
-                "To the genres of movies that were held out, the cast gives hints: 1.16 bits, 0.34 "
+                "The cast gives hints of the genres of movies that were held out: 1.16 bits, 0.34 "
                 "of them in addition to the decade.",
             ],
         ),
@@ -536,7 +545,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "is 0.36, and 0.28 for shuffled casts. The clusters are more than noise, but not "
                 "more than eras: no measure is higher than chance explains on casts shuffled "
                 "within years.",
-                "To the genres of movies that were held out, the cast gives no hint: -0.31 bits "
+                "The cast gives no hint of the genres of movies that were held out: -0.31 bits "
                 "(-0.66 for shuffled casts). Negative bits mean worse predictions than Pr[genre] "
                 "alone: with few movies, estimates of the genre shares of each cluster are "
                 "inaccurate. Shuffled casts have the same cost, so compare with them.",
@@ -857,6 +866,19 @@ def test_no_page_scrolls_sideways_on_a_phone(run, pages, tmp_path):
     for name, (width, room, title) in zip(pages, sizes, strict=True):
         assert width <= room, name
         assert title == pages[name].h1.get_text(), name
+
+
+def test_a_frame_that_a_cell_shows_bare_is_a_table_with_its_index():
+    frame = pd.DataFrame({"title": ["$a$ <b>", "c\x00"], "share": [0.25, None]}, index=[7, 8])
+    table = BeautifulSoup(frame_html(frame.rename_axis("movie")), "html.parser")
+    rows = [[cell.text for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
+    assert rows == [["movie", "title", "share"], ["7", "$a$ <b>", "0.2500"], ["8", "c␀", "–"]]
+    assert table.find("p") is None
+    long = frame_html(pd.concat([frame] * BARE_ROWS))
+    assert long.count("<tr>") == BARE_ROWS + 1
+    assert f"{2 * BARE_ROWS} rows × 2 columns" in long
+    levels = frame.set_index("title", append=True)
+    assert frame_html(levels).count("<th scope=") == 3 + 2
 
 
 def test_a_very_wide_table_is_cut_and_says_so():

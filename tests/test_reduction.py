@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from imdbclust import reduction
+from imdbclust.base import layout
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import read_corpus, write_corpus
 from imdbclust.matrix import Incidence, build_incidence
@@ -157,7 +157,7 @@ def test_the_map_shows_every_movie_with_a_place(films, embedding):
 def test_the_map_is_seeded_and_does_not_depend_on_the_number_of_threads(embedding, monkeypatch):
     first = map_movies(embedding, max_movies=1000, random_state=3)
     pd.testing.assert_frame_equal(first, map_movies(embedding, max_movies=1000, random_state=3))
-    monkeypatch.setattr(reduction, "FEW", 0)
+    monkeypatch.setattr(layout, "FEW", 0)
     again = map_movies(embedding, max_movies=1000, random_state=3)
     pd.testing.assert_frame_equal(first, again, check_exact=True)
     other = map_movies(embedding, max_movies=1000, random_state=4)

@@ -560,7 +560,7 @@ def broken_clustering(monkeypatch, tmp_path):
 
     def put(code):
         notebook = json.loads(original("clustering").read_text(encoding="utf-8"))
-        victim = next(cell for cell in notebook["cells"] if cell["id"] == "sizes")
+        victim = next(cell for cell in notebook["cells"] if cell["id"] == "check")
         victim["source"] = code
         path = tmp_path / "04_clustering.ipynb"
         path.write_text(json.dumps(notebook), encoding="utf-8")
@@ -591,13 +591,13 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     assert "04_clustering: ZeroDivisionError: division by zero" in capsys.readouterr().err
     manifest = manifest_of(out / "bad")
     assert manifest["status"] == "failed"
-    assert manifest["error"]["cell"] == "sizes"
+    assert manifest["error"]["cell"] == "check"
     states = [entry["status"] for entry in manifest["stages"]]
     assert states == ["done", "done", "done", "failed", "pending"]
     notebook = json.loads((out / "bad" / "notebooks" / "04_clustering.ipynb").read_text())
     of_cells = {cell.get("id"): cell["metadata"].get("papermill", {}) for cell in notebook["cells"]}
     assert of_cells["cluster"]["status"] == "completed"
-    assert of_cells["sizes"]["status"] == "failed"
+    assert of_cells["check"]["status"] == "failed"
     assert of_cells["finish"]["status"] == "pending"
     assert 'id="error"' in (out / "bad" / "04_clustering.html").read_text(encoding="utf-8")
     assert not (out / "bad" / "05_probabilities.html").exists()
@@ -610,7 +610,7 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
         ("import os; os.kill(os.getpid(), 9)", "DeadKernelError.*killed, possibly out of mem"),
         ("import os; os.write(2, b'no more\\n'); os._exit(3)", "its last output: no more"),
         ("raise SystemExit(0)", "without finishing"),
-        ("n_clusters = 99; stage.parameters['n_clusters'] = 99; sizes = summary", "."),
+        ("n_clusters = 99; stage.parameters['n_clusters'] = 99", "."),
     ],
     ids=["exit", "kill", "last words", "SystemExit", "other parameters"],
 )
@@ -691,7 +691,7 @@ def test_help_lists_every_parameter_with_its_help(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     for name, parameter in declared().items():
-        if name not in ("from_run", "dataset"):
+        if name not in ("from_run", "preset", "dataset"):
             assert f"{name}: " in text
             assert parameter.help in " ".join(text.split())
 

@@ -117,14 +117,16 @@ def test_a_grid_has_the_mean_of_every_pair_of_values_and_leads_to_its_first_sett
 
 
 def test_bands_have_a_line_for_each_value_of_the_shortest_other_axis():
-    found = co.bands(FOUR, TWO, "k", ["genre_bits"])
-    assert found[["line", "x", "mean", "least", "most"]].to_numpy().tolist() == [
+    found = co.bands(FOUR, TWO, ["genre_bits"])
+    assert found["axis"].unique().tolist() == ["k", "rank"]
+    along_k = found[found["axis"] == "k"]
+    assert along_k[["line", "x", "mean", "least", "most"]].to_numpy().tolist() == [
         ["rank 2", 4, 2.0, 1.0, 3.0],
         ["rank 2", 8, 2.0, 2.0, 2.0],
         ["rank 3", 4, 5.0, 5.0, 5.0],
         ["rank 3", 8, 7.0, 7.0, 7.0],
     ]
-    alone = co.bands(CLEAR, AXES, "k", ["genre_bits"])
+    alone = co.bands(CLEAR, AXES, ["genre_bits"])
     assert alone["line"].unique().tolist() == [""]
 
 
@@ -136,12 +138,12 @@ def test_what_matters_is_said_beside_what_is_chance():
     assert shares["k"] == pytest.approx(
         2 * sum((value - 4.7 / 3) ** 2 for value in (1.1, 2.05, 1.55)) / total
     )
-    assert wording.axis_importance(shares, "genre_bits", co.SEED) == (
+    assert wording.axis_importance(table, "genre_bits", co.SEED) == (
         "k explains the largest share of the variance of genre bits: 97%. The seed by itself "
         "explains 3%."
     )
     same = co.importance(CLEAR.assign(genre_bits=1.0), AXES, ["genre_bits"])
-    said = wording.axis_importance(same.set_index("axis")["genre_bits"], "genre_bits", co.SEED)
+    said = wording.axis_importance(same, "genre_bits", co.SEED)
     assert said == "All settings have the same genre bits."
 
 
@@ -171,7 +173,7 @@ def test_the_cheapest_setting_near_the_best_is_named():
     )
     found = co.costs(costs, "genre_bits")
     assert found == {"best": 6, "best_seconds": 31, "cheapest": 5, "cheapest_seconds": 3}
-    said = wording.cost("genre_bits", found)
-    assert "(number 6) would take 31 s by itself" in said
-    assert "(number 5) takes 3 s" in said
+    said = wording.cost("genre_bits", found, {5: "k 8", 6: "k 16"})
+    assert "(k 16) would take 31 s by itself" in said
+    assert "(k 8) takes 3 s" in said
     assert co.costs(costs.assign(status="failed"), "genre_bits") == {}

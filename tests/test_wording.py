@@ -62,11 +62,12 @@ def test_every_function_and_every_text_is_used():
         called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
+    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "explorer_data.py"]
+    package = "".join(path.read_text(encoding="utf-8") for path in sources)
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
-        assert f'"{name}"' in CODE, name
-    package = "".join(path.read_text(encoding="utf-8") for path in EVALUATION.glob("*.py"))
+        assert f'"{name}"' in CODE + package, name
     for name in wording.SENTENCES:
-        assert f'sentence("{name}"' in CODE + package, name
+        assert re.search(rf'sentence\(\s*"{name}"', CODE + package), name
     for name in wording.FIGURES:
         assert f'figure("{name}"' in CODE, name
 
@@ -91,9 +92,12 @@ def test_captions_and_checks_take_values_as_text(function, texts):
     assert "90% intervals" in wording.caption("associations", level=0.9)
 
 
+LABELS = {0: "#0 B", 3: "#3 A"}
+
+
 def test_names_within_a_sentence():
-    assert wording.cluster_name(3.0) == "cluster 3"
-    assert wording.cluster_name(-1) == "the group of unplaced movies"
+    assert wording.cluster_name(3.0, LABELS) == "cluster #3 A"
+    assert wording.cluster_name(-1, LABELS) == "the group of unplaced movies"
     assert wording.metric_name("held_out_bits") == "held out bits"
 
 
@@ -108,12 +112,16 @@ def test_corpus_size():
     )
 
 
+def test_no_part_is_not_mentioned():
+    assert wording.part_of_films({}) == ""
+
+
 @pytest.mark.parametrize(
     ("n", "said"),
-    [(1, "Skipped 1 unusable record."), (1200, "Skipped 1,200 unusable records.")],
+    [(0, ""), (1, "Skipped 1 unusable record."), (1200, "Skipped 1,200 unusable records.")],
 )
 def test_skipped_records(n, said):
-    assert wording.sentence("skipped", n_unusable_records=n) == said
+    assert wording.skipped(n) == said
 
 
 def test_movies_per_year():
@@ -122,6 +130,8 @@ def test_movies_per_year():
     assert said["alt"].endswith("The median year has 4 movies, the busiest (1951) 1,000.")
     alone = wording.movies_per_year(frame(year=[1950], movies=[1]))
     assert alone["caption"] == "Movies per year, 1950; n = 1 movie with a year."
+    none = wording.movies_per_year(frame(year=[], movies=[]))
+    assert none == {"caption": "No movie has a year, so no year can be drawn.", "alt": ""}
 
 
 @pytest.mark.parametrize(
@@ -133,9 +143,12 @@ def test_movies_without_a_year(n, said):
 
 
 def test_genres_and_casts():
-    assert wording.sentence("genres_per_movie", mean=1.234) == (
-        "A movie has 1.23 genres on average."
+    assert wording.genres_per_movie(1.234, 1) == (
+        "A movie has 1.23 genres on average. 1 movie has no genre."
     )
+    assert wording.genres_per_movie(0.0, 8) == ""
+    assert wording.no_genres(0).startswith("No movie has a genre, so ")
+    assert wording.no_genres(2) == ""
     assert wording.movies_without(1, "genre") == "1 movie has no genre."
     assert wording.movies_without(2000, "genre") == "2,000 movies have no genre."
     assert wording.movies_without(0, "cast") == "Every movie has a cast."
@@ -153,8 +166,8 @@ def test_actors():
     assert wording.caption("actor_genre_counts", most=10_000) == (
         "Movies by actor and genre (at most the 10,000 actors with the most movies)"
     )
-    counts = {"n_movies": 1, "n_actors": 4, "single": 2, "share": 0.5}
-    assert wording.sentence("careers", leader="A", **counts) == (
+    leader = pd.Series({"name": "A", "n_movies": 1})
+    assert wording.careers(leader, 2, 4) == (
         "A plays in 1 movie. Only one movie is listed for 2 of 4 actors (50%)."
     )
 
@@ -212,13 +225,12 @@ def test_scree():
 
 
 def test_empty_components():
-    ranks = {"rank": 29, "empty": 3, "n_components": 32}
-    assert wording.sentence("empty_components", **ranks) == (
+    assert wording.empty_components(32, 32) == ""
+    assert wording.empty_components(29, 32) == (
         "The matrix has rank 29, which leaves 3 of 32 components empty."
     )
-    assert wording.sentence("empty_components", rank=0, empty=1, n_components=1).endswith(
-        "rank 0, which leaves 1 of 1 component empty."
-    )
+    said = wording.empty_components(0, 1)
+    assert said.endswith("rank 0, which leaves 1 of 1 component empty.")
     assert "after component 4 (the" in wording.sentence("eigengap", gap=4)
     assert wording.sentence("leading_actors", names="A, B").endswith("are led by A, B.")
 
@@ -239,8 +251,10 @@ def test_map():
     assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by the rarest genre")
     assert said["alt"].endswith("The most common colours are War (900), Noir (2).")
     assert wording.genre_map(8, pd.Series(dtype=int))["alt"] == "Scatter plot of 8 movies."
-    assert wording.sentence("map_size", shown=8, n_movies=9) == "The map shows 8 of 9 movies."
-    assert wording.sentence("no_map").startswith("No map was drawn: ")
+    assert wording.map_size(8, 9) == "The map shows 8 of 9 movies."
+    assert wording.map_size(0, 9) == ""
+    none = wording.genre_map(0, pd.Series(dtype=int))
+    assert none["caption"].startswith("No map was drawn: ")
 
 
 def test_nearest_movies():
@@ -270,9 +284,6 @@ def test_clusters():
     assert wording.clusters(frame(label="A", movies=[1, 1]), 2, 0).startswith(
         "2 clusters of 1 movie each, "
     )
-    said = wording.cluster_sizes(SIZES, 4000)
-    assert said["caption"].endswith("n = 4,000 movies.")
-    assert "is #1 A with 3,000 movies (75%), the smallest #0 B with 1,000 (25.0%)." in said["alt"]
 
 
 def test_empty_clusters():
@@ -293,11 +304,20 @@ def test_genres_of_clusters():
 
 
 def test_cluster_map():
-    size = {"n_movies": 1000, "n_clusters": 1, "largest": "#3 A", "size": 900}
-    said = wording.figure("cluster_map", **size)
-    assert said["caption"].startswith("t-SNE map of 1,000 movies, coloured by cluster.")
-    assert said["alt"].endswith("The largest on the map, #3 A, has 900 of them.")
-    assert " in 1 cluster, " in said["alt"]
+    points = frame(cluster=[3] * 900 + [0] * 100, x=0.0, y=0.0)
+    said = wording.cluster_map(points, LABELS)
+    assert said["caption"].startswith("1,000 movies in 2 clusters: movies with similar casts")
+    assert "The largest cluster, #3 A, has 900 of them." in said["caption"]
+    assert said["alt"].endswith("#3 A 900, #0 B 100.")
+    assert wording.cluster_map(points[:0], LABELS) == {"caption": "", "alt": ""}
+
+
+def test_choice():
+    tried = frame(measure="held_out", n_clusters=[4, 4, 8], n_components=2, value=[0.1, 0.3, 0.5])
+    said = wording.choice(tried, 8)
+    assert said["caption"].endswith("The dotted line is this run: 8 clusters.")
+    assert said["alt"] == "Line plots. held out from 0.20 (4 clusters) to 0.50 (8)."
+    assert wording.choice(tried[:0], 8)["caption"] == ""
 
 
 NAMES = ("ari_subsamples", "ari_seeds", "ari_shuffled", "ari_shuffled_within_years")
@@ -360,12 +380,14 @@ def test_held_out_bits():
     said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
     assert "cluster carries 1.17 bits, summed over genres (± 0.02 over subsamples)" in said
     assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
-    assert "with the nearest center carries 1.16, 0.009 fewer. The decade" in said
+    assert "with the nearest center carries 1.16, 0.01 fewer. The decade" in said
     assert said.endswith("contributes 0.35 bits, Pr[cluster | cast] 0.00.")
     few = wording.held_out_bits(
         BITS | {"nearest": -0.31, "likeliest": -0.32, "cast": 2.09}, 0.1, shuffled
     )
-    assert "carries -0.31, 0.010 more, so that the nearest center predicts better here." in few
+    assert "carries -0.31, 0.01 more, so that it predicts better here. The decade" in few
+    same = wording.held_out_bits(BITS | {"nearest": BITS["likeliest"] + 0.0004}, 0.1, shuffled)
+    assert "with the nearest center carries 1.17. The decade" in same
     assert few.endswith(" The cast itself, without clusters, carries 2.09.")
     assert "Negative bits mean worse predictions than Pr[genre] alone" in few
 
@@ -430,8 +452,10 @@ def test_truth_and_castless_movies():
     assert wording.sentence("recovery", ari=0.934) == (
         "The clusters recover the planted troupes with ARI 0.93."
     )
-    assert wording.castless_movies(1, -1) == "1 movie without a cast is unplaced."
-    assert wording.castless_movies(2000, 3) == "2,000 movies without a cast are in cluster 3."
+    assert wording.castless_movies(1, -1, LABELS) == "1 movie without a cast is unplaced."
+    assert wording.castless_movies(2000, 3, LABELS) == (
+        "2,000 movies without a cast are in cluster #3 A."
+    )
 
 
 # 05_probabilities
@@ -454,19 +478,15 @@ def test_associations():
     )
 
 
-def test_lift():
-    strongest = wording.sentence("strongest_lift", lift=5.26, genre="Noir", label="#3 A")
-    size = {"n_genres": 24, "n_clusters": 16, "n_asterisks": 1, "n_movies": 2000}
-    said = wording.figure("lift", text=strongest, **size)
-    assert said["caption"].endswith("n = 2,000 movies.")
-    assert said["alt"] == (
-        "Heat map of 24 genres by 16 clusters, with 1 asterisk. The strongest lift with at least "
-        "30 movies is 5.3, Noir in #3 A."
+def test_heat_map_of_genres():
+    pairs = {"genre": ["Noir", "War", "Short"], "cluster": [3, 0, -1], "with_genre": [40, 29, 90]}
+    pairs |= {"lift": [5.26, 9.0, 20.0], "lift_strata": [2.04, 8.0, 15.0], "flagged": True}
+    assert wording.genres_by_cluster(frame(**pairs), LABELS).startswith(
+        "Noir is 5.3 times as frequent in #3 A as in all movies, and 2.0 times as frequent as the "
+        "decades explain. Genres and clusters are in the order"
     )
-    size = {"n_genres": 1, "n_clusters": 1, "n_asterisks": 0, "n_movies": 1}
-    assert wording.figure("lift", text="", **size)["alt"] == (
-        "Heat map of 1 genre by 1 cluster, with 0 asterisks."
-    )
+    said = wording.genres_by_cluster(frame(**pairs | {"flagged": False}), LABELS)
+    assert said.startswith("No genre stands out in a cluster beyond what the decade explains.")
 
 
 BEST = pd.Series(
@@ -481,16 +501,13 @@ def test_bayes():
         "with 0.123 when the genre is unknown."
     )
     given = {"genre": "War", "actor": "A"}
-    found = {"cluster": wording.cluster_name(-1), **best}
+    found = {"cluster": wording.cluster_name(-1, LABELS), **best}
     assert wording.sentence("given_both", n_movies=1, **given, **found) == (
         "Given War with A (1 movie), the group of unplaced movies has probability 0.813 (95% "
         "interval 0.700 to 0.900)."
     )
     assert "(2,000 movies)" in wording.sentence("given_both", n_movies=2000, **given, **found)
     assert wording.sentence("no_posterior", **given).startswith("No movie is War with A")
-    said = wording.figure("bayes", genre="War", label="#3 A", n_movies=1, **best)
-    assert said["caption"].endswith("with 95% intervals; n = 1 movie.")
-    assert said["alt"].endswith("#3 A: its prior is 0.123, its posterior mean 0.813.")
     found = {"cluster": "cluster 3", "probability": 0.5}
     assert wording.sentence("new_movie", case="genre alone", **found) == (
         "Given genre alone: cluster 3 (probability 0.500)."
@@ -503,9 +520,11 @@ def test_bayes():
     assert wording.sentence("given_another_genre", genre="War", row=row) == (
         "Given War as well, the most probable other genre is Horror: 0.740."
     )
-    assert wording.sentence("most_probable_cluster", placed=0.525, **found) == (
-        "A movie picked uniformly is in cluster 3 with probability 0.500, or 0.525 if it is placed."
+    assert wording.most_probable_cluster("cluster #3 A", 0.5, 0.525) == (
+        "A movie picked uniformly is in cluster #3 A with probability 0.500, or 0.525 if it is "
+        "placed."
     )
+    assert wording.most_probable_cluster("cluster #3 A", 0.5, 0.5).endswith("probability 0.500.")
     jointly = {"bits": 0.962, "entropy": 6.716, "raw": 1.245, "by_chance": 0.283}
     assert wording.sentence("genre_information", summed=1.2356, **jointly) == (
         "A movie's cluster carries 1.24 bits about its genres, summed over genres (in-sample). "
@@ -552,17 +571,19 @@ def test_calibration():
         "Pred: predictions above 0.1 are on average 0.012 away from the observed share. The worst "
         "bin with at least 30 predictions predicts 0.751, and 0.800 is observed (30 predictions)."
     )
-    assert wording.figure("calibration", n_bins=3, text=said)["alt"].startswith("3 bins. Pred")
+    pairs = wording.calibration_figure(bins.assign(predictor="pred"))["alt"]
+    assert pairs.endswith("observed shares. pred: 0.02 0.01, 0.75 0.80, 0.90 0.40.")
     unknown = "Pred: too few predictions above 0.1 to say how good they are."
     assert wording.calibration({"pred": bins[2:]}, {"pred": 0.5}) == unknown
     assert wording.calibration({"pred": bins[:1]}, {"pred": np.nan}) == unknown
 
 
 def test_ratings():
-    means = pd.Series({0: 6.1, 2: 5.5})
-    said = wording.ratings(2000, means, {0: "#0 A", 2: "#2 B"})
-    assert said["caption"].endswith("n = 2,000 rated movies.")
-    assert said["alt"].endswith("range from 5.50 (#2 B) to 6.10 (#0 A).")
+    rated = frame(cluster=[0, 0, 3], rating=[6.0, 6.2, 5.5])
+    said = wording.ratings(rated, LABELS)
+    assert said["caption"].startswith("Mean ratings range from 5.50 (#3 A) to 6.10 (#0 B).")
+    assert said["caption"].endswith("n = 3 rated movies.")
+    assert said["alt"] == "Box plots of 2 clusters: #0 B 6.10, #3 A 5.50."
     means = {"through_clusters": 6.213, "direct": 6.35}
     assert wording.sentence("expected_rating", genre="War", **means) == (
         "The expected rating for War is 6.21 through its clusters, and 6.35 directly."
@@ -705,16 +726,28 @@ def test_settings():
     assert wording.settings(1, 1, [], 2000) == (
         "1 setting: 1 finished, 0 failed. 2,000 notebooks were executed."
     )
-    failed = wording.sentence("failed_settings", failed=1, n_settings=4)
-    assert failed.startswith("1 of 4 settings failed; ")
-    in_sample = wording.sentence("in_sample_metric", metric="genre bits")
-    assert in_sample.startswith("The metric genre bits is measured in")
+    assert wording.failed_settings(0, 4) == ""
+    assert wording.failed_settings(1, 4).startswith("1 of 4 settings failed; ")
+    assert wording.in_sample("held_out_bits", ["genre_bits"]) == ""
+    said = wording.in_sample("genre_bits", ["genre_bits"])
+    assert said.startswith("The metric genre bits is measured in")
+
+
+def test_settings_are_called_by_what_varies():
+    assert wording.setting_names(RANKED[:2], ["k", "repeats"]) == [
+        "k 8, repeats 2", "k 16, repeats 2",
+    ]  # fmt: skip
+    assert wording.setting_names(RANKED[:1], []) == ["the only setting"]
+    shown = RANKED[:2].assign(setting=["k 8", "k 16"])
+    said = wording.ranked_settings(shown, 4, "genre_bits")
+    assert "n = 4 settings, the first 2." in said["caption"]
+    assert said["alt"] == "Dots with whiskers. k 8 has 2.05, k 16 has 2."
+    assert wording.ranked_settings(shown[:0], 0, "m")["caption"] == "No setting can be drawn."
 
 
 def test_axes():
-    named = {"metric": wording.metric_name("held_out_bits"), "rows": "k", "columns": "d"}
-    assert wording.caption("heat", **named) == "Mean held out bits by k and d"
-    shares = pd.Series({"k": 0.9, "random_state": 0.031})
+    assert wording.heat("held_out_bits", "k", "d") == "Mean held out bits by k and d"
+    shares = frame(axis=["k", "random_state"], genre_bits=[0.9, 0.031])
     assert wording.axis_importance(shares, "genre_bits", "random_state") == (
         "k explains the largest share of the variance of genre bits: 90%. The seed by itself "
         "explains 3%."
@@ -722,30 +755,36 @@ def test_axes():
     assert wording.axis_importance(shares[1:], "genre_bits", "random_state") == (
         "random_state explains the largest share of the variance of genre bits: 3%."
     )
-    assert wording.axis_importance(shares * math.nan, "genre_bits", "random_state") == (
+    unknown = shares.assign(genre_bits=math.nan)
+    assert wording.axis_importance(unknown, "genre_bits", "random_state") == (
         "All settings have the same genre bits."
     )
-    said = wording.bands("k", frame(x=[4, 8], mean=[1.0, 2.5]), "genre_bits", 1)
+    lines = frame(axis="k", metric="genre_bits", x=[4, 8], mean=[1.0, 2.5])
+    said = wording.bands(lines, "genre_bits", 1)
     assert said["caption"].endswith("n = 1 setting.")
+    assert wording.bands(lines[:0], "genre_bits", 1)["alt"] == ""
     assert said["alt"] == "The mean of genre bits ranges from 1 to 2.5; it is highest at k 8."
 
 
 def test_agreement_of_settings():
-    assert wording.agreement("random_state", 0.912, 1, "random_state") == (
-        "Repeats with other seeds agree with ARI 0.91 (1 pair)."
-    )
-    assert wording.agreement("k", 0.5, 2000, "random_state") == (
+    table = frame(axis=["random_state", "k"], mean=[0.912, 0.5], pairs=[1, 2000])
+    assert wording.agreements(table, "random_state") == (
+        "Repeats with other seeds agree with ARI 0.91 (1 pair). "
         "Neighbouring values of k agree with ARI 0.50 (2,000 pairs)."
     )
+    assert wording.agreements(table[:0], "random_state") == ""
 
 
 def test_cost():
     costs = {"best": 6, "best_seconds": 31.2, "cheapest": 5, "cheapest_seconds": 3.0}
-    assert wording.cost("genre_bits", costs) == (
-        "The setting with the highest genre bits (number 6) would take 31 s by itself. The "
-        "cheapest within 1% of it (number 5) takes 3 s."
+    names = {5: "k 4", 6: "k 8"}
+    assert wording.cost("genre_bits", costs, names) == (
+        "The setting with the highest genre bits (k 8) would take 31 s by itself. The cheapest "
+        "within 1% of it (k 4) takes 3 s."
     )
-    assert wording.cost("genre_bits", {}) == "No setting finished, so the cost is unknown."
+    alone = wording.cost("genre_bits", costs | {"cheapest": 6}, names)
+    assert alone.endswith("would take 31 s by itself. No cheaper setting is within 1% of it.")
+    assert wording.cost("genre_bits", {}, names) == "No setting finished, so the cost is unknown."
     assert wording.figure("cost", metric="genre bits", n_settings=4, text="C.") == {
         "caption": "Run time and genre bits of each setting; n = 4 settings.",
         "alt": "C.",

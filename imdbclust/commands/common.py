@@ -233,8 +233,10 @@ def reading_options(parser: CommandParser) -> None:
     --votes COLUMN        column with numbers of votes
     --category COLUMN     column with the job of a person; rows of others than
                           actors are left out
-    --actor-separator C   separator of actors within a cell (default: guessed)
-    --genre-separator C   separator of genres within a cell (default: guessed)
+    --actor-separator C   separator of actors within a cell, or none (default:
+                          guessed)
+    --genre-separator C   separator of genres within a cell, or none (default:
+                          guessed)
     --separator C         character between cells, or tab (default: guessed)
     --quote C             character around cells, or none (default: guessed)
     --encoding NAME       encoding of the text (default: guessed)

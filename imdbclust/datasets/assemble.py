@@ -107,20 +107,22 @@ def _numbers(found: Columns, key: str, rows: Rows) -> pd.Series:
 
 def _movie_ids(found: Columns, titles: pd.Series | None, year: pd.Series, rows: Rows) -> pd.Series:
     """Return the id of each row's movie; without a column of ids, its title and year."""
-    log, own = rows.problem_log, None
-    if titles is not None:  # on one line
-        own = dated(fold_all(pa.array(titles, TEXT))[0].to_pandas().astype("str"), year)
+    log = rows.problem_log
+
+    def own() -> pd.Series:  # on one line
+        return dated(fold_all(pa.array(titles, TEXT))[0].to_pandas().astype("str"), year)
+
     if "movie_id" not in found:
-        what, ids = "titles and years" if year.notna().any() else "titles", own
+        what, ids = "titles and years" if year.notna().any() else "titles", own()
         log.guess(f"no column has ids of movies: {what} stand for them")
     else:
         ids = found.ids("movie_id").to_pandas().astype("str")
-        if own is None:
+        if titles is None:
             log.guess("no column has titles: the ids stand for them")
         elif ids.hasnans and ids.dropna().duplicated().mean() < 0.05:
-            missing, text = ids.isna() & own.notna(), "missing; title and year stand for it"
+            missing, text = ids.isna() & titles.notna(), "missing; title and year stand for it"
             rows.note(np.flatnonzero(missing), "missing_ids", found.name("movie_id"), text)
-            ids = ids.fillna(own)
+            ids = ids.fillna(own())
     rows.check_texts(ids, found.name("movie_id"), control=CONTROL)
     return ids
 
@@ -128,8 +130,9 @@ def _movie_ids(found: Columns, titles: pd.Series | None, year: pd.Series, rows: 
 def _require_one(texts: pd.Series, ids: pd.Series, column: str, rows: Rows) -> None:
     """Check texts; set aside the rows of an id if none of them has a text."""
     if texts.hasnans:
-        has_text = ids.isin(ids[texts.notna() & rows.good])
-        rows.refuse(~has_text, "missing", column, "missing")
+        movie, _ = pd.factorize(ids)
+        has_text = np.bincount(movie + 1, texts.notna() & rows.good) > 0
+        rows.refuse(~has_text[movie + 1], "missing", column, "missing")
     rows.check_texts(texts.fillna("-"), column)
 
 
@@ -181,9 +184,13 @@ def _cast(
 
 def _with_ids(found: Columns, items: pa.Table, how: Reading, rows: Rows) -> pa.Table:
     """Return credits with ids: of each row's only one, or split as its names are."""
-    name, separator = found.name("actor_id"), found.separators.get("actors")
+    name, separator = found.name("actor_id"), found.separators["actors"]
     of_row = items["row"].to_numpy()
-    if not separator and len(found.chosen["actor"]) == 1 and len(of_row) == len(np.unique(of_row)):
+    if (
+        separator == "none"
+        and len(found.chosen["actor"]) == 1
+        and len(of_row) == len(np.unique(of_row))
+    ):
         ids, names = found.ids("actor_id"), found.cells(found.name("actor"))
         return pa.table({"row": np.arange(len(ids)), "id": ids, "name": names})
     ids = _items(found, "actor_id", "actor ids", how.actor_separator or separator, rows)
@@ -240,8 +247,9 @@ def _split(
         separator = _separator(names.unique(), what, long=long)
         if separator:
             log.guess(f"{what} in a cell are separated by {CALLED[separator]}")
-    if separator:
-        found.separators[what] = separator
+    if separator or what not in found.separators:
+        found.separators[what] = separator or "none"
+    if separator and separator != "none":
         if separator == ",":
             names = pc.replace_substring_regex(names, JUNIOR, KEPT_COMMA + r"\1\2")
         lists = pc.split_pattern(names, separator)
@@ -251,20 +259,22 @@ def _split(
         some = as_mask(pc.not_equal(names, ""))
         names, of_row = names.filter(some), of_row[some]
     yield pa.table([of_row, pa.nulls(len(names), TEXT), names], schema=_ITEMS)
-    if not nested.any():
-        return
-    log.guess(f"{what} in a cell are lists or objects")
-    rows_of_items, ids, names = [], [], []
+    rows_of_items, ids, names, read = [], [], [], False
     for at, text in zip(row[nested].tolist(), cells.filter(nested).to_pylist(), strict=True):
         items = nested_items(text)
-        if items is None and not {'"', "'"} & set(text):  # a name such as [a]
-            items = [(None, text)]
+        plain = {'"', "'"}.isdisjoint(text)
+        if plain and (items is None or (what == "actors" and len(items) == 1)):
+            items = [(None, text)]  # a name such as [a] or [2]
         elif items is None:
             rows.note(np.array([at]), "unreadable_list", column, f"not a list: {quoted(text)}")
+        else:
+            read = True
         for who, name in items or ():
             rows_of_items.append(at)
             ids.append(who)
             names.append(name)
+    if read:
+        log.guess(f"{what} in a cell are lists or objects")
     yield pa.table([rows_of_items, ids, names], schema=_ITEMS)
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from imdbclust.base.text import quoted, shown
-from imdbclust.datasets.tables import TEXT, Table, plain
+from imdbclust.datasets.tables import CALLED, TEXT, Table, plain
 from imdbclust.films.problems import CorpusError
 from imdbclust.films.values import NULL, PARSERS, parse_column
 
@@ -55,13 +56,14 @@ _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
 class Columns:
     """What the columns of a table were taken for: their names by the keys of `NAMES`.
 
-    `refused` says for a column with a usual name why it was not taken. `separators` are those of
-    the items in a cell, by key.
+    `refused` says for a column with a usual name why it was not taken. `joined` are the tables of
+    which the table was joined. `separators` are those of the items in a cell, or ``none``.
     """
 
     table: Table
     chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    joined: list[Columns] = field(default_factory=list)
     separators: dict[str, str] = field(default_factory=dict)
     trimmed: dict[str, pa.Array] = field(default_factory=dict)
     parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
@@ -99,21 +101,29 @@ class Columns:
             self.parsed[key, name] = parse_column(texts, key)
         return self.parsed[key, name]
 
-    def describe(self) -> list[str]:
-        """Return a table of the columns, what each was taken for, and an example."""
-        words = {"actor": "actors", "actor_id": "actor id", "movie_id": "movie id"}
-        kinds = {name: words.get(key, key) for key, names in self.chosen.items() for name in names}
-        rows = [("column", "taken for", "example")]
+    def described(self) -> list[dict[str, str]]:
+        """Return for each column what it was taken for, and an example."""
+        kinds = {
+            name: "actors" if key == "actor" else key.replace("_", " ")
+            for key, names in self.chosen.items()
+            for name in names
+        }
+        rows = []
         for name in dict.fromkeys(self.table.names):
             known = self.cells(name).drop_null() if self.table.names.count(name) == 1 else []
-            example = known[0].as_py() if len(known) else ""
-            kind = kinds.get(name, "not used")
-            if separator := self.separators.get(kind):
-                kind += f", separated by {separator}"
-            rows.append((name or "(no name)", kind, example))
-        rows = [[shown(one if len(one) < 50 else one[:49] + "…") for one in row] for row in rows]
-        widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
-        return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+            examples = (cell for cell in map(str, known[:1000]) if cell not in ("[]", "{}"))
+            example, kind = next(examples, ""), kinds.get(name, "not used")
+            if (separator := self.separators.get(kind, "none")) != "none":
+                kind += f", separated by {CALLED.get(separator, separator)}"
+            example = example if len(example) < 50 else example[:49] + "…"
+            row = {
+                "file": self.table.name,
+                "column": name or "(no name)",
+                "taken_for": kind,
+                "example": example,
+            }
+            rows.append({key: shown(value) for key, value in row.items()})
+        return rows
 
 
 def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
@@ -166,7 +176,8 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
 
 def whole(cells: pa.Array) -> pa.Array:
     """Return ids without the ``.0`` that data frames add to whole numbers."""
-    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1")
+    some = pc.any(pc.ends_with(cells, ".0")).as_py()
+    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1") if some else cells
 
 
 def listed(table: Table) -> str:
@@ -211,9 +222,11 @@ def _unfit(found: Columns, key: str, name: str) -> str:
 
 def _counts_rows(cells: pa.Array) -> bool:
     """Return whether the values are the whole numbers from 0 or 1, each once."""
-    numbers = pd.to_numeric(cells.to_pandas(), errors="coerce")
-    first = numbers.min()
-    return first in (0, 1) and set(numbers) == set(range(int(first), int(first) + len(numbers)))
+    digits = pc.match_substring_regex(whole(cells), r"^[0-9]{1,9}$")
+    if not len(cells) or not pc.all(pc.fill_null(digits, False)).as_py():
+        return False
+    numbers = np.sort(whole(cells).cast(pa.int64()).to_numpy())
+    return numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers)))
 
 
 def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
@@ -223,9 +236,9 @@ def year_in_title(titles: pd.Series) -> pd.DataFrame | None:
     return parts if known and parts[0].notna().sum() >= 0.8 * known else None
 
 
-def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
-    """Return what the columns of a table hold; without movies or actors it is a CorpusError."""
-    found, name = guess(table, given), table.name
+def recognise(found: Columns) -> Columns:
+    """Return the columns of a table; without movies or actors they are a CorpusError."""
+    table, name = found.table, found.table.name
     refused = [f"{column}: {why}" for column, why in found.refused.items()]
     has_actors = "actor_id" in found or "actor" in found
     if "movie_id" in found or "title" in found:
@@ -246,27 +259,22 @@ def recognise(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
         what = "no cast in it, and no movies: name columns by --movie-id or --title, and --actor"
     message = f"{name}: {what}; {listed(table)}"
     if table.records:
-        paths = ", ".join(cast_paths(table.records, name if "." not in name else "")).lstrip(".")
+        root = f"{name}[]" if "." not in name else "[]"
+        paths = dict.fromkeys(path for one in table.records[:100] for path in cast_paths(one, root))
+        paths = ", ".join(list(paths)[:5])
         where = f"; what looks like a cast is at {paths}" if paths else ""
         message = f"{name}: JSON that is not of films{where}. {message}"
     raise CorpusError(message)
 
 
-def cast_paths(records: Sequence[dict], root: str) -> list[str]:
-    """Return the paths to lists in JSON that look like casts, by their names."""
-    words, found = NAMES["actor"].split(), []
-
-    def walk(value: object, path: str, depth: int) -> None:
-        if isinstance(value, dict):
-            for key, one in value.items():
-                at = f"{path}.{key}"
-                if plain(key) in words and isinstance(one, list | str | dict):
-                    found.append(at)
-                elif depth < 8:
-                    walk(one, at, depth + 1)
-        elif isinstance(value, list):
-            for one in value[:20]:
-                walk(one, f"{path}[]", depth + 1)
-
-    walk(list(records[:100]), root, 0)
-    return list(dict.fromkeys(shown(path) for path in found))[:5]
+def cast_paths(value: object, path: str, depth: int = 0) -> Iterator[str]:
+    """Yield the paths to values in JSON that look like casts, by their names."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            if plain(key) in NAMES["actor"].split() and isinstance(one, list | str | dict):
+                yield shown(f"{path}.{key}")
+            elif depth < 8:
+                yield from cast_paths(one, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for one in value[:20]:
+            yield from cast_paths(one, f"{path}[]", depth + 1)

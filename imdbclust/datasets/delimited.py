@@ -33,7 +33,8 @@ _LINE_OF_MOVIE = re.compile(
 def read_text(content: bytes, name: str, how: Reading) -> Table:
     """Return the rows of a text; unreadable lines are set aside."""
     log = ProblemLog(name)
-    content = _as_utf8(content, how, log)
+    content, encoding = _as_utf8(content, how, log)
+    read_as = {"encoding": encoding} if encoding else {}
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
     head = content[:HEAD_BYTES].decode(errors="ignore")
@@ -42,6 +43,7 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
     if "\0" in head[:1000]:
         raise NoTable(f"{name}: binary data, not a text table; save a workbook as CSV (UTF-8)")
     if not how.separator and (table := _lines_of_movies(content, head, log)):
+        table.read_as |= read_as
         return table
     n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
     head = head.lstrip("\r\n")
@@ -61,15 +63,20 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
     names = [shown(one.strip()) for one in _cells(head, separator)]
     options = _quoting(content, separator, names, head, how, log)
     data, lines = _parse(content, names, n_before, options, log)
-    return Table(name, data, lines, separator, log=log)
+    read_as["separator"] = separator
+    if options.quote_char:
+        read_as["quote"] = options.quote_char
+    elif b'"' in content:
+        read_as["quote"] = "none"
+    return Table(name, data, lines, read_as, log=log)
 
 
 def _cells(text: str, separator: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
 
 
-def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> bytes:
-    """Return text in UTF-8 without a byte order mark."""
+def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> tuple[bytes, str]:
+    """Return text in UTF-8 without a byte order mark, and its encoding if it has another one."""
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = how.encoding or ("utf-16" if utf16 else "utf-8")
     try:
@@ -80,7 +87,9 @@ def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> bytes:
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         text = content.decode(encoding)
-        return content if encoding == "utf-8" else text.removeprefix("\ufeff").encode()
+        if encoding == "utf-8":
+            return content, how.encoding or ""
+        return text.removeprefix("\ufeff").encode(), encoding
     except UnicodeError as error:
         if how.encoding or utf16:
             raise CorpusError(
@@ -95,9 +104,9 @@ def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> bytes:
         )
     log.guess(f"the text is not UTF-8 (line {at}): read as cp1252; --encoding changes this")
     try:
-        return content.decode("cp1252").encode()
+        return content.decode("cp1252").encode(), "cp1252"
     except UnicodeError:
-        return content.decode("latin-1").encode()
+        return content.decode("latin-1").encode(), "latin-1"
 
 
 def _lines_of_movies(content: bytes, head: str, log: ProblemLog) -> Table | None:
@@ -116,7 +125,7 @@ def _lines_of_movies(content: bytes, head: str, log: ProblemLog) -> Table | None
             rows.append((line.strip("/|;\t "), None, None))
     log.guess(f"each line is a title, a year and a cast, separated by {CALLED[separator]}")
     columns = dict(zip(("title", "year", "cast"), zip(*rows, strict=True), strict=True))
-    return Table.of_texts(log.file, columns, log=log, separator=separator)
+    return Table.of_texts(log.file, columns, log=log)
 
 
 # Quotes

@@ -25,6 +25,7 @@ from imdbclust.films.corpus_files import read_licence
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
+READ_AS = ("columns", "guesses")  # of a corpus' source: how its files were read
 NAMES = ("auto", "imdb", "wikipedia", "sample")
 
 
@@ -65,13 +66,17 @@ class Dataset:
         return self.places[0] if len(self.places) == 1 else list(self.places)
 
     def read(self, *, on_problem: str = "stop") -> Corpus:
-        """Return the corpus; its ``source`` is :meth:`describe`. Errors are CorpusErrors."""
+        """Return the corpus; its ``source`` is :meth:`describe` and how files were read.
+
+        Errors are CorpusErrors.
+        """
         corpus = self.read_files(on_problem=on_problem)
         if part := self.request.get("part"):
             from imdbclust.datasets.part import Part, select
 
             corpus = select(corpus, Part(**part))
-        return replace(corpus, source=self.describe())
+        read_as = {key: corpus.source[key] for key in READ_AS if key in corpus.source}
+        return replace(corpus, source=self.describe() | read_as)
 
     def describe(self) -> dict:
         """Return name, title, licence, address, hash, whether they are made up, and the request."""
@@ -247,10 +252,11 @@ def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Datas
     how = mapping_of(mapping, "mapping")
     read = partial(read_films, *(path for path, _ in paths), how=how, accept=accept)
     title = " and ".join(shown(path.name) for path, _ in paths)
+    kind = "folder" if all(path.is_dir() for path, _ in paths) else "file"
     about = read_licence(paths[0][0]) if len(paths) == 1 and paths[0][0].is_file() else {}
     return Dataset(
         title if len(paths) == 1 else "films",
-        f"films of the file{'s' * (len(paths) > 1)} {title}",
+        f"Films of the {kind}{'s' * (len(paths) > 1)} {title}",
         read,
         files=tuple(one for _, inside in paths for one in inside),
         places=tuple(str(path.absolute()) for path, _ in paths),

@@ -32,6 +32,7 @@ from imdbclust.films.values import as_text, decode_json
 
 MAX_ROWS = 200_000_000  # maximum number of rows of a parquet file
 SQLITE, DUCKDB, PARQUET = b"SQLite format 3\0", b"DUCK", b"PAR1"  # DuckDB's is at byte 8
+ROWS_TOGETHER = 10_000  # converted together
 MAX_DEPTH = 4  # of objects within objects whose fields become columns
 NO_TABLES = {
     b"version https://git-lfs": "a Git LFS pointer, not the file; get the file: git lfs pull",
@@ -151,11 +152,23 @@ def _of_sqlite(path: Path, name: str) -> list[Table]:
         for (table,) in base.execute(query).fetchall():
             quoted = table.replace('"', '""')
             rows = base.execute(f'SELECT * FROM "{quoted}"')  # noqa: S608
-            names = [column[0] for column in rows.description]
-            columns = list(zip(*rows, strict=True)) or [()] * len(names)
-            texts = {name: map(as_text, one) for name, one in zip(names, columns, strict=True)}
-            tables.append(Table.of_texts(table, texts))
+            names = [shown(column[0]) for column in rows.description]
+            schema = pa.schema([(str(place), TEXT) for place in range(len(names))])
+            batches = []  # if all rows stayed objects, garbage collection would take most time
+            while some := rows.fetchmany(ROWS_TOGETHER):
+                columns = [_texts_of(values) for values in zip(*some, strict=True)]
+                batches.append(pa.record_batch(columns, schema=schema))
+            data = pa.Table.from_batches(batches, schema).rename_columns(names)
+            tables.append(Table(shown(table), data, np.arange(1, len(data) + 1)))
     return tables
+
+
+def _texts_of(values: Sequence[object]) -> pa.Array:
+    """Return values of SQLite, of any types, as texts."""
+    try:
+        return pa.array(values, TEXT)
+    except pa.ArrowException:
+        return pa.array(map(as_text, values), TEXT)
 
 
 def _of_duckdb(path: Path, name: str) -> list[Table]:

@@ -67,7 +67,10 @@ class Report:
         log, lines, films = self.problem_log, [], self.films
         for found in films.tables if films else ():
             lines.append(f"{found.table.name}: {counted(len(found.table.lines), 'row')}")
-            lines += found.describe()
+            rows = [list(one.values())[1:] for one in found.described()]
+            rows = [("column", "taken for", "example"), *rows]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            lines += ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
         lines += [*log.guesses, ""] if lines or log.guesses else []
         if films:
             lines = [*(f"doubtful: {doubt}" for doubt in films.doubts), *lines]
@@ -106,11 +109,11 @@ class Report:
 
 
 def _described(corpus: Corpus, n: int) -> list[str]:
-    """Return the first movies with year, genres and cast as lines."""
-    lines, few = [], corpus.movies.head(n)
-    for row, (title, one) in enumerate(
-        zip(dated(few["title"], few["year"]), few.itertuples(), strict=True)
-    ):
+    """Return the first movies, with a cast if possible, with year, genres and cast as lines."""
+    lines = []
+    for row in np.argsort(corpus.cast_sizes() == 0, kind="stable")[:n].tolist():
+        one = corpus.movies.iloc[[row]]
+        title, one = dated(one["title"], one["year"]).item(), one.iloc[0]
         places = corpus.credits.loc[corpus.credits["movie"] == row, "actor"]
         cast = corpus.actors["name"].iloc[places[:8]].tolist() + ["…"] * (len(places) > 8)
         genres = corpus.genres.loc[corpus.genres["movie"] == row, "genre"].tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from codecs import BOM_UTF8
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -19,10 +19,10 @@ from msgspec.structs import replace as replace_struct
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.assemble import corpus_of
-from imdbclust.datasets.columns import NAMES, Columns, recognise
+from imdbclust.datasets.columns import NAMES, Columns, guess, recognise
 from imdbclust.datasets.kinds import NO_TABLES, PARQUET, SQLITE, read_tables
 from imdbclust.datasets.part import Part, select
-from imdbclust.datasets.relations import is_complete, is_graph, join
+from imdbclust.datasets.relations import is_graph, join
 from imdbclust.datasets.tables import Reading, Table, plain
 from imdbclust.films.corpus_files import read_licence
 from imdbclust.films.frames import merged_tables
@@ -40,11 +40,15 @@ class DoubtfulFilms(CorpusError):
 
 @dataclass
 class Films:
-    """Films as they were read: the corpus, its doubts, and what columns were taken for."""
+    """Films as they were read: the corpus, its doubts, and what columns were taken for.
+
+    `tables` are those of the files; `joined` is whether they were joined by their keys.
+    """
 
     corpus: Corpus
     doubts: list[str] = field(default_factory=list)
     tables: list[Columns] = field(default_factory=list)
+    joined: bool = False
 
     def stop_if_doubtful(self) -> None:
         """Raise `DoubtfulFilms` if the films are hardly what was meant."""
@@ -94,7 +98,10 @@ def read_films(
     films = examine([Path(file) for file in files], how or Reading(), log, on_problem=on_problem)
     if not accept:
         films.stop_if_doubtful()
-    return select(films.corpus, part) if part else films.corpus
+    columns = [row for one in films.tables for row in one.described()]
+    source = films.corpus.source | {"columns": columns, "guesses": log.guesses}
+    corpus = replace(films.corpus, source=source)
+    return select(corpus, part) if part else corpus
 
 
 def examine(
@@ -120,13 +127,10 @@ def examine(
             else:
                 tables += [(place, table) for table in read_tables(path, how)]
         logs += [table.log for _, table in tables]
-        whole = _whole_tables(tables, how, shown(files[0].name), on_problem)
-        if whole and whole[0] not in tables:  # the given columns have their usual names in it
-            logs.append(whole[0][1].log)
-            how = replace_struct(how, columns={k: v for k, v in how.columns.items() if not v})
-        for place, table in whole:
-            columns.append(recognise(table, how.columns))
-            units.append((place, table.name, corpus_of(columns[-1], how, on_problem)))
+        for place, found in _recognised(tables, how, shown(files[0].name), on_problem):
+            columns.append(found)
+            logs += [found.table.log] * bool(found.joined)
+            units.append((place, found.table.name, corpus_of(found, how, on_problem)))
     finally:
         for found in logs:
             log.add(found)
@@ -139,7 +143,8 @@ def examine(
         corpus = _unified(corpus, how.unify, log)
     again = corpus.notes.get("repeated_movies", 0) + n_movies - corpus.n_movies
     corpus = replace(corpus, notes=corpus.notes | {"repeated_movies": again})
-    return Films(corpus, doubts or doubts_about(corpus), columns)
+    parts = [part for one in columns for part in one.joined or [one]]
+    return Films(corpus, doubts or doubts_about(corpus), parts, any(one.joined for one in columns))
 
 
 def _is_corpus_file(path: Path) -> bool:
@@ -168,20 +173,30 @@ def _is_corpus_file(path: Path) -> bool:
     return named_so and not other and (first[:1] == b"{" or not {*b",\t"} & {*first})
 
 
-def _whole_tables(
+def _recognised(
     tables: Sequence[tuple[int, Table]], how: Reading, name: str, on_problem: str
-) -> Sequence[tuple[int, Table]]:
+) -> Sequence[tuple[int, Columns]]:
     """Return the tables that have films and casts; others are joined to them by their keys."""
+
+    def guessed(table: Table, *, only: bool) -> Columns:
+        given = how.columns
+        if how.tables:
+            given = dict.fromkeys(NAMES, ()) | how.tables.get(table.name, {})
+        elif only:  # the columns that it has
+            given = {key: names for key, names in given.items() if {*names} <= {*table.names}}
+        return guess(table, given)
+
     if len(tables) == 1 and not is_graph(tables[0][1]):
-        return tables
-    complete = [(place, table) for place, table in tables if is_complete(table, how)]
+        return [(tables[0][0], recognise(guessed(tables[0][1], only=False)))]
+    found = [(place, guessed(table, only=True)) for place, table in tables]
+    complete = [one for one in found if "title" in one[1] and "actor" in one[1]]
     if len(complete) < 2 and len(complete) < len(tables):
         for _, table in tables:
             table.log.stop_if(on_problem)
-        return [(tables[0][0], join([table for _, table in tables], name, how))]
-    if unused := [table.name for place, table in tables if (place, table) not in complete]:
-        complete[0][1].log.guess(f"tables that are not used: {', '.join(unused)}")
-    return complete
+        return [(tables[0][0], join([one for _, one in found], name, how))]
+    if unused := [one[1].table.name for one in found if one not in complete]:
+        complete[0][1].table.log.guess(f"tables that are not used: {', '.join(unused)}")
+    return [(place, recognise(guessed(one.table, only=False))) for place, one in complete]
 
 
 # Spellings
@@ -294,11 +309,21 @@ def mapping_of(about: object, name: str) -> Reading:
 
 def write_mapping(path: Path, how: Reading, films: Films) -> None:
     """Write how files were read, guesses included, as YAML that repeats it."""
-    if len(films.tables) == 1:
-        found = films.tables[0]
-        columns = {key: list(found.chosen.get(key, ())) for key in NAMES}
-        items = {"actor_separator": "actors", "genre_separator": "genres"}
-        more = {key: found.separators.get(what) for key, what in items.items()}
-        how = replace_struct(how, columns=columns, separator=found.table.separator, **more)
+
+    def same(values: Iterable[Mapping[str, str]], key: str) -> str | None:
+        found = {one.get(key) for one in values}
+        return found.pop() if len(found) == 1 else None
+
+    tables, more = films.tables, {}
+    for key in ("separator", "quote", "encoding"):
+        more[key] = same((one.table.read_as for one in tables), key)
+    for key, what in (("actor_separator", "actors"), ("genre_separator", "genres")):
+        more[key] = same((one.separators for one in tables), what)
+    how = replace_struct(how, **{key: one for key, one in more.items() if one})
+    columns = {one.table.name: {k: list(v) for k, v in one.chosen.items()} for one in tables}
+    if len(columns) == 1 and not films.joined:
+        how = replace_struct(how, columns={key: [] for key in NAMES} | columns.popitem()[1])
+    elif columns:
+        how = replace_struct(how, columns={}, tables=columns)
     text = json.dumps(msgspec.to_builtins(how), indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")

@@ -7,14 +7,27 @@ of genres and of ratings, each with the movie's id.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imdbclust.datasets.columns import ANYONE, FIRST, LAST, NAMES, guess, listed, whole
+from imdbclust.datasets.columns import (
+    ANYONE,
+    COUNTERS,
+    FIRST,
+    LAST,
+    NAMES,
+    Columns,
+    guess,
+    listed,
+    whole,
+)
 from imdbclust.datasets.tables import TEXT, Reading, Table, plain
 from imdbclust.films.frames import LIMITS
 from imdbclust.films.problems import CorpusError, ProblemLog
@@ -23,45 +36,51 @@ _OTHER_PEOPLE = re.compile(r"direct|writ|produc|crew|compos|editor|camera")
 _MOVIES = re.compile("movie|film|title")
 _CASTS = re.compile(r"star|cast|actor|role|principal|credit|play|perform|edge")
 _PEOPLE = re.compile("actor|person|people|star|name|cast")
+_GENRE_IDS = ("genreid", "categoryid")
 _KIND = ("type", "kind", "category", "nodetype", "label", "labels", "class")
 
 
 class _Part:
     """A table of a set, and which of its columns could refer to other tables."""
 
-    def __init__(self, table: Table):
-        self.table = table
-        self.word = plain(re.sub(r"\.\w+$", "", table.name))
-        self.found = guess(table, {})
-        self.usual = {plain(name): name for name in reversed(table.names) if name}
+    def __init__(self, found: Columns, given: Mapping[str, Sequence[str]] = MappingProxyType({})):
+        self.found, self.table = found, found.table
+        self.word = plain(re.sub(r"\.\w+$", "", self.table.name))
+        self.usual = {plain(name): name for name in reversed(self.table.names) if name}
+        for key, names in given.items():
+            self.usual |= {plain(key): name for name in names if name in self.table.names}
 
-    def column(self, words: Sequence[str]) -> pa.Array | None:
-        """Return the cells of the first column with one of these usual names."""
-        name = next((self.usual[word] for word in words if word in self.usual), None)
-        return None if name is None else whole(self.found.cells(name))
+    def column(self, words: Sequence[str]) -> str | None:
+        """Return the first column with one of these usual names."""
+        return next((self.usual[word] for word in words if word in self.usual), None)
 
-    def refs(self, kind: str, but: Sequence[str] = ("id",)) -> pa.Array | None:
+    def cells(self, column: str) -> pa.Array:
+        """Return the cells of a column, as keys."""
+        return whole(self.found.cells(column))
+
+    def ref(self, kind: str, but: Sequence[str] = ("id",)) -> str | None:
         """Return the column that refers to movies or actors; None for another table."""
         return self.column([word for word in NAMES[kind].split() if word not in but])
 
-    def keys(self, kind: str) -> list[pa.Array]:
+    def keys(self, kind: str) -> list[str]:
         """Return the columns that may be keys of movies or of actors, best first."""
         words = [*NAMES[kind].split(), "id"]
         own = [word for word in self.usual if re.fullmatch(rf"{self.word.rstrip('s')}s?id", word)]
-        names = dict.fromkeys(self.usual[w] for w in [*own, *words] if w in self.usual)
-        return [whole(self.found.cells(name)) for name in names]
+        return list(
+            dict.fromkeys(self.usual[word] for word in [*own, *words] if word in self.usual)
+        )
 
-    def values(self, *keys: str) -> dict[str, pa.Array]:
-        """Return the cells of columns by what they were taken for."""
-        return {key: self.found.cells(self.found.name(key)) for key in keys if key in self.found}
+    def columns(self, *keys: str) -> dict[str, list[str]]:
+        """Return columns by what they were taken for."""
+        return {key: [self.found.name(key)] for key in keys if key in self.found}
 
     @property
     def has_credits(self) -> bool:
         """Whether the table says who plays in which movie."""
-        movies = "title" in self.found or self.refs("movie_id") is not None
-        people = "actor" in self.found or self.refs("actor_id") is not None
+        movies = "title" in self.found or self.ref("movie_id")
+        people = "actor" in self.found or self.ref("actor_id")
         others = _OTHER_PEOPLE.search(self.word) and not _CASTS.search(self.word)
-        return movies and people and not others
+        return bool(movies and people and not others)
 
     @property
     def has_movies(self) -> bool:
@@ -71,13 +90,20 @@ class _Part:
         return "title" in self.found and bool(sure or plain(self.found.name("title")) not in ANYONE)
 
     @property
-    def names_people(self) -> pa.Array | None:
-        """The names of a table of people; None for another table."""
-        first, last = self.column(FIRST), self.column(LAST)
-        if first is not None and last is not None:
-            space = pa.scalar(" ", TEXT)
-            return pc.binary_join_element_wise(first, last, space, null_handling="skip")
-        return self.column([*NAMES["actor"].split(), *ANYONE, "label"])
+    def names_people(self) -> list[str | None]:
+        """The column, or two, with the names in a table of people; None in another table."""
+        both = [self.column(FIRST), self.column(LAST)]
+        return both if all(both) else [self.column([*NAMES["actor"].split(), *ANYONE, "label"])]
+
+
+Plan = dict[_Part, dict[str, list[str]]]
+"""Which columns of each table are joined, by the keys of `NAMES`.
+
+Movies have ``title`` and ``movie_id``: the key to which other tables refer, then the id to use.
+Credits have ``movie_id`` or ``title``, and ``actor_id`` or ``actor``. People have ``actor_id``, and
+as ``actor`` their names or first and last names. Other tables have ``movie_id`` and values; a
+``genre_id`` is one of a table that has ``genre_id`` and ``genres``.
+"""
 
 
 def is_graph(table: Table) -> bool:
@@ -85,95 +111,152 @@ def is_graph(table: Table) -> bool:
     return {"source", "target"} <= {plain(name) for name in table.names}
 
 
-def is_complete(table: Table, how: Reading) -> bool:
-    """Return whether a table has movies with their cast by itself."""
-    found = guess(table, {k: v for k, v in how.columns.items() if set(v) <= set(table.names)})
-    return "title" in found and "actor" in found
-
-
-def join(tables: Sequence[Table], name: str, how: Reading) -> Table:
+def join(found: Sequence[Columns], name: str, how: Reading) -> Columns:
     """Return tables of movies, people and credits as one; what is missing is a CorpusError.
 
-    A column that `how` names is that column of every table that has it.
+    A column that `how` names is that column of every table that has it. If `how` names tables,
+    their columns are those, and other tables are not used.
     """
-    given = {names[0]: key for key, names in how.columns.items() if len(names) == 1}
-    if missing := given.keys() - {column for table in tables for column in table.names}:
+    tables, log = [one.table for one in found], ProblemLog()
+    if missing := {*chain(*how.columns.values())}.difference(*(one.names for one in tables)):
         raise CorpusError(f"{name}: missing column {min(missing)!r} in all of its tables")
-    for table in tables:
-        columns = [given.get(column, column) for column in table.names]
-        table.data = table.data.rename_columns(columns)
-    parts, log = [_Part(table) for table in tables], ProblemLog()
+    parts, nodes = [_Part(one, how.columns) for one in found], []
     if edges := [part for part in parts if is_graph(part.table)]:
-        parts = _parts_of_graph(edges[0], [part for part in parts if part not in edges], name, log)
+        nodes = [part for part in parts if part not in edges]
+        parts = _parts_of_graph(edges[0], nodes, name, log)
+    known = {part.table.name: part for part in [*nodes, *parts]}
+    if missing := how.tables.keys() - known:
+        raise CorpusError(f"{name}: missing table {min(missing)!r}; its tables: {', '.join(known)}")
+    plan = {known[one]: dict(columns) for one, columns in how.tables.items()}
+    plan = {part: columns for part, columns in plan.items() if part in parts}
+    if not plan:
+        plan = _plan(parts, name, log)
+    for part, columns in plan.items():
+        for column in part.found.refused.keys() - {*chain(*columns.values())}:
+            if plain(column) not in COUNTERS:
+                log.guess(f"{part.table.name}: {column}: {part.found.refused[column]}")
+    rows = _rows(plan, name)
+    data = pa.concat_tables(map(pa.table, rows), promote_options="default")
+    lines = [np.arange(1, len(next(iter(part.values()))) + 1) for part in rows]
+    read_as = tables[0].read_as if all(one.read_as == tables[0].read_as for one in tables) else {}
+    table = Table(name, data, np.concatenate(lines), read_as, log=log)
+    chosen = {key: (key,) for key in data.column_names if how.columns.get(key) != []}
+    separators = {}  # of the items in a cell, in whatever table
+    joined = {part: part.found.chosen for part in nodes} | plan
+    joined = [replace(p.found, chosen=one, separators=separators) for p, one in joined.items()]
+    return Columns(table, chosen, joined=joined, separators=separators)
+
+
+def _plan(parts: Sequence[_Part], name: str, log: ProblemLog) -> Plan:
+    """Return which tables are joined by which columns, judged by their names and values."""
     credits = [part for part in parts if part.has_credits]
     credits.sort(key=lambda part: ("actor" not in part.found, not _CASTS.search(part.word)))
     if not credits:
-        every = "; ".join(f"{one.name} ({', '.join(one.names[:8])})" for one in tables[:12])
+        tables = [part.table for part in parts[:12]]
+        every = "; ".join(f"{one.name} ({', '.join(one.names[:8])})" for one in tables)
         raise CorpusError(
             f"{name}: no cast in it: none of its tables says which person plays in which movie: "
             f"{every}"
         )
-    chosen, used, rows = credits[0], [credits[0]], []
-    titles = chosen.values("title").get("title")
-    refs = titles if (refs := chosen.refs("movie_id")) is None else refs
+    chosen = credits[0]
+    plan, cast = {}, chosen.columns("actor", "category")
+    movie, title = chosen.ref("movie_id"), chosen.columns("title").get("title", [None])[0]
     titled = [part for part in parts if part is not chosen and part.has_movies]
-    movies, ids = _linked(titled, "movie_id", refs)
-    own = ids
+    movies, key = _linked(titled, "movie_id", chosen, movie or title)
     if movies is not None:
-        used.append(movies)
-        if (best := movies.refs("movie_id", but=("id", "href"))) is not None:
-            own = pc.coalesce(best, ids)
-        rows.append({"movie_id": own} | movies.values("title", "year", "rating", "votes", "genres"))
-        log.guess(f"movies of {movies.table.name}, casts of {chosen.table.name}")
-    elif "title" not in chosen.found:
+        best = movies.ref("movie_id", but=("id", "href")) or key
+        about = movies.columns("title", "year", "rating", "votes", "genres")
+        plan[movies] = {"movie_id": [key, best]} | about
+        cast["movie_id"] = [movie or title]
+        log.guess(f"movies are read from {movies.table.name}, casts from {chosen.table.name}")
+    elif title:
+        cast |= ({"movie_id": [movie]} if movie else {}) | chosen.columns("title", "year")
+    else:
         others = "; ".join(f"{one.table.name}: {listed(one.table)}" for one in parts[:9])
         raise CorpusError(
             f"{name}: no table of movies fits the movies of {chosen.table.name}; {others}"
         )
-
-    cast = {"movie_id": _looked_up(refs, ids, own)}
-    if movies is None:
-        cast = (cast if refs is not titles else {}) | chosen.values("title", "year")
-    cast |= chosen.values("actor", "category")
-    if (people_refs := chosen.refs("actor_id")) is not None:
-        cast["actor_id"] = people_refs
-        named = [part for part in parts if part not in used and part.names_people is not None]
-        people, person_ids = _linked(named, "actor_id", people_refs)
+    plan[chosen] = cast
+    if person := chosen.ref("actor_id"):
+        cast["actor_id"] = [person]
+        named = [part for part in parts if part not in plan and all(part.names_people)]
+        people, key = _linked(named, "actor_id", chosen, person)
         if people is not None and "actor" not in cast:
-            used.append(people)
-            cast["actor"] = _looked_up(people_refs, person_ids, people.names_people)
-            log.guess(f"names of {people.table.name}")
-    rows.append(cast)
-
+            plan[people] = {"actor_id": [key], "actor": people.names_people}
+            log.guess(f"names are read from {people.table.name}")
     for part in parts:
-        at = part.refs("movie_id")
-        if part in [*used, *credits] or at is None or part.refs("actor_id") is not None:
+        movie = part.ref("movie_id")
+        if part in plan or part in credits or movie is None or part.ref("actor_id"):
             continue
-        values = part.values("genres", "rating", "votes")
-        if "genres" not in values and (genres := _genre_names(part, parts, used)) is not None:
-            values["genres"] = genres
+        values = part.columns("genres", "rating", "votes")
+        if "genres" not in values and (genre := part.column(_GENRE_IDS)):
+            for other in parts:
+                key, names = other.column([*_GENRE_IDS, "id"]), other.column(["genre", *ANYONE])
+                if other is not part and re.search("genre|categor", other.word) and key and names:
+                    plan[other] = {"genre_id": [key], "genres": [names]}
+                    values["genre_id"] = [genre]
         if values:
-            used.append(part)
-            within = pc.is_in(at, refs if movies is None else ids)
-            more = {"movie_id": _looked_up(at, ids, own)} | values
-            rows.append({key: column.filter(within) for key, column in more.items()})
-    if unused := [part.table.name for part in parts if part not in used]:
+            plan[part] = {"movie_id": [movie]} | values
+    if unused := [part.table.name for part in parts if part not in plan]:
         log.guess(f"tables that are not used: {', '.join(unused)}")
-    data = pa.concat_tables(map(pa.table, rows), promote_options="default")
-    lines = [np.arange(1, len(next(iter(part.values()))) + 1) for part in rows]
-    return Table(name, data, np.concatenate(lines), log=log)
+    return plan
 
 
-def _linked(
-    parts: Sequence[_Part], kind: str, refs: pa.Array
-) -> tuple[_Part | None, pa.Array | None]:
-    """Return the table, and its key, that has most of the values that another table refers to."""
-    best, wanted = (0.0, None, None), refs.drop_null().unique()
+def _rows(plan: Plan, name: str) -> list[dict[str, pa.Array]]:
+    """Return the rows of movies, then of credits, then of other tables, joined by a plan."""
+    movies = credits = people = genres = None
+    for part, columns in plan.items():
+        if {"actor_id", "actor"}.isdisjoint(columns):
+            movies = part if "title" in columns else movies
+            genres = part if "movie_id" not in columns else genres
+        elif {"movie_id", "title"}.isdisjoint(columns):
+            people = part
+        else:
+            credits = part
+    if credits is None:
+        raise CorpusError(f"{name}: no cast in it: no table is used that has movies and actors")
+
+    def cells(part: _Part, key: str) -> pa.Array:
+        read = part.cells if key.endswith("_id") else part.found.cells
+        return read(plan[part][key][0])
+
+    rows = {part: {key: cells(part, key) for key in columns} for part, columns in plan.items()}
+    ids = own = None
+    if movies is not None:
+        ids = rows[movies]["movie_id"]
+        own = rows[movies]["movie_id"] = pc.coalesce(
+            movies.cells(plan[movies]["movie_id"][-1]), ids
+        )
+    if people is not None:
+        names = [people.found.cells(column) for column in plan[people]["actor"]]
+        names = pc.binary_join_element_wise(*names, pa.scalar(" ", TEXT), null_handling="skip")
+        names = pc.if_else(pc.equal(names, ""), None, names)
+        who = rows[credits]["actor_id"]
+        rows[credits]["actor"] = _looked_up(who, rows[people]["actor_id"], names)
+    known = rows[credits].get("movie_id", rows[credits].get("title")) if movies is None else ids
+    for part in rows.keys() - {movies, people, genres}:
+        values = rows[part]
+        if "genre_id" in values:
+            of_id = (rows[genres]["genre_id"], rows[genres]["genres"]) if genres else (None, None)
+            values["genres"] = _looked_up(values.pop("genre_id"), *of_id)
+        if "movie_id" in values:
+            within = pc.is_in(values["movie_id"], known)
+            values["movie_id"] = _looked_up(values["movie_id"], ids, own)
+            if part is not credits:
+                rows[part] = {key: column.filter(within) for key, column in values.items()}
+    others = [part for part in rows if part not in (movies, credits, people, genres)]
+    return [rows[part] for part in (movies, credits, *others) if part is not None]
+
+
+def _linked(parts: Sequence[_Part], kind: str, of: _Part, column: str) -> tuple[_Part | None, str]:
+    """Return the table, and its key, that has most of the values in a column of another table."""
+    best, wanted = (0.0, None, ""), of.cells(column).drop_null().unique()
     usual = _MOVIES if kind == "movie_id" else _PEOPLE
     for part in sorted(parts, key=lambda part: not usual.search(part.word)):
         for key in part.keys(kind):
-            share = pc.mean(pc.is_in(wanted, key)).as_py() or 0.0
-            if share > best[0] and key.null_count < len(key):
+            cells = part.cells(key)
+            share = pc.mean(pc.is_in(wanted, cells)).as_py() or 0.0
+            if share > best[0] and cells.null_count < len(cells):
                 best = (share, part, key)
     return best[1:]
 
@@ -183,34 +266,23 @@ def _looked_up(refs: pa.Array, keys: pa.Array | None, values: pa.Array | None) -
     return refs if keys is None else pc.coalesce(values.take(pc.index_in(refs, keys)), refs)
 
 
-def _genre_names(part: _Part, parts: Sequence[_Part], used: list[_Part]) -> pa.Array | None:
-    """Return the genre of each row if a table of genres has the names by an id."""
-    words = ("genreid", "categoryid")
-    refs = part.column(words)
-    for other in parts if refs is not None else ():
-        ids, names = other.column([*words, "id"]), other.column(["genre", *ANYONE])
-        if other is not part and re.search("genre|categor", other.word) and names is not None:
-            used.append(other)
-            return _looked_up(refs, ids, names)
-    return None
-
-
 def _parts_of_graph(
     edges: _Part, others: Sequence[_Part], name: str, log: ProblemLog
 ) -> list[_Part]:
     """Return the credits that edges are, and the movies and people that nodes are."""
-    pairs = pd.DataFrame(
-        {"movieid": edges.column(["source"]), "personid": edges.column(["target"])}
-    )
+    ends = {"movieid": "source", "personid": "target"}
+    pairs = pd.DataFrame({key: edges.cells(edges.usual[word]) for key, word in ends.items()})
     nodes = next((part for part in others if "id" in part.usual), None)
     if nodes is None:
         log.guess("Source is taken for the title, Target for the actor")
-        return [_Part(Table.of_texts("edges", pairs.set_axis(["title", "actor"], axis=1)))]
-    names = nodes.column(["label", "name", "title"])
-    about = pd.DataFrame({"id": nodes.column(["id"])} | nodes.values(*LIMITS, "genres"))
-    about["title"] = about["id"] if names is None else names.to_pandas()
+        tables = {"credits": pairs.set_axis(["title", "actor"], axis=1)}
+        return [_Part(guess(Table.of_texts(*one), {})) for one in tables.items()]
+    columns = {"id": nodes.usual["id"], "title": nodes.column(["label", "name", "title", "id"])}
+    columns |= {key: one[0] for key, one in nodes.columns(*LIMITS, "genres").items()}
+    about = pd.DataFrame({key: nodes.cells(column) for key, column in columns.items()})
+    about["title"] = about["title"].fillna(about["id"])
     for word in (word for word in _KIND if word in nodes.usual):
-        kind = nodes.column([word]).to_pandas().astype("str").str.lower()
+        kind = nodes.cells(nodes.usual[word]).to_pandas().astype("str").str.lower()
         is_movie = kind.str.contains(_MOVIES).fillna(False)
         if 0 < is_movie.mean() < 1:
             movies = set(about["id"][is_movie])
@@ -229,4 +301,4 @@ def _parts_of_graph(
     is_movie = about["id"].isin(movies)
     people = about[~is_movie][["id", "title"]].rename(columns={"title": "name"})
     tables = {"credits": pairs, "movies": about[is_movie], "people": people}
-    return [_Part(Table.of_texts(*one)) for one in tables.items()]
+    return [_Part(guess(Table.of_texts(*one), {})) for one in tables.items()]

@@ -29,6 +29,7 @@ Key = Literal[
     "movie_id", "title", "actor_id", "actor", "genres", "year", "rating", "votes", "category"
 ]
 """What a column can hold."""
+KeyOfSet = Literal[Key, "genre_id"]
 
 
 class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -37,11 +38,13 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     `columns` are names of columns, none for a value that no column has. `separator` is the
     character between cells, `quote` the one around them, or ``none``. The default of `encoding` is
     UTF-8, or UTF-16 if there is a byte order mark, or cp1252 if the text is not UTF-8.
-    `actor_separator` and `genre_separator` are the texts between the items of one cell. `unify` has
-    the spelling that replaces other spellings of names, titles and genres.
+    `actor_separator` and `genre_separator` are the texts between the items of one cell, or
+    ``none``. `tables` has the columns of each table of a set, by its name. `unify` has the spelling
+    that replaces other spellings of names, titles and genres.
     """
 
     columns: dict[Key, list[str]] = {}
+    tables: dict[str, dict[KeyOfSet, list[str]]] = {}
     separator: str | None = None
     quote: str | None = None
     encoding: str | None = None
@@ -55,13 +58,14 @@ class Table:
     """A table of texts with missing values, of a file or a database; nested values are JSON.
 
     `lines` has the line of each row in the file, for messages; `log` has the unreadable lines, and
-    how the table was read. `records` are those of JSON.
+    how the table was read. `read_as` has the options of a :class:`Reading` that repeat the guesses
+    about a text. `records` are those of JSON.
     """
 
     name: str
     data: pa.Table
     lines: np.ndarray
-    separator: str | None = None
+    read_as: dict[str, str] = field(default_factory=dict)
     records: Sequence[dict] = ()
     log: ProblemLog = field(default_factory=ProblemLog)
 

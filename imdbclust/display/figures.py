@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150  # resolution of the rasterised parts of a figure
-ZOOM = 1.25  # maximum size of a figure on a page, relative to its own
+ZOOM = 1.1  # maximum size of a figure on a page, relative to its own
 WIDE = 5.5  # inches; on a narrow screen, wider figures are scrolled instead of shrunk
 
 # a page's background: that of a report, of JupyterLab, or white

@@ -27,6 +27,7 @@ EVERYWHERE = {"year": "the year is unknown", "votes": "the number of votes is un
 
 # reasons by table and column
 REASONS: dict[str, dict[str, str]] = {
+    "columns": {ROWS: "the files have this project's own format", "example": "the column is empty"},
     "load_notes": {ROWS: "the input had no irregularities"},
     "problems": {ROWS: "no record was skipped"},
     "movies_per_year": {ROWS: "no movie has a year"},
@@ -81,7 +82,6 @@ REASONS: dict[str, dict[str, str]] = {
     "ranked_settings": {ROWS: "no setting finished", "spread": "one seed only", REST: _FAILED},
     "axis_importance": {ROWS: "no setting finished", REST: "all settings have the same value"},
     "agreement": {ROWS: "no two settings differ on one axis only"},
-    "agreement_pairs": {ROWS: "no two settings differ on one axis only"},
     "settings": {"error": "the setting did not fail", REST: _FAILED},
     "heat": {"spread": "a single setting has no spread", REST: _FAILED},
 }

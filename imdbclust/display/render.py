@@ -144,10 +144,12 @@ def frame_html(frame: pd.DataFrame) -> str:
     Texts are text, never markup or mathematics, as in :func:`table_html`.
     """
     shown = frame.iloc[:BARE_ROWS, :MAX_COLUMNS]
-    names = shown.index.to_frame(name=[name or "" for name in shown.index.names])
+    levels = map(shown.index.get_level_values, range(shown.index.nlevels))
+    parts = [level.to_series() for level in levels]
+    parts += [shown.iloc[:, place] for place in range(shown.shape[1])]
     columns = [
-        _column(column, str(name), first=place == 0, links=())
-        for place, (name, column) in enumerate([*names.items(), *shown.items()])
+        _column(part, "" if part.name is None else str(part.name), first=place == 0, links=())
+        for place, part in enumerate(parts)
     ]
     heads = "".join(f'<th scope="col"{css}>{escape(heading)}</th>' for heading, css, _ in columns)
     rows = zip(*(cells for *_, cells in columns), strict=True)

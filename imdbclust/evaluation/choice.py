@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import score_held_out
-from imdbclust.evaluation.recipe import TRAINED_SHARE, Recipe, in_threads
+from imdbclust.evaluation.processes import on_all_cores
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Fitted, Recipe
 from imdbclust.evaluation.stability import Subsample, compare_fits, split_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
@@ -49,7 +51,7 @@ def curves(
     n_init = min(recipe.model.n_init, 5)
     wide = recipe.with_(n_components=max(d for _, d in pairs), n_init=n_init, n_subgroups=0)
 
-    def one(seed: int) -> dict[tuple[int, int], tuple[Subsample, float]]:
+    def one(seed: int) -> dict[tuple[int, int], tuple[np.ndarray, Fitted, float, float]]:
         trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
         part_of_matrix = incidence.select(trained)
         embedding = wide.reduce(part_of_matrix, seed)
@@ -60,21 +62,21 @@ def curves(
                 with_k = wide.with_(n_clusters=k, n_components=d)
                 clustering = with_k.cluster(part, seed, part_of_matrix)
                 fit = with_k.fitted(part, clustering, part_of_matrix)
-                fit = Subsample(trained, held_out, fit)
-                found[k, d] = fit, silhouette(part, clustering, random_state=random_state)
+                part_fit = Subsample(trained, held_out, fit)
+                scored = score_held_out(corpus, incidence, part_fit, predictors=["likeliest"])
+                score = silhouette(part, clustering, random_state=random_state)
+                labels = replace(fit, assign=None)  # without the embedding, which is large
+                found[k, d] = trained, labels, scored.bits["likeliest"].sum(), score
         return found
 
-    results = in_threads(one, [random_state + number for number in range(n_subsamples)])
+    results = on_all_cores(one, [random_state + number for number in range(n_subsamples)])
     rows = []
     for k, d in pairs:
         parts = [found[k, d] for found in results if (k, d) in found]
-        ari = compare_fits([(part.trained, part.fit) for part, _ in parts])["ari"]
+        ari = compare_fits([part[:2] for part in parts])["ari"]
         rows += [(k, d, "ari_subsamples", value) for value in ari]
-        bits = [
-            score_held_out(corpus, incidence, part).bits["likeliest"].sum() for part, _ in parts
-        ]
-        rows += [(k, d, "held_out", value) for value in bits if len(corpus.genres)]
-        rows += [(k, d, "silhouette", value) for _, value in parts]
+        rows += [(k, d, "held_out", part[2]) for part in parts if len(corpus.genres)]
+        rows += [(k, d, "silhouette", part[3]) for part in parts]
     return pd.DataFrame(rows, columns=["n_clusters", "n_components", "measure", "value"])
 
 

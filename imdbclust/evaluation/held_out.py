@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,7 @@ def score_held_out(
     whole: Fitted | None = None,
     eras: np.ndarray | None = None,
     cast: bool = False,
+    predictors: Collection[str] = (),
 ) -> HeldOut:
     """Predict the genres of a subsample's held-out movies from their casts alone.
 
@@ -83,7 +85,8 @@ def score_held_out(
     a fit of all movies, serves to check whether a held-out movie gets the same cluster. `eras`,
     the number of each movie's era from 0, replaces its decade. With `cast`, a
     :class:`~imdbclust.new_movies.genre_model.GenreModel` is learned from the fitted movies, too.
-    Raises NotEvaluated if no held-out movie has a cast.
+    `predictors` names those whose bits are computed; by default, all. Raises NotEvaluated if no
+    held-out movie has a cast.
     """
     genres, names = corpus.genre_matrix()
     casts, decades = incidence.matrix, decade_codes(corpus) if eras is None else eras
@@ -119,7 +122,8 @@ def score_held_out(
         facts = Facts.of(corpus, part.trained)
         predicted["cast"] = GenreModel.learn(casts[part.trained], facts).predict(casts[new])
     happened = genres[new].toarray()
-    gains = {name: log_loss_gain(values, base, happened) for name, values in predicted.items()}
+    wanted = predictors or predicted
+    gains = {name: log_loss_gain(predicted[name], base, happened) for name in wanted}
     return HeldOut(
         bits=pd.DataFrame({name: gain.mean(axis=0) for name, gain in gains.items()}, index=names),
         movies=pd.DataFrame({name: gain.sum(axis=1) for name, gain in gains.items()}),

@@ -10,8 +10,9 @@ import pandas as pd
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import score_held_out
 from imdbclust.evaluation.overall import Evaluation
+from imdbclust.evaluation.processes import on_all_cores
 from imdbclust.evaluation.profiles import profile_clusters
-from imdbclust.evaluation.recipe import Fitted, in_threads
+from imdbclust.evaluation.recipe import Fitted
 from imdbclust.evaluation.stability import compare_fits
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
@@ -76,7 +77,7 @@ def measure_levels(
         parts = [replace(part, fit=_at(part.fit, level)) for part in found.parts]
         held_out = found.held_out
         if level != "cluster":
-            held_out = in_threads(lambda part: score_held_out(corpus, incidence, part), parts)
+            held_out = on_all_cores(lambda part: score_held_out(corpus, incidence, part), parts)
         bits = pd.DataFrame([part.bits.sum(min_count=1) for part in held_out])
         everything = np.arange(corpus.n_movies)
         measures = {

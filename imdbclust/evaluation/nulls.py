@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from imdbclust.evaluation.held_out import genre_bits, score_held_out
-from imdbclust.evaluation.recipe import Effort, Fit, in_threads
-from imdbclust.evaluation.stability import Subsample, over_subsamples
+from imdbclust.evaluation.recipe import Effort, Fit
+from imdbclust.evaluation.stability import Subsample, compare_fits, random_subsample
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence, shuffle_casts
 
@@ -20,44 +21,71 @@ WITHIN_YEAR_AND_CAST = "labels permuted within years and cast sizes"
 SHUFFLED = "casts shuffled"
 SHUFFLED_WITHIN_YEAR = "casts shuffled within years"
 
+SCORED = ("likeliest", "posterior", "decade", "decade_and_posterior")
+"""Predictors of which :func:`measure_parts` uses the bits."""
+
 RARE = 0.05
 """Probability that shuffled casts, or permuted labels, have any measure above its limit."""
 
 
+def permuted_labels(
+    corpus: Corpus, incidence: Incidence, effort: Effort, labels: np.ndarray, random_state: int
+) -> dict[str, Callable[[], np.ndarray]]:
+    """Return a function for each null of permuted labels: :func:`permuted_bits`, of `labels`."""
+    genres, era = corpus.genre_matrix()[0], era_codes(corpus)
+    era_and_cast = era * 100 + np.minimum(incidence.cast_sizes(), 10)
+    usual = {"n_permutations": effort.n_permutations, "random_state": random_state}
+    strata = {WITHIN_YEAR: era, WITHIN_YEAR_AND_CAST: era_and_cast}
+    return {
+        null: partial(permuted_bits, labels, genres, groups, **usual)
+        for null, groups in strata.items()
+    }
+
+
+def shuffled_casts(
+    fit: Fit, corpus: Corpus, incidence: Incidence, effort: Effort, random_state: int
+) -> list[Callable[[], dict[str, str | float]]]:
+    """Return functions that measure a recipe on shuffled casts, where chance alone links movies.
+
+    Each shuffles the casts once, fits two subsamples, and returns the ``null`` and the measures of
+    :func:`measure_parts`. If all movies are of one era, casts are not shuffled within years.
+    """
+    era = era_codes(corpus)
+    kinds = {SHUFFLED_WITHIN_YEAR: era} if len(np.unique(era)) > 1 else {}
+
+    def one(null: str, strata: np.ndarray | None, seed: int) -> dict[str, str | float]:
+        shuffled = shuffle_casts(incidence, random_state=seed, strata=strata)
+        parts = [random_subsample(fit, shuffled, seed + number) for number in range(2)]
+        pairs = compare_fits([(part.trained, part.fit) for part in parts])
+        held_out = [score_held_out(corpus, shuffled, part, predictors=SCORED) for part in parts]
+        scores = [one.bits.sum() for one in held_out]
+        return {"null": null} | measure_parts(corpus, parts, pairs, pd.DataFrame(scores))
+
+    numbers = range(1, effort.shuffles(corpus.n_movies) + 1)
+    seeds = [random_state + 1000 * number for number in numbers]
+    kinds |= {SHUFFLED: None}
+    return [partial(one, *kind, seed) for seed in seeds for kind in kinds.items()]
+
+
 def compare_with_nulls(
-    fit: Fit,
-    corpus: Corpus,
-    incidence: Incidence,
-    effort: Effort,
-    *,
-    labels: np.ndarray,
     observed: Mapping[str, float],
-    random_state: int,
+    permuted: Mapping[str, np.ndarray],
+    shuffled: Sequence[Mapping[str, str | float]],
 ) -> pd.DataFrame:
     """Compare the results of a recipe with permuted labels and with shuffled casts.
 
-    `labels` are the clusters of all movies; their information about genres is the measure
-    ``bits``. `observed` has the measures of :func:`measure_parts` without a shuffle. The columns
-    are ``null``, ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`. If
-    all movies are of one era, casts are not shuffled within years.
+    `observed` has the measures of :func:`measure_parts` without a shuffle, and ``bits``, the
+    information of the clusters of all movies about genres. `permuted` and `shuffled` are the
+    results of :func:`permuted_labels` and :func:`shuffled_casts`. The columns are ``null``,
+    ``measure``, ``n`` (shuffles), then the values of :func:`compare_with_null`.
     """
-    genres, _ = corpus.genre_matrix()
-    era = era_codes(corpus)
-    era_and_cast = era * 100 + np.minimum(incidence.cast_sizes(), 10)
-    found, of_all = [], {"bits": genre_bits(labels, genres).sum()}
-    for null, strata in ((WITHIN_YEAR, era), (WITHIN_YEAR_AND_CAST, era_and_cast)):
-        usual = {"n_permutations": effort.n_permutations, "random_state": random_state}
-        found.append((null, "bits", permuted_bits(labels, genres, strata, **usual)))
-    kinds = {SHUFFLED_WITHIN_YEAR: era} if len(np.unique(era)) > 1 else {}
-    n_shuffles = effort.shuffles(corpus.n_movies)
-    seeds = [random_state + 1000 * (number + 1) for number in range(n_shuffles)]
-    shuffles = _under_shuffles(fit, corpus, incidence, kinds | {SHUFFLED: None}, seeds)
-    for null, table in shuffles.groupby("null", sort=False):
+    found = [(null, "bits", values) for null, values in permuted.items()]
+    for null, table in pd.DataFrame(shuffled).groupby("null", sort=False):
         found += [(null, *column) for column in table.drop(columns="null").items()]
     rows = []
     for null, measure, values in found:
         rare = RARE / sum(null == other for other, _, _ in found)
-        compared = compare_with_null((of_all | dict(observed))[measure], values, rare=rare)
+        compared = compare_with_null(observed[measure], values, rare=rare)
         rows.append({"null": null, "measure": measure, "n": len(values)} | compared)
     return pd.DataFrame(rows)
 
@@ -83,38 +111,18 @@ def measure_parts(
     return found | {"ari_subsamples": pairs["ari"].mean()}
 
 
-def _under_shuffles(fit, corpus, incidence, strata, seeds) -> pd.DataFrame:
-    """Measure a recipe on shuffled casts, where any structure is due to chance.
-
-    `strata` has the groups of movies within which actors are exchanged, by the name of the null.
-    There is a row for each null and seed; each matrix is fitted on two subsamples.
-    """
-
-    def one(job: tuple[str, int]) -> dict[str, str | float]:
-        null, seed = job
-        shuffled = shuffle_casts(incidence, random_state=seed, strata=strata[null])
-        parts, pairs = over_subsamples(fit, shuffled, n_subsamples=2, random_state=seed)
-        scores = [score_held_out(corpus, shuffled, part).bits.sum() for part in parts]
-        return {"null": null} | measure_parts(corpus, parts, pairs, pd.DataFrame(scores))
-
-    return pd.DataFrame(in_threads(one, [(null, seed) for seed in seeds for null in strata]))
-
-
 def permuted_bits(labels, genres, strata, *, n_permutations: int, random_state: int) -> np.ndarray:
     """Return the in-sample bits of labels permuted within strata, summed over genres.
 
     The result has one value for each permutation.
     """
-
-    def one(seed: int) -> float:
-        draw = np.random.default_rng(seed).random(len(labels))
-        order, target = np.lexsort((draw, strata)), np.argsort(strata, kind="stable")
+    target, bits = np.argsort(strata, kind="stable"), np.empty(n_permutations)
+    for number in range(n_permutations):
+        draw = np.random.default_rng(random_state + number).random(len(labels))
         permuted = np.empty_like(labels)
-        permuted[target] = labels[order]
-        return genre_bits(permuted, genres).sum()
-
-    seeds = [random_state + number for number in range(n_permutations)]
-    return np.array(in_threads(one, seeds))
+        permuted[target] = labels[np.lexsort((draw, strata))]
+        bits[number] = genre_bits(permuted, genres).sum()
+    return bits
 
 
 def compare_with_null(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from imdbclust import wording
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation import nulls as nl
 from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
+from imdbclust.evaluation.processes import together
 from imdbclust.evaluation.recipe import (
     EFFORTS,
     Effort,
@@ -20,9 +22,8 @@ from imdbclust.evaluation.recipe import (
     Fitted,
     NotEvaluated,
     Recipe,
-    in_threads,
 )
-from imdbclust.evaluation.stability import Subsample, compare_fits, fit_seeds, over_subsamples
+from imdbclust.evaluation.stability import Subsample, compare_fits, random_subsample, seed_fits
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 from imdbclust.probabilities import TOLERANCE
@@ -228,16 +229,25 @@ def evaluate(
         A subsample cannot be clustered, or none of its held-out movies has a cast.
     """
     whole, fit_clusters = whole or fit(incidence, random_state), fit_clusters or fit
-    usual = {"random_state": random_state}
-    fits = fit_seeds(fit, incidence, whole, n_seeds=effort.n_seeds, **usual)
+    usual, n_casts = {"random_state": random_state}, effort.n_casts
+    late = partial(score_in_time, fit_clusters, corpus, incidence, year=split_year, **usual)
+
+    def subsample(number: int) -> tuple[Subsample, HeldOut]:
+        part, cast = random_subsample(fit, incidence, random_state + number), number < n_casts
+        return part, score_held_out(corpus, incidence, part, whole=whole, cast=cast)
+
+    permutations = nl.permuted_labels(corpus, incidence, effort, whole.labels, **usual)
+    shuffled, scored, fits, (in_time,), permuted = together(  # those that take longest come first
+        nl.shuffled_casts(fit_clusters, corpus, incidence, effort, **usual),
+        [partial(subsample, number) for number in range(effort.n_subsamples)],
+        seed_fits(fit, incidence, n_seeds=effort.n_seeds, **usual),
+        [late],
+        list(permutations.values()),
+    )
+    fits = [whole, *fits]
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])
-    parts, subsamples = over_subsamples(fit, incidence, n_subsamples=effort.n_subsamples, **usual)
-
-    def score(number: int) -> HeldOut:
-        casts = number < effort.n_casts
-        return score_held_out(corpus, incidence, parts[number], whole=whole, cast=casts)
-
-    held_out = in_threads(score, range(len(parts)))
+    parts, held_out = (list(values) for values in zip(*scored, strict=True))
+    subsamples = compare_fits([(part.trained, part.fit) for part in parts])
     genres, _ = corpus.genre_matrix()
     by_genre = pd.concat([part.bits for part in held_out]).groupby(level=0, sort=False).mean()
     by_genre.insert(0, "in_sample", nl.genre_bits(whole.labels, genres))
@@ -248,10 +258,10 @@ def evaluate(
     information = pd.DataFrame(information).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
     scores = pd.DataFrame([part.bits.sum() for part in held_out])
-    options = {"observed": nl.measure_parts(corpus, parts, subsamples, scores), **usual}
-    nulls = nl.compare_with_nulls(
-        fit_clusters, corpus, incidence, effort, labels=whole.labels, **options
-    )
+    observed = nl.measure_parts(corpus, parts, subsamples, scores)
+    observed["bits"] = nl.genre_bits(whole.labels, genres).sum()
+    permuted = dict(zip(permutations, permuted, strict=True))
+    nulls = nl.compare_with_nulls(observed, permuted, shuffled)
     pairs = pd.concat([seeds.assign(over="seeds"), subsamples.assign(over="subsamples")])
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
@@ -259,7 +269,7 @@ def evaluate(
         by_genre=by_genre.sort_values("likeliest", ascending=False).reset_index(),
         spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
-        in_time=score_in_time(fit_clusters, corpus, incidence, year=split_year, **usual),
+        in_time=in_time,
         nulls=nulls if len(by_genre) else nulls[nulls["measure"] == "ari_subsamples"],
         fits=fits,
         parts=parts,

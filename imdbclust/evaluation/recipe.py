@@ -7,7 +7,7 @@ evaluated in the same way. Each fit starts from the matrix, never from a stored 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ import scipy.sparse as sp
 from imdbclust import wording
 from imdbclust.base.errors import UserError
 from imdbclust.clustering import (
-    EMPTY_CLUSTERS_ARE_FINE,
     UNPLACED,
     Clustering,
     check_n_clusters,
@@ -51,7 +50,7 @@ class Fitted:
         0 to ``n_clusters - 1``, or `UNPLACED`.
     n_clusters : int
         Number of clusters.
-    assign : callable
+    assign : callable, optional
         Takes casts (csr_array, n_new x n_actors) and returns their labels.
     levels : dict of Fitted
         The other levels of a nested clustering, by name.
@@ -59,7 +58,7 @@ class Fitted:
 
     labels: np.ndarray
     n_clusters: int
-    assign: Callable[[sp.csr_array], np.ndarray]
+    assign: Callable[[sp.csr_array], np.ndarray] | None
     levels: Mapping[str, Fitted] = field(default_factory=dict)
 
 
@@ -322,12 +321,11 @@ def _cloned(estimator: BaseEstimator, **changes: int) -> BaseEstimator:
 
 
 def fitted(embedding: Embedding, clustering: Clustering) -> Fitted:
-    """Return a clustering as something that takes in other movies."""
-    return Fitted(
-        clustering.labels,
-        clustering.n_clusters,
-        lambda casts: clustering.nearest(embedding.transform(casts)),
-    )
+    """Return a clustering as something that takes in other movies; it keeps the loadings only."""
+    empty = {"scores": embedding.scores[:0], "components": embedding.components[:0], "svd": None}
+    small = replace(embedding, **empty)
+    assign = lambda casts: clustering.nearest(small.transform(casts))  # noqa: E731
+    return Fitted(clustering.labels, clustering.n_clusters, assign)
 
 
 def fitted_by_cast(incidence: Incidence, clustering: Clustering) -> Fitted:
@@ -407,14 +405,3 @@ EFFORTS = {
 
 class NotEvaluated(UserError):
     """The recipe cannot be fitted to a subsample, or no held-out movie has a cast."""
-
-
-def in_threads(function: Callable, items: Iterable) -> list:
-    """Return the results of a function for all items, in their order, computed on all cores.
-
-    Every item has its own seed, so the results do not depend on the number of cores.
-    """
-    from joblib import Parallel, delayed
-
-    with EMPTY_CLUSTERS_ARE_FINE:
-        return Parallel(n_jobs=-1, prefer="threads")(delayed(function)(item) for item in items)

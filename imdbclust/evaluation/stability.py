@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 
 from imdbclust import wording
 from imdbclust.clustering import UNPLACED
-from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit, Fitted, NotEvaluated, in_threads
+from imdbclust.evaluation.processes import together
+from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit, Fitted, NotEvaluated
 from imdbclust.matrix import Incidence
 
 
@@ -29,21 +31,18 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Fit all movies with different seeds and compare all pairs of fits.
 
-    The result is that of :func:`compare_fits`, for the fits of :func:`fit_seeds`.
+    The result is that of :func:`compare_fits`. The `n_seeds` fits have consecutive seeds; the
+    first, with the seed `random_state`, is `whole`.
     """
-    fits = fit_seeds(fit, incidence, whole, n_seeds=n_seeds, random_state=random_state)
-    return compare_fits([(np.arange(incidence.shape[0]), one) for one in fits])
+    (fits,) = together(seed_fits(fit, incidence, n_seeds=n_seeds, random_state=random_state))
+    return compare_fits([(np.arange(incidence.shape[0]), one) for one in (whole, *fits)])
 
 
-def fit_seeds(
-    fit: Fit, incidence: Incidence, whole: Fitted, *, n_seeds: int, random_state: int
-) -> list[Fitted]:
-    """Return `n_seeds` fits of all movies with consecutive seeds.
-
-    The first, with the seed `random_state`, is `whole`.
-    """
-    seeds = [random_state + number for number in range(1, n_seeds)]
-    return [whole, *in_threads(lambda seed: fit(incidence, seed), seeds)]
+def seed_fits(
+    fit: Fit, incidence: Incidence, *, n_seeds: int, random_state: int
+) -> list[Callable[[], Fitted]]:
+    """Return functions that fit all movies, one for each of `n_seeds` seeds but the first."""
+    return [partial(fit, incidence, random_state + number) for number in range(1, n_seeds)]
 
 
 def over_subsamples(
@@ -58,13 +57,15 @@ def over_subsamples(
     consecutive seeds; each is for the draw and the fit of one subsample. Raises NotEvaluated if a
     subsample cannot be fitted.
     """
+    seeds = [random_state + number for number in range(n_subsamples)]
+    (parts,) = together([partial(random_subsample, fit, incidence, seed) for seed in seeds])
+    return parts, compare_fits([(part.trained, part.fit) for part in parts])
 
-    def one(seed: int) -> Subsample:
-        movies = split_movies(incidence.shape[0], TRAINED_SHARE, seed)
-        return fit_subsample(fit, incidence, *movies, seed)
 
-    subsamples = in_threads(one, [random_state + number for number in range(n_subsamples)])
-    return subsamples, compare_fits([(part.trained, part.fit) for part in subsamples])
+def random_subsample(fit: Fit, incidence: Incidence, random_state: int) -> Subsample:
+    """Draw and fit a subsample; raise :class:`NotEvaluated` if it cannot be fitted."""
+    movies = split_movies(incidence.shape[0], TRAINED_SHARE, random_state)
+    return fit_subsample(fit, incidence, *movies, random_state)
 
 
 def split_movies(n_movies: int, share: float, random_state: int) -> tuple[np.ndarray, np.ndarray]:

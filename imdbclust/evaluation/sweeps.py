@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from imdbclust.base.errors import UserError
+from imdbclust.clustering import MOVIE_TO_CLUSTER, read_movie_to_cluster
 
 SEED = "random_state"  # the axis whose values are repeats of a setting
 PREFERRED = ("held_out_bits", "genre_bits", "ari_subsamples", "share_of_variance")
@@ -109,15 +111,24 @@ def grid(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> 
     return tables
 
 
-def bands(
-    results: pd.DataFrame, axes: Sequence[str], axis: str, metrics: Sequence[str]
-) -> pd.DataFrame:
-    """Return the mean and range of metrics at each value of an axis, by the values of another.
+def bands(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the mean and range of metrics at each value of each axis but the seed.
 
-    The columns are ``metric``, ``line`` (values of the other axis that has the fewest; empty if
-    there are no others), ``x``, ``mean``, ``least``, ``most``.
+    The columns are ``axis``, ``metric``, ``line`` (values of the other axis that has the fewest;
+    empty if there are no others), ``x``, ``mean``, ``least``, ``most``.
     """
     done = results[results["status"] == "done"]
+    tables = [_bands(done, axes, axis, metrics).assign(axis=axis) for axis in varied(axes)]
+    columns = ["axis", "metric", "line", "x", "mean", "least", "most"]
+    return (
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    )
+
+
+def _bands(
+    done: pd.DataFrame, axes: Sequence[str], axis: str, metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Return the bands along one axis."""
     others = [name for name in varied(axes) if name != axis and 1 < done[name].nunique() <= 6]
     by = min(others, key=lambda name: done[name].nunique(), default=None)
     line = f"{by} " + done[by].astype(str) if by else pd.Series("", index=done.index)
@@ -137,6 +148,12 @@ def tied_with_best(ranked: pd.DataFrame) -> pd.DataFrame:
     noise = 2 * np.sqrt(errors.head(1).sum() + errors)
     gap = ranked["mean"].max() - ranked["mean"]
     return ranked[gap <= noise].iloc[1:]
+
+
+def labels_of(results: pd.DataFrame, folder_of: Callable[[int], Path]) -> dict[int, pd.Series]:
+    """Return the clusters of the movies by setting, given the folder of each setting's report."""
+    files = {number: folder_of(number) / MOVIE_TO_CLUSTER for number in results["setting"]}
+    return {number: read_movie_to_cluster(file)["cluster"] for number, file in files.items()}
 
 
 def agreement_of_settings(

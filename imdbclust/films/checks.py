@@ -18,11 +18,18 @@ class Rows:
 
     `good` is a mask of the rows that were not set aside. Messages use `name`, that of the frame or
     file, or an array with the name of each row; and `lines`, the line of each row, or by default
-    its position, from 0.
+    its position, from 0. `field` returns the field of a row; by default it is the column.
     """
 
-    def __init__(self, name, n: int, problem_log: ProblemLog, lines: np.ndarray | None = None):
-        self.name, self.problem_log, self._lines = name, problem_log, lines
+    def __init__(
+        self,
+        name,
+        n: int,
+        problem_log: ProblemLog,
+        lines: np.ndarray | None = None,
+        field: Callable[[int], str] | None = None,
+    ):
+        self.name, self.problem_log, self._lines, self._field = name, problem_log, lines, field
         self.good = np.ones(n, dtype=bool)
 
     def refuse(self, bad: np.ndarray, kind: str, column: str, text: Text) -> None:
@@ -66,7 +73,7 @@ class Rows:
             name = self.name if isinstance(self.name, str) else self.name[row]
             line, field = 0, f"{column}, row {row}" if column else f"row {row}"
             if self._lines is not None:
-                line, field = int(self._lines[row]), column
+                line, field = int(self._lines[row]), self._field(row) if self._field else column
             into.append(
                 Problem(name, line, field, text if isinstance(text, str) else text(row), kind)
             )

@@ -85,14 +85,14 @@ def canonical(
     them, duplicates are not counted.
     """
     rows, tags = (one or Rows("", 0, ProblemLog()) for one in (rows, tags))
-    ids, actor_ids = movies["movie_id"].array, actors["actor_id"].array
-
-    def credit(row: int) -> str:
-        movie, actor = credits.loc[row]
-        return f"{actor_ids[actor]!r} is in the cast of {ids[movie]!r} already"
-
+    ids = actors["actor_id"].array
     again = credits.duplicated()
-    rows.note(credits.index[again], "repeated_credits", "", credit)
+    rows.note(
+        credits.index[again],
+        "repeated_credits",
+        "",
+        lambda row: f"duplicate actor {ids[credits['actor'][row]]!r}",
+    )
     cast = credits[~again].sort_values("movie", kind="stable")
     actor, played = pd.factorize(cast["actor"])
     if unused := len(actors) - len(played):
@@ -100,13 +100,11 @@ def canonical(
     cast = pd.DataFrame({"movie": cast["movie"].to_numpy(), "actor": actor})
 
     empty = genres["genre"].isna() | genres["genre"].isin(NO_GENRE)
-    tags.note(genres.index[empty], "empty_genres", "", "no genre")
+    of = genres["genre"]
+    tags.note(genres.index[empty], "empty_genres", "", lambda row: f"{of[row]!r} is not a genre")
     again = genres.duplicated() & ~empty
     tags.note(
-        genres.index[again],
-        "repeated_genres",
-        "",
-        lambda row: f"{ids[genres['movie'][row]]!r} has the genre already",
+        genres.index[again], "repeated_genres", "", lambda row: f"duplicate genre {of[row]!r}"
     )
     tagged = genres[~(again | empty)].sort_values("movie", kind="stable")
     codes, names = pd.factorize(tagged["genre"].astype("str"), sort=True)

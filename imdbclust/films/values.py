@@ -88,10 +88,13 @@ def parse_column(texts: pd.Series, key: str) -> tuple[pd.Series, pd.Series]:
 
     Each distinct text is parsed once. Placeholders are missing numbers, not unreadable texts.
     """
-    distinct = texts.dropna().unique()
-    numbers = {text: PARSERS[key](text) for text in distinct}
-    values = texts.map(numbers).astype("Float64" if key == "rating" else "Int64")
-    return values, texts.notna() & values.isna() & ~texts.str.lower().isin(NOT_KNOWN)
+    codes, distinct = pd.factorize(texts)
+    numbers = pd.array(
+        [PARSERS[key](text) for text in distinct], "Float64" if key == "rating" else "Int64"
+    )
+    wrong = numbers.isna() & ~np.isin([text.lower() for text in distinct], list(NOT_KNOWN))
+    values = pd.Series(numbers.take(codes, allow_fill=True), texts.index)
+    return values, pd.Series(np.append(wrong, False)[codes], texts.index)
 
 
 _ZERO_WIDTH = re.compile("[\u00ad\u200b\u2060\ufeff]")
@@ -157,13 +160,16 @@ ID_KEYS = ("id", "imdb_id", "person_id", "actor_id", "nconst", "imdbId", "_id")
 NAME_KEYS = ("name", "actor", "actor_name", "primaryName", "fullName", "full_name", "title")
 
 
-_pairs = msgspec.json.Decoder(list[tuple[_Text, _Text]])  # the most usual list, at once
+_pairs = msgspec.json.Decoder(list[tuple[_Text, _Text]])  # the most usual lists, at once
+_names = msgspec.json.Decoder(list[_Text])
 
 
 def nested_items(text: str) -> list[tuple[str | None, str]] | None:
     """Return id and name of each item of a list in a cell, JSON or Python; None if unreadable."""
     with suppress(msgspec.MsgspecError, RecursionError):
         return _pairs.decode(text)
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return [(None, name) for name in _names.decode(text)]
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError):

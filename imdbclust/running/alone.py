@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Collection, Mapping
@@ -26,6 +27,7 @@ from imdbclust.datasets.find import find_dataset
 from imdbclust.running.clean import use_until_exit
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
+from imdbclust.running.pages.checks import SCRIPT
 from imdbclust.running.parameters import (
     ALONE,
     COURSE_PRESET,
@@ -51,6 +53,22 @@ TELLING = ("weighting", "n_components", "algorithm", "n_clusters")
 """Parameters that are named even if they have their defaults, which an editor may have changed."""
 
 OPENING = "opening.json"  # what an opening reads, its settings, and the versions
+MARKS = {
+    "finding": "padding-left: 1em; border-left: 3px solid #2a9d8f; font-weight: 500",
+    "warning": "padding: .5em 1em; border-left: 4px solid #d79921",
+    "check": "opacity: .8",
+    "stamp": "opacity: .7; font-size: .9em",
+}
+"""Styles of what a stage says, for notebooks, which have no style sheet of ours."""
+
+_TOOLS = """<style>
+.jp-RenderedHTMLCommon .full thead button {{ all: unset; cursor: pointer; }}
+</style><script>(() => {{
+{functions}
+const within = document.currentScript.parentElement;
+within.querySelectorAll("table.full").forEach((table) => addTools(table, Math.random()));
+}})();</script>"""
+
 INJECTED = "# Parameters\n"  # how papermill begins the cell that sets parameters
 
 
@@ -117,6 +135,17 @@ def _without(values: Mapping[str, Value], names: Collection[str]) -> dict[str, V
     return {key: value for key, value in values.items() if key not in names}
 
 
+def dressed(html: str) -> str:
+    """Return what a stage shows as it is in JupyterLab: sentences marked, tables sortable."""
+    for kind, style in MARKS.items():
+        html = re.sub(f'^<p class="{kind}"', rf'\g<0> style="{style}"', html)
+    html = re.sub('^(<p class="check"[^>]*>)', r"\1✓ ", html)
+    if "<table class=full" in html:
+        functions, _, _ = SCRIPT.partition("document.querySelectorAll")
+        html += _TOOLS.format(functions=functions.replace('"use strict";', ""))
+    return html
+
+
 def check_injected(namespace: Mapping[str, object], declared: Collection[str]) -> None:
     """Raise ParameterError if papermill has set a parameter that the notebook does not declare."""
     for source in namespace.get("In", ()):
@@ -163,7 +192,7 @@ def _of_run(name: str, run: str) -> _Source:
 def _finished_last(before: str, asked: Mapping[str, Value]) -> _Source | None:
     """Return the notebook `before` as it finished last, opened alone by this package.
 
-    None if there is no such notebook, or if one of its settings is not as `asked`.
+    None if it was never finished, or if one of its settings is not as `asked`.
     """
     package, earlier = _package(), {notebook_of(one).stem for one in (*READS[before], before)}
     theirs = {key for key, one in declared().items() if earlier & set(one.stages)}

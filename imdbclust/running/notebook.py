@@ -10,7 +10,7 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from imdbclust.display.result import Result
-    from imdbclust.evaluation.profiles import Profiles
-    from imdbclust.new_movies import Assigner
 
 MADE_BY = {
     "load": ("imdbclust.load", "Corpus"),
@@ -203,6 +201,10 @@ class Stage:
     def _display(self, html: str, text: str) -> None:
         from IPython.display import display
 
+        if not self.context:
+            from imdbclust.running.alone import dressed
+
+            html = dressed(html)
         display({"text/html": html, "text/plain": text}, raw=True)
 
     def _located(self, html: str) -> str:
@@ -262,26 +264,6 @@ class Stage:
         self.reported["figures"].append(about | {"name": name, "index": index})
         self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
 
-    def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
-        """Write the data of the map of all movies, unless the parameter says otherwise."""
-        if not self.parameters["explorer"]:
-            self.say(wording.sentence("no_explorer"))
-            return
-        import pandas as pd
-
-        from imdbclust.clustering import typical_movies
-        from imdbclust.running.explorer_data import pack_explorer_data
-
-        corpus = assigner.corpus
-        typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
-        movie_map = pd.read_parquet(self.reads("reduction") / "map.parquet")
-        looks = {"colors": colors, "form_tags": str(self.parameters["form_tags"]).split(", ")}
-        data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
-        (self.writes / "explorer_data.gz").write_bytes(data.packed)
-        packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
-        packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
-        self.say(wording.sentence("explorer", **packed))
-
     def heat_switch(
         self,
         tables: Mapping[str, pd.DataFrame],
@@ -297,6 +279,18 @@ class Stage:
         html = heat_switch_html(tables, caption=caption, name=name, labels=labels)
         text = [f"{label}\n{table.iloc[:10].to_string()}" for label, table in tables.items()]
         self._display(html, "\n".join([caption, *text[:1]]))
+
+    def slider(
+        self, name: str, values: Sequence[float], value: float, draw: Callable[[float], Axes]
+    ) -> None:
+        """Show a figure for each value of a slider in JupyterLab, and nothing on a page.
+
+        The arguments are those of :func:`imdbclust.display.widgets.slider`.
+        """
+        if not self.context:
+            from imdbclust.display.widgets import slider
+
+            slider(name, values, value, draw)
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
@@ -323,6 +317,8 @@ class SweepStage(Stage):
     results: pd.DataFrame = field(init=False)  # one row a setting, see running.sweep.results_table
     axes: list[str] = field(init=False)  # what varies, the seed last
     metrics: list[str] = field(init=False)  # columns that the notebooks measured
+    done: pd.DataFrame = field(init=False)  # the rows of the finished settings
+    executions: pd.DataFrame = field(init=False)  # see running.sweep.SweepPlan.summary
 
     def __post_init__(self):
         import pandas as pd
@@ -333,6 +329,8 @@ class SweepStage(Stage):
         self.results = pd.read_parquet(self.folder_of_sweep / "results.parquet")
         if "genre_bits" not in self.results:  # no setting was finished, so there are no metrics
             self.results = self.results.assign(genre_bits=math.nan)
+        self.done = self.results[self.results["status"] == "done"]
+        self.executions = pd.DataFrame(self.sweep["executions"])
 
     def setting(self, number: int) -> Path:
         """Return the folder of a setting's reports."""
@@ -342,14 +340,23 @@ class SweepStage(Stage):
         """Return the address of a setting's folder, relative to the sweep's."""
         return f"settings/{number:0{len(str(len(self.results)))}}"
 
-    def heat(self, cells: pd.DataFrame, *, caption: str) -> None:
-        """Show a table of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
-        first = cells.iloc[0]
-        name = f"heat_{first['metric']}_{first['row_axis']}_{first['column_axis']}"
-        notes = self._write_table(cells, name, caption, "heat")
-        links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
-        html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
-        self._display(self._located(html), cells[["row", "column", "mean"]].to_string(index=False))
+    def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
+        """Show a sentence, as :meth:`Stage.say`; the page of a sweep shows a `headline` on top."""
+        if headline and self.context:
+            self.reported["headlines"].append(text)
+        else:
+            super().say(text, finding=finding, headline=headline)
+
+    def heat_maps(self, tables: list[pd.DataFrame]) -> None:
+        """Show tables of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
+        for cells in tables:
+            about = cells.iloc[0][["metric", "row_axis", "column_axis"]]
+            caption, name = wording.heat(*about), "_".join(["heat", *about])
+            notes = self._write_table(cells, name, caption, "heat")
+            links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
+            html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
+            text = cells[["row", "column", "mean"]].to_string(index=False)
+            self._display(self._located(html), text)
 
 
 def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:

@@ -30,14 +30,11 @@ def clusters(counts: pr.Counts, labels: pd.Series, *, prior: float, level: float
     table = pd.DataFrame({"movies": counts.clusters, "p_cluster": p_cluster}).reset_index()
     table = table.assign(**of_all.columns())
     placed = p_cluster.drop(UNPLACED, errors="ignore")
-    largest = {
-        "cluster": wording.cluster_name(placed.idxmax(), labels),
-        "probability": placed.max(),
-    }
-    largest["placed"] = placed.max() / placed.sum()
+    cluster = wording.cluster_name(placed.idxmax(), labels)
+    text = wording.most_probable_cluster(cluster, placed.max(), placed.max() / placed.sum())
     by_size = table.sort_values("movies", ascending=False, ignore_index=True)
     return Result(
-        sentences=[wording.sentence("most_probable_cluster", **largest)],
+        sentences=[text],
         tables={"p_cluster": by_size},
         values={"level": level},
     )
@@ -174,7 +171,7 @@ def given_both(bayes: pd.DataFrame, labels: pd.Series, example: Example, level: 
     return Result(tables={"bayes_genre_and_actor": bayes}, values=values, **said)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Example:
     """The genre and the actor of the examples.
 

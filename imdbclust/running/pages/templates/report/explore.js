@@ -413,7 +413,8 @@
     if (['box', 'years', 'genre', 'star', 'color', 'a', 'view'].some((key) => key in given) || !given.item[0]) {
       state.filter = filterOf(given);
       state.kept = 'a' in given ? filterOf(parsed(`#${given.a}`)) : null;
-      state.color = Object.hasOwn(coloring, given.color) ? given.color : 'cluster';
+      const offered = [...byId('color').options].some(({ value }) => value === given.color);
+      state.color = offered ? given.color : 'cluster';
       const place = numbers(given.view, 3);
       if (place && place[2] > 0) map.goTo({ x: place[0], y: place[1], zoom: place[2] });
       showFilter();

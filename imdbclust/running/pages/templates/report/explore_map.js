@@ -4,7 +4,7 @@ function movieMap(canvas, places, hooks) {
   'use strict';
   const { x, y, edge, nowhere } = places;
   const CELLS = 256, LABELS = 44, REACH = 12, MARGIN = 0.94, MAX_ZOOM = 400;
-  const TITLES = 120; // titles are written when no more movies are in view
+  const TITLES = 160; // titles are written when no more movies are in the cells in view
   const context = canvas.getContext('2d');
   const shown = []; // movies with a place
   for (let k = 0; k < x.length; k++) if (x[k] !== nowhere) shown.push(k);
@@ -25,6 +25,7 @@ function movieMap(canvas, places, hooks) {
   // A grid of cells, each with its movies, to find the movie at a place
   const cellOf = (k) => (y[k] >> 8) * CELLS + (x[k] >> 8);
   const starts = new Uint32Array(CELLS * CELLS + 1), items = new Uint32Array(order.length);
+  const near = new Uint32Array(order.length);
   for (const k of order) starts[cellOf(k) + 1]++;
   for (let cell = 0; cell < CELLS * CELLS; cell++) starts[cell + 1] += starts[cell];
   const next = starts.slice();
@@ -52,19 +53,12 @@ function movieMap(canvas, places, hooks) {
   function drawPoints(ratio) {
     const wide = canvas.width, high = canvas.height, s = scale() * ratio;
     const left = wide / 2 - view.x * s, top = high / 2 - view.y * s, size = diameter() * ratio;
-    const radius = size / 2, seen = [];
-    if (view.zoom > 3) {
-      for (const k of order) {
-        const px = x[k] * s + left, py = y[k] * s + top;
-        if (px > -radius && py > -radius && px < wide + radius && py < high + radius) seen.push(k);
-      }
-      if (seen.length < 4000) return drawRound(seen, s, left, top, radius);
-    }
+    const points = view.zoom > 3 ? inView() : order;
+    if (view.zoom > 3 && points.length < 4000) return drawRound(points, s, left, top, size / 2);
     if (!image || image.width !== wide || image.height !== high) image = context.createImageData(wide, high);
     const pixels = new Uint32Array(image.data.buffer), side = Math.max(1, Math.round(size));
     const spans = spansOf(side), half = side >> 1, { colors, bright, faint } = look;
     pixels.fill(0);
-    const points = view.zoom > 3 ? seen : order;
     for (let pass = bright ? 0 : 1; pass < 2; pass++) {
       for (let place = points.length - 1; place >= 0; place--) { // the best known last
         const k = points[place];
@@ -73,29 +67,44 @@ function movieMap(canvas, places, hooks) {
         if (px < 0 || py < 0 || px + side > wide || py + side > high) continue;
         const color = pass ? colors[k] : faint;
         let at = py * wide + px;
+        if (side < 3) { // most maps of many movies
+          pixels[at] = color;
+          if (side === 2) pixels[at + 1] = pixels[at + wide] = pixels[at + wide + 1] = color;
+          continue;
+        }
         for (let row = 0; row < side; row++, at += wide) {
           for (let column = spans[2 * row]; column < spans[2 * row + 1]; column++) pixels[at + column] = color;
         }
       }
     }
     context.putImageData(image, 0, 0);
-    return order.length;
+    return points.length;
   }
   function spansOf(side) { // the first and last column of every row of a disc
     const spans = new Uint8Array(2 * side);
     for (let row = 0; row < side; row++) {
       const away = Math.abs(row + 0.5 - side / 2);
-      const half = side < 3 ? side / 2 : Math.sqrt(Math.max(0, (side / 2) ** 2 - away * away));
+      const half = Math.sqrt((side / 2) ** 2 - away * away);
       spans[2 * row] = Math.round(side / 2 - half);
       spans[2 * row + 1] = Math.round(side / 2 + half);
     }
     return spans;
   }
+  function inView() { // the movies of the cells in view; those of a row of cells are together
+    const [left, top, right, bottom] = area().map((value) => between(Math.floor(value) >> 8, 0, CELLS - 1));
+    let n = 0;
+    for (let line = top; line <= bottom; line++) {
+      const some = items.subarray(starts[line * CELLS + left], starts[line * CELLS + right + 1]);
+      near.set(some, n);
+      n += some.length;
+    }
+    return near.subarray(0, n);
+  }
   function drawRound(seen, s, left, top, radius) {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const paths = new Map();
-    for (const k of seen.reverse()) {
+    for (const k of seen) {
       const color = look.bright && !look.bright[k] ? look.faint : look.colors[k];
       if (!paths.has(color)) paths.set(color, new Path2D());
       const px = x[k] * s + left, py = y[k] * s + top, path = paths.get(color);
@@ -112,7 +121,7 @@ function movieMap(canvas, places, hooks) {
   }
 
   // Labels in layers that depend on the zoom; a label is left out where it would cover another one
-  function drawLabels(inView) {
+  function drawLabels(n) {
     const boxes = [];
     const isFree = (box) => !boxes.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3]);
     const boxAt = (at, py, wide, high) => {
@@ -120,8 +129,9 @@ function movieMap(canvas, places, hooks) {
       return [at - wide / 2 - 4, middle - high / 2 - 2, at + wide / 2 + 4, middle + high / 2 + 2];
     };
     written = [];
-    const layers = hooks.layers(view.zoom, inView <= TITLES);
-    for (const { labels, size, heading } of layers) {
+    const layers = hooks.layers(view.zoom, n <= TITLES);
+    for (const { labels, size: usual, heading } of layers) {
+      const size = width < 500 ? Math.round(0.8 * usual) : usual;
       let tried = 0;
       for (const label of labels) {
         if (written.length >= LABELS || tried >= 300) break;
@@ -205,10 +215,10 @@ function movieMap(canvas, places, hooks) {
     const wide = Math.round(width * ratio), high = Math.round(height * ratio);
     if (!wide || !high) return;
     if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
-    const inView = drawPoints(ratio);
+    const n = drawPoints(ratio);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     drawMarks();
-    drawLabels(inView);
+    drawLabels(n);
   }
   const redraw = () => { frame ||= requestAnimationFrame(draw); };
   function moved() { // coarse while moving on a fine screen, fine afterwards

@@ -81,7 +81,7 @@ document.querySelectorAll(".scroll, pre").forEach((box) => watch.observe(box));
 
 // What an address leads to is unfolded, also within folded sections.
 function unfold() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = document.querySelector(":target");
   if (!target) return;
   const inside = target.matches(".folded") ? [target.querySelector("details")] : [];
   for (let one = target.closest("details"); one; one = one.parentElement.closest("details")) inside.push(one);
