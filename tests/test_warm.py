@@ -178,6 +178,19 @@ def test_threads_of_a_kernel_that_wait_leave_their_core_to_others(engine, monkey
     assert b"OMP_WAIT_POLICY=passive" in Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
 
 
+def test_what_a_process_has_imported_makes_its_kernels_no_different(monkeypatch):
+    for name in warm.SET_BY_LIBRARIES:
+        monkeypatch.delenv(name, raising=False)
+    before = warm.kernel_environment()
+    code = (
+        "import sys, json, os; from imdbclust.running.kernels import warm\n"
+        "import sklearn.cluster, threadpoolctl, pandas, pyarrow, matplotlib.pyplot, duckdb\n"
+        "print(json.dumps(warm.kernel_environment()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert warm.fixed_at_start(json.loads(done.stdout)) == warm.fixed_at_start(before)
+
+
 def test_what_the_user_says_about_threads_counts(monkeypatch):
     theirs = {"OMP_WAIT_POLICY": "active", "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}
     for name, value in theirs.items():

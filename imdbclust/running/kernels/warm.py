@@ -30,6 +30,13 @@ ENGINES = ("auto", "warm", "plain")  # kernels are forked if possible, always, o
 PRIVATE = "imdbclust-"  # prefix of folders for sockets
 SHORT = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (parents of private folders)
 MAX_PARENT = 80  # bytes of a path, to which a private folder and a name add up to 24 of about 104
+SET_BY_LIBRARIES = {
+    "OMP_WAIT_POLICY": "passive",  # by this package
+    "KMP_DUPLICATE_LIB_OK": "True",  # by scikit-learn, as the next one
+    "KMP_INIT_AT_FORK": "FALSE",
+}
+"""Variables that imports set; kernels have them from the start, whatever was imported before."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # prefixes of variables that Python or a library reads only when it starts
@@ -330,7 +337,8 @@ def kernel_environment(**extra: str) -> dict[str, str]:
     environment.pop("MPLBACKEND", None)  # figures use the backend of notebooks
     for name in THREAD_VARIABLES:
         environment.setdefault(name, "1")
-    environment.setdefault("OMP_WAIT_POLICY", "passive")
+    for name, value in SET_BY_LIBRARIES.items():
+        environment.setdefault(name, value)
     return environment | {"PYTHONHASHSEED": "0", "PYTHONNOUSERSITE": "1", **extra}
 
 
