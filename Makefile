@@ -46,6 +46,9 @@ coverage: $(READY)  ## run the test suite and report the lines and branches it m
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
+fuzz: $(READY)  ## feed damaged input to the program for MINUTES (30) of processor time
+	@$(BIN)/python tests/fuzz.py $(or $(MINUTES),30)
+
 mutants: $(READY)  ## change matrix.py and probabilities.py in small ways: do their tests notice?
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[mutants]' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[mutants]'
@@ -86,4 +89,4 @@ clean:  ## remove .venv, caches and rendered reports
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow test-lowest coverage mutants sweep bench pictures wheel lab lint hooks lock clean
+.PHONY: help setup reports test test-slow test-lowest coverage fuzz mutants sweep bench pictures wheel lab lint hooks lock clean

@@ -177,3 +177,37 @@ def test_a_fault_of_the_program_ends_in_a_sentence_and_a_log(tmp_path, monkeypat
     assert said == f"imdbclust: {about}; the traceback is in {log}\n"
     assert "in faulty" in log.read_text()
     assert log.stat().st_mode & 0o77 == 0
+
+
+INTERRUPTED = """
+import importlib.machinery, os, signal, sys
+loader = importlib.machinery.ExtensionFileLoader
+usual, imported = loader.exec_module, ['those of the program itself']
+
+def interrupted(self, module):
+    if not imported:
+        print("begins", module.__name__)
+        os.kill(os.getpid(), {signal})
+    imported.append(module.__name__)
+    for _ in range(1000):
+        pass
+    usual(self, module)
+    print("imported", module.__name__)
+
+loader.exec_module = interrupted
+from imdbclust.commands import cli
+imported.clear()
+sys.exit(cli.main(["check", {film!r}]))
+"""
+
+
+@pytest.mark.parametrize("number", ["signal.SIGINT", "signal.SIGTERM"])
+def test_an_interrupt_waits_until_a_native_library_is_imported(number, films):
+    """An interrupt within the start of such a library makes the library abort the process."""
+    code = INTERRUPTED.format(signal=number, film=str(films))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (cli.INTERRUPTED, "imdbclust: interrupted\n")
+    name, *later = done.stdout.partition("begins ")[2].splitlines()
+    assert f"imported {name}" in later

@@ -39,7 +39,7 @@ PARAMETERS = {
     "builtin": ("print", "8", NO_PARAMETER),
     "dunder": ("__class__", "8", NO_PARAMETER),
     "import": ("__import__", "8", NO_PARAMETER),
-    "code after the name": ("n_clusters=3;x", "8", NO_PARAMETER),
+    "code after the name": ("n_clusters;x=3", "8", NO_PARAMETER),
     "code in the name": ("__import__('os').system('touch x'); x", "8", NO_PARAMETER),
     "lines in the name": ("x\nimport os\ny", "8", r"unknown parameter 'x\\nimport os\\ny'"),
     "hyphen": ("n-clusters", "8", "did you mean n_clusters"),

@@ -184,7 +184,7 @@ def test_a_run_ends_with_its_findings_and_how_to_open_it(finished_run, capsys):
 
     call = common.Call(quiet=False, out=Path(folder))
     common.finished(finished_run, call)
-    *said, report, how = capsys.readouterr().out.splitlines()
+    *said, how, report = capsys.readouterr().out.splitlines()
     assert len(said) == 3
     assert all(text.endswith(".") for text in said)
     assert report == f"report: {finished_run / 'index.html'}"

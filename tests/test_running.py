@@ -495,6 +495,7 @@ def test_a_run_takes_the_recommended_preset_unless_told_otherwise(films, capsys,
     assert inspect.signature(running.run).parameters["preset"].default == "recommended"
     given = []
     monkeypatch.setattr(running, "run", lambda **call: given.append(call) or Path("reports/x"))
+    monkeypatch.setattr("imdbclust.commands.common.finished", lambda *_: None)
     for preset in ([], ["--preset", "seed"]):
         assert cli.main(["run", "--dataset", str(films), *preset]) == cli.DONE
     assert [call["preset"] for call in given] == ["recommended", "seed"]

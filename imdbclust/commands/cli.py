@@ -6,6 +6,7 @@ and nothing was started; 130 interrupted. `check` and `diff` document their own.
 
 from __future__ import annotations
 
+import importlib.machinery
 import io
 import os
 import re
@@ -13,10 +14,11 @@ import shlex
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 
 from imdbclust import __version__
@@ -242,9 +244,44 @@ def _interrupt_again(usual: Callable, about: sys.UnraisableHookArgs) -> None:
         usual(about)
 
 
+class _NativeImports:
+    """Lets interrupts wait while the main thread imports a native library, which may abort."""
+
+    def __init__(self):
+        self.depth, self.waiting = 0, False
+        loader = importlib.machinery.ExtensionFileLoader
+        if not hasattr(loader.exec_module, "__wrapped__"):
+            loader.create_module = self.patient(loader.create_module)
+            loader.exec_module = self.patient(loader.exec_module)
+
+    def patient(self, load: Callable) -> Callable:
+        """Return a method of a loader that raises KeyboardInterrupt only when it has ended."""
+
+        @wraps(load)
+        def loaded(*args: object) -> object:
+            if threading.current_thread() is not threading.main_thread():
+                return load(*args)
+            self.depth += 1
+            try:
+                return load(*args)
+            finally:
+                self.depth -= 1
+                if self.waiting and not self.depth:
+                    self.waiting = False
+                    raise KeyboardInterrupt
+
+        return loaded
+
+
+_native_imports = _NativeImports()
+
+
 def _interrupt(signals: list[int], number: int, _) -> None:
     """Raise KeyboardInterrupt, unless one is being handled: cleaning up is not interrupted."""
     signals.append(number)
+    if _native_imports.depth:
+        _native_imports.waiting = True
+        return
     error = sys.exc_info()[1]
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

@@ -182,9 +182,9 @@ def finished(folder: Path, call: Call) -> None:
     said = [text for kind in kinds for stage in manifest["stages"] for text in stage[kind]]
     for text in dict.fromkeys(said[:MAX_FINDINGS]):
         print(shown(text))
-    print(f"report: {page}")
     where = f" --out {shlex.quote(str(call.out))}" if call.out else ""
     print(f"open it with: imdbclust open {folder.name}{where}")
+    print(f"report: {page}")
 
 
 def execution_options(parser: CommandParser) -> None:

@@ -16,6 +16,8 @@ options:
   --dry-run             list the stages that would run and those already finished
 """
 
+from pathlib import Path
+
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
@@ -37,9 +39,9 @@ def execute(call: Call) -> None:
     from imdbclust.datasets.find import check_known
 
     check_known(call.dataset or ())
-    shipped = NOTEBOOKS / call.specification
-    if not call.specification.exists() and shipped.is_file():
-        call.specification = shipped
+    shipped = {Path(path.name): path for path in NOTEBOOKS.glob("*.yml")}
+    if call.specification in shipped and not call.specification.exists():
+        call.specification = shipped[call.specification]
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
