@@ -63,6 +63,9 @@ bench: $(READY)  ## measure speed, and compare the recipes with other libraries 
 pictures: $(READY)  ## take the README's pictures of a run on made-up films
 	@$(BIN)/python pictures/take.py
 
+wheel: $(READY)  ## build a wheel and a source archive in dist/
+	@$(BIN)/python -m hatchling build -d dist
+
 lab: $(READY)  ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --config=notebooks/jupyter_server_config.py --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_load.ipynb
 
@@ -79,8 +82,8 @@ lock: $(READY)  ## pin the newest versions that pyproject.toml admits
 	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
 
 clean:  ## remove .venv, caches and rendered reports
-	@rm -rf $(VENV) $(VENV)-lowest .pytest_cache .ruff_cache .hypothesis .coverage* mutants
+	@rm -rf $(VENV) $(VENV)-lowest dist .pytest_cache .ruff_cache .hypothesis .coverage* mutants
 	@find reports -mindepth 1 ! -name README.md -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup reports test test-slow test-lowest coverage mutants sweep bench pictures lab lint hooks lock clean
+.PHONY: help setup reports test test-slow test-lowest coverage mutants sweep bench pictures wheel lab lint hooks lock clean

@@ -15,9 +15,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
@@ -63,11 +64,6 @@ GENRES_SHOWN = 2  # for each cluster
 SMOOTHED = 1.5  # years, standard deviation
 SQUARES_PER_LINE = 50
 
-_BOTH_WAYS = LinearSegmentedColormap.from_list(
-    "both ways",
-    [(0, (*to_rgb(ACCENT), 0.8)), (0.5, (*to_rgb(QUIET), 0)), (1, (*to_rgb(SECOND), 0.8))],
-)
-
 
 def _none_if_empty(draw: Callable[..., Axes]) -> Callable[..., Axes | None]:
     """Let a function return None, without a figure, if its table has no rows."""
@@ -108,28 +104,6 @@ def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False, axis="x")
     ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
-    return ax
-
-
-def plot_bars(
-    frame: pd.DataFrame,
-    *,
-    label: str,
-    value: str,
-    xlabel: str,
-    colors: Sequence[str] | None = None,
-) -> Axes:
-    """Draw `value` of each `label` as horizontal bars with their numbers, first row on top."""
-    ax = _new(0.5 + 0.34 * len(frame))
-    rows = _label_rows(ax, frame[label])
-    bars = ax.barh(rows, frame[value], color=colors or ACCENT, height=0.75)
-    whole = frame[value].dtype.kind in "iu"
-    ax.bar_label(bars, fmt="{:,.0f}" if whole else "{:.3g}", padding=3, fontsize=9)
-    ax.margins(x=0.12)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    if whole:
-        _number_plainly(ax.xaxis)
-    ax.set_xlabel(xlabel)
     return ax
 
 
@@ -662,6 +636,7 @@ def plot_ranked(frame: pd.DataFrame, *, xlabel: str) -> Axes:
     return ax
 
 
+@_none_if_empty
 def plot_bands(frame: pd.DataFrame) -> Axes:
     """Draw ``mean`` and range over ``x``, one line per ``line``.
 
@@ -741,10 +716,9 @@ def plot_choice(frame: pd.DataFrame, *, n_clusters: int, n_components: int) -> A
     }
     for (x, (some, chosen)), column in zip(columns.items(), axes.T, strict=True):
         for (measure, label), ax in zip(labels.items(), column, strict=True):
-            values = some[some["measure"] == measure].groupby(x)["value"]
-            spread = values.agg(["mean", "min", "max"])
-            ax.fill_between(spread.index, spread["min"], spread["max"], color=ACCENT, alpha=0.2)
-            ax.plot(spread.index, spread["mean"], color=ACCENT, marker="o", markersize=4)
+            values = some[some["measure"] == measure]
+            look = {"color": ACCENT, "marker": "o", "markersize": 4, "markeredgewidth": 0}
+            sns.lineplot(values, x=x, y="value", errorbar=("pi", 100), ax=ax, **look)
             ax.axvline(chosen, color=SECOND, linewidth=1, linestyle=":")
             ax.set_ylabel(label)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))

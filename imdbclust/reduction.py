@@ -1,7 +1,4 @@
-"""Reduce the incidence matrix: every movie becomes a short vector that keeps who plays together.
-
-One module, so that the stage 03 is in one place: the vectors, their neighbours and their map.
-"""
+"""Reduce the incidence matrix: every movie becomes a short vector that keeps who plays together."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ DATASETS = {
     # what is given as --dataset: what is said
     "nothing": ("", "no dataset and no file is called ''"),
     "unknown": ("netflix", "datasets are auto, imdb, wikipedia, sample"),
-    "upper case": ("IMDB", "datasets are auto"),
+    "upper case": ("IMDB", "did you mean imdb?"),
     "no such file": ("nowhere.jsonl", "no file is called 'nowhere.jsonl'"),
     "a folder": (".", "gaps.csv:3: title: missing"),
     "a device": ("/dev/null", "a device"),

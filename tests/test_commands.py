@@ -1,9 +1,11 @@
 """The help of every command is complete, and the command line is light."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +130,86 @@ def test_one_movie_is_assigned_without_what_it_does_not_need(finished_run):
         [sys.executable, "-c", code, *call], capture_output=True, text=True, check=True
     )
     assert done.stdout.endswith("\n0 []\n")
+
+
+def answer(capsys, *call):
+    """Return the exit code of a call and what it printed, read as JSON."""
+    code = cli.main([*call, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_programs_read_the_list_of_runs(finished_run, capsys):
+    code, listed = answer(capsys, "runs", "--out", str(finished_run.parent))
+    assert code == cli.DONE
+    [run] = [one for one in listed if one["name"] == "small"]
+    assert (run["preset"], run["folder"]) == ("seed", str(finished_run))
+    assert run["bytes"] > 10_000
+    assert run["finding"]
+
+
+def test_programs_read_an_assignment(finished_run, tmp_path, capsys):
+    call = ("assign", str(finished_run), "--genre", "drama")
+    code, found = answer(capsys, *call)
+    assert code == cli.DONE
+    assert found["given"] == ["Drama"]
+    assert sum(one["probability"] for one in found["clusters"]) == pytest.approx(1)
+    likeliest = max(found["clusters"], key=lambda one: one["probability"])
+    assert found["cluster"] == likeliest["cluster"]
+    assert cli.main([*call]) == cli.DONE
+    assert f"cluster: #{found['cluster']} {likeliest['name']}," in capsys.readouterr().out
+    (tmp_path / "new.csv").write_text("title,actor\nA\\x,No One\n")
+    code, rows = answer(capsys, "assign", str(finished_run), "--file", str(tmp_path / "new.csv"))
+    assert [(row["known_actors"], row["unknown"]) for row in rows] == [(0, "No One")]
+
+
+def test_programs_read_a_comparison_and_a_check(finished_run, films, capsys):
+    run = str(finished_run)
+    assert answer(capsys, "diff", run, run) == (cli.DONE, {"differences": []})
+    code, report = answer(capsys, "check", str(films))
+    assert code in (0, 1)
+    assert report["movies"] == 300
+
+
+def test_a_parameter_is_given_as_a_pair_or_as_two_words(capsys):
+    for call in (["-p", "n_clusters=0"], ["-p", "n_clusters", "0"]):
+        assert cli.main(["run", "--dataset", "sample", *call]) == cli.WRONG
+        assert "n_clusters must be at least 1, not 0" in capsys.readouterr().err
+    assert cli._pairs(["-p", 'names={"1": "a=b"}', "x=1"]) == ["-p", "names", '{"1": "a=b"}', "x=1"]
+    assert cli._pairs(["-p", "names", "a=b"]) == ["-p", "names", "a=b"]
+
+
+def test_a_run_ends_with_its_findings_and_how_to_open_it(finished_run, capsys):
+    folder = str(finished_run.parent)
+    from imdbclust.commands import common
+
+    call = common.Call(quiet=False, out=Path(folder))
+    common.finished(finished_run, call)
+    *said, report, how = capsys.readouterr().out.splitlines()
+    assert len(said) == 3
+    assert all(text.endswith(".") for text in said)
+    assert report == f"report: {finished_run / 'index.html'}"
+    assert how == f"open it with: imdbclust open small --out {folder}"
+    call.quiet = True
+    with common.quietly(True):
+        print("not shown", file=sys.stderr)
+        common.finished(finished_run, call)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (f"{finished_run / 'index.html'}\n", "")
+
+
+COMPLETED = [("imdbclust di", "diff"), ("imdbclust run --pre", "--preset"),
+             ("imdbclust check film", "films.csv"), ("imdbclust nope --", "")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "expected"), COMPLETED)
+def test_a_shell_completes_commands_options_and_files(line, expected, tmp_path, capsys):
+    assert cli.main(["completion"]) == cli.DONE
+    script = capsys.readouterr().out
+    (tmp_path / "films.csv").touch()
+    words = line.split()
+    asked = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _imdbclust"
+    code = f'{script}{asked}; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(
+        ["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected

@@ -24,7 +24,7 @@ from degenerate import (
 
 from imdbclust import evaluation as ev
 from imdbclust import plots, wording
-from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.display.missing_values import EVERYWHERE, REASONS, REST, ROWS, explained
@@ -85,9 +85,9 @@ def check_what_is_left_out(records, folder):
     assert ("No movie has a genre, so everything about genres is left out." in pages) != with_genres
     assert ("p_genre" in tables) == with_genres
     assert ("Given a genre, which cluster?" in pages) == with_genres
-    assert ("How are the clusters rated?" in pages) == any(
-        record.get("rating", {}).get("votes") for record in records
-    )
+    rated = any(record.get("rating", {}).get("votes") for record in records)
+    assert ("ratings" in tables) == rated
+    assert ("Ratings, and another experiment" in pages) == (rated or with_genres)
     assert "planted" not in pages
     assert {"cluster_profiles", "cluster_actors", "p_cluster", "new_movie"} <= tables
     if not with_genres:
@@ -291,24 +291,15 @@ def test_subsamples_that_leave_no_movie_to_predict_give_a_reason():
         score_held_out(corpus, incidence, part)
 
 
-@pytest.mark.parametrize(("found", "right"), [(0.0, 0), (-0.2, -0.2)])
-def test_nulls_that_find_nothing_are_drawn(found, right):
-    rows = [
-        {"null": "N", "measure": measure, "null_mean": found, "observed": found, "spread": np.nan}
-        for measure in ("bits", "held_out")
-    ]
-    left, end = plots.plot_nulls(pd.DataFrame(rows)).get_xlim()
-    assert left <= right <= end
-    assert left < end
-
-
 # reasons
 
 
 def test_every_reason_is_of_a_table_that_a_notebook_shows():
-    shown = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS.glob("*.ipynb"))
+    steps = REPOSITORY / "imdbclust" / "evaluation" / "steps"
+    paths = [*NOTEBOOKS.glob("*.ipynb"), *steps.glob("*.py")]
+    shown = "".join(path.read_text(encoding="utf-8").replace('\\"', '"') for path in paths)
     names = [name for name in REASONS if name != "heat"]
-    assert [name for name in names if f'\\"{name}\\"' not in shown] == []
+    assert [name for name in names if f'"{name}"' not in shown] == []
 
 
 def test_reasons_are_given_for_gaps_and_for_nothing_else():

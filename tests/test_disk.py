@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from imdbclust.base.disk import remove_abandoned, replacing, temporary
+from imdbclust.base.disk import open_up, part_of, remove_abandoned, replacing, temporary
 
 KINDS = pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
 
@@ -70,3 +70,34 @@ def test_what_belongs_to_another_user_stays(tmp_path):
     (tmp_path / "a-abcd1234").mkdir()
     os.chown(tmp_path / "a-abcd1234", 65534, 65534)
     assert remove_abandoned(tmp_path, "a-*") == {tmp_path / "a-abcd1234"}
+
+
+@pytest.mark.parametrize(("mask", "of_file", "of_folder"), [(0o22, 0o644, 0o755),
+    (0o77, 0o600, 0o700), (0o02, 0o664, 0o775)])  # fmt: skip
+def test_the_umask_decides_who_may_read_what_is_finished(mask, of_file, of_folder, tmp_path):
+    before = os.umask(mask)
+    try:
+        with part_of(tmp_path / "films.jsonl"):
+            pass
+        with temporary(tmp_path, ".part-") as folder:
+            open_up(folder)
+            folder.rename(tmp_path / "run")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "films.jsonl").stat().st_mode & 0o7777 == of_file
+    assert (tmp_path / "run").stat().st_mode & 0o7777 == of_folder
+
+
+def test_what_is_replaced_keeps_its_rights_and_a_folder_its_group(tmp_path):
+    file, run = tmp_path / "films.jsonl", tmp_path / "run"
+    file.touch()
+    file.chmod(0o640)
+    run.mkdir()
+    run.chmod(0o2775)
+    with part_of(file):
+        pass
+    with temporary(run, ".part-") as folder:  # it inherits the setgid bit
+        open_up(folder, run)
+        folder.rename(run / "new")
+    assert file.stat().st_mode & 0o7777 == 0o640
+    assert (run / "new").stat().st_mode & 0o7777 == 0o2775

@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.special import logit
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score
 
+from imdbclust import probabilities as pr
 from imdbclust import reduction as rd
+from imdbclust.clustering import cluster_movies, make_model
 from imdbclust.datasets.find import find_dataset
 from imdbclust.evaluation import sweeps
 from imdbclust.matrix import Incidence, build_incidence, find_components
+from imdbclust.running.parameters import declared
 from imdbclust.running.stages import cells_of
 
 
@@ -66,3 +72,22 @@ def test_of_the_sweep():
     values = pd.DataFrame({"axis": [1, 1, 2, 2], "bits": [0, 2, 2, 4], "status": "done"})
     explained = sweeps.importance(values, ["axis"], ["bits"])["bits"].item()
     assert answers("sweep") == [f"more than {apart:.4f}", f"{100 * explained:.0f} %"]
+
+
+@pytest.mark.slow
+def test_of_the_clusters_and_the_probabilities(corpus, incidence):
+    embedding = rd.reduce_movies(incidence, rd.make_svd(32, random_state=31337))
+    recipe = {name: one.default for name, one in declared().items()}
+    names = ("algorithm", "n_clusters", "n_init", "max_iter", "tol", "reassignment_ratio")
+    model = make_model(**{name: recipe[name] for name in names}, random_state=31337)
+    clustering = cluster_movies(embedding, model)
+    doubled = clone(model).fit(2 * embedding.scores)
+    factor = doubled.inertia_ / clustering.inertia
+    changed = (doubled.labels_ != clustering.labels).mean()
+    similar = adjusted_rand_score(corpus.movies["year"] // 10, clustering.labels)
+    assert answers("clustering") == [f"{factor:g}, and {100 * changed:.0f} %", f"{similar:.2f}"]
+    crime = pd.Series(clustering.labels[pr.evidence(corpus, genre="Crime")])
+    largest = crime.value_counts(normalize=True).max()
+    record = (2 + 4 * 0.05) / (2 + 4)
+    bits = (logit(record) - logit(0.05)) / np.log(2)
+    assert answers("probabilities") == [f"{100 * largest:.1f} %", f"{bits:.2f} bits"]

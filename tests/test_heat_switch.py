@@ -7,7 +7,6 @@ from bs4 import BeautifulSoup
 from chromium import launched, needs_chromium, visits
 
 from imdbclust.display.heat_switch import heat_switch_html
-from imdbclust.running.notebook import Stage
 
 HOSTILE = "</style><script>alert(1)</script>"
 SHARES = pd.DataFrame([[0.4, 0.0], [0.04, np.nan]], index=["Drama", HOSTILE], columns=[0, 1])
@@ -41,18 +40,6 @@ def test_every_cell_has_a_number_of_each_measure_with_its_shade():
         ("2.0", "b", "--l:0.20"),
         ("16", "b", "--l:0.60"),  # as dark as 8
     ]
-
-
-def test_a_stage_shows_rows_and_columns_in_the_order_that_is_asked_for(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(
-        "imdbclust.running.notebook._display", lambda html, text: shown.append(html)
-    )
-    order = {"rows": [HOSTILE, "Drama"], "columns": [1, 0], "labels": {0: "zero", 1: "one"}}
-    Stage("probabilities", {}, tmp_path, {}).heat_switch(TABLES, "heat", caption="C", **order)
-    page = BeautifulSoup(shown[0], "html.parser")
-    assert [one.get_text() for one in page.select("thead th")] == ["one", "zero"]
-    assert [one.get_text() for one in page.select(".v1")] == ["16", "2.0", "0", "1.0"]
 
 
 @needs_chromium

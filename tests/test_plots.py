@@ -43,6 +43,11 @@ TRUST = pd.DataFrame(
 CAST = pd.DataFrame({"genre": ["Ca$h", "B"], "p_genre": [0.9, 0.1], "overall": [0.2, 0.3]})
 
 
+def ratios(frame):
+    """Return a table for a figure whose rows have the labels of a frame."""
+    return frame.rename(columns={"label": "what", "movies": "times_faster"}).assign(least=1, most=5)
+
+
 class Found:
     """An evaluation, of which the figure needs one table."""
 
@@ -62,7 +67,6 @@ CASES = {
         pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]})
     ),
     "counts": lambda: plots.plot_counts(COUNTS, x="n", y="movies"),
-    "bars": lambda: plots.plot_bars(CLUSTERS, label="label", value="movies", xlabel="movies"),
     "ranks": lambda: plots.plot_rank_frequency(
         pd.DataFrame({"rank": [1, 2, 300], "n_movies": [90, 40, 1]})
     ),
@@ -75,6 +79,7 @@ CASES = {
     "genre map": lambda: plots.plot_genre_map(
         MAP.assign(genre=["Ca$h", "$_$"] * 6), genres=["Ca$h"]
     ),
+    "ratios": lambda: plots.plot_ratios(ratios(CLUSTERS)),
     "ratings": lambda: plots.plot_ratings(
         pd.DataFrame(
             {"label": ["#0 Ca$h", "#0 Ca$h", "#1"], "cluster": [0, 0, 1], "rating": [5.0, 6.0, 7.0]}
@@ -168,7 +173,7 @@ def test_a_block_of_the_matrix_shows_its_ones():
 
 
 def test_text_with_dollars_is_no_formula():
-    axes = CASES["bars"]()
+    axes = CASES["ratios"]()
     axes.figure.canvas.draw()
     texts = [text.get_text() for text in axes.get_yticklabels()]
     assert texts == CLUSTERS["label"].tolist()
@@ -295,4 +300,4 @@ def test_what_the_font_lacks_is_marked_and_never_warned_of():
     assert shown.endswith("…")
     assert len(shown) == 80
     frame = CLUSTERS.assign(label=[text, "映画"])
-    plots.plot_bars(frame, label="label", value="movies", xlabel="movies").figure.canvas.draw()
+    plots.plot_ratios(ratios(frame)).figure.canvas.draw()

@@ -596,7 +596,7 @@ def test_a_failing_cell_fails_the_run_and_leaves_the_annotated_notebook(
     notebook = json.loads((out / "bad" / "notebooks" / "04_clustering.ipynb").read_text())
     of_cells = {cell.get("id"): cell["metadata"].get("papermill", {}) for cell in notebook["cells"]}
     assert of_cells["cluster"]["status"] == "completed"
-    assert of_cells["sizes"]["status"] == "failed"
+    assert of_cells["check"]["status"] == "failed"
     assert of_cells["finish"]["status"] == "pending"
     assert 'id="error"' in (out / "bad" / "04_clustering.html").read_text(encoding="utf-8")
     assert not (out / "bad" / "05_probabilities.html").exists()
@@ -718,3 +718,32 @@ def test_the_real_films_go_through_the_whole_run(real_films, tmp_path, evaluatio
     corpus = Corpus.load(next((tmp_path / "stages").glob("01_load-*")) / "artifact")
     assert len(pd.read_csv(folder / "movie_to_cluster.csv")) == corpus.n_movies
     assert len(STAGES) == len(manifest["stages"])
+
+
+def test_the_commit_is_that_of_this_project_alone(tmp_path, monkeypatch):
+    from imdbclust.running.publish import commit
+
+    def git(*words, cwd):
+        who = ("-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        done = subprocess.run(["git", *who, *words], cwd=cwd, capture_output=True, check=True)
+        return done.stdout.decode().strip()
+
+    nothing = {"commit": None, "dirty": None}
+    project = tmp_path / "theirs" / "project"
+    (project / "imdbclust").mkdir(parents=True)
+    (project / "imdbclust" / "__init__.py").touch()
+    assert commit(project) == nothing
+    git("init", "-q", cwd=project.parent)
+    assert commit(project) == nothing  # in another repository that has no commit
+    git("add", ".", cwd=project.parent)
+    git("commit", "-qm", "Keep a copy", cwd=project.parent)
+    assert commit(project) == nothing  # another repository has a copy
+    git("init", "-q", cwd=project)
+    assert commit(project) == nothing
+    git("add", ".", cwd=project)
+    git("commit", "-qm", "Begin", cwd=project)
+    ours = {"commit": git("rev-parse", "HEAD", cwd=project), "dirty": False}
+    monkeypatch.setenv("GIT_DIR", str(project.parent / ".git"))  # as in a hook of another one
+    assert commit(project) == ours
+    (project / "new\udcff.txt").touch()
+    assert commit(project) == ours | {"dirty": True}

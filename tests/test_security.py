@@ -231,7 +231,7 @@ def test_sockets_and_unfinished_folders_are_for_their_owner_alone(tmp_path, monk
         os.umask(before)
         manager.cleanup_resources()
     assert not private.exists()
-    assert stat.S_IMODE((tmp_path / "new.jsonl").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "new.jsonl").stat().st_mode) == 0o666  # as that umask says
 
 
 def test_a_run_contains_no_path_of_the_machine_that_made_it(finished_run, films):

@@ -62,7 +62,7 @@ def test_every_function_and_every_text_is_used():
         called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
-    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "notebook.py"]
+    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "explorer_data.py"]
     package = "".join(path.read_text(encoding="utf-8") for path in sources)
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
         assert f'"{name}"' in CODE + package, name

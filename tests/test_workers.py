@@ -206,7 +206,7 @@ def test_a_notebook_that_takes_too_long_fails_and_is_reported(films, tmp_path, c
     results = pd.read_csv(tmp_path / "sweep-grid" / "results.csv")
     assert results["status"].tolist() == ["failed"] * 2
     page = (tmp_path / "sweep-grid" / "index.html").read_text(encoding="utf-8")
-    assert "No setting finished" in page
+    assert "No setting finished, so no setting is best." in page
     assert "CellTimeoutError" in page
 
 

@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -134,10 +135,33 @@ def part_of(path: Path) -> Iterator[Path]:
     """Create a temporary file next to `path`; rename it to `path` unless an error is raised."""
     with temporary(path.parent, f".{path.name[:100]}.", ".part", folder=False) as part:
         yield part
-        part.chmod(0o644)
+        open_up(part, path)
         fsync(part)
         part.replace(path)
         fsync(path.parent)
+
+
+def open_up(path: Path, like: Path | None = None) -> None:
+    """Give a temporary file or folder, which only its user could read, its final rights.
+
+    These are the rights of `like` if that exists, else those that the umask leaves. A folder
+    inherits its group where it did before.
+    """
+    mode = path.stat().st_mode
+    rights = (0o777 if stat.S_ISDIR(mode) else 0o666) & ~_umask()
+    if like is not None and like.exists():
+        rights = stat.S_IMODE(like.stat().st_mode)
+    path.chmod(rights | mode & stat.S_ISGID)
+
+
+def _umask() -> int:
+    """Return the umask of this process, without changing it where the system has `/proc`."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith("Umask:")).split()[1], 8)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def fsync(path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 MAX_NAMED = 8  # maximum number of names that a message lists
 GIGABYTE = 10**9
+MOST_MEMORY = 10**18  # bytes; the system's own limits have 63 bits
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": GIGABYTE, "t": 10**12}
 
 
@@ -33,7 +34,7 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     count.
     """
     names = {folded(one): one for one in known}
-    if close := difflib.get_close_matches(folded(name[:100]), names, n=1):
+    if close := difflib.get_close_matches(folded(name[:100]), names, n=1, cutoff=0.7):
         return f"did you mean {shown(names[close[0]])}?"
     listed = [shown(one) for one in names.values()]
     if len(listed) > MAX_NAMED:
@@ -72,7 +73,7 @@ def parse_memory(text: str, *, least: int = GIGABYTE, what: str = "memory") -> i
     Raises
     ------
     ValueError
-        The text has another form, or the size is less than `least`.
+        The text has another form, or the size is less than `least` or more than `MOST_MEMORY`.
     """
     match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d+)?)\s*([kmgt]?)b?\s*", text, re.IGNORECASE)
     if not match:
@@ -80,6 +81,8 @@ def parse_memory(text: str, *, least: int = GIGABYTE, what: str = "memory") -> i
     n_bytes = int(float(match[1]) * _UNITS[match[2].lower()])
     if n_bytes < least:
         raise ValueError(f"{what} must be at least {byte_size(least)}, not {text.strip()}")
+    if n_bytes > MOST_MEMORY:
+        raise ValueError(f"{what} must be at most {byte_size(MOST_MEMORY)}, not {text.strip()}")
     return n_bytes
 
 

@@ -37,6 +37,7 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("--actor", action="append", default=[], metavar="ID|NAME")
     parser.add_argument("--genre", action="append", default=[], metavar="G")
     parser.add_argument("--file", type=common.path, metavar="FILE")
+    parser.add_shared(common.json_option)
     parser.add_shared(common.mapping_option)
     parser.add_shared(common.out_option)
 
@@ -58,7 +59,11 @@ def execute(call: Call) -> None:
             from imdbclust.datasets.reading import read_films
 
             movies = read_films(call.file, how=common.reading(call), accept=True)
-            print(shown(table_csv(assigner.assign_all(movies)), keep="\n"), end="")
+            table = assigner.assign_all(movies)
+            if call.json:
+                common.print_json(table.to_dict("records"))
+            else:
+                print(shown(table_csv(table), keep="\n"), end="")
             return
         found = assigner.assign(call.actor, call.genre)
     tables = folders["clustering"] / TABLES
@@ -68,7 +73,10 @@ def execute(call: Call) -> None:
     if found.levels:
         for one in read_table(tables / "level_tree.csv").itertuples():
             levels[one.level, one.number] = f"{one.path} {one.name.strip()}"
-    print(shown(describe(found, names, levels), keep="\n"))
+    if call.json:
+        common.print_json(as_dict(found, names))
+    else:
+        print(shown(describe(found, names, levels), keep="\n"))
 
 
 def _stage_folders(run: str | None, out: Path | None) -> dict[str, Path]:
@@ -105,6 +113,20 @@ def _load(folders: dict[str, Path]) -> Assigner:
     from imdbclust.running.store import ARTIFACT
 
     return load_assigner({stage: folder / ARTIFACT for stage, folder in folders.items()})
+
+
+def as_dict(found: Assignment, names: dict[int, str]) -> dict:
+    """Return an assignment as plain values, with the names of clusters."""
+    tables = {
+        name: getattr(found, name).to_dict("records")
+        for name in ("actors", "genres", "speakers", "nearest")
+    }
+    clusters = [
+        {"cluster": number, "name": names.get(number, ""), "probability": probability}
+        for number, probability in found.p_cluster.items()
+    ]
+    answer = {"cluster": found.cluster, "given": found.given, "unknown": found.unknown}
+    return {**answer, "levels": found.levels, "clusters": clusters, **tables}
 
 
 def describe(

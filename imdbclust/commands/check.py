@@ -7,10 +7,7 @@ code is 0 without problems, 1 if the films are usable despite problems or are
 doubtful, and 2 if they are unusable.
 
 options:
-  --json                print JSON for programs
 """
-
-import json
 
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
@@ -19,7 +16,7 @@ from imdbclust.commands.common import Call, CommandParser
 def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
     parser.add_argument("files", type=common.path, nargs="+", metavar="FILE")
-    parser.add_argument("--json", action="store_true")
+    parser.add_shared(common.json_option)
     parser.add_shared(common.mapping_option)
     parser.add_shared(common.reading_options)
 
@@ -29,5 +26,8 @@ def execute(call: Call) -> int:
     from imdbclust.datasets.own_files import check_films
 
     report = check_films(call.files, common.reading(call))
-    print(json.dumps(report.as_dict(), indent=1) if call.json else report)
+    if call.json:
+        common.print_json(report.as_dict())
+    else:
+        print(report)
     return report.exit_code

@@ -29,6 +29,7 @@ def add_options(parser: CommandParser) -> None:
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--keep-days", type=days, default=7.0, metavar="N")
     parser.add_shared(common.out_option)
+    parser.set_defaults(light=True)
     parser.set_defaults(interrupted="repeat the command to remove the rest")
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,11 +22,13 @@ from pathlib import Path
 from imdbclust import __version__
 from imdbclust.base.errors import Failure, UserError
 from imdbclust.base.paths import reports
+from imdbclust.base.text import shown
 from imdbclust.commands import (
     assign,
     bench,
     check,
     clean,
+    completion,
     diff,
     fetch,
     import_films,
@@ -43,6 +48,7 @@ from imdbclust.commands.common import (
     Call,
     CommandParser,
     Parser,
+    check_limits,
     say,
 )
 
@@ -61,6 +67,7 @@ COMMANDS = {
     "fetch": fetch,
     "sample": sample,
     "bench": bench,
+    "completion": completion,
 }
 """The commands, each a module with `add_options` and `execute`, in the order of the help."""
 
@@ -80,15 +87,19 @@ def program() -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Execute a command and return its exit code."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # escape what the encoding lacks
             stream.reconfigure(errors="backslashreplace")
     try:
-        call = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        call = _parser().parse_args(_pairs(words))
     except SystemExit:
         _flush()
         raise
-    call.command_line = _to_publish(sys.argv[1:] if arguments is None else arguments)
+    except UserError as error:  # the help of a command lists what files say
+        return say(str(error), WRONG)
+    call.command_line = _to_publish(words)
     signals: list[int] = []
     interrupt = partial(_interrupt, signals)
     for number in (signal.SIGTERM, signal.SIGALRM):
@@ -96,6 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored in the background
         signal.signal(signal.SIGINT, interrupt)
     try:
+        if not call.light:
+            check_limits()
         code = call.execute(call) or DONE
         return code if _flush() else FAILED
     except KeyboardInterrupt:
@@ -112,7 +125,32 @@ def main(arguments: list[str] | None = None) -> int:
             return say(f"{error}\nreport: {error.page}" if error.page else str(error), FAILED)
         if isinstance(error, OSError):
             return say(_describe(error, call), FAILED)
-        raise
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Write the traceback of a fault of this program to a file, and say where it is."""
+    text = shown(error)[:300] or "no message"
+    where = "no file could be written for the traceback"
+    with suppress(OSError):
+        how = {"mode": "w", "encoding": "utf-8", "errors": "backslashreplace"}
+        ends = {"prefix": "imdbclust-error-", "suffix": ".log"}
+        with tempfile.NamedTemporaryFile(delete=False, **how, **ends) as log:
+            log.writelines(traceback.format_exception(error))
+        where = f"the traceback is in {log.name}"
+    return say(f"unexpected error: {type(error).__name__}: {text}; {where}", FAILED)
+
+
+def _open_closed_streams() -> None:
+    """Replace standard streams that the caller has closed by ones that are empty."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w" if number else "r", encoding="utf-8")  # noqa: PTH123, SIM115
+            try:
+                os.fstat(number)
+            except OSError:  # child processes need the descriptor
+                os.dup2(stream.fileno(), number)
+            setattr(sys, name, stream)
 
 
 def _parser() -> Parser:
@@ -129,10 +167,20 @@ def _parser() -> Parser:
         summary = module.__doc__.partition(".\n")[0]
         about = {"help": summary[0].lower() + summary[1:], "description": module.__doc__}
         command = commands.add_parser(name, **about)
-        command.set_defaults(execute=module.execute, interrupted="", resumable=False)
+        command.set_defaults(execute=module.execute, light=False, interrupted="", resumable=False)
         module.add_options(command)
+    parser.set_defaults(commands=dict(commands.choices))
     commands.choices["import-credits"] = commands.choices["import"]  # until the next release
     return parser
+
+
+def _pairs(words: list[str]) -> list[str]:
+    """Return the words of a call with ``-p NAME=VALUE`` as ``-p NAME VALUE``."""
+    found: list[str] = []
+    for word in words:
+        pair = re.fullmatch(r"([\w-]+)=(.*)", word, re.DOTALL) if found[-1:] == ["-p"] else None
+        found += pair.groups() if pair else [word]
+    return found
 
 
 def _to_publish(words: list[str]) -> str:

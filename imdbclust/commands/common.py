@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import math
 import os
+import resource
+import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from imdbclust.base.errors import Failure, UserError
 from imdbclust.base.paths import reports
-from imdbclust.base.text import byte_size, parse_memory, shown
+from imdbclust.base.text import byte_size, counted, parse_memory, shown
 
 if TYPE_CHECKING:
     from imdbclust.datasets.part import Part
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
+MAX_FINDINGS = 3  # maximum number that is printed at the end of a run
+MIN_FILES = 256  # open files; with fewer, kernels cannot be reached
+MIN_ADDRESS_SPACE = 3 * 10**9  # bytes that the libraries reserve; with less they hang or crash
 MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
 
 LIMIT = "IMDBCLUST_STAGES_LIMIT"
@@ -63,6 +69,28 @@ def say(text: str, code: int = DONE) -> int:
     """Print a message on standard error, and return the exit code."""
     print(f"imdbclust: {shown(text, keep=chr(10))}", file=sys.stderr)
     return code
+
+
+def check_limits() -> None:
+    """Raise UserError if the system denies this process what the libraries need.
+
+    The soft limit of open files is raised if the hard limit allows it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < MIN_FILES:
+        if resource.RLIM_INFINITY != hard < MIN_FILES:
+            raise UserError(
+                f"`ulimit -n` limits this process to {counted(hard, 'open file')}, and "
+                f"{MIN_FILES} are needed; raise the limit"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MIN_FILES, hard))
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if resource.RLIM_INFINITY != limit < MIN_ADDRESS_SPACE:
+        raise UserError(
+            f"`ulimit -v` limits this process to {byte_size(limit)} of address space, and the "
+            f"libraries need {byte_size(MIN_ADDRESS_SPACE)}; raise the limit, or remove it and "
+            "limit the notebooks of a run by --memory-limit"
+        )
 
 
 def path(text: str) -> Path:
@@ -110,9 +138,59 @@ def out_option(parser: CommandParser) -> None:
     parser.add_argument("--out", type=path, metavar="DIR")
 
 
+def json_option(parser: CommandParser) -> None:
+    """Add the option for programs that read the output.
+
+    --json                print JSON for programs
+    """
+    parser.add_argument("--json", action="store_true")
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON, with escapes for all but ASCII characters; NaN becomes null."""
+    from msgspec import to_builtins
+
+    def plain(value: object) -> object:
+        if isinstance(value, dict):
+            return {str(name): plain(one) for name, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(one) for one in value]
+        value = value.item() if hasattr(value, "item") else value
+        return None if value != value or value is None else to_builtins(value)
+
+    print(json.dumps(plain(value), indent=1))
+
+
+@contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Discard what is said meanwhile on standard error if `quiet`; errors are raised as usual."""
+    if not quiet:
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
+        yield
+
+
+def finished(folder: Path, call: Call) -> None:
+    """Print the findings of a run or sweep, the path of its report and how to open it."""
+    page = folder / "index.html"
+    if call.quiet:
+        print(page)
+        return
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    kinds = ("headlines", "findings")
+    said = [text for kind in kinds for stage in manifest["stages"] for text in stage[kind]]
+    for text in dict.fromkeys(said[:MAX_FINDINGS]):
+        print(shown(text))
+    print(f"report: {page}")
+    where = f" --out {shlex.quote(str(call.out))}" if call.out else ""
+    print(f"open it with: imdbclust open {folder.name}{where}")
+
+
 def execution_options(parser: CommandParser) -> None:
     """Add the options of commands that execute notebooks.
 
+    --quiet               print the path of the report only, and errors
     --force               re-run stages that are already finished
     --timeout SECONDS     stop a notebook after this many seconds (default: no
                           limit)
@@ -126,6 +204,7 @@ def execution_options(parser: CommandParser) -> None:
     pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
     parser.add_argument("-p", dest="parameters", **pair)
     parser.add_argument("--name")
+    parser.add_argument("--quiet", action="store_true")
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--timeout", type=partial(number, unit="seconds"), metavar="SECONDS")
     parser.add_argument("--memory-limit", type=partial(memory, least=MIN_MEMORY), metavar="SIZE")

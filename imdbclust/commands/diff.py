@@ -16,6 +16,7 @@ def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
     parser.add_argument("one", metavar="RUN")
     parser.add_argument("other", metavar="RUN")
+    parser.add_shared(common.json_option)
     parser.add_shared(common.out_option)
 
 
@@ -28,5 +29,8 @@ def execute(call: Call) -> int:
     from imdbclust.running.diff import describe_difference
 
     lines = describe_difference(call.one, call.other, out=call.out)
-    print(shown("\n".join(lines), keep="\n") or "nothing differs")
+    if call.json:
+        common.print_json({"differences": lines})
+    else:
+        print(shown("\n".join(lines), keep="\n") or "nothing differs")
     return common.FAILED if lines else common.DONE

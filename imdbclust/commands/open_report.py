@@ -17,6 +17,7 @@ def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
     parser.add_argument("run", nargs="?", metavar="RUN")
     parser.add_shared(common.out_option)
+    parser.set_defaults(light=True)
 
 
 def execute(call: Call) -> None:

@@ -7,7 +7,7 @@ so an interrupted run continues where it stopped when it is repeated.
 options:
   --preset NAME         named set of parameters, see below (default:
                         recommended)
-  -p NAME VALUE         set a parameter, see below; may be repeated
+  -p NAME=VALUE         set a parameter, see below; may be repeated
   --names FILE          names of clusters of your own: CSV with the columns cluster
                         and name, or JSON lines with these keys (default: names
                         of actors, decades and common genres)
@@ -35,7 +35,7 @@ def list_parameters() -> str:
     """Return the part of the help that lists parameters and presets."""
     from imdbclust.running.parameters import ALONE, declared, presets
 
-    lines = ["", "parameters (-p NAME VALUE):"]
+    lines = ["", "parameters (-p NAME=VALUE or -p NAME VALUE):"]
     for name, parameter in declared().items():
         if name not in (*ALONE, "dataset"):
             lines += [f"  {line}" for line in parameter.describe().splitlines()]
@@ -56,7 +56,7 @@ def execute(call: Call) -> None:
         from imdbclust.evaluation.profiles import read_names
 
         call.parameters.append(("names", read_names(call.names)))
-    with common.recommending_clean(call.out):
+    with common.quietly(call.quiet), common.recommending_clean(call.out):
         folder = run(
             dataset=call.dataset,
             request=common.request(call),
@@ -68,4 +68,4 @@ def execute(call: Call) -> None:
             options=common.execution(call),
             command=call.command_line,
         )
-        print(f"report: {folder / 'index.html'}")
+        common.finished(folder, call)

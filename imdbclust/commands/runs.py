@@ -31,7 +31,9 @@ class Listed:
 
 def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
+    parser.add_shared(common.json_option)
     parser.add_shared(common.out_option)
+    parser.set_defaults(light=True)
 
 
 def execute(call: Call) -> None:
@@ -39,6 +41,22 @@ def execute(call: Call) -> None:
     from imdbclust.running.clean import folder_size
 
     found = list_runs(out := call.out or reports())
+    if call.json:
+        common.print_json(
+            [
+                {
+                    "name": one.folder.name,
+                    "folder": str(one.folder),
+                    "when": one.when.isoformat(),
+                    "films": one.films,
+                    "preset": one.preset,
+                    "bytes": folder_size(one.folder),
+                    "finding": one.finding,
+                }
+                for one in found
+            ]
+        )
+        return
     if not found:
         common.say(f"no runs in {out}; create one with `imdbclust run`")
         return

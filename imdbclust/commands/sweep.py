@@ -1,13 +1,13 @@
 """Run many settings and compare them.
 
-SPEC.yml lists the settings; examples are notebooks/small.yml and
-notebooks/thesis.yml. A stage that several settings share is executed once.
-The result is a table with one row per setting, a page that compares them, and
-a report for each setting.
+SPEC.yml lists the settings. Examples are small.yml and thesis.yml, which come
+with the notebooks and are found by these names. A stage that several settings
+share is executed once. The result is a table with one row per setting, a page
+that compares them, and a report for each setting.
 
 options:
   --dataset NAME|FILE   films to use (default: those of SPEC.yml)
-  -p NAME VALUE         fix a parameter, overriding SPEC.yml; may be repeated
+  -p NAME=VALUE         fix a parameter, overriding SPEC.yml; may be repeated
   --name NAME           name of the sweep (default: sweep- and the file's name)
   --workers N           number of notebooks to execute in parallel (default:
                         number of cores)
@@ -16,6 +16,7 @@ options:
   --dry-run             list the stages that would run and those already finished
 """
 
+from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
@@ -36,11 +37,14 @@ def execute(call: Call) -> None:
     from imdbclust.datasets.find import check_known
 
     check_known(call.dataset or ())
+    shipped = NOTEBOOKS / call.specification
+    if not call.specification.exists() and shipped.is_file():
+        call.specification = shipped
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
 
-    with common.recommending_clean(call.out):
+    with common.quietly(call.quiet), common.recommending_clean(call.out):
         name = check_name(name_of(call.specification) if call.name is None else call.name)
         parameters = parse_values(call.parameters)
         plan, store = prepare_sweep(
@@ -60,4 +64,4 @@ def execute(call: Call) -> None:
             options=common.execution(call),
             command=call.command_line,
         )
-        print(f"report: {folder / 'index.html'}")
+        common.finished(folder, call)

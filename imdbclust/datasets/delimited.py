@@ -92,7 +92,9 @@ def _as_utf8(content: bytes, how: Reading, log: ProblemLog) -> tuple[bytes, str]
         return text.removeprefix("\ufeff").encode(), encoding
     except UnicodeError as error:
         if how.encoding or utf16:
-            raise CorpusError(f"{log.file}: the text is not {encoding}: {error.reason}") from None
+            raise CorpusError(
+                f"{log.file}: the text is not {encoding}: {getattr(error, 'reason', error)}"
+            ) from None
         at = content[: error.start].count(b"\n") + 1
     text = content.decode(errors="replace")
     if text.count("\ufffd") < sum(map(len, re.findall(r"[^\x00-\x7f]", text))) / 2:

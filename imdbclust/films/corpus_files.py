@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from imdbclust.base.errors import DatasetError
+from imdbclust.base.text import byte_size, shown
 
+MAX_DESCRIPTION = 10**6  # bytes
 ENDINGS = (".json", ".jsonl", ".ndjson")  # of corpus files, optionally followed by .gz
 
 
@@ -29,9 +31,14 @@ def read_licence(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DatasetError(f"{path}: not JSON: {error}") from None
+        with path.open("rb") as file:
+            content = file.read(MAX_DESCRIPTION + 1)
+        if len(content) > MAX_DESCRIPTION:
+            raise ValueError(f"it is larger than {byte_size(MAX_DESCRIPTION)}")
+        about = json.loads(content.decode())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else shown(error)
+        raise DatasetError(f"{path}: not JSON: {reason}") from None
     if not isinstance(about, dict):
         raise DatasetError(f"{path}: a JSON object with licence and url is expected")
-    return {key: str(about[key]) for key in ("licence", "url") if key in about}
+    return {key: shown(about[key], keep="\n") for key in ("licence", "url") if key in about}

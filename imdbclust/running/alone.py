@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from imdbclust import wording
-from imdbclust.base.disk import DAY
+from imdbclust.base.disk import DAY, open_up
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running.clean import use_until_exit
@@ -237,7 +237,7 @@ def _new_folder(name: str) -> Path:
         with suppress(OSError):
             discard(folder)
     folder = Path(tempfile.mkdtemp(prefix=f"{stem}-", dir=parent))
-    folder.chmod(0o755)
+    open_up(folder)
     for part in (ARTIFACT, TABLES):
         (folder / part).mkdir()
     return folder

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from imdbclust.base.disk import DAY, RANDOM, remove_abandoned, temporary
+from imdbclust.base.disk import DAY, RANDOM, open_up, remove_abandoned, temporary
 from imdbclust.base.errors import Failure
 from imdbclust.running.manifest import INVALID, NotARun, decode_manifest
 from imdbclust.running.stages import STAGES
@@ -52,7 +52,7 @@ def in_use(folder: Path, stages: Iterable[Path]) -> Iterator[None]:
         with temporary(folder, CLAIM, folder=False) as claim:
             with _locked(folder, fcntl.LOCK_SH):
                 claim.write_text(json.dumps([path.name for path in stages]), encoding="utf-8")
-                claim.chmod(0o644)
+                open_up(claim)
             for path in stages:
                 with suppress(OSError):
                     os.utime(path / RECORD)

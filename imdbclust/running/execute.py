@@ -18,7 +18,12 @@ from imdbclust.base.errors import Failure
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.base.text import byte_size
 from imdbclust.running.imports import quick_imports
-from imdbclust.running.kernels.warm import EngineError, chosen_engine, kernel_environment
+from imdbclust.running.kernels.warm import (
+    EngineError,
+    chosen_engine,
+    kernel_environment,
+    sockets_parent,
+)
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import notebook_of
@@ -62,10 +67,12 @@ class ExecutionOptions:
     def resolved(self) -> ExecutionOptions:
         """Return the options with ``auto`` replaced by the engine that will be used.
 
-        It is an EngineError if the engine or a memory limit is not available on this system.
+        It is an EngineError if the engine, a memory limit or a folder for sockets is not available
+        on this system.
         """
         if self.memory_limit is not None and sys.platform != "linux":
             raise EngineError(f"a memory limit needs Linux; this is {sys.platform}")
+        sockets_parent()
         return replace(self, engine=chosen_engine(self.engine))
 
 

@@ -17,17 +17,27 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
 from imdbclust import wording
-from imdbclust.clustering import UNPLACED, label_places, neighbouring_clusters
+from imdbclust.clustering import (
+    UNPLACED,
+    label_places,
+    neighbouring_clusters,
+    typical_movies,
+)
+from imdbclust.display.result import Result
 from imdbclust.evaluation.profiles import Profiles, profile_clusters
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies.assigner import Assigner
 from imdbclust.new_movies.genre_model import Facts
+
+if TYPE_CHECKING:
+    from imdbclust.running.notebook import Stage
 
 MAX_MOVIES = 100_000  # the most linked ones have titles and casts
 MAX_POINTS = 1_000_000  # the most linked ones are on the map
@@ -56,6 +66,23 @@ class ExplorerData:
     packed: bytes
     n_movies: int
     n_actors: int
+
+
+def write_explorer_data(
+    stage: Stage, assigner: Assigner, profiles: Profiles, colors: Sequence[str]
+) -> Result:
+    """Write the data of the map of all movies, unless the parameter says otherwise."""
+    if not stage.parameters["explorer"]:
+        return Result(sentences=[wording.sentence("no_explorer")])
+    corpus = assigner.corpus
+    typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
+    movie_map = pd.read_parquet(stage.reads("reduction") / "map.parquet")
+    looks = {"colors": colors, "form_tags": str(stage.parameters["form_tags"]).split(", ")}
+    data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
+    (stage.writes / "explorer_data.gz").write_bytes(data.packed)
+    packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
+    packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
+    return Result(sentences=[wording.sentence("explorer", **packed)])
 
 
 def pack_explorer_data(

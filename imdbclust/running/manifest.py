@@ -31,7 +31,10 @@ class _Films(TypedDict):
 class _Stage(TypedDict):
     stage: Annotated[str, msgspec.Meta(pattern=r"^\d\d_[a-z]+$")]
     key: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]+$")]
+    status: NotRequired[str]
     headlines: NotRequired[list[str]]
+    tables: NotRequired[list[dict]]
+    figures: NotRequired[list[dict]]
     findings: NotRequired[list[str]]
 
 

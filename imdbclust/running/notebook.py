@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from imdbclust.display.result import Result
-    from imdbclust.evaluation.profiles import Profiles
-    from imdbclust.new_movies import Assigner
 
 MADE_BY = {
     "load": ("imdbclust.load", "Corpus"),
@@ -265,26 +263,6 @@ class Stage:
         (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
         self.reported["figures"].append(about | {"name": name, "index": index})
         self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
-
-    def explorer(self, assigner: Assigner, profiles: Profiles, colors: Sequence[str]) -> None:
-        """Write the data of the map of all movies, unless the parameter says otherwise."""
-        if not self.parameters["explorer"]:
-            self.say(wording.sentence("no_explorer"))
-            return
-        import pandas as pd
-
-        from imdbclust.clustering import typical_movies
-        from imdbclust.running.explorer_data import pack_explorer_data
-
-        corpus = assigner.corpus
-        typical = typical_movies(corpus, assigner.embedding, assigner.clustering)
-        movie_map = pd.read_parquet(self.reads("reduction") / "map.parquet")
-        looks = {"colors": colors, "form_tags": self.parameters["form_tags"].split(", ")}
-        data = pack_explorer_data(assigner, profiles, typical, movie_map, **looks)
-        (self.writes / "explorer_data.gz").write_bytes(data.packed)
-        packed = {"movies": data.n_movies, "n_movies": corpus.n_movies}
-        packed |= {"actors": data.n_actors, "n_actors": corpus.n_actors}
-        self.say(wording.sentence("explorer", **packed))
 
     def heat_switch(
         self,

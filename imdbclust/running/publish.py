@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from contextlib import suppress
@@ -10,9 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imdbclust import __version__
+from imdbclust.base.disk import open_up
 from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
+from imdbclust.running.manifest import INVALID, decode_manifest
 from imdbclust.running.parameters import ALONE, DATASET, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
@@ -29,6 +32,8 @@ from imdbclust.running.store import (
     unfinished,
     write_json,
 )
+
+GIT_SECONDS = 10  # maximum wait for an answer of git
 
 
 def new_manifest(name: str, dataset: Dataset, command: str) -> dict:
@@ -90,15 +95,26 @@ def stage_entry(planned: PlannedStage, outcome: Outcome) -> dict:
     return entry
 
 
-def commit() -> dict:
-    """Return the commit of the repository, and whether its files differ from that commit."""
-    how = {"cwd": REPOSITORY, "capture_output": True, "text": True, "check": True, "timeout": 10}
+def commit(folder: Path = REPOSITORY) -> dict:
+    """Return the commit of this project's files, and whether they differ from that commit.
+
+    Both are None if the project is not a repository of its own, such as an installed package or a
+    folder in another repository.
+    """
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    how = {"cwd": folder, "env": environment, "timeout": GIT_SECONDS}
+    how |= {"capture_output": True, "text": True, "check": True}
+    own = "imdbclust/__init__.py"
     try:
+        # the name is relative to the root of the repository that the file is in
+        name = subprocess.run(["git", "ls-files", "--full-name", "--", own], **how).stdout.strip()
         head = subprocess.run(["git", "rev-parse", "HEAD"], **how).stdout.strip()
         changes = subprocess.run(["git", "status", "--porcelain"], **how).stdout
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": head, "dirty": bool(changes)}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        name = ""
+    return (
+        {"commit": head, "dirty": bool(changes)} if name == own else {"commit": None, "dirty": None}
+    )
 
 
 def publish(
@@ -128,18 +144,27 @@ def publish(
         siblings = _siblings(folder, manifest)
         explorer_data = store.path(planned[-1]) / ARTIFACT / EXPLORER_DATA
         try:
-            _render(new, manifest, siblings, explorer_data)
+            try:
+                _render(new, manifest, siblings, explorer_data)
+            except (OSError, RenderError):
+                raise
+            except Exception:
+                if not siblings:
+                    raise
+                siblings = []  # one of their manifests is damaged
+                _render(new, manifest, siblings, explorer_data)
         except RenderError as error:  # the faulty pages are kept, so that they can be examined
             about = {"stage": "report", "type": "RenderError", "message": str(error), "cell": None}
             manifest |= {"status": "failed", "error": manifest["error"] or about}
             with suppress(RenderError):
                 _render(new, manifest, siblings, explorer_data)
         write_json(new / MANIFEST, manifest)
-        new.chmod(0o755)
+        open_up(new, folder)
         replace_folder(new, folder)
         for sibling in siblings:
             others = [manifest, *(one for one in siblings if one is not sibling)]
-            render_index(folder.parent / sibling["name"], sibling, others)
+            with suppress(Exception):  # a damaged neighbour costs this run nothing
+                render_index(folder.parent / sibling["name"], sibling, others)
     return folder
 
 
@@ -203,8 +228,8 @@ def _siblings(folder: Path, manifest: dict) -> list[dict]:
 
     found = {}
     for path in sorted(folder.parent.glob(f"*/{MANIFEST}")):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # not a run, or an older version
-            other = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(*INVALID, KeyError, TypeError, AttributeError):  # not a run, or an older one
+            other = decode_manifest(path.parent)
             own = path.parent == folder or other["name"] != path.parent.name
             if own or other["preset"] == manifest["preset"]:
                 continue

@@ -27,8 +27,8 @@ def notebook_of(stage: str) -> Path:
     found = sorted(NOTEBOOKS.glob(f"[0-9][0-9]_{stage}.ipynb"))
     if len(found) != 1:
         raise UserError(
-            f"expected one notebook NN_{stage}.ipynb in {NOTEBOOKS}; work in a clone of the "
-            "repository, with the package installed by pip install -e ."
+            f"expected one notebook NN_{stage}.ipynb in {NOTEBOOKS}; install the package again, "
+            "or in a clone of the repository restore the notebooks"
         )
     return found[0]
 

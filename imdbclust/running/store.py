@@ -17,7 +17,7 @@ from pathlib import Path
 
 from imdbclust.base import disk
 from imdbclust.base.disk import RANDOM, file_sha256, remove_abandoned, temporary
-from imdbclust.running.kernels.warm import PRIVATE, held
+from imdbclust.running.kernels.warm import PRIVATE, held, sockets_parent
 from imdbclust.running.plan import FORMAT, PlannedStage
 from imdbclust.running.stages import notebook_of
 
@@ -77,7 +77,7 @@ class Store:
         """
         record = {"format": FORMAT, "key": planned.key, **record, "files": hashes(attempt)}
         write_json(attempt / RECORD, record)
-        attempt.chmod(0o755)
+        disk.open_up(attempt)
         disk.fsync_all(attempt)
         target = self.path(planned)
         if target.exists() and self.record(planned) is None:
@@ -148,8 +148,9 @@ def tidy(out: Path, *, patience: float = 3.0) -> None:
         while not used.issuperset(folder.glob(f"{PART}*")) and time.monotonic() < until:
             time.sleep(0.05)
             used = remove_abandoned(folder, f"{PART}*")
-    for kind in ("", "dask-"):
-        remove_abandoned(Path(tempfile.gettempdir()), f"{PRIVATE}{kind}{RANDOM}")
+    for parent in {Path(tempfile.gettempdir()), sockets_parent()}:
+        for kind in ("", "dask-"):
+            remove_abandoned(parent, f"{PRIVATE}{kind}{RANDOM}")
 
 
 def discard(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from joblib import cpu_count
 
-from imdbclust.base.disk import file_sha256
+from imdbclust.base.disk import file_sha256, open_up
 from imdbclust.base.paths import reports
 from imdbclust.base.text import counted
 from imdbclust.datasets.find import Dataset, find_dataset
@@ -299,7 +299,7 @@ def _write(name: str, watch: SettingReports, began: float, options: ExecutionOpt
     manifest |= {"stages": [stage_entry(planned, outcome)], "error": outcome.error or None}
     render_sweep(new, manifest)
     write_json(new / MANIFEST, manifest)
-    new.chmod(0o755)
+    open_up(new, watch.store.out / name)
     return manifest
 
 

@@ -6,6 +6,8 @@ workers execute the same code, so keys and results are the same as in one proces
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import logging
 import os
 import signal
@@ -18,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask
-from distributed import Client, Future, LocalCluster, as_completed, get_worker
+from distributed import Client, Future, LocalCluster, Security, as_completed, get_worker, rpc
 from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
 from joblib import cpu_count
 
 from imdbclust.base.disk import temporary
+from imdbclust.base.text import shown
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import PRIVATE, held, start_early
 from imdbclust.running.parameters import ParameterError
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
-WAIT_SECONDS = 30  # maximum wait for the scheduler and its first worker
+WAIT_SECONDS = 30  # maximum wait for the first worker of a scheduler
+ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
 TOPIC = "imdbclust"  # of Dask events
 
 
@@ -139,11 +143,8 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         dask.config.set({"temporary-directory": str(private), **config}),
     ):
         if scheduler:
-            try:
-                client = Client(scheduler, timeout=WAIT_SECONDS)
-            except (OSError, ValueError) as error:
-                raise ParameterError(f"no scheduler answers at {scheduler}: {error}") from None
-            with client:
+            _check_scheduler(scheduler)
+            with Client(scheduler, timeout=WAIT_SECONDS) as client:
                 yield client
             return
         # a terminal sends Ctrl-C to the workers, too; only this process must react to it
@@ -157,6 +158,39 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         with cluster, Client(cluster) as client:
             yield client
+
+
+def _check_scheduler(address: str) -> None:
+    """Raise ParameterError unless a Dask scheduler answers in time at an address.
+
+    Dask would wait for ever for the answer of another kind of server.
+    """
+    answer: concurrent.futures.Future[dict] = concurrent.futures.Future()
+
+    async def ask() -> dict:
+        how = Security().get_connection_args("client")
+        async with rpc(address, connection_args=how, timeout=ANSWER_SECONDS) as scheduler:
+            return await scheduler.identity()
+
+    def wait() -> None:
+        try:
+            answer.set_result(asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS)))
+        except Exception as error:
+            answer.set_exception(error)
+
+    # in a thread, because an answer that is not Dask's may keep the event loop busy
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        if answer.result(ANSWER_SECONDS + 2)["type"] == "Scheduler":
+            return
+        reason = "it is not a scheduler"
+    except (MemoryError, ValueError) as error:  # an answer that was taken for a huge size
+        reason = f"another kind of server answers, or the address is wrong: {error}"
+    except TimeoutError:
+        reason = f"no answer of Dask within {ANSWER_SECONDS} s"
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+    raise ParameterError(f"no scheduler answers at {address}: {shown(reason)[:300]}")
 
 
 def dask_setup(worker: object) -> None:

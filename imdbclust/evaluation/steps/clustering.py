@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from imdbclust import wording
 from imdbclust.clustering import (
     UNPLACED,
     Clustering,
+    cluster_movies,
     neighbouring_clusters,
     typical_movies,
 )
@@ -27,6 +31,9 @@ from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 from imdbclust.reduction import Embedding, n_positions
+
+if TYPE_CHECKING:
+    from sklearn.base import ClusterMixin
 
 TRIED = (4, 8, 12, 16, 24, 32)
 """Numbers of clusters and of components that are tried besides those of the recipe."""
@@ -196,6 +203,17 @@ def later_movies(found: Evaluation, split_year: int) -> Result:
             "bits_beyond_last_years": beyond["last_years_and_posterior"],
         },
     )
+
+
+def sizes_with(embedding: Embedding, model: ClusterMixin) -> Callable[[int], pd.DataFrame]:
+    """Return a function of ``n_clusters``: ``cluster`` and ``movies`` with that number."""
+    from sklearn.base import clone
+
+    def sizes(n_clusters: int) -> pd.DataFrame:
+        other = clone(model).set_params(n_clusters=n_clusters)
+        return cluster_movies(embedding, other).sizes().rename_axis("cluster").reset_index()
+
+    return sizes
 
 
 def try_numbers(

@@ -171,7 +171,7 @@ def given_both(bayes: pd.DataFrame, labels: pd.Series, example: Example, level: 
     return Result(tables={"bayes_genre_and_actor": bayes}, values=values, **said)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Example:
     """The genre and the actor of the examples.
 

@@ -164,6 +164,9 @@ class TruthfulEngine(NBClientEngine):
                     client.manager.cleanup_resources()
             raise
         finally:
+            if client.manager:  # else the context of a kernel that did not start waits for ever
+                with suppress(Exception):
+                    client.manager.context.destroy(linger=0)
             if on_end and client.manager and client.manager.provisioner:
                 names = ("kernel", "why", "lost", "exit_code", "peak")
                 on_end({name: getattr(client.manager.provisioner, name) for name in names})

@@ -28,6 +28,8 @@ from imdbclust.base.errors import UserError
 FORKSERVER = Path(__file__).with_name("fork_server.py")
 ENGINES = ("auto", "warm", "plain")  # kernels are forked if possible, always, or never
 PRIVATE = "imdbclust-"  # prefix of folders for sockets
+SHORT = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (parents of private folders)
+MAX_PARENT = 80  # bytes of a path, to which a private folder and a name add up to 24 of about 104
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # prefixes of variables that Python or a library reads only when it starts
@@ -92,7 +94,11 @@ class Server:
                 data = b""
             if not data:
                 self._control.close()
-                killed = self.process.wait(10) < 0
+                try:
+                    killed = self.process.wait(10) < 0
+                except subprocess.TimeoutExpired:
+                    self.process.kill()
+                    killed = True
                 self.why = "the fork server " + ("was killed" if killed else "did not start")
                 self.why += self._last_words()
                 self.useless = not killed
@@ -175,10 +181,28 @@ def impossible() -> str:
     return ""
 
 
+def sockets_parent() -> Path:
+    """Return a folder in which the paths of sockets are short enough for the system.
+
+    That is the usual folder for temporary files or, if its path is too long or not Unicode, one of
+    `SHORT`. It is an EngineError if none of them can be written to.
+    """
+    usual = Path(tempfile.gettempdir())
+    for folder in (usual, *map(Path, SHORT)):
+        with contextlib.suppress(UnicodeEncodeError):
+            fits = len(str(folder.absolute()).encode()) <= MAX_PARENT
+            if fits and os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    raise EngineError(
+        f"sockets need a folder whose path has at most {MAX_PARENT} characters, and {usual} is "
+        "longer; set TMPDIR to a shorter one"
+    )
+
+
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """Give a temporary folder for sockets, which only this user can open."""
-    with temporary(Path(tempfile.gettempdir()), PRIVATE) as folder, held(folder):
+    with temporary(sockets_parent(), PRIVATE) as folder, held(folder):
         yield folder
 
 

@@ -1,0 +1,179 @@
+"""Damaged files, odd values and closed streams end in a sentence, never in a traceback."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import SMALL
+
+from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.commands import cli
+from imdbclust.running import parameters
+from imdbclust.running.parameters import COURSE_PRESET, DEFAULT_PRESET
+
+VALUES = [word for name, value in SMALL.items() for word in ("-p", name, str(value))]
+
+CELLS = {
+    "bytes as title": {"title": pa.array([b"\xff\xfe", b"B"], pa.binary())},
+    "bytes as actor": {"actor": pa.array([[b"\xff"], [b"Z"]], pa.list_(pa.binary()))},
+    "infinite years": {"year": pa.array([float("inf"), 1e300])},
+    "infinite ratings": {"rating": pa.array([float("-inf"), 1e300])},
+    "votes": {"votes": pa.array([float("nan"), 1e300])},
+    "ids": {"movie_id": pa.array([1e300, float("inf")])},
+    "numbers as genres": {"genres": pa.array([[1, 2], [3]])},
+    "nested genres": {"genres": pa.array([[["a"]], [["b"]]])},
+    "records as genres": {"genres": pa.array([{"x": 1}, {"x": 2}])},
+    "decimal years": {"year": pa.array([10**30, 5], pa.decimal128(38, 0))},
+    "times": {"year": pa.array([2**62, 5], pa.timestamp("us"))},
+}
+
+
+@pytest.mark.parametrize("cells", CELLS.values(), ids=CELLS)
+def test_cells_of_parquet_are_read_or_refused(cells, tmp_path, capsys):
+    usual = {"title": ["A", "B"], "actor": ["X Y", "Z W"]}
+    pq.write_table(pa.table(usual | cells), tmp_path / "films.parquet")
+    code = cli.main(["check", str(tmp_path / "films.parquet")])
+    said = capsys.readouterr()
+    assert code in (0, 1, 2)
+    assert said.err == ""
+    assert "films.parquet: " in said.out
+    assert (code == 2) == ("cannot be used" in said.out)
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "utf-16", "idna", "undefined", "utf-7"])
+def test_no_encoding_surprises_the_reader(encoding, tmp_path, capsys):
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nÄ,X Y\nB,Z W\n", encoding="utf-8")
+    assert cli.main(["check", str(film), "--separator", ",", "--encoding", encoding]) == 2
+    assert capsys.readouterr().out.startswith("cannot be used: ")
+
+
+DESCRIPTIONS = {
+    "brackets": "[" * 100_000,
+    "large": json.dumps({"licence": "x" * 2_000_000}),
+    "number": '{"licence": ' + "9" * 5000 + "}",
+    "list": "[1]",
+}
+
+
+@pytest.mark.parametrize("text", DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_a_damaged_description_of_films_is_refused(text, films, tmp_path, capsys):
+    film = shutil.copy(films, tmp_path)
+    Path(f"{film}.source.json").write_text(text)
+    assert cli.main(["run", "--dataset", film, "--out", str(tmp_path / "out")]) == cli.WRONG
+    assert f"{film}.source.json: " in capsys.readouterr().err
+
+
+def test_a_licence_is_escaped_where_it_cannot_be_printed(films, tmp_path):
+    from imdbclust.films.corpus_files import read_licence
+
+    film = Path(shutil.copy(films, tmp_path))
+    Path(f"{film}.source.json").write_text('{"licence": "free\\ud800\\u001b[1m", "url": null}')
+    assert read_licence(film) == {"licence": "free\\ud800\\x1b[1m", "url": "None"}
+
+
+@pytest.mark.parametrize("n_digits", [19, 309, 4300, 4301])
+@pytest.mark.parametrize("name", ["n_init", "split_year", "random_state"])
+def test_numbers_of_any_length_are_refused(name, n_digits, capsys):
+    code = cli.main(["run", "--dataset", "sample", "-p", name, "9" * n_digits])
+    said = capsys.readouterr().err
+    assert (code, said.count("\n")) == (cli.WRONG, 1)
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize("size", ["9" * 400, "9" * 400 + "GB", "99999999999TB", "1e9GB"])
+@pytest.mark.parametrize(
+    "call", [("run", "--memory-limit"), ("import-imdb", ".", "--to", "x.jsonl", "--memory")]
+)
+def test_sizes_of_any_length_are_refused(call, size, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*call, size])
+    assert ended.value.code == cli.WRONG
+    assert "memory must be" in capsys.readouterr().err
+
+
+RUN = ["run", "--dataset", "sample"]
+PRESETS = {
+    "empty": "",
+    "list": "- seed",
+    "text": "seed",
+    "values": "seed: 3\nrecommended: {}",
+    "numbers as names": "1: {}\nseed: {}\nrecommended: {}",
+    "number as parameter": "seed: {}\nrecommended: {1: 2}",
+    "list as value": "seed: {}\nrecommended: {n_clusters: [1]}",
+    "unknown parameter": "seed: {}\nrecommended: {n_cluster: 3}",
+    "not YAML": "seed: {",
+    "huge number": "seed: {}\nrecommended: {n_clusters: " + "9" * 5000 + "}",
+    "without seed": "recommended: {}",
+    "nested": "[" * 3000,
+}
+
+
+@pytest.mark.parametrize("text", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("call", [RUN, ["run", "--help"]], ids=["run", "help"])
+def test_a_damaged_file_of_presets_is_refused(text, call, tmp_path, monkeypatch, capsys):
+    (tmp_path / "presets.yml").write_text(text)
+    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path)
+    assert cli.main(call) == cli.WRONG
+    assert f"imdbclust: {tmp_path / 'presets.yml'}: " in capsys.readouterr().err
+
+
+def test_the_presets_that_are_needed_are_in_their_file():
+    assert NOTEBOOKS == parameters.NOTEBOOKS
+    assert {COURSE_PRESET, DEFAULT_PRESET} <= parameters.presets().keys()
+
+
+def test_damaged_neighbours_never_cost_a_run_its_report(films, finished_run, tmp_path):
+    """Manifests of other runs are damaged in every key and cut off; all stages are reused."""
+    shutil.copytree(finished_run.parent / "stages", tmp_path / "stages")
+    good = json.loads((finished_run / "manifest.json").read_text())
+    texts = ["[" * 100_000, "", "[]", json.dumps(good)[:500], '{"a": ' + "9" * 5000 + "}"]
+    for key in good:
+        for stage in (None, good["stages"][3]):
+            for name in [key] if stage is None else stage:
+                damaged = json.loads(json.dumps(good))
+                place = damaged if stage is None else damaged["stages"][3]
+                place[name] = [{"x": 1}] if stage is None else {"x": [1]}
+                texts.append(json.dumps(damaged | {"preset": f"p{len(texts)}"}))
+        damaged = {name: value for name, value in good.items() if name != key}
+        texts.append(json.dumps(damaged | {"preset": f"p{len(texts)}"}))
+    for number, text in enumerate(dict.fromkeys(texts)):
+        (tmp_path / f"run-{number}").mkdir()
+        text = text.replace('"name": "small"', f'"name": "run-{number}"')
+        (tmp_path / f"run-{number}" / "manifest.json").write_text(text)
+    call = ["run", "--dataset", str(films), "--preset", "seed", *VALUES, "--out", str(tmp_path)]
+    assert cli.main([*call, "--name", "ours"]) == cli.DONE
+    assert json.loads((tmp_path / "ours" / "manifest.json").read_text())["status"] == "done"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("call", "code"), [("runs", 0), ("open nope", 2), ("check FILM", 0)])
+def test_closed_streams_change_no_exit_code(closed, call, code, tmp_path):
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nA,X Y\nB,Z W\n")
+    call = call.replace("FILM", str(film))
+    command = f"{sys.executable} -m imdbclust {call} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert "2>" not in closed or done.stderr == ""
+    assert ("nope" in done.stdout + done.stderr) == (code == 2 and "2>" not in closed)
+
+
+def test_a_fault_of_the_program_ends_in_a_sentence_and_a_log(tmp_path, monkeypatch, capsys):
+    def faulty(call):
+        raise ZeroDivisionError("divided\x1b by zero")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(cli.runs, "execute", faulty)
+    assert cli.main(["runs"]) == cli.FAILED
+    said = capsys.readouterr().err
+    [log] = tmp_path.iterdir()
+    about = "unexpected error: ZeroDivisionError: divided\\x1b by zero"
+    assert said == f"imdbclust: {about}; the traceback is in {log}\n"
+    assert "in faulty" in log.read_text()
+    assert log.stat().st_mode & 0o77 == 0

@@ -1,0 +1,202 @@
+"""Nothing waits without a bound: each wait has a partner here that never answers."""
+
+import fcntl
+import os
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import zmq
+from conftest import SMALL
+
+from imdbclust.commands import cli
+from imdbclust.running import clean, workers
+from imdbclust.running.kernels import warm
+from imdbclust.running.parameters import ParameterError
+
+LIMIT = ("import resource; resource.setrlimit(resource.RLIMIT_AS, (1_500_000 * 1024,) * 2);"
+         "from imdbclust.commands import cli; import sys; sys.exit(cli.main())")  # fmt: skip
+
+
+@contextmanager
+def server(answer: bytes | None):
+    """Give the port of a server that answers each connection with these bytes, or says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        open_ends = []
+
+        def serve():
+            while True:
+                try:
+                    end = listening.accept()[0]
+                except OSError:
+                    return
+                open_ends.append(end)
+                if answer is not None:
+                    end.sendall(answer)
+                if answer == b"":
+                    end.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        for end in open_ends:
+            end.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (None, "no answer of Dask within 1 s"),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "another kind of server"),
+        (bytes(range(255, 0, -1)) * 40, "another kind of server"),
+        (b"", ""),
+    ],
+    ids=["silent", "http", "garbage", "closing"],
+)
+def test_what_is_not_a_scheduler_is_refused_in_time(answer, reason, monkeypatch):
+    monkeypatch.setattr(workers, "ANSWER_SECONDS", 1)
+    workers._silence_dask()
+    began = time.monotonic()
+    with (
+        server(answer) as port,
+        pytest.raises(ParameterError, match=f"no scheduler answers at tcp://127.0.0.1:{port}: ")
+        as refused,
+    ):  # fmt: skip
+        workers._check_scheduler(f"tcp://127.0.0.1:{port}")
+    assert reason in str(refused.value)
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("n_bytes", range(40, 201, 8))
+@pytest.mark.parametrize("text", ["x", "é %{0} 電影 "], ids=["ascii", "unicode"])
+def test_sockets_work_with_a_temporary_folder_of_any_length(n_bytes, text, tmp_path, monkeypatch):
+    room = n_bytes - len(os.fsencode(tmp_path)) - 1
+    name = (text * n_bytes).encode()[: max(room, 1)].decode(errors="ignore").strip()
+    folder = tmp_path / f"{name:x<{max(room, 1) - len(name.encode()) + len(name)}}"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with warm.private_folder() as private, zmq.Context() as context, context.socket(zmq.REP) as end:
+        assert (private.parent == folder) == (len(os.fsencode(folder)) <= warm.MAX_PARENT)
+        assert private.stat().st_mode & 0o77 == 0
+        end.bind(f"ipc://{private / 's-5'}")
+    assert not private.exists()
+
+
+def test_without_any_short_folder_nothing_is_started(films, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(warm, "SHORT", (str(tmp_path / "missing"),))
+    call = ["run", "--dataset", str(films), "--out", str(tmp_path / "out")]
+    assert cli.main(call) == cli.WRONG
+    assert "set TMPDIR to a shorter one" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_kernel_that_does_not_start_keeps_nothing_waiting(films, tmp_path):
+    """The sockets' paths are too long, as they once were for a long ``TMPDIR``."""
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    code = (
+        "import sys, gc; from pathlib import Path\n"
+        "from imdbclust.commands import cli; from imdbclust.running.kernels import warm\n"
+        f"warm.sockets_parent = lambda: Path({str(folder)!r})\n"
+        "code = cli.main(sys.argv[1:]); gc.collect(); sys.exit(code)"
+    )
+    call = ["run", "--dataset", str(films), "--out", str(tmp_path / "out"), "--engine", "plain"]
+    values = [word for name, value in SMALL.items() for word in ("-p", name, str(value))]
+    command = [sys.executable, "-c", code, *call, *values]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == cli.FAILED
+    assert "01_load: ZMQError: File name too long" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit works on Linux only")
+@pytest.mark.parametrize("call", [["run"], ["assign", "--genre", "Drama"], ["check", "x.csv"]])
+def test_too_little_address_space_is_said_before_libraries_hang(call, tmp_path):
+    command = [sys.executable, "-c", LIMIT, *call]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == cli.WRONG
+    assert "`ulimit -v` limits this process to 1.54GB of address space" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_enough_address_space_or_no_limit_is_fine(monkeypatch):
+    from imdbclust.commands.common import MIN_ADDRESS_SPACE, check_limits
+
+    for limit in (resource.RLIM_INFINITY, MIN_ADDRESS_SPACE):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        check_limits()
+
+
+@pytest.mark.parametrize(("hard", "code"), [(64, cli.WRONG), (1024, cli.DONE)])
+def test_few_open_files_are_said_or_raised(hard, code, tmp_path):
+    """What a program opens beyond the limit would end in a message of a library, or in abort."""
+    program = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (32, {hard}));"
+        "from imdbclust.commands import cli; import sys; sys.exit(cli.main())"
+    )
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nA,X Y\nB,Z W\n")
+    command = [sys.executable, "-c", program, "check", str(film)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    said = "`ulimit -n` limits this process to 64 open files, and 256 are needed"
+    assert (said in done.stderr) == (code == cli.WRONG)
+
+
+def test_a_lock_that_another_process_keeps_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(clean, "PATIENCE", 0.3)
+    stages = tmp_path / "stages"
+    stages.mkdir()
+    holder = os.open(stages, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        assert cli.main(["clean", "--out", str(tmp_path)]) == cli.FAILED
+    finally:
+        os.close(holder)
+    assert "has been locked by another command for 0.3 seconds" in capsys.readouterr().err
+
+
+def test_a_fork_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    import asyncio
+
+    from imdbclust.running.kernels import provisioner
+
+    mute = tmp_path / "mute.py"
+    mute.write_text("import time; time.sleep(600)")
+    warm.stop_server()
+    monkeypatch.setattr(warm, "FORKSERVER", mute)
+    monkeypatch.setattr(provisioner, "START_TIMEOUT", 0.3)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "x"]
+    try:
+        with pytest.raises(warm.NoWarmKernel, match="the fork server does not answer"):
+            asyncio.run(provisioner._fork(command, env=warm.kernel_environment(), stdout=2))
+    finally:
+        warm._server.process.kill()
+        warm.stop_server()
+
+
+def test_git_that_hangs_costs_a_run_its_commit_only(tmp_path, monkeypatch):
+    from imdbclust.running import publish
+
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(publish, "GIT_SECONDS", 0.2)
+    assert publish.commit() == {"commit": None, "dirty": None}
+
+
+def test_pipes_are_not_read_as_films(tmp_path, capsys):
+    pipe = tmp_path / "films.jsonl"
+    os.mkfifo(pipe)
+    assert cli.main(["check", str(pipe)]) == 2
+    assert "this is a pipe, not a file" in capsys.readouterr().out
