@@ -134,8 +134,9 @@ def asked(places):
 
 
 @pytest.mark.parametrize("name", ["imbd", "", "IMDB", "no/such/films.jsonl"])
-def test_an_unknown_name_is_refused_with_the_names_there_are(name):
-    with pytest.raises(DatasetError, match="auto, imdb, wikipedia, sample") as caught:
+def test_an_unknown_name_is_refused_with_a_similar_one_or_with_all_names(name):
+    hint = "did you mean imdb" if name.lower()[:2] == "im" else "auto, imdb, wikipedia, sample"
+    with pytest.raises(DatasetError, match=hint) as caught:
         find_dataset(name)
     assert repr(name) in str(caught.value)
 

@@ -17,7 +17,6 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -35,9 +34,6 @@ from imdbclust.evaluation.profiles import Profiles, profile_clusters
 from imdbclust.matrix import most_linked_movies
 from imdbclust.new_movies.assigner import Assigner
 from imdbclust.new_movies.genre_model import Facts
-
-if TYPE_CHECKING:
-    from imdbclust.running.notebook import Stage
 
 MAX_MOVIES = 100_000  # the most linked ones have titles and casts
 MAX_POINTS = 1_000_000  # the most linked ones are on the map
@@ -69,9 +65,12 @@ class ExplorerData:
 
 
 def write_explorer_data(
-    stage: Stage, assigner: Assigner, profiles: Profiles, colors: Sequence[str]
+    stage, assigner: Assigner, profiles: Profiles, colors: Sequence[str]
 ) -> Result:
-    """Write the data of the map of all movies, unless the parameter says otherwise."""
+    """Write the data of the map of all movies, unless the parameter says otherwise.
+
+    `stage` is that of 05_probabilities; see :class:`imdbclust.running.notebook.Stage`.
+    """
     if not stage.parameters["explorer"]:
         return Result(sentences=[wording.sentence("no_explorer")])
     corpus = assigner.corpus

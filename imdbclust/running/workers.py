@@ -23,6 +23,7 @@ import dask
 from distributed import Client, Future, LocalCluster, Security, as_completed, get_worker, rpc
 from distributed.comm import CommClosedError
 from distributed.diagnostics.plugin import WorkerPlugin
+from joblib import cpu_count
 
 from imdbclust.base.disk import temporary
 from imdbclust.base.text import shown
@@ -149,7 +150,9 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         # a terminal sends Ctrl-C to the workers, too; only this process must react to it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            how = {"n_workers": n_workers, "local_directory": str(private), **_CLUSTER}
+            share = {"LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // n_workers))}
+            how = {"n_workers": n_workers, "local_directory": str(private), "env": share}
+            how |= _CLUSTER
             cluster = _repeated(lambda: LocalCluster(**how), RuntimeError)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
