@@ -53,6 +53,14 @@ def test_no_encoding_surprises_the_reader(encoding, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("cannot be used: ")
 
 
+@pytest.mark.parametrize("option", ["--separator=\0", "--quote=\0", "--separator=é", "--quote=ab"])
+def test_separators_and_quotes_are_one_usable_character(option, tmp_path, capsys):
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nA,X Y\nB,Z W\n", encoding="utf-8")
+    assert cli.main(["check", str(film), option]) == 2
+    assert capsys.readouterr().out.startswith("cannot be used: ")
+
+
 DESCRIPTIONS = {
     "brackets": "[" * 100_000,
     "large": json.dumps({"licence": "x" * 2_000_000}),

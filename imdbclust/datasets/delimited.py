@@ -58,7 +58,7 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
             header = quoted(head.splitlines()[0])
             raise NoTable(f"{name}: the header {header} has one column; set --separator")
         log.guess(f"cells are separated by {CALLED[separator]}")
-    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n':
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
         raise CorpusError(f"the separator must be one character, such as , or ;, not {separator!r}")
     names = [shown(one.strip()) for one in _cells(head, separator)]
     options = _quoting(content, separator, names, head, how, log)
@@ -140,7 +140,9 @@ def _quoting(
     whole cells, or around no cell that needs them, they are part of the text.
     """
     quote = '"' if how.quote is None else how.quote
-    if quote != "none" and (len(quote) != 1 or not quote.isascii() or quote in "\r\n" + separator):
+    if quote != "none" and (
+        len(quote) != 1 or not quote.isascii() or quote in "\r\n\0" + separator
+    ):
         raise CorpusError(f"the quote must be one character, or none, not {quote!r}")
     options = {"delimiter": separator, "ignore_empty_lines": False}
     off = pyarrow.csv.ParseOptions(quote_char=False, **options)
