@@ -68,9 +68,10 @@ def test_the_error_of_the_first_item_is_raised_as_without_processes():
 
 
 def test_a_killed_process_is_an_error_with_advice():
+    before = children()  # of earlier tests
     with pytest.raises(WorkerDied, match="LOKY_MAX_CPU_COUNT=1"):
         on_all_cores(lambda item: os.kill(os.getpid(), signal.SIGKILL) if item else 0, range(4))
-    assert children() == []
+    assert set(children()) <= set(before)
 
 
 @pytest.mark.slow

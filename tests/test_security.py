@@ -163,7 +163,10 @@ def test_no_source_runs_data_or_reads_pickles():
             "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"
         )
     assert len(sources) > 60
-    assert {path.name: dangers(source) for path, source in sources.items() if dangers(source)} == {}
+    found = {path.name: dangers(source) for path, source in sources.items() if dangers(source)}
+    # results of processes that were forked for an evaluation; nothing is read from a file
+    assert found.pop("processes.py") == ["cloudpickle"]
+    assert found == {}
 
 
 @pytest.mark.parametrize(
