@@ -91,3 +91,10 @@ def test_no_process_outlives_an_interrupted_or_killed_parent(signum):
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("n_items", [1, 5])
+def test_progress_is_reported_after_every_item(n_items):
+    seen = []
+    on_all_cores(lambda item: item, range(n_items), lambda *numbers: seen.append(numbers))
+    assert seen == [(done, n_items) for done in range(1, n_items + 1)]

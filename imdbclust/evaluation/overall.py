@@ -14,7 +14,7 @@ from imdbclust import wording
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation import nulls as nl
 from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
-from imdbclust.evaluation.processes import together
+from imdbclust.evaluation.processes import Progress, together
 from imdbclust.evaluation.recipe import (
     EFFORTS,
     Effort,
@@ -206,6 +206,7 @@ def evaluate(
     fit_clusters: Fit | None = None,
     form_tags: Sequence[str] = (),
     split_year: int = 2005,
+    progress: Progress = lambda done, total: None,
     random_state: int,
 ) -> Evaluation:
     """Refit a recipe with other seeds, on random subsamples and on shuffled casts.
@@ -222,6 +223,8 @@ def evaluate(
         Genres that name a form or an era rather than content, such as ``Silent``.
     split_year : int
         Movies before it are fitted, later ones predicted.
+    progress : callable
+        Called with the number of finished parts, and that of all parts.
 
     Raises
     ------
@@ -243,6 +246,7 @@ def evaluate(
         seed_fits(fit, incidence, n_seeds=effort.n_seeds, **usual),
         [late],
         list(permutations.values()),
+        progress=progress,
     )
     fits = [whole, *fits]
     seeds = compare_fits([(np.arange(corpus.n_movies), one) for one in fits])

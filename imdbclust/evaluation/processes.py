@@ -28,7 +28,13 @@ class WorkerDied(UserError):
     """A process of an evaluation was killed, such as for lack of memory."""
 
 
-def on_all_cores(function: Callable, items: Iterable) -> list:
+Progress = Callable[[int, int], None]
+"""Called with the number of finished items, and that of all items."""
+
+
+def on_all_cores(
+    function: Callable, items: Iterable, progress: Progress = lambda done, total: None
+) -> list:
     """Return the results of a function for all items, in their order, computed on all cores.
 
     The number of cores is that of ``joblib.cpu_count``, which respects CPU affinity, the limits of
@@ -58,13 +64,20 @@ def on_all_cores(function: Callable, items: Iterable) -> list:
         if n_processes > 1:
             n_processes = min(n_processes, 1 + _room())
         if n_processes < 2:
-            return [function(item) for item in items]
-        return _in_processes(function, items, n_processes)
+            results = []
+            for item in items:
+                results.append(function(item))
+                progress(len(results), len(items))
+            return results
+        return _in_processes(function, items, n_processes, progress)
 
 
-def together(*groups: Sequence[Callable]) -> list[list]:
+def together(
+    *groups: Sequence[Callable], progress: Progress = lambda done, total: None
+) -> list[list]:
     """Call all functions of all groups as :func:`on_all_cores`; return the results by group."""
-    results = iter(on_all_cores(lambda call: call(), [call for group in groups for call in group]))
+    calls = [call for group in groups for call in group]
+    results = iter(on_all_cores(lambda call: call(), calls, progress))
     return [[next(results) for _ in group] for group in groups]
 
 
@@ -76,7 +89,7 @@ def _room() -> int:
     return int(kilobytes) * 1024 // (int(pages) * os.sysconf("SC_PAGE_SIZE"))
 
 
-def _in_processes(function: Callable, items: list, n_processes: int) -> list:
+def _in_processes(function: Callable, items: list, n_processes: int, progress: Progress) -> list:
     results: dict[int, tuple] = {}
     waiting, processes = iter(range(len(items))), {}
     try:
@@ -89,6 +102,7 @@ def _in_processes(function: Callable, items: list, n_processes: int) -> list:
         while busy:
             for line in wait(busy):
                 number, *results[number] = _receive(line)
+                progress(len(results), len(items))
                 if not results[number][0]:
                     waiting = iter(())  # all items before the failed one have been given out
                 following = next(waiting, None)

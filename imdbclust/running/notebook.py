@@ -43,6 +43,7 @@ from imdbclust.running.store import (
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from tqdm import tqdm
 
     from imdbclust.display.result import Result
 
@@ -85,6 +86,7 @@ class Stage:
     inputs: dict[str, Path]  # folders of the stages that it reads
     context: dict = field(default_factory=dict)  # from the runner; empty without one
     reported: dict = field(default_factory=nothing_reported)  # so far
+    _bar: tqdm | None = field(default=None, init=False)  # of a long step
 
     @property
     def writes(self) -> Path:
@@ -291,6 +293,19 @@ class Stage:
             from imdbclust.display.widgets import slider
 
             slider(name, values, value, draw)
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how far a long step is, by a bar in a notebook that was opened by hand."""
+        if self.context:
+            return
+        if self._bar is None:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, desc="evaluation", leave=False)
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()
+            self._bar = None
 
     def finish(self) -> None:
         """Record that the notebook reached its end; only then are its results used."""
