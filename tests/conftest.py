@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -100,3 +101,11 @@ def real_films() -> str:
     if not os.environ.get("IMDBCLUST_DATA"):
         pytest.skip("no real films: IMDBCLUST_DATA does not name a folder with them")
     return "wikipedia"
+
+
+@pytest.fixture(autouse=True)
+def _claims_end_with_their_test():
+    """Give up the stages that a notebook opened within this process claims until it exits."""
+    yield
+    if clean := sys.modules.get("imdbclust.running.clean"):
+        clean._claims.close()
