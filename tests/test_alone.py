@@ -91,6 +91,19 @@ def test_a_preset_fills_only_parameters_left_at_their_defaults(matrix, capsys):
     assert "Settings: the preset recommended. In this notebook, n_components = 5, w" in shown
 
 
+def test_a_notebook_that_was_saved_with_another_preset_uses_it(matrix, tmp_path, monkeypatch):
+    original = alone.notebook_of
+    saved, text = tmp_path / "03_reduction.ipynb", original("reduction").read_text("utf-8")
+    changed = text.replace('preset: str = \\"seed\\"', 'preset: str = \\"recommended\\"')
+    assert changed != text
+    saved.write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(
+        alone, "notebook_of", lambda name: saved if name == "reduction" else original(name)
+    )
+    _, variables = opened("reduction", preset="recommended")
+    assert variables["weighting"] == "degree"
+
+
 def test_the_next_notebook_goes_on_with_the_preset(matrix):
     stage, _ = opened("reduction", preset="recommended")
     stage.finish()

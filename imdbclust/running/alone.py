@@ -72,6 +72,10 @@ within.querySelectorAll("table.full").forEach((table) => addTools(table, Math.ra
 INJECTED = "# Parameters\n"  # how papermill begins the cell that sets parameters
 
 
+CHOOSES = {PRESET: COURSE_PRESET, FROM_RUN: ""}
+"""Parameters that choose the values of others, with their defaults in the sources."""
+
+
 @dataclass(frozen=True)
 class Opening:
     """What a notebook opened alone works with."""
@@ -103,7 +107,9 @@ def open_alone(name: str, values: dict[str, Value]) -> Opening:
     if name not in READS:
         folder = _sweep(str(checked["from_sweep"]))
         return Opening(checked, _new_folder(name), {"sweep": folder}, wording.sweep(folder.name))
-    own = {key: value for key, value in checked.items() if value != declared[key].default}
+    # a notebook that is saved with another preset or run has it as the default, too
+    sources = {key: one.default for key, one in declared.items()} | CHOOSES
+    own = {key: value for key, value in checked.items() if value != sources[key]}
     found = _source(name, own, str(checked.get(DATASET, "auto")))
     parameters = checked | {key: found.values[key] for key in found.values.keys() & checked} | own
     films = f"the dataset {parameters.get(DATASET)}"

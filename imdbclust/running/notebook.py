@@ -42,8 +42,8 @@ from imdbclust.running.store import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from IPython.display import DisplayHandle
     from matplotlib.axes import Axes
-    from tqdm import tqdm
 
     from imdbclust.display.result import Result
 
@@ -86,7 +86,7 @@ class Stage:
     inputs: dict[str, Path]  # folders of the stages that it reads
     context: dict = field(default_factory=dict)  # from the runner; empty without one
     reported: dict = field(default_factory=nothing_reported)  # so far
-    _bar: tqdm | None = field(default=None, init=False)  # of a long step
+    _bar: DisplayHandle | None = field(default=None, init=False)  # of a long step
 
     @property
     def writes(self) -> Path:
@@ -298,13 +298,15 @@ class Stage:
         """Show how far a long step is, by a bar in a notebook that was opened by hand."""
         if self.context:
             return
-        if self._bar is None:
-            from tqdm.auto import tqdm
+        from IPython.display import display
 
-            self._bar = tqdm(total=total, desc="evaluation", leave=False)
-        self._bar.update(done - self._bar.n)
+        bar = f'<progress value="{done}" max="{total}"></progress>'
+        data = {"text/plain": f"{done} of {total}", "text/html": f"<p>{bar}</p>"}
+        if self._bar is None:
+            self._bar = display(data, raw=True, display_id=os.urandom(8).hex())
+        else:
+            self._bar.update(data, raw=True)
         if done == total:
-            self._bar.close()
             self._bar = None
 
     def finish(self) -> None:
