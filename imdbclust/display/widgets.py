@@ -1,8 +1,10 @@
-"""Controls in JupyterLab. They need ipywidgets, an optional package."""
+"""Bars and controls in JupyterLab. Controls need ipywidgets, an optional package."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from imdbclust import wording
@@ -11,6 +13,26 @@ from imdbclust.display.render import sentence_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+class Bar:
+    """A bar in a notebook, with a text before it, that is redrawn as parts are finished."""
+
+    def __init__(self, total: int, text: str = ""):
+        from IPython.display import display
+
+        self._text, self._done, self._total = text, 0, total
+        self._handle = display(self._data(), raw=True, display_id=os.urandom(8).hex())
+
+    def advance(self) -> None:
+        """Count a part."""
+        self._done += 1
+        self._handle.update(self._data(), raw=True)
+
+    def _data(self) -> dict[str, str]:
+        bar = f'<progress value="{self._done}" max="{self._total}"></progress>'
+        text = self._text or f"{self._done} of {self._total}"
+        return {"text/plain": text, "text/html": f"<p>{escape(self._text)} {bar}</p>"}
 
 
 def slider(name: str, values: Sequence[float], value: float, draw: Callable[[float], Axes]) -> None:

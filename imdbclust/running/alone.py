@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import tempfile
 import time
@@ -16,7 +15,6 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html import escape
 from itertools import chain
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from imdbclust import wording
 from imdbclust.base.disk import DAY, open_up
 from imdbclust.base.paths import NOTEBOOKS, reports
 from imdbclust.datasets.find import find_dataset
+from imdbclust.display.widgets import Bar
 from imdbclust.running.clean import use_until_exit
 from imdbclust.running.execute import DatasetRef, execute_stage
 from imdbclust.running.manifest import NotARun, find_folder, read_manifest, stage_folder
@@ -42,7 +41,7 @@ from imdbclust.running.parameters import (
     settings,
     unknown_parameter,
 )
-from imdbclust.running.plan import PlannedStage, fingerprint, plan_stages
+from imdbclust.running.plan import fingerprint, plan_stages
 from imdbclust.running.stages import READS, STAGES, cells_of, notebook_of
 from imdbclust.running.store import ARTIFACT, RECORD, TABLES, Store, discard, write_json
 
@@ -257,31 +256,12 @@ def _computed(name: str, values: dict[str, Value], dataset: str) -> dict[str, Pa
     use_until_exit(store.folder, folders.values())
     for step in needed:
         if store.record(step) is None:
-            bar = _Bar(step, found.title)
+            text = wording.computed_first(step.name, found.title)
+            bar = Bar(len(cells_of(step.stage)), text)
             execute_stage(step, store=store, films=DatasetRef.of(found), on_cell=bar.advance)
     if found.synthetic:
         print("The films are made up: no real films are available.", flush=True)
     return folders
-
-
-class _Bar:
-    """A bar in the notebook that counts the cells of an earlier stage while it is computed."""
-
-    def __init__(self, step: PlannedStage, films: str):
-        from IPython.display import display
-
-        self._text, self._done = wording.computed_first(step.name, films), 0
-        self._total = len(cells_of(step.stage))
-        self._handle = display(self._data(), raw=True, display_id=os.urandom(8).hex())
-
-    def advance(self) -> None:
-        """Count a cell."""
-        self._done += 1
-        self._handle.update(self._data(), raw=True)
-
-    def _data(self) -> dict[str, str]:
-        bar = f'<progress value="{self._done}" max="{self._total}"></progress>'
-        return {"text/plain": self._text, "text/html": f"<p>{escape(self._text)} {bar}</p>"}
 
 
 def _sweep(name: str) -> Path:

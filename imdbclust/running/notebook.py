@@ -42,10 +42,10 @@ from imdbclust.running.store import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import DisplayHandle
     from matplotlib.axes import Axes
 
     from imdbclust.display.result import Result
+    from imdbclust.display.widgets import Bar
 
 MADE_BY = {
     "load": ("imdbclust.load", "Corpus"),
@@ -86,7 +86,7 @@ class Stage:
     inputs: dict[str, Path]  # folders of the stages that it reads
     context: dict = field(default_factory=dict)  # from the runner; empty without one
     reported: dict = field(default_factory=nothing_reported)  # so far
-    _bar: DisplayHandle | None = field(default=None, init=False)  # of a long step
+    _bar: Bar | None = field(default=None, init=False)  # of a long step
 
     @property
     def writes(self) -> Path:
@@ -295,17 +295,14 @@ class Stage:
             slider(name, values, value, draw)
 
     def progress(self, done: int, total: int) -> None:
-        """Show how far a long step is, by a bar in a notebook that was opened by hand."""
+        """Count a finished part of a long step, by a bar in a notebook that was opened by hand."""
         if self.context:
             return
-        from IPython.display import display
-
-        bar = f'<progress value="{done}" max="{total}"></progress>'
-        data = {"text/plain": f"{done} of {total}", "text/html": f"<p>{bar}</p>"}
         if self._bar is None:
-            self._bar = display(data, raw=True, display_id=os.urandom(8).hex())
-        else:
-            self._bar.update(data, raw=True)
+            from imdbclust.display.widgets import Bar
+
+            self._bar = Bar(total)
+        self._bar.advance()
         if done == total:
             self._bar = None
 
