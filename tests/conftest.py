@@ -9,9 +9,11 @@ from pathlib import Path
 import hypothesis
 import matplotlib as mpl
 import pytest
+from corpora import TOY_LABELS, clustering_of, toy_corpus
 
 from imdbclust.datasets.made_up.sample import make_filmography
 from imdbclust.load import write_corpus
+from imdbclust.probabilities import count_movies
 
 mpl.use("Agg")
 
@@ -109,3 +111,19 @@ def _claims_end_with_their_test():
     yield
     if clean := sys.modules.get("imdbclust.running.clean"):
         clean._claims.close()
+
+
+@pytest.fixture
+def corpus():
+    """The corpus that can be counted by hand; a module with other films has its own."""
+    return toy_corpus()
+
+
+@pytest.fixture
+def clustering(corpus):
+    return clustering_of(corpus, TOY_LABELS)
+
+
+@pytest.fixture
+def counts(corpus, clustering):
+    return count_movies(corpus, clustering)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from corpora import TOY_LABELS, clustered_corpora, clustering_of, toy_corpus
+from corpora import TOY_LABELS, clustered_corpora, clustering_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
@@ -26,21 +26,6 @@ PUBLISHED_SHARES = [
     0.199758, 0.175364, 0.170078, 0.075218, 0.066925, 0.060718, 0.051988, 0.040980,
     0.036372, 0.030941, 0.026819, 0.023424, 0.015422, 0.014306, 0.009408, 0.002279,
 ]  # fmt: skip
-
-
-@pytest.fixture
-def corpus():
-    return toy_corpus()
-
-
-@pytest.fixture
-def clustering(corpus):
-    return clustering_of(corpus, TOY_LABELS)
-
-
-@pytest.fixture
-def counts(corpus, clustering):
-    return pr.count_movies(corpus, clustering)
 
 
 def test_the_published_sizes_give_the_published_table():

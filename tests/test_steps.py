@@ -2,7 +2,6 @@
 
 import pandas as pd
 import pytest
-from corpora import TOY_LABELS, clustering_of, toy_corpus
 
 from imdbclust import probabilities as pr
 from imdbclust.evaluation.overall import Evaluation
@@ -12,21 +11,6 @@ from imdbclust.evaluation.steps import probabilities as steps
 
 PRIOR = {"prior": 0.5, "level": 0.95}
 LABELS = pd.Series({0: "#0 Ada", 1: "#1 Cy", 2: "#2 Xi", -1: "unplaced"})
-
-
-@pytest.fixture
-def corpus():
-    return toy_corpus()
-
-
-@pytest.fixture
-def clustering(corpus):
-    return clustering_of(corpus, TOY_LABELS)
-
-
-@pytest.fixture
-def counts(corpus, clustering):
-    return pr.count_movies(corpus, clustering)
 
 
 def test_the_largest_cluster_and_its_posterior_mean_are_counted(counts):
