@@ -146,7 +146,7 @@ def examples(
 
 
 def stability(found: Evaluation) -> Result:
-    """Say whether the clusters reappear, and whether they are noise; or why nobody knows."""
+    """Say whether the clusters reappear and whether they are noise, or why this is unknown."""
     if found.why_not:
         return Result(warnings=[wording.sentence("not_evaluated", why=found.why_not)])
     summaries = found.pairs.groupby("over", sort=False)["ari"]
