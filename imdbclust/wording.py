@@ -8,7 +8,7 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -1179,6 +1179,17 @@ def sweep(name: str) -> str:
 def no_widgets() -> str:
     """Say what a slider needs."""
     return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
+
+
+def missing_characters(characters: Iterable[str], most: int = 20) -> str:
+    """Say which characters figures cannot show, and what helps."""
+    shown = sorted(characters)
+    more = f" and {len(shown) - most:,} others" if len(shown) > most else ""
+    return (
+        f"Figures show \N{REPLACEMENT CHARACTER} instead of {' '.join(shown[:most])}{more}, "
+        "because this machine has no font for them; install one, such as Noto (Debian and Ubuntu: "
+        "apt install fonts-noto), and run again with --force."
+    )
 
 
 def computed_first(notebook: str, films: str) -> str:
