@@ -10,12 +10,14 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
 
+from imdbclust.base.processes import on_all_cores
 from imdbclust.load import Corpus
 
 STRENGTH = 4.0  # movies with the shares of all movies that are added to the record of an actor
 N_ERAS = 9  # knots of the piecewise linear effect of the years of the actors' movies
 BENDS = (-2.0, 0.0)  # log-odds where the slope of the calibration changes
 RIDGE = 1.0  # penalty of a squared shift of log-odds, as in a logistic regression with C = 1
+MANY = 5_000  # movies from which on the genres are fitted on all cores
 DECIMALS = 6  # of coefficients, so that the order of movies and actors has no influence
 
 
@@ -108,14 +110,19 @@ class GenreModel:
         knots = np.unique(np.quantile(eras, np.linspace(0, 1, N_ERAS)).round(DECIMALS))
         model.fitted["eras"] = knots
         known, features_of = model._features(casts, facts)
-        log_odds, first, second = np.empty((known.sum(), n_genres)), [], []
-        for genre in range(n_genres):
+
+        def fit(genre: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             has = facts.genres[:, [genre]].toarray().ravel()[known]
             features = features_of(genre)
-            first.append(_regression(features, has, model.base[genre]))
-            bent = _slopes(_weighed(features, first[-1]))
-            second.append(_never_falling(_regression(bent, has, model.base[genre])))
-            log_odds[:, genre] = _weighed(bent, second[-1])
+            first = _regression(features, has, model.base[genre])
+            bent = _slopes(_weighed(features, first))
+            second = _never_falling(_regression(bent, has, model.base[genre]))
+            return first, second, _weighed(bent, second)
+
+        each = on_all_cores if known.sum() > MANY else map
+        found = list(each(fit, range(n_genres)))
+        first, second, log_odds = zip(*found, strict=True) if found else ((), (), ())
+        log_odds = np.reshape(log_odds, (n_genres, known.sum())).T.copy()
         both = (facts.genres.T @ facts.genres).toarray()
         shares = (both + STRENGTH * model.base) / (both.diagonal()[:, None] + STRENGTH)
         of_unknown = (logit(shares) - logit(model.base)).round(DECIMALS)
