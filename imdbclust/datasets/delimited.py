@@ -47,10 +47,9 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
         return table
     n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
     head = head.lstrip("\r\n")
-    first, _, rest = head.partition("\n")
-    declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel writes and reads this
+    declared = re.match(r"sep=(.)\r?(\n|$)", head)  # Excel writes and reads this
     if declared:
-        n_before, head = n_before + 1, rest
+        n_before, head = n_before + 1, head[declared.end() :]
     separator = how.separator or (declared and declared[1])
     if not separator:
         separator = max(SEPARATORS, key=lambda one: len(_cells(head, one)))
@@ -64,10 +63,8 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
     options = _quoting(content, separator, names, head, how, log)
     data, lines = _parse(content, names, n_before, options, log)
     read_as["separator"] = separator
-    if options.quote_char:
-        read_as["quote"] = options.quote_char
-    elif b'"' in content:
-        read_as["quote"] = "none"
+    if options.quote_char or b'"' in content:
+        read_as["quote"] = options.quote_char or "none"
     return Table(name, data, lines, read_as, log=log)
 
 

@@ -186,34 +186,28 @@ class Assigner:
             nested clustering, ``probability`` (of the cluster), ``genres_expected`` (the three most
             probable of the other genres), ``known_actors``, ``unknown``.
         """
-        names = self.counts.genres.index
+        names, n_movies = self.counts.genres.index, movies.n_movies
         place_of = match_actors(self.corpus.actors, movies.actors)
         tags = movies.genres["genre"].astype(str)
         actors, genres = place_of[movies.credits["actor"]], names.get_indexer(tags)
-        shapes = [(movies.n_movies, n) for n in (self.incidence.shape[1], len(names))]
-        casts, given = (
-            _matrix(rows[known >= 0], known[known >= 0], shape)
-            for rows, known, shape in (
-                (movies.credits["movie"].to_numpy(), actors, shapes[0]),
-                (movies.genres["movie"].to_numpy(), genres, shapes[1]),
-            )
-        )
+        in_cast, tagged = (frame["movie"].to_numpy() for frame in (movies.credits, movies.genres))
+        known, used = actors >= 0, genres >= 0
+        casts = _matrix(in_cast[known], actors[known], (n_movies, self.incidence.shape[1]))
+        given = _matrix(tagged[used], genres[used], (n_movies, len(names)))
         p_cluster = self._p_clusters(casts, given)
         others = np.where(given.toarray() > 0, -1.0, self.genre_model.predict(casts, given=given))
         first = np.argsort(-others, axis=1, kind="stable")[:, :3]
         n_actors, n_genres = casts.sum(axis=1).astype(int), given.sum(axis=1).astype(int)
         expected = [
-            "; ".join(names[codes[: len(names) - n]]) if known else ""
-            for codes, n, known in zip(first, n_genres, n_actors + n_genres > 0, strict=True)
+            "; ".join(names[codes[: len(names) - n]]) if some else ""
+            for codes, n, some in zip(first, n_genres, n_actors + n_genres > 0, strict=True)
         ]
         who = movies.actors["name"].to_numpy()[movies.credits["actor"]]
-        missing = pd.concat(
-            [
-                pd.Series(who[actors < 0], movies.credits["movie"][actors < 0]),
-                pd.Series(tags[genres < 0].to_numpy(), movies.genres["movie"][genres < 0]),
-            ]
+        missing = (
+            pd.Series(who[~known], in_cast[~known]),
+            pd.Series(tags[~used].array, tagged[~used]),
         )
-        missing = missing.groupby(level=0).agg("; ".join).reindex(range(movies.n_movies))
+        missing = pd.concat(missing).groupby(level=0).agg("; ".join).reindex(range(n_movies))
         return pd.DataFrame(
             {
                 "movie_id": movies.movies["movie_id"].to_numpy(),
@@ -275,15 +269,10 @@ class Assigner:
         shared = (self.incidence.matrix[placed] @ cast.T).toarray().ravel().astype(int)
         order = np.lexsort((-shared, distances.round(9)))[:n]
         movies = placed[order]
-        return (
-            self.corpus.movies.iloc[movies][["movie_id", "title", "year"]]
-            .assign(
-                cluster=self.clustering.labels[movies],
-                distance=distances[order],
-                shared_actors=shared[order],
-            )
-            .reset_index(drop=True)
-        )
+        table = self.corpus.movies.iloc[movies][["movie_id", "title", "year"]]
+        about = {"distance": distances[order], "shared_actors": shared[order]}
+        table = table.assign(cluster=self.clustering.labels[movies], **about)
+        return table.reset_index(drop=True)
 
 
 def _matrix(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, int]) -> sp.csr_array:
