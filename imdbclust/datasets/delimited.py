@@ -24,6 +24,7 @@ from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 SEPARATORS = "\t;,|"  # tried between cells
 HEAD_BYTES = 2**18  # maximum size of a table's header
 BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
+csv.field_size_limit(HEAD_BYTES)  # a header is one cell for a separator that it does not have
 
 _LINE_OF_MOVIE = re.compile(
     r"(?P<title>[^\t|]+?) ?\((?P<year>\d{4}|\?{4})(?:/[IVX]+)?\)(?P<sep>[/|\t;])(?P<cast>.+)"

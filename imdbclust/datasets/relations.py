@@ -118,8 +118,11 @@ def join(found: Sequence[Columns], name: str, how: Reading) -> Columns:
     known = {part.table.name: part for part in [*nodes, *parts]}
     if missing := how.tables.keys() - known:
         raise CorpusError(f"{name}: missing table {min(missing)!r}; its tables: {', '.join(known)}")
-    plan = {known[one]: dict(columns) for one, columns in how.tables.items()}
-    plan = {part: columns for part, columns in plan.items() if part in parts}
+    plan = {}
+    for table, columns in how.tables.items():
+        columns = {key: names for key, names in columns.items() if names}
+        if columns and known[table] in parts:
+            plan[known[table]] = columns
     if not plan:
         plan = _plan(parts, name, log)
     for part, columns in plan.items():
@@ -192,6 +195,12 @@ def _plan(parts: Sequence[Columns], name: str, log: ProblemLog) -> Plan:
     return plan
 
 
+_NEEDED = {
+    "movies": ("movie_id",), "people": ("actor_id", "actor"), "genres": ("genre_id", "genres")
+}  # fmt: skip
+"""The columns of each role without which tables cannot be joined."""
+
+
 def _role(columns: Iterable[str]) -> str:
     """Return what a table of a plan has, by the keys of its columns."""
     if {"actor_id", "actor"}.isdisjoint(columns):
@@ -205,6 +214,11 @@ def _rows(plan: Plan, name: str) -> list[dict[str, pa.Array]]:
     movies, credits, people, genres = map(roles.get, ("movies", "credits", "people", "genres"))
     if credits is None:
         raise CorpusError(f"{name}: no cast in it: no table is used that has movies and actors")
+    for role, part in roles.items():
+        needed = ("actor_id",) if part is credits and people else _NEEDED.get(role, ())
+        if missing := [key for key in needed if key not in plan[part]]:
+            what = f"the mapping names no column of {part.table.name} for {missing[0]}"
+            raise CorpusError(f"{name}: {what}, by which tables are joined")
 
     def cells(part: Columns, key: str) -> pa.Array:
         read = part.keys if key.endswith("_id") else part.cells

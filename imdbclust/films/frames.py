@@ -85,14 +85,9 @@ def canonical(
     them, duplicates are not counted.
     """
     rows, tags = (one or Rows("", 0, ProblemLog()) for one in (rows, tags))
-    ids = actors["actor_id"].array
-    again = credits.duplicated()
-    rows.note(
-        credits.index[again],
-        "repeated_credits",
-        "",
-        lambda row: f"duplicate actor {ids[credits['actor'][row]]!r}",
-    )
+    ids, who, again = actors["actor_id"].array, credits["actor"], credits.duplicated()
+    twice = credits.index[again]
+    rows.note(twice, "repeated_credits", "", lambda row: f"duplicate actor {ids[who[row]]!r}")
     cast = credits[~again].sort_values("movie", kind="stable")
     actor, played = pd.factorize(cast["actor"])
     if unused := len(actors) - len(played):
@@ -103,9 +98,8 @@ def canonical(
     of = genres["genre"]
     tags.note(genres.index[empty], "empty_genres", "", lambda row: f"{of[row]!r} is not a genre")
     again = genres.duplicated() & ~empty
-    tags.note(
-        genres.index[again], "repeated_genres", "", lambda row: f"duplicate genre {of[row]!r}"
-    )
+    twice = genres.index[again]
+    tags.note(twice, "repeated_genres", "", lambda row: f"duplicate genre {of[row]!r}")
     tagged = genres[~(again | empty)].sort_values("movie", kind="stable")
     codes, names = pd.factorize(tagged["genre"].astype("str"), sort=True)
     genre = pd.Categorical.from_codes(codes, categories=names.tolist())
