@@ -95,13 +95,9 @@ def _numbers(found: Columns, key: str, rows: Rows) -> pd.Series:
     if key not in found:
         return pd.Series(pd.NA, index=range(len(rows.good)), dtype="Int64")
     texts, (values, unreadable) = found.series(key), found.numbers(key)
+    where, kind = np.flatnonzero(unreadable & rows.good), f"unreadable_{key}"
     what = f"cannot be read as {key}; counts as missing"
-    rows.note(
-        np.flatnonzero(unreadable & rows.good),
-        f"unreadable_{key}",
-        found.name(key),
-        lambda row: f"{quoted(texts[row])} {what}",
-    )
+    rows.note(where, kind, found.name(key), lambda row: f"{quoted(texts[row])} {what}")
     return values
 
 

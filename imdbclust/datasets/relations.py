@@ -282,7 +282,7 @@ def _parts_of_graph(
         tables = {"credits": pairs.set_axis(["title", "actor"], axis=1)}
         return [guess(Table.of_texts(*one), {}) for one in tables.items()]
     columns = {"id": nodes.usual["id"], "title": nodes.first(["label", "name", "title", "id"])}
-    columns |= {key: one[0] for key, one in _taken(nodes, *LIMITS, "genres").items()}
+    columns |= {key: nodes.name(key) for key in (*LIMITS, "genres") if key in nodes}
     about = pd.DataFrame({key: nodes.keys(column) for key, column in columns.items()})
     about["title"] = about["title"].fillna(about["id"])
     for word in (word for word in _KIND if word in nodes.usual):

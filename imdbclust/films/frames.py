@@ -189,12 +189,8 @@ def _checked(
         columns[name] = _numbers(frame, name, rows, between, whole=name != "rating")
     first = ids[rows.good].drop_duplicates()
     row_of = pd.Series(first.index, index=first.array)
-    rows.refuse(
-        ~ids.index.isin(first.index),
-        f"repeated_{what}",
-        key,
-        lambda row: f"{ids[row]!r} is a duplicate of row {row_of[ids[row]]}",
-    )
+    again, says = ~ids.index.isin(first.index), "is a duplicate of row"
+    rows.refuse(again, f"repeated_{what}", key, lambda n: f"{ids[n]!r} {says} {row_of[ids[n]]}")
     table = pd.DataFrame(columns)[rows.good].reset_index(drop=True)
     return table, _Known(ids, rows.good)
 
@@ -214,12 +210,11 @@ def first_names(ids: pd.Series, names: pd.Series, rows: Rows) -> tuple[np.ndarra
     table = pd.DataFrame({"actor_id": ids, "name": names}, dtype="str")
     table = table.drop_duplicates("actor_id").reset_index(drop=True)
     first = table["name"].take(codes).set_axis(ids.index)
-    rows.note(
-        ids.index[(names != first).to_numpy(dtype=bool)],
-        "other_names",
-        "name",
-        lambda row: f"{names[row]!r}: {ids[row]!r} has the name {first[row]!r}, which stays",
-    )
+
+    def text(row: int) -> str:
+        return f"{names[row]!r}: {ids[row]!r} has the name {first[row]!r}, which stays"
+
+    rows.note(ids.index[(names != first).to_numpy(dtype=bool)], "other_names", "name", text)
     return codes, table
 
 
@@ -329,10 +324,9 @@ def _without_other_types(
     """Return a column of objects without those of other types, whose rows are set aside."""
     fits = values.map(lambda value: isinstance(value, types) and not isinstance(value, bool))
     wrong = values.notna().to_numpy(dtype=bool) & ~fits.to_numpy(dtype=bool)
-    rows.refuse(
-        wrong,
-        "wrong_type",
-        column,
-        lambda row: f"expected {expected}, got {type(values[row]).__name__}: {brief(values[row])}",
-    )
+
+    def text(row: int) -> str:
+        return f"expected {expected}, got {type(values[row]).__name__}: {brief(values[row])}"
+
+    rows.refuse(wrong, "wrong_type", column, text)
     return values.mask(wrong)
