@@ -263,6 +263,29 @@ def test_a_mapping_of_tables_is_changed_by_hand(run, tmp_path):
         assert (code, says in said) == (2, True), said
 
 
+@pytest.mark.parametrize(
+    ("table", "columns", "key"),
+    [
+        ("movies.csv", {"title": ["title"]}, "movie_id"),
+        ("people.csv", {"actor": ["name"]}, "actor_id"),
+        ("people.csv", {"actor_id": ["id"]}, "actor"),
+        ("genres.csv", {"genres": ["genre"]}, "genre_id"),
+        ("genres.csv", {"genre_id": ["movie_id"], "genres": []}, "genres"),
+        ("stars.csv", {"movie_id": ["movie_id"], "actor": ["person_id"]}, "actor_id"),
+    ],
+)
+def test_a_mapping_of_tables_that_cannot_be_joined_is_refused(run, tmp_path, table, columns, key):
+    for file, content in SETS["relational"][0].items():
+        put(tmp_path / "set", file, content)
+    tables = {
+        "people.csv": {"actor_id": ["id"], "actor": ["name"]},
+        "stars.csv": {"movie_id": ["movie_id"], "actor_id": ["person_id"]},
+    }
+    put(tmp_path, "m.yml", json.dumps({"tables": tables | {table: columns}}))
+    code, said = run("import", "set", "--to", "to.jsonl", "--mapping", "m.yml")
+    assert (code, f"set: the mapping names no column of {table} for {key}" in said) == (2, True)
+
+
 def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):
     content = 'title;actor\nCafé "Nord";Ann Ames, Bob Burr\n'.encode("cp1252")
     put(tmp_path, "a.csv", content.replace(b"Caf", b'"Caf'))

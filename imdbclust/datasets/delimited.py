@@ -24,6 +24,7 @@ from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 SEPARATORS = "\t;,|"  # tried between cells
 HEAD_BYTES = 2**18  # maximum size of a table's header
 BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
+csv.field_size_limit(HEAD_BYTES)  # a header is one cell for a separator that it does not have
 
 _LINE_OF_MOVIE = re.compile(
     r"(?P<title>[^\t|]+?) ?\((?P<year>\d{4}|\?{4})(?:/[IVX]+)?\)(?P<sep>[/|\t;])(?P<cast>.+)"
@@ -47,10 +48,9 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
         return table
     n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
     head = head.lstrip("\r\n")
-    first, _, rest = head.partition("\n")
-    declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel writes and reads this
+    declared = re.match(r"sep=(.)\r?(\n|$)", head)  # Excel writes and reads this
     if declared:
-        n_before, head = n_before + 1, rest
+        n_before, head = n_before + 1, head[declared.end() :]
     separator = how.separator or (declared and declared[1])
     if not separator:
         separator = max(SEPARATORS, key=lambda one: len(_cells(head, one)))
@@ -64,10 +64,8 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
     options = _quoting(content, separator, names, head, how, log)
     data, lines = _parse(content, names, n_before, options, log)
     read_as["separator"] = separator
-    if options.quote_char:
-        read_as["quote"] = options.quote_char
-    elif b'"' in content:
-        read_as["quote"] = "none"
+    if options.quote_char or b'"' in content:
+        read_as["quote"] = options.quote_char or "none"
     return Table(name, data, lines, read_as, log=log)
 
 
