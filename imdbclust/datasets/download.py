@@ -156,9 +156,9 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
     except TimeoutError:
         raise TooSlow from None
     finally:  # end a read in the other thread, for which closing the answer would wait
-        with suppress(OSError, ValueError):
-            with socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        closed = suppress(OSError, ValueError)
+        with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 def _in_time(act: Callable[[], Result], seconds: float) -> Result:
