@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 from msgspec.structs import replace as replace_struct
 
+from imdbclust.base.disk import replacing
 from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, shown
 from imdbclust.datasets.assemble import corpus_of
@@ -322,4 +323,5 @@ def write_mapping(path: Path, how: Reading, films: Films) -> None:
         more |= {"columns": {}, "tables": columns}
     how = replace_struct(how, **more)
     text = json.dumps(msgspec.to_builtins(how), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    with replacing(path) as file:
+        file.write(f"{text}\n".encode())
