@@ -179,6 +179,8 @@ SENTENCES = {
     "{row.through_cluster:.3f} through the cluster only.",
     "given_another_genre": "Given {genre} as well, the most probable other genre is {row.genre}: "
     "{row.p_genre:.3f}.",
+    "modelled_genres": "Pr[genre | cast] is learned for the {most} most frequent of {n:,} genres. "
+    "The others keep their overall share.",
     "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
     "coverage": "For held-out movies, the {level:.0%} intervals cover {all[covered_randomised]:.1%}"
     " of {n_counts} ({all[covered]:.1%} before correcting for discreteness). The worst bin is "

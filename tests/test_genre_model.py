@@ -80,7 +80,7 @@ def test_a_movie_is_left_out_of_the_records_of_its_actors(corpus, model):
     rest = np.delete(np.arange(corpus.n_movies), movie)
     without = GenreModel.with_fitted(casts[rest], Facts.of(corpus, rest), model.fitted)
     # the records of another model, with the base shares and the middle year of this one
-    same = {"base": model.base, "middle": model.middle, "fitted": model.fitted}
+    same = {name: getattr(model, name) for name in ("base", "modelled", "middle", "fitted")}
     records = {name: getattr(without, name) for name in ("counts", "careers", "dated")}
     years = without.years + without.dated * (without.middle - model.middle)
     again = GenreModel(**same, **records, years=years)
@@ -208,3 +208,23 @@ def test_any_corpus_gives_probabilities(corpus):
         assert predicted.shape == facts.genres.shape
         assert ((predicted > 0) & (predicted <= 1)).all()
     assert (model.predict(casts) < 1).all()
+
+
+def test_only_the_most_frequent_genres_are_modelled(corpus, model, monkeypatch):
+    monkeypatch.setattr(genre_model, "MOST_GENRES", 3)
+    casts, genres = build_incidence(corpus).matrix, Facts.of(corpus).genres
+    few = learned(corpus)
+    most = np.argsort(-genres.sum(axis=0), kind="stable")[:3]
+    assert few.modelled.tolist() == sorted(most)
+    assert few.counts.shape == (corpus.n_actors, 3)
+    assert few.fitted["shifts"].shape == (2, 3, 3)
+    np.testing.assert_array_equal(few.base, model.base)
+    np.testing.assert_array_equal(few.predict(casts), model.predict(casts)[:, few.modelled])
+    actors = np.arange(5)
+    np.testing.assert_array_equal(few.evidence(actors), model.evidence(actors)[:, few.modelled])
+    # a given genre counts if it is modelled, and only then
+    nobody, given = sp.csr_array((len(model.base), corpus.n_actors)), np.eye(len(model.base))
+    found = few.predict(nobody, given=sp.csr_array(given))
+    others = np.setdiff1d(np.arange(len(model.base)), few.modelled)
+    np.testing.assert_allclose(found[others], [few.base[few.modelled]] * len(others))
+    assert (found[few.modelled] == 1).sum(axis=1).tolist() == [1, 1, 1]

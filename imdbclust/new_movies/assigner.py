@@ -45,7 +45,7 @@ class Assignment:
         descending probability; given genres have probability 1.
     speakers : DataFrame
         ``genre``, ``name``, ``with_genre``, ``n_movies``, ``bits``: the evidence of each known
-        actor for each genre, by descending bits within the genre.
+        actor for each modelled genre, by descending bits within the genre.
     p_cluster : Series
         Pr[cluster | evidence], over clusters and the unplaced movies; sums to 1.
     levels : dict of int
@@ -150,9 +150,12 @@ class Assigner:
         p_cluster = self._p_clusters(cast, given)[0]
         speakers = self._speakers(np.array(places, dtype=int))
         sums = speakers.groupby("genre")[["with_genre", "bits"]].sum().reindex(names, fill_value=0)
+        p_genre = self.genre_model.base.copy()
+        p_genre[codes] = 1.0
+        p_genre[self.genre_model.modelled] = self.genre_model.predict(cast, given=given)[0]
         columns = {
             "genre": names,
-            "p_genre": self.genre_model.predict(cast, given=given)[0],
+            "p_genre": p_genre,
             "overall": (self.counts.genres / self.counts.n_movies).to_numpy(),
             "with_genre": sums["with_genre"].to_numpy(),
             "bits": sums["bits"].to_numpy(),
@@ -194,12 +197,15 @@ class Assigner:
         casts = _matrix(in_cast[known], actors[known], (n_movies, self.incidence.shape[1]))
         given = _matrix(tagged[used], genres[used], (n_movies, len(names)))
         p_cluster = self._p_clusters(casts, given)
-        others = np.where(given.toarray() > 0, -1.0, self.genre_model.predict(casts, given=given))
-        first = np.argsort(-others, axis=1, kind="stable")[:, :3]
         n_actors, n_genres = casts.sum(axis=1).astype(int), given.sum(axis=1).astype(int)
+        modelled = self.genre_model.modelled
+        p_genre, known = self.genre_model.predict(casts, given=given), given[:, modelled]
+        others = np.where(known.toarray() > 0, -1.0, p_genre)
+        first = np.argsort(-others, axis=1, kind="stable")[:, :3]
+        n_others = len(modelled) - known.sum(axis=1).astype(int)
         expected = [
-            "; ".join(names[codes[: len(names) - n]]) if some else ""
-            for codes, n, some in zip(first, n_genres, n_actors + n_genres > 0, strict=True)
+            "; ".join(names[modelled[codes[:n]]]) if some else ""
+            for codes, n, some in zip(first, n_others, n_actors + n_genres > 0, strict=True)
         ]
         who = movies.actors["name"].to_numpy()[movies.credits["actor"]]
         where = np.append(in_cast[~known], tagged[~used])
@@ -244,7 +250,8 @@ class Assigner:
         return {level: groups for level, groups in found.items() if level != "cluster"}
 
     def _speakers(self, actors: np.ndarray) -> pd.DataFrame:
-        model, names = self.genre_model, self.counts.genres.index
+        model = self.genre_model
+        names = self.counts.genres.index[model.modelled]
         columns = {
             "genre": np.tile(names, len(actors)),
             "name": np.repeat(self.corpus.actors["name"].to_numpy()[actors], len(names)),

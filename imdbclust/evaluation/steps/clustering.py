@@ -30,6 +30,7 @@ from imdbclust.evaluation.profiles import Profiles
 from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
+from imdbclust.new_movies.genre_model import MOST_GENRES
 from imdbclust.reduction import Embedding, n_positions
 
 if TYPE_CHECKING:
@@ -171,7 +172,10 @@ def information(found: Evaluation) -> Result:
     shuffled = found.nulls[found.nulls["null"] == nl.SHUFFLED].set_index("measure")["null_mean"]
     bits, of_era = found.bits("in_sample"), found.null(nl.WITHIN_YEAR, "bits")
     p, n = (found.null(nl.WITHIN_YEAR, "bits", value) for value in ("p", "n"))
+    numbers = {"most": MOST_GENRES, "n": len(found.by_genre)}
+    few = len(found.by_genre) <= MOST_GENRES
     return Result(
+        sentences=[] if few else [wording.sentence("modelled_genres", **numbers)],
         headlines=[
             wording.held_out_bits(of_all, found.spread["likeliest"], shuffled),
             wording.era(bits, of_era, p, int(n)),
