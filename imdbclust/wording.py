@@ -240,7 +240,7 @@ EXPLORER = {
     "map_label": "Map of all movies. The tables on this page have the same clusters as text.",
     "map_help": "Drag to move. Turn the wheel, pinch, or press + and − to zoom. Drag with Shift, "
     "or press Select, to select movies. Keys on the map: arrows move, 0 shows the whole map, S "
-    "selects the view, Enter opens the movie at the cross.",
+    "selects the view, Enter opens the movie at the cross, Escape hides the cross.",
 }
 """Sentences of the map and of its pages of movies, actors and clusters."""
 
@@ -1249,10 +1249,10 @@ def _trusted(found: Mapping[str, float]) -> str:
         return "Unknown: the clusters were not evaluated."
     noise = not found.get("more_than_noise", True)
     word, same = next((word, same) for least, word, same in _AGREEMENT if agreement >= least)
-    shuffled = "" if null is None else f", {null:z.2f} for shuffled casts"
+    shuffled = "" if null is None else f", and {null:z.2f} for shuffled casts"
     text = (
-        f"{'No' if noise else word}: refitting on other 80% of the movies finds {same} groups "
-        f"(adjusted Rand index {agreement:z.2f}{shuffled})."
+        f"{'No' if noise else word}. Refitting on other 80% of the movies finds {same} groups: the "
+        f"adjusted Rand index is {agreement:z.2f}{shuffled}."
     )
     if "more_than_noise" in found:
         verdict = VERDICTS[_VERDICT_OF[found["more_than_noise"] + found["more_than_era"]]]

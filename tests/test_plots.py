@@ -48,20 +48,12 @@ def ratios(frame):
     return frame.rename(columns={"label": "what", "movies": "times_faster"}).assign(least=1, most=5)
 
 
-class Found:
-    """An evaluation, of which the figure needs one table."""
-
-    @staticmethod
-    def trust():
-        return TRUST
-
-
 CASES = {
     "when and what": lambda: plots.plot_when_and_what(YEARS, SHARES, **BY_CLUSTER),
     "only when": lambda: plots.plot_when_and_what(YEARS, SHARES[:0], **BY_CLUSTER),
     "only what": lambda: plots.plot_when_and_what(YEARS[:0], SHARES, **BY_CLUSTER),
     "standouts": lambda: plots.plot_standouts(STANDOUTS, of="actors", **BY_CLUSTER),
-    "trust": lambda: plots.plot_trust(Found),
+    "trust": lambda: plots.plot_trust(TRUST),
     "genre shares": lambda: plots.plot_genre_shares(CAST),
     "years": lambda: plots.plot_movies_per_year(
         pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]})
