@@ -86,25 +86,17 @@ def cluster_colors(n_clusters: int) -> list[str]:
     return [PALETTE[cluster % len(PALETTE)] for cluster in range(n_clusters)]
 
 
-def plot_movies_per_year(frame: pd.DataFrame) -> Axes:
-    """Draw ``movies`` by ``year``."""
+def plot_counts(frame: pd.DataFrame, *, x: str, y: str, log: bool = True) -> Axes:
+    """Draw the counts `y` over the integers `x` as bars, the counts on a log axis if `log`."""
     ax = _new(2.2)
-    ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
+    ax.bar(frame[x].astype(int), frame[y], width=0.9, color=ACCENT)
+    if log:
+        ax.set_yscale("log")
+    _number_plainly(ax.yaxis)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="x")
-    ax.set(xlabel="year", ylabel="movies")
-    return ax
-
-
-def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
-    """Draw the counts `y` over the integers `x` as bars, the counts on a log axis."""
-    ax = _new(2.2)
-    ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
-    ax.set_yscale("log")
-    _number_plainly(ax.yaxis)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(visible=False, axis="x")
-    ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
+    scale = " (log scale)" if log else ""
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')}{scale}")
     return ax
 
 

@@ -195,6 +195,11 @@ SENTENCES = {
     "no_explorer": "This run has no such page, because the parameter explorer is false.",
     # 06_sweep
     "command": "Command: {command}",
+    # a notebook opened alone
+    "of_run": "Settings: those of the run {run} (preset {preset}).",
+    "of_sweep": "Sweep: {name}.",
+    "no_widgets": "A slider needs ipywidgets: pip install 'imdbclust[widgets]'.",
+    "computed_first": "{notebook} is computed first, from {films}.",
     # why something was not evaluated
     "evaluation_off": "the parameter evaluation is off",
     "too_many_to_evaluate": "with {n_movies} every fit takes long, and a random subsample would be "
@@ -1169,30 +1174,10 @@ def opened_alone(films: str, preset: str, values: Mapping[str, object], source: 
     return f"{text} In this notebook, {_assigned(values)}." if values else text
 
 
-def of_run(run: str, preset: str) -> str:
-    """Say that a notebook opened alone shows a run."""
-    return f"Settings: those of the run {run} (preset {preset})."
-
-
 def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
     """Say that a notebook opened alone reads what the one before it left."""
     where = f", with {_assigned(values)}" if values else ""
     return f"Settings: those of {notebook}, which finished last, at {when}{where}."
-
-
-def sweep(name: str) -> str:
-    """Say which sweep its notebook shows."""
-    return f"Sweep: {name}."
-
-
-def no_widgets() -> str:
-    """Say what a slider needs."""
-    return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
-
-
-def computed_first(notebook: str, films: str) -> str:
-    """Say that an earlier notebook is computed now."""
-    return f"{notebook} is computed first, from {films}."
 
 
 def _assigned(values: Mapping[str, object]) -> str:

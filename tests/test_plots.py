@@ -55,8 +55,11 @@ CASES = {
     "standouts": lambda: plots.plot_standouts(STANDOUTS, of="actors", **BY_CLUSTER),
     "trust": lambda: plots.plot_trust(TRUST),
     "genre shares": lambda: plots.plot_genre_shares(CAST),
-    "years": lambda: plots.plot_movies_per_year(
-        pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]})
+    "years": lambda: plots.plot_counts(
+        pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]}),
+        x="year",
+        y="movies",
+        log=False,
     ),
     "counts": lambda: plots.plot_counts(COUNTS, x="n", y="movies"),
     "ranks": lambda: plots.plot_rank_frequency(

@@ -16,7 +16,6 @@ from test_english import STUMBLES
 from imdbclust import wording
 from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 
-EVALUATION = REPOSITORY / "imdbclust" / "evaluation"
 SOURCE = inspect.getsource(wording)
 CODE = "\n".join(
     "".join(cell["source"])
@@ -62,8 +61,10 @@ def test_every_function_and_every_text_is_used():
         called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
-    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "explorer_data.py"]
-    package = "".join(path.read_text(encoding="utf-8") for path in sources)
+    sources = (REPOSITORY / "imdbclust").rglob("*.py")
+    package = "".join(
+        path.read_text(encoding="utf-8") for path in sources if path.name != "wording.py"
+    )
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
         assert f'"{name}"' in CODE + package, name
     for name in wording.SENTENCES:
@@ -557,7 +558,7 @@ def test_a_notebook_opened_alone_names_films_and_settings():
     assert wording.opened_alone("A", "nested", {"n": 8, "t": "x"}) == (
         "Films: A. Settings: the preset nested. In this notebook, n = 8, t = 'x'."
     )
-    of_run = wording.of_run("k23", "recommended")
+    of_run = wording.sentence("of_run", run="k23", preset="recommended")
     assert wording.opened_alone("A", "seed", {}, of_run) == (
         "Films: A. Settings: those of the run k23 (preset recommended)."
     )
