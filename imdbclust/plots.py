@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
@@ -42,7 +43,6 @@ STYLE = {
     **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], 8),
     "axes.titlelocation": "left",
     "svg.fonttype": "path",
-    "text.hinting": "no_hinting",  # or text would be measured narrower than it is drawn
 }
 
 PALETTE = (
@@ -191,11 +191,12 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
         )
         for place, color in zip(places.itertuples(), colors, strict=True)
     ]
-    renderer = ax.figure.canvas.get_renderer()
-    boxes = [text.get_window_extent(renderer) for text in texts]
-    half = np.array([[box.width, box.height] for box in boxes]).reshape(-1, 2) / 2 + 3
+    # of outlines, as in the file: the renderer for the screen would measure texts too narrow
+    measure = text_to_path.get_text_width_height_descent
+    sizes = [measure(text.get_text(), text.get_fontproperties(), ismath=False) for text in texts]
+    half = np.array(sizes).reshape(-1, 3)[:, :2] * ax.figure.dpi / 72 / 2 + 3
     start = ax.transData.transform(places[["x", "y"]].to_numpy(dtype=float))
-    frame = ax.get_window_extent(renderer)
+    frame = ax.get_window_extent()
     area = (frame.width * frame.height) / 3
     most = int((np.cumsum(4 * half.prod(axis=1)) < area).sum())
     for n_drawn in range(most, -1, -1):
