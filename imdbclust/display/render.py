@@ -151,13 +151,16 @@ def frame_html(frame: pd.DataFrame) -> str:
         _column(part, "" if part.name is None else str(part.name), first=place == 0, links=())
         for place, part in enumerate(parts)
     ]
-    heads = "".join(f'<th scope="col"{css}>{escape(heading)}</th>' for heading, css, _ in columns)
+    heads = "".join(
+        f'<th scope="col"{css}>{escape(heading)}</th>' if heading else "<td></td>"
+        for heading, css, _ in columns
+    )
     rows = zip(*(cells for *_, cells in columns), strict=True)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     size = f"{len(frame):,} rows × {frame.shape[1]:,} columns"
     note = f'<p class="note">{size}</p>' if shown.shape < frame.shape else ""
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="bare">'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table class="bare">'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 

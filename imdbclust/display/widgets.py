@@ -57,7 +57,7 @@ def slider(name: str, values: Sequence[float], value: float, draw: Callable[[flo
     try:
         import ipywidgets
     except ImportError:
-        display(HTML(sentence_html(wording.no_widgets(), "text")))
+        display(HTML(sentence_html(wording.sentence("no_widgets"), "text")))
         return
     first = min(values, key=lambda one: abs(one - value))
     control = ipywidgets.SelectionSlider(

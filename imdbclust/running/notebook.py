@@ -129,8 +129,8 @@ class Stage:
             )
         return found
 
-    def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
-        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`.
+    def say(self, text: str, *, finding: bool = False) -> None:
+        """Show a sentence; the run's index repeats a `finding`.
 
         An empty text is not shown: there is nothing to say.
         """
@@ -138,10 +138,7 @@ class Stage:
             return
         if finding:
             self.reported["findings"].append(text)
-        if headline:
-            self.reported["headlines"].append(text)
-        kind = "finding" if finding or headline else "text"
-        self._display(show.sentence_html(text, kind), text)
+        self._display(show.sentence_html(text, "finding" if finding else "text"), text)
 
     def warn(self, text: str) -> None:
         """Show a warning, which the index repeats at the top; an empty text is not shown."""
@@ -183,9 +180,10 @@ class Stage:
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; those without any value are not. `links` and
-        `fold` are as in :func:`imdbclust.display.render.table_html`. The index is not part of the
-        table: reset it if it has information. The notes on missing values are in
+        `columns` limits the columns that are shown; those without any value are not, nor ids of
+        actors that are their names. `links` and `fold` are as in
+        :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it if
+        it has information. The notes on missing values are in
         :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
         if frame.empty:
@@ -195,6 +193,8 @@ class Stage:
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
         shown = shown.loc[:, known]
+        if "name" in shown and shown["name"].equals(shown.get("actor_id")):
+            shown = shown.drop(columns="actor_id")
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
         html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
@@ -229,8 +229,6 @@ class Stage:
     def show(self, result: Result) -> None:
         """Show a result: its sentences, then its tables, folded; and record its numbers."""
         self.metric(**result.metrics)
-        for text in result.headlines:
-            self.say(text, headline=True)
         for text in result.findings:
             self.say(text, finding=True)
         for text in result.sentences:
@@ -242,15 +240,24 @@ class Stage:
             self.table(frame, name, head=10, columns=result.columns.get(name), **about)
 
     def figure(
-        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+        self,
+        axes: Axes | None,
+        name: str,
+        *,
+        caption: str,
+        alt: str,
+        index: bool = False,
+        headline: str = "",
     ) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
-        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
-        Without axes nothing is shown. If the axes are empty, only the caption is.
+        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too;
+        it begins with the `headline`, which the caption repeats. Without axes nothing is shown. If
+        the axes are empty, only the caption is.
         """
         if axes is None:
             return
+        self.reported["headlines"] += [headline] if headline else []
         import matplotlib.pyplot as plt
 
         if not any(one.has_data() for one in axes.figure.axes):
@@ -359,7 +366,7 @@ class SweepStage(Stage):
         if headline and self.context:
             self.reported["headlines"].append(text)
         else:
-            super().say(text, finding=finding, headline=headline)
+            super().say(text, finding=finding or headline)
 
     def heat_maps(self, tables: list[pd.DataFrame]) -> None:
         """Show tables of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""

@@ -157,7 +157,7 @@ def stability(found: Evaluation) -> Result:
     warning = wording.stability_warning(found.verdict, agree=agree)
     above = found.above(nl.SHUFFLED_WITHIN_YEAR)
     return Result(
-        headlines=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
+        findings=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
         warnings=[warning] if warning else [],
         tables={"stability": spread.reset_index(), "stability_pairs": found.pairs},
         metrics=found.metrics(),
@@ -176,7 +176,7 @@ def information(found: Evaluation) -> Result:
     few = len(found.by_genre) <= MOST_GENRES
     return Result(
         sentences=[] if few else [wording.sentence("modelled_genres", **numbers)],
-        headlines=[
+        findings=[
             wording.held_out_bits(of_all, found.spread["likeliest"], shuffled),
             wording.era(bits, of_era, p, int(n)),
         ],
@@ -252,10 +252,12 @@ def choice(tried: pd.DataFrame, recipe: Recipe) -> Result:
 
 
 def tree(table: pd.DataFrame) -> Result:
-    """Say how many groups each level has, given :func:`imdbclust.evaluation.levels.level_tree`."""
+    """Show the groups of each level, given :func:`imdbclust.evaluation.levels.level_tree`."""
     if table.empty:
         return Result()
-    return Result(findings=[wording.levels(table)], tables={"level_tree": table})
+    n_groups = table["level"].value_counts()
+    found = {f"{level}s_found": n_groups[level] for level in n_groups.index.drop("cluster")}
+    return Result(tables={"level_tree": table}, metrics=found)
 
 
 def levels(
