@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +18,7 @@ from joblib import cpu_count
 
 from imdbclust.base.disk import file_sha256, open_up
 from imdbclust.base.paths import reports
-from imdbclust.base.text import counted
+from imdbclust.base.text import counted, quoted
 from imdbclust.clustering import CLUSTERING_FILE
 from imdbclust.datasets.find import Dataset, find_dataset
 from imdbclust.display.csv_files import write_table
@@ -25,8 +26,9 @@ from imdbclust.evaluation import sweeps as comparison
 from imdbclust.running.clean import in_use
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import start_early
+from imdbclust.running.manifest import find_folder, read_manifest
 from imdbclust.running.pages.report import render_sweep
-from imdbclust.running.parameters import ParameterError, Value
+from imdbclust.running.parameters import ALONE, DATASET, ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages
 from imdbclust.running.progress import RunProgress, SweepProgress
 from imdbclust.running.publish import (
@@ -45,6 +47,7 @@ from imdbclust.running.run import (
     execute_locally,
     films_of,
     plain,
+    run,
 )
 from imdbclust.running.specification import (
     ALL,
@@ -427,6 +430,60 @@ def run_sweep(
     """Prepare and execute a sweep; see :func:`prepare_sweep` and :func:`sweep`."""
     plan, store = prepare_sweep(path, dataset=dataset, out=out)
     return sweep(plan, store, name_of(path) if name is None else name, **options)
+
+
+def run_setting(name: str, *, out: Path | None = None, dataset: str | None = None, **how) -> Path:
+    """Execute one setting of a sweep with everything that a report needs; return its folder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the sweep and number of the setting: ``SWEEP/N``.
+    out : path, optional
+        The folder for reports.
+    dataset : str, optional
+        The films of the sweep, if they have been moved.
+    **how
+        ``force``, ``options`` and ``command`` as in :func:`imdbclust.running.run.run`.
+
+    Raises
+    ------
+    imdbclust.base.errors.UserError
+        The sweep or the setting does not exist, the films have changed, or an option is wrong.
+    RunFailed
+        A notebook failed.
+    """
+    sweep_name, _, number = name.rpartition("/")
+    folder = find_folder(sweep_name or number, out)
+    manifest = read_manifest(folder)
+    if "given" not in manifest:
+        raise ParameterError(f"{folder} is not a sweep of this version; give --setting SWEEP/N")
+    films = find_dataset(dataset or manifest["films"], **manifest["request"])
+    if films.sha256 != manifest["dataset"]["sha256"]:
+        raise ParameterError(
+            f"the films of the sweep {folder.name!r} have changed since; give those it used by "
+            "--dataset, or repeat the sweep"
+        )
+    found = read_specification(
+        folder / "specification.yml", dataset=films.name, given=manifest["given"]
+    ).settings
+    names = [setting_name(place + 1, len(found)) for place in range(len(found))]
+    place = int(number) - 1 if re.fullmatch(r"[0-9]{1,9}", number) else -1
+    if not sweep_name or not 0 <= place < len(found):
+        raise ParameterError(
+            f"the sweep {folder.name!r} has no setting {quoted(number if sweep_name else '')}; "
+            f"its settings are {folder.name}/{names[0]} to {folder.name}/{names[-1]}"
+        )
+    return run(
+        dataset=films.address,
+        request=manifest["request"],
+        preset=found[place].preset,
+        parameters={k: v for k, v in found[place].parameters.items() if k not in (DATASET, *ALONE)},
+        name=names[place],
+        within=f"{folder.name}/settings",
+        out=folder.parent,
+        **how,
+    )
 
 
 def setting_name(number: int, n_settings: int) -> str:
