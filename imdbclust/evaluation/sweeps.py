@@ -22,7 +22,7 @@ IN_SAMPLE = ("genre_bits", "share_of_variance")
 SHOWN = (*PREFERRED, "ari_seeds", "silhouette", "largest_share")
 """Metrics shown next to the one that ranks, if the sweep has them."""
 
-MAX_PAIRS = 2_000
+MAX_PAIRS = 1_000
 """Maximum number of pairs of settings that are compared along an axis."""
 
 MAX_LEVELS = 12  # maximum number of values of an axis of a heat map
@@ -160,7 +160,9 @@ def best_setting(results: pd.DataFrame, axes: Sequence[str]) -> int | None:
     metric = choose_metric(results)
     if metric not in results or (ranked := rank_settings(results, axes, metric)).empty:
         return None
-    done = results[results["status"] == "done"].merge(ranked.head(1)[varied(axes)])
+    done = results[results["status"] == "done"]
+    if names := varied(axes):
+        done = done.merge(ranked.head(1)[names])
     return int(done.loc[done[metric].idxmax(), "setting"])
 
 
