@@ -1090,6 +1090,41 @@ def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: in
     )
 
 
+def planned_reports(reports: str, most: int, *, by_default: bool) -> str:
+    """Say which settings of a sweep get a report, and why; the default is all of up to `most`."""
+    who = {"all": "every setting", "best": "the best setting only", "none": "no setting"}[reports]
+    text = f"reports: {reports} ({who} gets a report"
+    if not by_default:
+        return f"{text}, as the file says)"
+    size = f"at most {most}" if reports == "all" else f"more than {most}"
+    return f"{text}, because the sweep has {size} settings; the key reports in the file changes it)"
+
+
+def setting_reports(sweep: str, reports: str) -> str:
+    """Say how to get the report of a setting that has none; empty if every setting has one."""
+    if reports == "all":
+        return ""
+    who = "Only the best setting has" if reports == "best" else "No setting has"
+    return (
+        f"{who} a report, apart from settings that failed. The command imdbclust run --setting "
+        f"{sweep}/N makes the report of setting N."
+    )
+
+
+def sampled_pairs(table: pd.DataFrame, n_pairs: Mapping[str, int], seed: str) -> str:
+    """Say along which axes only a part of the pairs was compared; empty if all were.
+
+    `table` is that of :func:`agreements`, `n_pairs` the number of all pairs by axis.
+    """
+    parts = [
+        f"{row.pairs:,} of {counted(n_pairs[row.axis], 'pair')} "
+        + ("of repeats" if row.axis == seed else f"of neighbouring values of {row.axis}")
+        for row in table.itertuples()
+        if row.pairs < n_pairs[row.axis]
+    ]
+    return f"An even sample was compared: {', '.join(parts)}." if parts else ""
+
+
 def axis_importance(table: pd.DataFrame, metric: str, seed: str) -> str:
     """Say which ``axis`` matters most, given its share of the variance of the metric.
 

@@ -181,7 +181,9 @@ def finished(folder: Path, call: Call) -> None:
     for text in found(manifest)[:MAX_FINDINGS]:
         print(shown(text))
     where = f" --out {shlex.quote(str(call.out))}" if call.out else ""
-    print(f"open it with: imdbclust open {folder.name}{where}")
+    out = Path(call.out or reports()).absolute()
+    name = folder.relative_to(out) if folder.is_relative_to(out) else folder
+    print(f"open it with: imdbclust open {shlex.quote(str(name))}{where}")
     print(f"report: {page}")
 
 

@@ -3,7 +3,9 @@
 SPEC.yml lists the settings. Examples are small.yml and thesis.yml, which come
 with the notebooks and are found by these names. A stage that several settings
 share is executed once. The result is a table with one row per setting, a page
-that compares them, and a report for each setting.
+that compares them, and reports of settings: of all of them if there are at most
+50, else of the best one, unless SPEC.yml says `reports: all`, `best` or `none`.
+`imdbclust run --setting SWEEP/N` makes the report of setting N.
 
 options:
   --dataset NAME|FILE   films to use (default: those of SPEC.yml)
@@ -53,7 +55,7 @@ def execute(call: Call) -> None:
             call.specification, dataset=call.dataset, parameters=parameters, out=call.out
         )
         if call.dry_run:
-            print(f"{len(plan.stages)} settings")
+            print(f"{len(plan.stages)} settings; {plan.reports()}")
             print(plan.summary(plan.finished(store)).to_string(index=False))
             return
         folder = sweep(

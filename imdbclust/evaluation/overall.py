@@ -175,7 +175,12 @@ class Evaluation:
         return "structure" if self.above(nl.SHUFFLED_WITHIN_YEAR) else "era"
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers by which recipes are compared; no bits if no movie has a genre."""
+        """Return the numbers by which recipes are compared.
+
+        Without genres there are no bits; a recipe that was not evaluated has no numbers.
+        """
+        if self.why_not:
+            return {}
         found = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
         kinds = {"shuffled": nl.SHUFFLED, "shuffled_within_years": nl.SHUFFLED_WITHIN_YEAR}
         for suffix, null in kinds.items():

@@ -33,6 +33,7 @@ from imdbclust.running.store import (
     CONTEXT,
     DONE,
     FIGURES,
+    LABELS,
     MANIFEST,
     RECORD,
     TABLES,
@@ -41,6 +42,7 @@ from imdbclust.running.store import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -330,6 +332,16 @@ class Stage:
         self._display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
 
+class BareStage(Stage):
+    """A stage of a setting without a report: it records numbers, and shows nothing."""
+
+    def _display(self, html: str, text: str) -> None:
+        pass
+
+    def table(self, frame: pd.DataFrame, name: str, **about: object) -> None:
+        """Write no table."""
+
+
 @dataclass(eq=False)
 class SweepStage(Stage):
     """The notebook that compares the settings of a sweep."""
@@ -353,13 +365,15 @@ class SweepStage(Stage):
         self.done = self.results[self.results["status"] == "done"]
         self.executions = pd.DataFrame(self.sweep["executions"])
 
-    def setting(self, number: int) -> Path:
-        """Return the folder of a setting's reports."""
-        return self.folder_of_sweep / self.address(number)
+    def labels(self) -> Mapping[str, np.ndarray]:
+        """Return the clusters of the movies by the number of the setting, read when asked for."""
+        import numpy as np
 
-    def address(self, number: int) -> str:
-        """Return the address of a setting's folder, relative to the sweep's."""
-        return f"settings/{number:0{len(str(len(self.results)))}}"
+        return np.load(self.folder_of_sweep / LABELS, allow_pickle=False)
+
+    def links(self, numbers: Iterable[int]) -> list[str]:
+        """Return the addresses of the reports of settings, empty for those without a report."""
+        return self.results.set_index("setting")["report"].loc[list(numbers)].tolist()
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
         """Show a sentence, as :meth:`Stage.say`; the page of a sweep shows a `headline` on top."""
@@ -374,7 +388,7 @@ class SweepStage(Stage):
             about = cells.iloc[0][["metric", "row_axis", "column_axis"]]
             caption, name = wording.heat(*about), "_".join(["heat", *about])
             notes = self._write_table(cells, name, caption, "heat")
-            links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
+            links = dict(zip(cells["first"], self.links(cells["first"]), strict=True))
             html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
             text = cells[["row", "column", "mean"]].to_string(index=False)
             self._display(self._located(html), text)
@@ -400,6 +414,7 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
         stage._display(show.sentence_html(opening.stamp, "stamp"), opening.stamp)
         return stage
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
+    kind = BareStage if context.get("bare") else kind
     return kind(name, values, Path(context["folder"]), inputs, context)
 
 

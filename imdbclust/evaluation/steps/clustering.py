@@ -40,13 +40,25 @@ TRIED = (4, 8, 12, 16, 24, 32)
 """Numbers of clusters and of components that are tried besides those of the recipe."""
 
 
+def measure_sizes(
+    embedding: Embedding, clustering: Clustering, *, random_state: int
+) -> dict[str, float]:
+    """Return measures of how compact, how far apart and how large the clusters are."""
+    movies = clustering.sizes().drop(UNPLACED, errors="ignore")
+    n_placed = movies.sum()
+    return {
+        "inertia": clustering.inertia,
+        "silhouette": silhouette(embedding, clustering, random_state=random_state),
+        "effective_clusters": effective_clusters(movies),
+        "n_clusters": clustering.n_clusters,
+        "largest_share": movies.max() / n_placed,
+        "smallest_share": movies.min() / n_placed,
+        "unplaced_share": 1 - n_placed / len(clustering.labels),
+    }
+
+
 def sizes(
-    corpus: Corpus,
-    embedding: Embedding,
-    clustering: Clustering,
-    profiles: Profiles,
-    *,
-    random_state: int,
+    corpus: Corpus, embedding: Embedding, clustering: Clustering, profiles: Profiles
 ) -> Result:
     """Say how large the clusters are; the tables describe them, largest first."""
     summary = profiles.summary.sort_values(
@@ -66,15 +78,6 @@ def sizes(
         warnings=[empty] if empty else [],
         tables={"cluster_profiles": summary, "cluster_sizes": table},
         columns={"cluster_profiles": summary.columns.drop("short_name").tolist()},
-        metrics={
-            "inertia": clustering.inertia,
-            "silhouette": silhouette(embedding, clustering, random_state=random_state),
-            "effective_clusters": effective,
-            "n_clusters": clustering.n_clusters,
-            "largest_share": shares.iloc[0],
-            "smallest_share": shares.iloc[-1],
-            "unplaced_share": 1 - n_placed / corpus.n_movies,
-        },
     )
 
 
