@@ -199,10 +199,10 @@ class Assigner:
         p_cluster = self._p_clusters(casts, given)
         n_actors, n_genres = casts.sum(axis=1).astype(int), given.sum(axis=1).astype(int)
         modelled = self.genre_model.modelled
-        p_genre, known = self.genre_model.predict(casts, given=given), given[:, modelled]
-        others = np.where(known.toarray() > 0, -1.0, p_genre)
+        p_genre, has = self.genre_model.predict(casts, given=given), given[:, modelled]
+        others = np.where(has.toarray() > 0, -1.0, p_genre)
         first = np.argsort(-others, axis=1, kind="stable")[:, :3]
-        n_others = len(modelled) - known.sum(axis=1).astype(int)
+        n_others = len(modelled) - has.sum(axis=1).astype(int)
         expected = [
             "; ".join(names[modelled[codes[:n]]]) if some else ""
             for codes, n, some in zip(first, n_others, n_actors + n_genres > 0, strict=True)
