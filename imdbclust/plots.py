@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, wraps
+from functools import wraps
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -25,6 +25,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from imdbclust.base.colors import GROUND, INK
+from imdbclust.base.fonts import has_glyph
+from imdbclust.base.text import isolated
 
 WIDTH = 4.8  # inches
 ACCENT, SECOND, QUIET = "#1f86a3", "#d0603f", "#8f99a5"  # readable on white and on black
@@ -403,7 +405,7 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
         ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
         room = int(0.955 * height * share * 72 / 8.5)  # lines of text
         if room:
-            name = drawable(one.name.strip(), 120)
+            name = _with_glyphs(one.name.strip())
             actors = name.split(": ")[0]
             shape = {"width": int(width * WIDTH * 72 / 4.3), "max_lines": room, "placeholder": "…"}
             texts = [
@@ -411,6 +413,7 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
                 for text in (*[name] * (room > 1), actors, actors.split(", ")[0])
             ]
             text = next((text for text in texts if not text.endswith("…")), texts[-1])
+            text = _isolated_lines(text)
             at = (x + 0.008, top + share / 2)
             ax.text(*at, text, va="center", fontsize=7, linespacing=1.05, clip_on=True)
     ax.set(xlim=(0, 1), ylim=(1, 0), yticks=[], xticks=starts[:-1] + 0.008)
@@ -742,30 +745,31 @@ def plot_ratings(frame: pd.DataFrame, *, colors: Sequence[str]) -> Axes:
 def drawable(text: object, length: int = 80) -> str:
     """Return a text as it can be drawn: shortened, on one line, without missing glyphs.
 
-    A character without a glyph (control characters, most emoji) becomes U+FFFD, or nothing if it
-    is invisible. Tables and texts of the page show it in full.
+    A character without a glyph (see :mod:`imdbclust.base.fonts`) becomes U+FFFD, or nothing if it
+    is invisible. Tables and texts of the page show it in full. Names in right-to-left scripts do
+    not move the numbers next to them.
     """
-    known = _glyphs()
-    shown = "".join(
-        char if ord(char) in known else "\N{REPLACEMENT CHARACTER}"
-        for char in " ".join(str(text).split())
-        if char.isprintable() or char == " "
-    )
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    shown = _with_glyphs(text)
+    return isolated(shown if len(shown) <= length else shown[: length - 1] + "…")
 
 
 def _two_lines(text: object, width: int = 27) -> str:
     """Return a text as it can be drawn, on at most two lines of that number of characters."""
-    return textwrap.fill(drawable(text), width, max_lines=2, placeholder="…")
+    shown = textwrap.fill(_with_glyphs(text), width, max_lines=2, placeholder="…")
+    return _isolated_lines(shown)
 
 
-@cache
-def _glyphs() -> frozenset[int]:
-    """Return the code points that the font can draw."""
-    from matplotlib import font_manager
+def _isolated_lines(text: str) -> str:
+    return "\n".join(map(isolated, text.split("\n")))
 
-    path = font_manager.findfont(font_manager.FontProperties())
-    return frozenset(font_manager.get_font(path).get_charmap())
+
+def _with_glyphs(text: object) -> str:
+    """Return a text on one line, with U+FFFD for missing glyphs."""
+    return "".join(
+        char if has_glyph(char) else "\N{REPLACEMENT CHARACTER}"
+        for char in " ".join(str(text).split())
+        if char.isprintable()
+    )
 
 
 def _number_plainly(axis: Axis, text: str = "{x:,.0f}") -> None:

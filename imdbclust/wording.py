@@ -8,7 +8,7 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -1215,6 +1215,17 @@ def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
     """Say that a notebook opened alone reads what the one before it left."""
     where = f", with {_assigned(values)}" if values else ""
     return f"Settings: those of {notebook}, which finished last, at {when}{where}."
+
+
+def missing_characters(characters: Iterable[str], most: int = 20) -> str:
+    """Say which characters figures cannot show, and what helps."""
+    shown = sorted(characters)
+    more = f" and {len(shown) - most:,} others" if len(shown) > most else ""
+    return (
+        f"Figures show \N{REPLACEMENT CHARACTER} instead of {' '.join(shown[:most])}{more}, "
+        "because this machine has no font for them; install one, such as Noto (Debian and Ubuntu: "
+        "apt install fonts-noto), and run again with --force."
+    )
 
 
 def _assigned(values: Mapping[str, object]) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from imdbclust.base.text import isolated
+
 if TYPE_CHECKING:
     import jinja2
     import pandas as pd
@@ -83,8 +85,11 @@ def text_html(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Return text with control characters made visible and without changes of direction."""
-    return text.translate(_PICTURES | BIDI_CONTROLS)
+    """Return text with control characters made visible and without changes of direction.
+
+    Names in right-to-left scripts do not move the numbers next to them.
+    """
+    return isolated(text.translate(_PICTURES | BIDI_CONTROLS))
 
 
 def table_html(

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
-from threadpoolctl import threadpool_limits
 
 from imdbclust.base.processes import on_all_cores
 from imdbclust.load import Corpus
@@ -113,11 +112,6 @@ class GenreModel:
         `casts` is 1 where the actor plays in the movie, shape (n_movies, n_actors). A genre keeps
         its overall share if the movies with a known cast all have it, or all lack it.
         """
-        with threadpool_limits(1):  # threads would wait for each other between short computations
-            return cls._learn(casts, facts)
-
-    @classmethod
-    def _learn(cls, casts: sp.csr_array, facts: Facts) -> GenreModel:
         model = cls.with_fitted(casts, facts, {})
         eras, n_modelled = model._mean_years(casts, facts), len(model.modelled)
         knots = np.unique(np.quantile(eras, np.linspace(0, 1, N_ERAS)).round(DECIMALS))

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from imdbclust import wording
 from imdbclust.base.errors import DatasetError
+from imdbclust.base.fonts import USED
 from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
@@ -89,6 +90,7 @@ class Stage:
     context: dict = field(default_factory=dict)  # from the runner; empty without one
     reported: dict = field(default_factory=nothing_reported)  # so far
     _bar: Bar | None = field(default=None, init=False)  # of a long step
+    _missing: set[str] = field(default_factory=set, init=False)  # characters without a font
 
     @property
     def writes(self) -> Path:
@@ -274,6 +276,10 @@ class Stage:
         (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
         self.reported["figures"].append(about | {"name": name, "index": index})
         self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
+        self.reported["fonts"] = sorted(USED.families)
+        if USED.missing - self._missing:
+            self.say(wording.missing_characters(USED.missing - self._missing))
+            self._missing |= USED.missing
 
     def heat_switch(
         self,

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from imdbclust.base.disk import replacing
+from imdbclust.base.text import isolated
 from imdbclust.display.figures import figure_html
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.cells import prepare_cells
@@ -217,7 +218,7 @@ def _explained(answers):
     """Return answers as HTML; the first mention of each of `TERMS` opens its explanation."""
     left, found = dict(TERMS), {}
     for question, sentence in answers.items():
-        html = str(escape(sentence))
+        html = str(escape(isolated(sentence)))
         for term in list(left):
             number = list(TERMS).index(term)
             button = (
