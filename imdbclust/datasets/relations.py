@@ -126,9 +126,10 @@ def join(found: Sequence[Columns], name: str, how: Reading) -> Columns:
     if not plan:
         plan = _plan(parts, name, log)
     for part, columns in plan.items():
-        for column in part.refused.keys() - {*chain(*columns.values())}:
-            if plain(column) not in COUNTERS:
-                log.guess(f"{part.table.name}: {column}: {part.refused[column]}")
+        used = {*chain(*columns.values())}
+        for column, why in part.refused.items():
+            if column not in used and plain(column) not in COUNTERS:
+                log.guess(f"{part.table.name}: {column}: {why}")
     rows = _rows(plan, name)
     data = pa.concat_tables(map(pa.table, rows), promote_options="default")
     lines = [np.arange(1, len(next(iter(part.values()))) + 1) for part in rows]
