@@ -377,6 +377,14 @@ def test_what_was_understood_is_kept_with_the_films(tmp_path):
     assert how_read(["cells are separated by commas", "names are read from people.csv"]) == said
 
 
+def test_refused_columns_are_named_in_the_order_of_the_keys(tmp_path):
+    put(tmp_path / "set", "films.csv", "movie_id,title,year,rating,votes\n1,Harbour,x,y,z\n")
+    put(tmp_path / "set", "cast.csv", "movie_id,actor\n1,Ann Ames\n")
+    guesses = find_dataset(str(tmp_path / "set")).read().source["guesses"]
+    refused = [one.split(": ")[1] for one in guesses if one.startswith("films.csv: ")]
+    assert refused == ["year", "rating", "votes"]
+
+
 # A part of the films
 
 

@@ -126,9 +126,10 @@ def join(found: Sequence[Columns], name: str, how: Reading) -> Columns:
     if not plan:
         plan = _plan(parts, name, log)
     for part, columns in plan.items():
-        for column in part.refused.keys() - {*chain(*columns.values())}:
-            if plain(column) not in COUNTERS:
-                log.guess(f"{part.table.name}: {column}: {part.refused[column]}")
+        used = {*chain(*columns.values())}
+        for column, why in part.refused.items():
+            if column not in used and plain(column) not in COUNTERS:
+                log.guess(f"{part.table.name}: {column}: {why}")
     rows = _rows(plan, name)
     data = pa.concat_tables(map(pa.table, rows), promote_options="default")
     lines = [np.arange(1, len(next(iter(part.values()))) + 1) for part in rows]
@@ -225,29 +226,29 @@ def _rows(plan: Plan, name: str) -> list[dict[str, pa.Array]]:
         return read(plan[part][key][0])
 
     rows = {part: {key: cells(part, key) for key in columns} for part, columns in plan.items()}
-    ids = own = None
-    if movies is not None:
-        ids = rows[movies]["movie_id"]
-        own = rows[movies]["movie_id"] = pc.coalesce(movies.keys(plan[movies]["movie_id"][-1]), ids)
-    if people is not None:
+    films, cast = rows.pop(movies, {}), rows.pop(credits)
+    named, genre = rows.pop(people, {}), rows.pop(genres, {})
+    ids = own = films.get("movie_id")
+    if films:
+        own = films["movie_id"] = pc.coalesce(movies.keys(plan[movies]["movie_id"][-1]), ids)
+    if named:
         names = [people.cells(column) for column in plan[people]["actor"]]
         names = pc.binary_join_element_wise(*names, pa.scalar(" ", TEXT), null_handling="skip")
         names = pc.if_else(pc.equal(names, ""), None, names)
-        who = rows[credits]["actor_id"]
-        rows[credits]["actor"] = _looked_up(who, rows[people]["actor_id"], names)
-    known = rows[credits].get("movie_id", rows[credits].get("title")) if movies is None else ids
-    for part in rows.keys() - {movies, people, genres}:
-        values = rows[part]
+        cast["actor"] = _looked_up(cast["actor_id"], named["actor_id"], names)
+    known = ids if films else cast.get("movie_id", cast.get("title"))
+    others = []
+    for values in (cast, *rows.values()):
         if "genre_id" in values:
-            of_id = (rows[genres]["genre_id"], rows[genres]["genres"]) if genres else (None, None)
-            values["genres"] = _looked_up(values.pop("genre_id"), *of_id)
+            found = _looked_up(values.pop("genre_id"), genre.get("genre_id"), genre.get("genres"))
+            values["genres"] = found
         if "movie_id" in values:
             within = pc.is_in(values["movie_id"], known)
             values["movie_id"] = _looked_up(values["movie_id"], ids, own)
-            if part is not credits:
-                rows[part] = {key: column.filter(within) for key, column in values.items()}
-    others = [part for part in rows if part not in (movies, credits, people, genres)]
-    return [rows[part] for part in (movies, credits, *others) if part is not None]
+            if values is not cast:
+                values = {key: column.filter(within) for key, column in values.items()}
+        others.append(values)
+    return [films, *others] if films else others
 
 
 def _linked(
