@@ -7,14 +7,13 @@ workers execute the same code, so keys and results are the same as in one proces
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import signal
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,9 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from joblib import cpu_count
 
 from imdbclust.base.disk import temporary
+from imdbclust.base.errors import Failure
 from imdbclust.base.text import shown
+from imdbclust.base.waits import Result, in_time
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import PRIVATE, held, start_early
 from imdbclust.running.parameters import ParameterError
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
-WAIT_SECONDS = 30  # maximum wait for the first worker of a scheduler
+WAIT_SECONDS = 30  # maximum wait for a worker, or for an answer of one
+STOP_SECONDS = 10  # maximum wait for the workers to stop
 ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
+REPEAT = "finished stages are kept; repeat the command to continue"
 TOPIC = "imdbclust"  # of Dask events
 
 
@@ -62,6 +65,8 @@ def execute_on_workers(
     ------
     imdbclust.running.parameters.ParameterError
         The scheduler cannot be reached, has no workers, or has some with other versions.
+    Failure
+        All workers have left, or the scheduler or a worker no longer answers.
     """
     token = uuid.uuid4().hex
     by_key = {stage.key: stage for stage in planned}
@@ -74,7 +79,7 @@ def execute_on_workers(
         if scheduler:
             _check_workers(client, store)
         plugin = SameVersion(fingerprint(), options.engine)
-        _repeated(lambda: client.register_plugin(plugin), CommClosedError)
+        _repeated(lambda: _answer(lambda: client.register_plugin(plugin)), CommClosedError)
         client.subscribe_topic(TOPIC, begin)
         futures = {}
         for stage in planned:
@@ -85,11 +90,40 @@ def execute_on_workers(
             futures[stage.key] = client.submit(*call, key=name, pure=False)
         keys = {future.key: key for key, future in futures.items()}
         try:
-            for future in as_completed(futures.values()):
+            for future in _as_they_end(client, futures.values()):
                 stage = by_key[keys[future.key]]
                 watch.ended(stage, _outcome(stage, future, futures))
         finally:
             _stop(client, futures, token)
+
+
+def _as_they_end(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
+    """Give executions as they end; a Failure if all workers leave and none comes back in time."""
+    left, alone = set(futures), False
+    while left:
+        try:
+            for future in as_completed(left, timeout=WAIT_SECONDS):
+                if future.status in ("cancelled", "lost"):
+                    raise Failure(f"the connection to the scheduler is lost; {REPEAT}")
+                left.discard(future)
+                yield future
+        except TimeoutError:
+            workers = _answer(client.scheduler_info).get("workers")
+            if alone and not workers:
+                raise Failure(
+                    f"the scheduler has had no workers for {WAIT_SECONDS} s; start workers; {REPEAT}"
+                ) from None
+            alone = not workers
+
+
+def _answer(ask: Callable[[], Result]) -> Result:
+    """Return an answer of the scheduler or of its workers; a Failure if it does not come."""
+    try:
+        return in_time(ask, WAIT_SECONDS)
+    except TimeoutError:
+        raise Failure(
+            f"the scheduler or a worker does not answer within {WAIT_SECONDS} s; {REPEAT}"
+        ) from None
 
 
 def _outcome(stage: PlannedStage, future: Future, futures: dict[str, Future]) -> Outcome:
@@ -165,23 +199,17 @@ def _check_scheduler(address: str) -> None:
 
     Dask would wait for ever for the answer of another kind of server.
     """
-    answer: concurrent.futures.Future[dict] = concurrent.futures.Future()
 
     async def ask() -> dict:
         how = Security().get_connection_args("client")
         async with rpc(address, connection_args=how, timeout=ANSWER_SECONDS) as scheduler:
             return await scheduler.identity()
 
-    def wait() -> None:
-        try:
-            answer.set_result(asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS)))
-        except Exception as error:
-            answer.set_exception(error)
+    def answer() -> dict:
+        return asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS))
 
-    # in a thread, because an answer that is not Dask's may keep the event loop busy
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        if answer.result(ANSWER_SECONDS + 2)["type"] == "Scheduler":
+    try:  # an answer that is not Dask's may keep the event loop busy
+        if in_time(answer, ANSWER_SECONDS + 2)["type"] == "Scheduler":
             return
         reason = "it is not a scheduler"
     except (MemoryError, ValueError) as error:  # an answer that was taken for a huge size
@@ -242,7 +270,9 @@ def _check_workers(client: Client, store: Store) -> None:
         raise ParameterError(
             f"the scheduler has no workers; start one: dask worker {client.scheduler.address}"
         ) from None
-    for address, found in client.run(_differences, fingerprint(), on_error="return").items():
+    ours = fingerprint()
+    found_by = _answer(lambda: client.run(_differences, ours, on_error="return"))
+    for address, found in found_by.items():
         if found:
             raise ParameterError(
                 f"the worker {address} would not give the same results: {found}; start it from the "
@@ -251,7 +281,7 @@ def _check_workers(client: Client, store: Store) -> None:
     out = store.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".seen-by-all-", dir=out) as file:
-        for address, seen in client.run(os.path.isfile, file.name).items():
+        for address, seen in _answer(lambda: client.run(os.path.isfile, file.name)).items():
             if not seen:
                 raise ParameterError(
                     f"the worker {address} does not see the folder {out}; give --out a folder "
@@ -294,8 +324,8 @@ def _stop(client: Client, futures: dict, token: str) -> None:
     """Stop the executions that have not ended; after an undisturbed sweep there are none."""
     if left := [future for future in futures.values() if not future.done()]:
         with suppress(Exception):  # the workers may have ended already
-            client.cancel(left, force=True)
-            client.run(_kill_kernels, token)
+            in_time(lambda: client.cancel(left, force=True), STOP_SECONDS)
+            in_time(lambda: client.run(_kill_kernels, token), STOP_SECONDS)
 
 
 def _kill_kernels(token: str) -> None:
