@@ -111,7 +111,7 @@ def _as_they_end(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
             workers = _answer(client.scheduler_info).get("workers")
             if alone and not workers:
                 raise Failure(
-                    f"the scheduler has had no workers for {WAIT_SECONDS} s; start workers; {REPEAT}"
+                    f"the scheduler has had no workers for {WAIT_SECONDS} s; start some; {REPEAT}"
                 ) from None
             alone = not workers
 
