@@ -7,13 +7,10 @@ import os
 import shutil
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import requests
 from tqdm import tqdm
@@ -21,6 +18,7 @@ from tqdm import tqdm
 from imdbclust.base.disk import file_sha256, part_of
 from imdbclust.base.errors import DatasetError
 from imdbclust.base.text import byte_size, shown
+from imdbclust.base.waits import in_time
 from imdbclust.datasets.registry import Source
 
 SCHEMES = ("https://",)  # allowed beginnings of addresses
@@ -28,7 +26,6 @@ PATIENCE = 5.0  # seconds to wait for the first answer of a host, and between tw
 BLOCK_BYTES, BLOCK_SECONDS = 2**16, 30.0  # a block that takes longer comes too slowly
 MAX_BYTES = 2**30  # maximum size of a registered file; a longer answer is not the file
 MAX_CHANGING_BYTES = 8 * 2**30  # maximum size of a file that changes
-Result = TypeVar("Result")
 FRESH = timedelta(hours=12)  # age at which a file that changes is downloaded again
 
 
@@ -120,7 +117,7 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
         raise DatasetError(f"{url} is not an https address")
     options = {"stream": True, "allow_redirects": False}
     try:
-        asked = _in_time(lambda: requests.get(url, timeout=patience, **options), patience)
+        asked = in_time(lambda: requests.get(url, timeout=patience, **options), patience)
         with asked as answer, path.open("wb") as file:
             answer.raise_for_status()
             if answer.is_redirect:
@@ -151,7 +148,7 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
     """Give an answer block by block; TooSlow if one of them takes too long."""
     blocks = answer.iter_content(BLOCK_BYTES)
     try:
-        while block := _in_time(lambda: next(blocks, b""), BLOCK_SECONDS):
+        while block := in_time(lambda: next(blocks, b""), BLOCK_SECONDS):
             yield block
     except TimeoutError:
         raise TooSlow from None
@@ -159,17 +156,3 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
         closed = suppress(OSError, ValueError)
         with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
-
-
-def _in_time(act: Callable[[], Result], seconds: float) -> Result:
-    """Return the result of a function, or raise TimeoutError even if the system hangs in it."""
-    done: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(act())
-        except Exception as error:
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return done.result(timeout=seconds)
