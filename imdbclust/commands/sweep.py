@@ -18,7 +18,6 @@ options:
   --dry-run             list the stages that would run and those already finished
 """
 
-import os
 from pathlib import Path
 
 from imdbclust.base.errors import UserError
@@ -48,9 +47,12 @@ def execute(call: Call) -> None:
     shipped = {Path(path.name): path for path in paths}
     if call.specification in shipped and not call.specification.exists():
         call.specification = shipped[call.specification]
-    if not os.path.lexists(call.specification):  # answered before the libraries are imported
+    try:
+        call.specification.stat()  # before the libraries are imported
+    except OSError as error:
         hint = did_you_mean(str(call.specification), map(str, shipped), "give the path of a file")
-        raise UserError(f"{call.specification}: cannot be read: No such file; {hint}")
+        why = f"cannot be read: {error.strerror}"
+        raise UserError(f"{call.specification}: {why}; {hint}") from None
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
