@@ -81,6 +81,8 @@ def test_help_and_import_load_nothing_heavy():
         (("run", "--preset", "recomended"), "did you mean recommended?"),
         (("run", "--preset", "xyz"), "choose seed or recommended or nested"),
         (("sweep", "notebooks/small.yml", "--dataset", "Sampel"), "did you mean sample?"),
+        (("sweep", "smal.yml"), "No such file or directory; did you mean small.yml?"),
+        (("run", "--setting", "smal/1"), "did you mean small?"),
         (("open", "SMAL"), "did you mean small?"),
         (("diff", "smal", "small"), "did you mean small?"),
         (("assign", "smal", "--genre", "Drama"), "did you mean small?"),

@@ -82,14 +82,14 @@ def execute(call: Call) -> None:
 
 def run_setting(call: Call) -> None:
     """Make the report of a setting of a sweep, and print its path."""
+    from imdbclust.running.manifest import find_folder
+
+    find_folder(call.setting.rpartition("/")[0] or call.setting, call.out)
     options = {"-p": call.parameters, "--names": call.names, "--name": call.name}
     options |= {"--preset": call.preset != RECOMMENDED, "--mapping": call.mapping}
     options |= {"options that select films": any(common.request(call).values())}
     if given := [name for name, value in options.items() if value]:
         raise UserError(f"give --setting or {given[0]}, not both")
-    from imdbclust.running.manifest import find_folder
-
-    find_folder(call.setting.rpartition("/")[0] or call.setting, call.out)
     from imdbclust.running import sweep
 
     with common.quietly(call.quiet), common.recommending_clean(call.out):

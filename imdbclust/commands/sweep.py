@@ -20,7 +20,9 @@ options:
 
 from pathlib import Path
 
+from imdbclust.base.errors import UserError
 from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.base.text import did_you_mean
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
@@ -41,9 +43,16 @@ def execute(call: Call) -> None:
     from imdbclust.datasets.find import check_known
 
     check_known(call.dataset or ())
-    shipped = {Path(path.name): path for path in NOTEBOOKS.glob("*.yml")}
+    paths = [path for path in NOTEBOOKS.glob("*.yml") if path.name != "presets.yml"]
+    shipped = {Path(path.name): path for path in paths}
     if call.specification in shipped and not call.specification.exists():
         call.specification = shipped[call.specification]
+    try:
+        call.specification.stat()  # before the libraries are imported
+    except OSError as error:
+        hint = did_you_mean(str(call.specification), map(str, shipped), "give the path of a file")
+        why = f"cannot be read: {error.strerror}"
+        raise UserError(f"{call.specification}: {why}; {hint}") from None
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
