@@ -263,6 +263,15 @@ def test_a_mapping_of_tables_is_changed_by_hand(run, tmp_path):
         assert (code, says in said) == (2, True), said
 
 
+@pytest.mark.parametrize("option", ["--mapping", "--unify"])
+def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option):
+    put(tmp_path, "a.csv", "title,actor\nA,X Y\n")
+    odd = {"--mapping": {"separator": "\ud800"}, "--unify": {"actors": {"X Y": "\ud800"}}}
+    put(tmp_path, "m.yml", json.dumps(odd[option]))
+    code, said = run("import", "a.csv", "--to", "a.jsonl", option, "m.yml")
+    assert (code, said) == (2, "imdbclust: m.yml: a text has an unpaired surrogate\n")
+
+
 def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):
     content = 'title;actor\nCafé "Nord";Ann Ames, Bob Burr\n'.encode("cp1252")
     put(tmp_path, "a.csv", content.replace(b"Caf", b'"Caf'))
