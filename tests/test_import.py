@@ -395,6 +395,7 @@ def test_a_part_that_does_not_exist_is_refused(run, tmp_path):
         (("--since", "2050"), "no movie is in the selected part"),
         (("--genre", "Opera"), "unknown genre 'Opera'; the films have Drama, War"),
         (("--min-cast", "-1"), "min-cast must be at least 0"),
+        (("--min-movies", "9" * 50), "min-movies must be at least 1 and at most 1,000,000,000"),
     ):
         code, said = run("import", "films.csv", "--to", "to.jsonl", *options)
         assert (code, says in said) == (2, True), said

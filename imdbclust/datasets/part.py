@@ -12,6 +12,8 @@ from imdbclust.films.frames import canonical
 from imdbclust.films.problems import CorpusError
 from imdbclust.load import Corpus
 
+MOST = 10**9  # for minima
+
 
 @dataclass(frozen=True)
 class Part:
@@ -43,8 +45,9 @@ class Part:
         if (self.since or 1) > (self.until or 9999):
             raise UserError(f"since ({self.since}) must not be after until ({self.until})")
         for name, least in {"min_movies": 1, "min_cast": 0}.items():
-            if (n := getattr(self, name)) < least:
-                raise UserError(f"{name.replace('_', '-')} must be at least {least}, not {n}")
+            if not least <= (n := getattr(self, name)) <= MOST:
+                name = name.replace("_", "-")
+                raise UserError(f"{name} must be at least {least} and at most {MOST:,}, not {n}")
 
     def __bool__(self) -> bool:
         return self != type(self)()
