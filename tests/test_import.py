@@ -286,6 +286,15 @@ def test_a_mapping_of_tables_that_cannot_be_joined_is_refused(run, tmp_path, tab
     assert (code, f"set: the mapping names no column of {table} for {key}" in said) == (2, True)
 
 
+@pytest.mark.parametrize("option", ["--mapping", "--unify"])
+def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option):
+    put(tmp_path, "a.csv", "title,actor\nA,X Y\n")
+    odd = {"--mapping": {"separator": "\ud800"}, "--unify": {"actors": {"X Y": "\ud800"}}}
+    put(tmp_path, "m.yml", json.dumps(odd[option]))
+    code, said = run("import", "a.csv", "--to", "a.jsonl", option, "m.yml")
+    assert (code, said) == (2, "imdbclust: m.yml: a text has an unpaired surrogate\n")
+
+
 def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):
     content = 'title;actor\nCafé "Nord";Ann Ames, Bob Burr\n'.encode("cp1252")
     put(tmp_path, "a.csv", content.replace(b"Caf", b'"Caf'))
@@ -417,6 +426,7 @@ def test_a_part_that_does_not_exist_is_refused(run, tmp_path):
         (("--since", "2050"), "no movie is in the selected part"),
         (("--genre", "Opera"), "unknown genre 'Opera'; the films have Drama, War"),
         (("--min-cast", "-1"), "min-cast must be at least 0"),
+        (("--min-movies", "9" * 50), "min-movies must be at least 1 and at most 1,000,000,000"),
     ):
         code, said = run("import", "films.csv", "--to", "to.jsonl", *options)
         assert (code, says in said) == (2, True), said

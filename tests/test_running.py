@@ -221,7 +221,7 @@ def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, mon
     monkeypatch.setattr(running, "films_of", lambda *_: None)
     monkeypatch.setattr(running, "check_possible", lambda *_: None)
     monkeypatch.setattr(running, "execute_locally", lambda *_: None)
-    monkeypatch.setattr(running, "publish", lambda folder, *_: folder)
+    monkeypatch.setattr(running, "publish", lambda folder, *_, **__: folder)
     running.run(out=tmp_path, name="none", options=ExecutionOptions(engine="plain"))
     assert "ARE MADE UP. No real films are available" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}

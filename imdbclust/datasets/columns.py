@@ -141,15 +141,19 @@ class Columns:
 def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
     """Return what the columns of a table hold; those that are `given` are not guessed.
 
-    A given column that is missing or duplicate is a CorpusError.
+    A column that is duplicate, or given and missing, is a CorpusError.
     """
     found, names = Columns(table), table.names
-    for key, wanted in given.items():
+
+    def choose(key: str, wanted: Sequence[str]) -> None:
         for name in wanted:
             if names.count(name) != 1:
                 what = "duplicate" if name in names else "missing"
                 raise CorpusError(f"{table.name}: {what} column {name!r}; {listed(table)}")
         found.chosen[key] = tuple(wanted)
+
+    for key, wanted in given.items():
+        choose(key, wanted)
     usual = found.usual
 
     def free(words: Sequence[str]) -> list[str]:
@@ -173,14 +177,11 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
         if not actors and title and (people := free(ANYONE)) and people[0] != title[0]:
             actors = people[:1]
         if actors:
-            found.chosen["actor"] = tuple(actors)
+            choose("actor", actors)
     for key, words in NAMES.items():
         words = words.split() + list(ANYONE) * (key == "title")
         if key not in {*found.chosen, "actor"} and (name := next(fitting(key, words), None)):
-            found.chosen[key] = (name,)
-    for name in (name for names in found.chosen.values() for name in names):
-        if names.count(name) != 1:
-            raise CorpusError(f"{table.name}: duplicate column {name!r}; {listed(table)}")
+            choose(key, [name])
     return found
 
 

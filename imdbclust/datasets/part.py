@@ -12,6 +12,8 @@ from imdbclust.films.frames import canonical
 from imdbclust.films.problems import CorpusError
 from imdbclust.load import Corpus
 
+MOST = 10**9  # for minima
+
 
 @dataclass(frozen=True)
 class Part:
@@ -42,8 +44,8 @@ class Part:
         if (self.since or 1) > (self.until or 9999):
             raise UserError(f"since ({self.since}) must not be after until ({self.until})")
         for name, n, least in (("min-movies", self.min_movies, 1), ("min-cast", self.min_cast, 0)):
-            if n < least:
-                raise UserError(f"{name} must be at least {least}, not {n}")
+            if not least <= n <= MOST:
+                raise UserError(f"{name} must be at least {least} and at most {MOST:,}, not {n}")
 
     def __bool__(self) -> bool:
         return self != type(self)()

@@ -258,7 +258,7 @@ def dask_setup(worker: object) -> None:
 
 def _silence_dask() -> None:
     """Stop Dask from logging errors, which the outcomes report."""
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
