@@ -19,7 +19,7 @@ from imdbclust.base import fonts
 from imdbclust.base.text import isolated
 from imdbclust.display.csv_files import table_csv
 from imdbclust.display.figures import figure_svg
-from imdbclust.display.render import sentence_html
+from imdbclust.display.render import sentence_html, table_html
 from imdbclust.running import notebook
 from imdbclust.running.notebook import Stage
 
@@ -164,6 +164,14 @@ def test_a_right_to_left_name_stays_between_the_numbers_next_to_it():
     percent = TextPath((0, 0), "%").vertices[:-1]
     assert np.ptp(drawn[-len(percent) - 1 : -1, 0]) == pytest.approx(np.ptp(percent[:, 0]))
     assert drawn[:, 0].max() == pytest.approx(drawn[-len(percent) - 1 : -1, 0].max())
+
+
+def test_a_cell_that_begins_with_a_number_is_from_left_to_right():
+    frame = pd.DataFrame({"label": [f"#0 {HEBREW}", f"{HEBREW} 3", "#1 Ada"]})
+    html = table_html(frame, caption="C", name="c")
+    assert f'<bdi dir="ltr">#0 \u2068{HEBREW}\u2069</bdi>' in html
+    assert f"<bdi>{HEBREW} 3</bdi>" in html  # a title has the direction of its script
+    assert "<bdi>#1 Ada</bdi>" in html
 
 
 def test_both_lines_of_a_long_label_are_isolated():

@@ -153,6 +153,6 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
     except TimeoutError:
         raise TooSlow from None
     finally:  # end a read in the other thread, for which closing the answer would wait
-        closed = suppress(OSError, ValueError)
+        closed = suppress(OSError, ValueError, AttributeError)  # all has been read
         with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
@@ -99,6 +100,9 @@ READ = {
 """How the valid rows of each file become a table of the database."""
 
 HAS_NAME = f"length(name) BETWEEN 1 AND {MAX_TEXT}"  # else a person is named by the id
+ROUNDS = 8
+"""Rounds in which DuckDB applies the minima to all credits; the rest is done in memory."""
+
 NONE = ("", NULL)  # entries of a list of genres that are not genres
 Filters = dict[str, Callable[[pa.RecordBatch], pa.Array]]
 
@@ -267,6 +271,9 @@ class DumpTables:
         n_titles, n_credits = self._row(sizes)
         before, left = None, n_credits
         while left != before and max(minima.values()) > 1:
+            if self.summary.rounds == ROUNDS:
+                self._peel(minima)
+                break
             before = left
             self.summary.rounds += 1
             for column, least in minima.items():
@@ -274,6 +281,7 @@ class DumpTables:
                     enough = f"SELECT {column} FROM credits GROUP BY 1 HAVING count(*) >= {least}"
                     self._keep("credits", f"({enough}) USING ({column})")
             _, left = self._row(sizes)
+        left = self._row(sizes)[1]
         if self.choice.min_cast:
             self._keep("titles", "credits USING (tconst)")
         summary, few = self.summary, f"actor with fewer than {self.choice.min_movies} movies"
@@ -289,6 +297,37 @@ class DumpTables:
     def _keep(self, table: str, other: str) -> None:
         """Keep the rows of a table that have a partner in another one."""
         self.base.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} SEMI JOIN {other}")
+
+    def _peel(self, minima: dict[str, int]) -> None:
+        """Apply the minima until nothing changes, in time linear in the number of credits.
+
+        A long chain of movies and actors loses a few links a round, so a round must not read all
+        credits.
+        """
+        table = self.base.sql("SELECT nconst, tconst FROM credits").to_arrow_table()
+        coded = {name: pc.dictionary_encode(table[name].combine_chunks()) for name in minima}
+        codes = {name: column.indices.to_numpy() for name, column in coded.items()}
+        rows_of = {name: _Groups(column) for name, column in codes.items()}
+        n = {name: np.bincount(column) for name, column in codes.items()}
+        changed = {name: np.arange(len(counts)) for name, counts in n.items()}
+        alive, n_gone = np.ones(len(table), dtype=bool), 1
+        while n_gone:
+            self.summary.rounds += 1
+            n_gone = 0
+            for name, other in (("nconst", "tconst"), ("tconst", "nconst")):
+                few = changed[name][n[name][changed[name]] < minima[name]]
+                rows = rows_of[name].of(few)
+                rows = rows[alive[rows]]
+                alive[rows], n[name][few] = False, 0
+                fewer, n_fewer = np.unique(codes[other][rows], return_counts=True)
+                n[other][fewer] -= n_fewer
+                changed[name], n_gone = changed[name][:0], n_gone + len(rows)
+                changed[other] = np.union1d(changed[other], fewer)
+        for name, counts in n.items():
+            gone = pa.table({name: coded[name].dictionary.filter(pa.array(counts == 0))})
+            self.base.register("gone", gone)
+            self.base.execute(f"DELETE FROM credits WHERE {name} IN (SELECT {name} FROM gone)")
+            self.base.unregister("gone")
 
     def _names(self) -> None:
         n_valid, _ = self._read(NAMES, {})
@@ -330,6 +369,21 @@ class DumpTables:
             listed = [genre for genre in dict.fromkeys(genres.split(",")) if genre not in NONE]
             cast = list(islice(pairs, n_cast))
             yield encode_movie(movie_id, title, listed, cast, year=year, rating=rating, votes=votes)
+
+
+class _Groups:
+    """The rows of a column of codes, by code."""
+
+    def __init__(self, codes: np.ndarray):
+        self._rows = np.argsort(codes, kind="stable")
+        self._ends = np.cumsum(np.bincount(codes))
+
+    def of(self, some: np.ndarray) -> np.ndarray:
+        """Return the rows with these codes."""
+        ends = self._ends[some]
+        sizes = ends - np.where(some > 0, self._ends[some - 1], 0)
+        skipped = np.repeat(ends - np.cumsum(sizes), sizes)
+        return self._rows[skipped + np.arange(sizes.sum())]
 
 
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:

@@ -281,7 +281,7 @@ def _column(column: pd.Series, name: str, *, first: bool, links: Sequence[str]) 
         kind = "number"
     else:  # long texts get a minimum width, or many columns would break them after every word
         kind = "long" if any(len(text) > 24 for text in texts) else ""
-        texts = [f"<bdi>{escape(_cut(text).translate(_PICTURES))}</bdi>" for text in texts]
+        texts = [_bdi(escape(_cut(text).translate(_PICTURES))) for text in texts]
     if links:
         linked = zip(texts, links, strict=False)
         texts = [_linked(text, address) for text, address in linked]
@@ -293,6 +293,18 @@ def _column(column: pd.Series, name: str, *, first: bool, links: Sequence[str]) 
 
 def _linked(html: str, address: str) -> str:
     return f'<a href="{escape(address)}">{html}</a>' if address else html
+
+
+def _bdi(html: str) -> str:
+    """Return a text with its own direction, which is that of its first word.
+
+    A text such as a number and a name is always from left to right, because the number would
+    exchange its place with a right-to-left name.
+    """
+    mixed = isolated(html)
+    if mixed == html or mixed.startswith("\u2068"):
+        return f"<bdi>{html}</bdi>"
+    return f'<bdi dir="ltr">{mixed}</bdi>'
 
 
 def _cut(text: str) -> str:

@@ -144,7 +144,12 @@
     element.append(...children.filter((child) => child !== null && child !== ''));
     return element;
   }
-  const name = (text) => make('bdi', {}, text);
+  // a name keeps its own direction; after a number such as #3, it does not exchange places with it
+  function name(text) {
+    const mixed = isolated(text);
+    const alone = mixed === text || mixed.startsWith('\u2068');
+    return alone ? make('bdi', {}, text) : make('bdi', { dir: 'ltr' }, mixed);
+  }
   const title = (k) => data.titles[k].trim() || data.movie_ids[k];
   const person = (k) => data.names[k].trim() || data.actor_ids[k];
   const year = (k) => (data.arrays.year[k] ? ` (${data.arrays.year[k]})` : '');
