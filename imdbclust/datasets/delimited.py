@@ -18,12 +18,11 @@ import pyarrow.csv
 
 from imdbclust.base.text import counted, quoted, shown
 from imdbclust.datasets.tables import CALLED, TEXT, NoTable, Reading, Table
-from imdbclust.datasets.tsv import count_regular
+from imdbclust.datasets.tsv import PLAIN, count_regular, parse
 from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 
 SEPARATORS = "\t;,|"  # tried between cells
 HEAD_BYTES = 2**18  # maximum size of a table's header
-BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
 csv.field_size_limit(HEAD_BYTES)  # a header is one cell for a separator that it does not have
 
 _LINE_OF_MOVIE = re.compile(
@@ -142,8 +141,8 @@ def _quoting(
         len(quote) != 1 or not quote.isascii() or quote in "\r\n\0" + separator
     ):
         raise CorpusError(f"the quote must be one character, or none, not {quote!r}")
-    options = {"delimiter": separator, "ignore_empty_lines": False}
-    off = pyarrow.csv.ParseOptions(quote_char=False, **options)
+    options = {"delimiter": separator} | PLAIN
+    off = pyarrow.csv.ParseOptions(**options)
     mark = quote.encode()
     if quote == "none" or mark not in content:
         return off
@@ -161,9 +160,8 @@ def _quoting(
             return off
     if not fine:
         several = _find_open_quote(text, mark, separator.encode(), log.file)
-    escape = "\\" if escaped else False
-    how_quoted = {"quote_char": quote, "escape_char": escape, "newlines_in_values": several}
-    return pyarrow.csv.ParseOptions(**how_quoted, **options)
+    options |= {"quote_char": quote, "escape_char": "\\" if escaped else False}
+    return pyarrow.csv.ParseOptions(newlines_in_values=several, **options)
 
 
 _IN_QUOTES = rb"Q(?<![^S\r\n]Q)[^Q]*+(?:QQ[^Q]*+)*+Q(?![^S\r\n])"
@@ -210,15 +208,7 @@ def _parse(
     options.invalid_row_handler = note
     keys = [str(place) for place in range(len(names))]  # names may have duplicates
     try:
-        table = pyarrow.csv.read_csv(
-            pa.py_buffer(content),
-            # with threads, rows have no numbers
-            pyarrow.csv.ReadOptions(use_threads=False, column_names=keys, block_size=BLOCK_BYTES),
-            options,
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(keys, TEXT), strings_can_be_null=False
-            ),
-        )
+        table = parse(content, keys, options, TEXT)
     except pa.ArrowInvalid as error:
         raise CorpusError(f"{log.file}: {str(error).splitlines()[0]}") from None
     lines = np.setdiff1d(np.arange(1, table.num_rows + len(wrong) + 1), wrong, assume_unique=True)
