@@ -1,6 +1,7 @@
 """Pr[genre | cast]: solved by hand, calibrated, free of the answer, the same in any order."""
 
 import hypothesis
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -29,6 +30,15 @@ def corpus(films) -> Corpus:
 @pytest.fixture(scope="module")
 def model(corpus) -> GenreModel:
     return learned(corpus)
+
+
+def test_all_cores_fit_the_same_model_as_one(corpus, model, monkeypatch):
+    monkeypatch.setattr(genre_model, "MANY", 0)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    found = learned(corpus).fitted
+    assert found.keys() == model.fitted.keys()
+    for name, array in found.items():
+        assert array.tobytes() == model.fitted[name].tobytes()
 
 
 def test_the_evidence_of_an_actor_is_that_of_his_record():

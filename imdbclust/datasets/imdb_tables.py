@@ -45,6 +45,61 @@ NEEDED = {
 }
 """The columns that are read, in any order."""
 
+READ = {
+    BASICS: r"""
+    CREATE TABLE judged AS
+    SELECT tconst, title, nullif(year, 0) AS year, genres, CASE
+        WHEN coalesce(tconst, '') = '' THEN 'no id'
+        WHEN coalesce(title, '') = '' THEN 'no title'
+        WHEN length(tconst) > $most OR length(title) > $most THEN 'text too long'
+        WHEN regexp_matches(tconst, '[\x00-\x1f]') THEN 'control character in the id'
+        WHEN row_number() OVER (PARTITION BY tconst ORDER BY line) > 1
+            THEN 'duplicate id'
+        WHEN $ranged AND coalesce(year, 0) = 0 THEN 'no year'
+        WHEN $ranged AND year NOT BETWEEN $since AND $until THEN 'other year'
+        WHEN len($genres) > 0
+            AND NOT list_has_any(string_split(coalesce(genres, ''), ','), $genres)
+            THEN 'other genre'
+        END AS dropped,
+        startYear IS NOT NULL AND coalesce(year, 0) = 0 AS bad_year
+    FROM (
+        SELECT tconst, primaryTitle AS title, startYear, genres, line,
+            CASE WHEN regexp_full_match(startYear, '[0-9]{1,4}')
+            THEN CAST(startYear AS INT) END AS year
+        FROM rows
+    )
+    """,
+    PRINCIPALS: """
+    CREATE TABLE credits AS
+    SELECT tconst, nconst, min(TRY_CAST(ordering AS INT)) AS ordering, min(line) AS line,
+        count(*) AS n
+    FROM rows SEMI JOIN titles USING (tconst) GROUP BY tconst, nconst
+    """,
+    NAMES: """
+    CREATE TABLE names AS
+    SELECT nconst, arg_min(primaryName, line) AS name, count(*) AS n
+    FROM rows SEMI JOIN (SELECT DISTINCT nconst FROM credits) USING (nconst)
+    GROUP BY nconst
+    """,
+    RATINGS: """
+    CREATE TABLE ratings AS
+    SELECT tconst,
+        arg_min_null(CASE WHEN avg BETWEEN 0 AND 10 THEN avg END, line) AS rating,
+        arg_min_null(CASE WHEN num >= 0 THEN num END, line) AS votes,
+        count(*) AS n,
+        count(*) FILTER (NOT coalesce(avg BETWEEN 0 AND 10, averageRating IS NULL)
+            OR NOT coalesce(num >= 0, numVotes IS NULL)) AS bad
+    FROM (
+        SELECT *, TRY_CAST(averageRating AS DOUBLE) AS avg,
+            CASE WHEN regexp_full_match(numVotes, '[0-9]+')
+            THEN TRY_CAST(numVotes AS BIGINT) END AS num
+        FROM rows SEMI JOIN titles USING (tconst)
+    ) GROUP BY tconst
+    """,
+}
+"""How the valid rows of each file become a table of the database."""
+
+HAS_NAME = f"length(name) BETWEEN 1 AND {MAX_TEXT}"  # else a person is named by the id
 ROUNDS = 8
 """Rounds in which DuckDB applies the minima to all credits; the rest is done in memory."""
 
@@ -135,8 +190,8 @@ class DumpTables:
     def _row(self, sql: str) -> tuple[int, ...]:
         return tuple(int(n or 0) for n in self.base.execute(sql).fetchall()[0])
 
-    def _read(self, name: str, sql: str, filters: Filters, **values) -> tuple[int, Counter[str]]:
-        """Execute a statement that reads the table ``rows``: the valid rows of one file.
+    def _read(self, name: str, filters: Filters, **values) -> tuple[int, Counter[str]]:
+        """Read one file: its valid rows are the table ``rows`` of the statement in `READ`.
 
         `filters` has a mask of the rows to keep for each reason to drop the rest; `values` are
         those of parameters in the statement. Returns the number of valid rows, and the number
@@ -155,7 +210,7 @@ class DumpTables:
         self.bar.set_description(name)
         self.base.register("rows", pa.RecordBatchReader.from_batches(file.schema, batches()))
         try:
-            self.base.execute(sql, values)
+            self.base.execute(READ[name], values)
         except duckdb.Error as error:
             raise file.failure or error from None
         finally:
@@ -180,67 +235,25 @@ class DumpTables:
             filters["other type"] = lambda rows: pc.is_in(rows["titleType"], pa.array(choice.types))
         if not choice.adult:
             filters["adult"] = lambda rows: pc.not_equal(pc.fill_null(rows["isAdult"], ""), "1")
-        _, dropped = self._read(
-            BASICS,
-            r"""
-            CREATE TABLE judged AS
-            SELECT tconst, title, nullif(year, 0) AS year, genres, CASE
-                WHEN coalesce(tconst, '') = '' THEN 'no id'
-                WHEN coalesce(title, '') = '' THEN 'no title'
-                WHEN length(tconst) > $most OR length(title) > $most THEN 'text too long'
-                WHEN regexp_matches(tconst, '[\x00-\x1f]') THEN 'control character in the id'
-                WHEN row_number() OVER (PARTITION BY tconst ORDER BY line) > 1
-                    THEN 'duplicate id'
-                WHEN $ranged AND coalesce(year, 0) = 0 THEN 'no year'
-                WHEN $ranged AND year NOT BETWEEN $since AND $until THEN 'other year'
-                WHEN len($genres) > 0
-                    AND NOT list_has_any(string_split(coalesce(genres, ''), ','), $genres)
-                    THEN 'other genre'
-                END AS dropped,
-                startYear IS NOT NULL AND coalesce(year, 0) = 0 AS bad_year
-            FROM (
-                SELECT tconst, primaryTitle AS title, startYear, genres, line,
-                    CASE WHEN regexp_full_match(startYear, '[0-9]{1,4}')
-                    THEN CAST(startYear AS INT) END AS year
-                FROM rows
-            )
-            """,
-            filters,
-            ranged=choice.since is not None or choice.until is not None,
-            since=choice.since or 1,
-            until=choice.until or 9999,
-            genres=list(choice.genres),
-            most=MAX_TEXT,
-        )
+        years = {"since": choice.since or 1, "until": choice.until or 9999}
+        years["ranged"] = choice.since is not None or choice.until is not None
+        genres = list(choice.genres)
+        _, dropped = self._read(BASICS, filters, genres=genres, most=MAX_TEXT, **years)
         reasons = self.base.execute(
             "SELECT dropped, count(*) FROM judged WHERE dropped IS NOT NULL GROUP BY 1 ORDER BY 1"
         ).fetchall()
         self._drop(BASICS, dropped + Counter(dict(reasons)))
         (bad,) = self._row("SELECT count(*) FROM judged WHERE bad_year AND dropped IS NULL")
         self.summary.notes["invalid years: treated as missing"] = bad
-        self.base.execute(
-            """
-            CREATE TABLE titles AS
-            SELECT tconst, title, year, genres FROM judged WHERE dropped IS NULL;
-            DROP TABLE judged
-            """
-        )
+        kept = "SELECT tconst, title, year, genres FROM judged WHERE dropped IS NULL"
+        self.base.execute(f"CREATE TABLE titles AS {kept}; DROP TABLE judged")
 
     def _credits(self) -> None:
         filters, categories = {}, pa.array(self.choice.categories, pa.string())
         if len(categories):
             filters["other category"] = lambda rows: pc.is_in(rows["category"], categories)
         filters["no person"] = lambda rows: pc.not_equal(pc.fill_null(rows["nconst"], ""), "")
-        n_rows, dropped = self._read(
-            PRINCIPALS,
-            """
-            CREATE TABLE credits AS
-            SELECT tconst, nconst, min(TRY_CAST(ordering AS INT)) AS ordering, min(line) AS line,
-                count(*) AS n
-            FROM rows SEMI JOIN titles USING (tconst) GROUP BY tconst, nconst
-            """,
-            filters,
-        )
+        n_rows, dropped = self._read(PRINCIPALS, filters)
         valid = r"length(nconst) < 100 AND NOT regexp_matches(nconst, '[\x00-\x1f]')"
         n, n_valid, n_credits = self._row(
             f"SELECT sum(n), sum(n) FILTER ({valid}), count(*) FILTER ({valid}) FROM credits"
@@ -265,25 +278,12 @@ class DumpTables:
             self.summary.rounds += 1
             for column, least in minima.items():
                 if least > 1:
-                    self.base.execute(
-                        f"""
-                        CREATE OR REPLACE TABLE credits AS
-                        SELECT * FROM credits
-                        SEMI JOIN (
-                            SELECT {column} FROM credits GROUP BY 1 HAVING count(*) >= $least
-                        ) USING ({column})
-                        """,
-                        {"least": least},
-                    )
+                    enough = f"SELECT {column} FROM credits GROUP BY 1 HAVING count(*) >= {least}"
+                    self._keep("credits", f"({enough}) USING ({column})")
             _, left = self._row(sizes)
         left = self._row(sizes)[1]
         if self.choice.min_cast:
-            self.base.execute(
-                """
-                CREATE OR REPLACE TABLE titles AS
-                SELECT * FROM titles SEMI JOIN credits USING (tconst)
-                """
-            )
+            self._keep("titles", "credits USING (tconst)")
         summary, few = self.summary, f"actor with fewer than {self.choice.min_movies} movies"
         summary.n_movies, summary.n_credits = self._row(sizes)
         (summary.n_actors,) = self._row("SELECT count(DISTINCT nconst) FROM credits")
@@ -293,6 +293,10 @@ class DumpTables:
         if not summary.n_movies:
             why = "; ".join(f"{n:,} {what}" for what, n in summary.counts[BASICS].items())
             raise CorpusError(f"no title is left ({why}); select more titles")
+
+    def _keep(self, table: str, other: str) -> None:
+        """Keep the rows of a table that have a partner in another one."""
+        self.base.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} SEMI JOIN {other}")
 
     def _peel(self, minima: dict[str, int]) -> None:
         """Apply the minima until nothing changes, in time linear in the number of credits.
@@ -326,22 +330,9 @@ class DumpTables:
             self.base.unregister("gone")
 
     def _names(self) -> None:
-        n_valid, _ = self._read(
-            NAMES,
-            """
-            CREATE TABLE names AS
-            SELECT nconst, arg_min(primaryName, line) AS name, count(*) AS n
-            FROM rows SEMI JOIN (SELECT DISTINCT nconst FROM credits) USING (nconst)
-            GROUP BY nconst
-            """,
-            {},
-        )
-        n_known, n_rows, n_named = self._row(
-            f"""
-            SELECT count(*), sum(n), count(*) FILTER (length(name) BETWEEN 1 AND {MAX_TEXT})
-            FROM names
-            """
-        )
+        n_valid, _ = self._read(NAMES, {})
+        named = f"count(*) FILTER ({HAS_NAME})"
+        n_known, n_rows, n_named = self._row(f"SELECT count(*), sum(n), {named} FROM names")
         dropped = {"not an actor of the corpus": n_valid - n_rows, "duplicate id": n_rows - n_known}
         self._drop(NAMES, dropped, kept=n_known)
         n_unnamed = self.summary.n_actors - n_named
@@ -353,25 +344,7 @@ class DumpTables:
             n_movies = self.summary.n_movies
             self.summary.notes["title.ratings is missing: movies without a rating"] = n_movies
             return
-        n_valid, _ = self._read(
-            RATINGS,
-            """
-            CREATE TABLE ratings AS
-            SELECT tconst,
-                arg_min_null(CASE WHEN avg BETWEEN 0 AND 10 THEN avg END, line) AS rating,
-                arg_min_null(CASE WHEN num >= 0 THEN num END, line) AS votes,
-                count(*) AS n,
-                count(*) FILTER (NOT coalesce(avg BETWEEN 0 AND 10, averageRating IS NULL)
-                    OR NOT coalesce(num >= 0, numVotes IS NULL)) AS bad
-            FROM (
-                SELECT *, TRY_CAST(averageRating AS DOUBLE) AS avg,
-                    CASE WHEN regexp_full_match(numVotes, '[0-9]+')
-                    THEN TRY_CAST(numVotes AS BIGINT) END AS num
-                FROM rows SEMI JOIN titles USING (tconst)
-            ) GROUP BY tconst
-            """,
-            {},
-        )
+        n_valid, _ = self._read(RATINGS, {})
         n_rated, n_rows, bad = self._row("SELECT count(*), sum(n), sum(bad) FROM ratings")
         dropped = {"title not selected": n_valid - n_rows, "duplicate id": n_rows - n_rated}
         self._drop(RATINGS, dropped, kept=n_rated)
@@ -379,25 +352,20 @@ class DumpTables:
 
     def records(self) -> Iterator[bytes]:
         """Yield the lines of the corpus: movies sorted by id, casts by ``ordering``."""
-        casts = self.base.cursor().sql(
-            f"""
-            SELECT c.nconst,
-                CASE WHEN length(name) BETWEEN 1 AND {MAX_TEXT} THEN name ELSE c.nconst END
+        casts = f"""
+            SELECT c.nconst, CASE WHEN {HAS_NAME} THEN name ELSE c.nconst END
             FROM credits c LEFT JOIN names USING (nconst)
             ORDER BY c.tconst, c.ordering NULLS LAST, c.line
-            """
-        )
-        movies = self.base.sql(
-            """
+        """
+        movies = """
             SELECT tconst, title, coalesce(genres, ''), coalesce(n_cast, 0), year, rating, votes
             FROM titles
             LEFT JOIN (SELECT tconst, count(*) AS n_cast FROM credits GROUP BY 1) USING (tconst)
             LEFT JOIN ratings USING (tconst)
             ORDER BY tconst
-            """
-        )
-        pairs = _rows(casts)
-        for movie_id, title, genres, n_cast, year, rating, votes in _rows(movies):
+        """
+        pairs, rows = (_rows(self.base.cursor().sql(query)) for query in (casts, movies))
+        for movie_id, title, genres, n_cast, year, rating, votes in rows:
             listed = [genre for genre in dict.fromkeys(genres.split(",")) if genre not in NONE]
             cast = list(islice(pairs, n_cast))
             yield encode_movie(movie_id, title, listed, cast, year=year, rating=rating, votes=votes)

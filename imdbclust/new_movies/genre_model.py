@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
 
+from imdbclust.base.processes import on_all_cores
 from imdbclust.load import Corpus
 
 STRENGTH = 4.0  # movies with the shares of all movies that are added to the record of an actor
@@ -17,6 +18,7 @@ MOST_GENRES = 100  # the most frequent genres are modelled; the others keep thei
 N_ERAS = 9  # knots of the piecewise linear effect of the years of the actors' movies
 BENDS = (-2.0, 0.0)  # log-odds where the slope of the calibration changes
 RIDGE = 1.0  # penalty of a squared shift of log-odds, as in a logistic regression with C = 1
+MANY = 5_000  # movies from which on the genres are fitted on all cores
 DECIMALS = 6  # of coefficients, so that the order of movies and actors has no influence
 
 
@@ -115,16 +117,21 @@ class GenreModel:
         knots = np.unique(np.quantile(eras, np.linspace(0, 1, N_ERAS)).round(DECIMALS))
         model.fitted["eras"] = knots
         known, features_of = model._features(casts, facts)
-        log_odds, first, second = np.empty((known.sum(), n_modelled)), [], []
-        genres = facts.genres[:, model.modelled].tocsc()
-        for place, genre in enumerate(model.modelled):
+        genres, base = facts.genres[:, model.modelled].tocsc(), model.base[model.modelled]
+
+        def fit(place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             has = genres[:, [place]].toarray().ravel()[known]
             features = features_of(place)
-            first.append(_regression(features, has, model.base[genre]))
-            bent = _slopes(_weighed(features, first[-1]))
-            second.append(_never_falling(_regression(bent, has, model.base[genre])))
-            log_odds[:, place] = _weighed(bent, second[-1])
-        both, base = (genres.T @ genres).toarray(), model.base[model.modelled]
+            first = _regression(features, has, base[place])
+            bent = _slopes(_weighed(features, first))
+            second = _never_falling(_regression(bent, has, base[place]))
+            return first, second, _weighed(bent, second)
+
+        each = on_all_cores if known.sum() > MANY else map
+        found = list(each(fit, range(n_modelled)))
+        first, second, log_odds = zip(*found, strict=True) if found else ((), (), ())
+        log_odds = np.reshape(log_odds, (n_modelled, known.sum())).T.copy()
+        both = (genres.T @ genres).toarray()
         shares = (both + STRENGTH * base) / (both.diagonal()[:, None] + STRENGTH)
         of_unknown = (logit(shares) - logit(base)).round(DECIMALS)
         model.fitted["first"] = np.reshape(first, (n_modelled, -1 if n_modelled else 1))

@@ -27,6 +27,7 @@ ARTIFACT = "artifact"
 TABLES = "tables"
 FIGURES = "figures"
 MANIFEST = "manifest.json"
+LABELS = "labels.npz"  # of a sweep: the clusters of the movies by setting
 
 EXPLORER_DATA = "explorer_data.gz"  # for the explorer page, in the artifact of the last notebook
 DONE = "done.json"  # a notebook writes it when it finishes

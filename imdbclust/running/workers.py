@@ -7,26 +7,29 @@ workers execute the same code, so keys and results are the same as in one proces
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import signal
 import tempfile
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, Future, LocalCluster, Security, as_completed, get_worker, rpc
-from distributed.comm import CommClosedError
+from distributed.comm import CommClosedError, get_address_host
 from distributed.diagnostics.plugin import WorkerPlugin
 from joblib import cpu_count
 
 from imdbclust.base.disk import temporary
+from imdbclust.base.errors import Failure
 from imdbclust.base.text import shown
+from imdbclust.base.waits import Result, in_time
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import PRIVATE, held, start_early
 from imdbclust.running.parameters import ParameterError
@@ -37,10 +40,24 @@ from imdbclust.running.store import Store
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
+    from imdbclust.running.kernels.warm import WarmProcess
+
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
-WAIT_SECONDS = 30  # maximum wait for the first worker of a scheduler
+WAIT_SECONDS = 30  # maximum wait for a worker, or for an answer of one
+STOP_SECONDS = 10  # maximum wait for the workers to stop
 ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
+PATIENCE_SECONDS = 60  # maximum time without any sign of life of a worker
+CHECK_SECONDS = 2  # between two looks for signs of life
+POLL_SECONDS = 0.05  # between two looks for executions that have ended
 TOPIC = "imdbclust"  # of Dask events
+SHARE = "LOKY_MAX_CPU_COUNT"  # variable with the number of cores that a worker may use
+
+
+RESUME = "what was finished is kept: start workers, and repeat the command to continue"
+
+
+class NoWorkers(Failure):
+    """All workers, or their scheduler, were lost while executions were left."""
 
 
 def execute_on_workers(
@@ -62,6 +79,8 @@ def execute_on_workers(
     ------
     imdbclust.running.parameters.ParameterError
         The scheduler cannot be reached, has no workers, or has some with other versions.
+    NoWorkers
+        No worker gave a sign of life for `PATIENCE_SECONDS`, or the scheduler ended.
     """
     token = uuid.uuid4().hex
     by_key = {stage.key: stage for stage in planned}
@@ -73,8 +92,11 @@ def execute_on_workers(
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
-        plugin = SameVersion(fingerprint(), options.engine)
-        _repeated(lambda: client.register_plugin(plugin), CommClosedError)
+        threads = Counter()
+        for worker in client.scheduler_info()["workers"].values():
+            threads[worker["host"]] += worker["nthreads"]
+        plugin = SameVersion(fingerprint(), options.engine, threads)
+        _repeated(lambda: _answer(lambda: client.register_plugin(plugin)), CommClosedError)
         client.subscribe_topic(TOPIC, begin)
         futures = {}
         for stage in planned:
@@ -85,11 +107,47 @@ def execute_on_workers(
             futures[stage.key] = client.submit(*call, key=name, pure=False)
         keys = {future.key: key for key, future in futures.items()}
         try:
-            for future in as_completed(futures.values()):
+            for future in _ended(client, list(futures.values())):
                 stage = by_key[keys[future.key]]
                 watch.ended(stage, _outcome(stage, future, futures))
         finally:
             _stop(client, futures, token)
+
+
+def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
+    """Yield executions as they end; raise NoWorkers if the workers or the scheduler are lost."""
+    completed, beats, alive = as_completed(futures), {}, time.monotonic()
+    checked, lost = alive, "the workers are lost"
+    while not completed.is_empty():
+        if completed.has_ready():
+            future = next(completed)
+            if future.status in ("cancelled", "lost"):
+                raise NoWorkers(f"the scheduler of the workers has ended; {RESUME}")
+            yield future
+            continue
+        time.sleep(POLL_SECONDS)
+        if (now := time.monotonic()) < checked + CHECK_SECONDS:
+            continue
+        with suppress(OSError, TimeoutError):  # the scheduler may be lost
+            found = in_time(client.scheduler_info, ANSWER_SECONDS)["workers"]
+            last = {address: worker["last_seen"] for address, worker in found.items()}
+            lost = "no worker answers" if last else "no workers are left"
+            if last and last != beats:
+                alive = now
+            beats = last
+        checked = time.monotonic()
+        if checked - alive > PATIENCE_SECONDS:
+            raise NoWorkers(f"{lost}, for {PATIENCE_SECONDS} s; {RESUME}")
+
+
+def _answer(ask: Callable[[], Result]) -> Result:
+    """Return an answer of the scheduler or of its workers; NoWorkers if it does not come."""
+    try:
+        return in_time(ask, WAIT_SECONDS)
+    except TimeoutError:
+        raise NoWorkers(
+            f"the scheduler or a worker does not answer within {WAIT_SECONDS} s; {RESUME}"
+        ) from None
 
 
 def _outcome(stage: PlannedStage, future: Future, futures: dict[str, Future]) -> Outcome:
@@ -150,7 +208,7 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         # a terminal sends Ctrl-C to the workers, too; only this process must react to it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            share = {"LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // n_workers))}
+            share = {SHARE: _share(n_workers)}
             how = {"n_workers": n_workers, "local_directory": str(private), "env": share}
             how |= _CLUSTER
             cluster = _repeated(lambda: LocalCluster(**how), RuntimeError)
@@ -160,28 +218,27 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             yield client
 
 
+def _share(n_threads: int) -> str:
+    """Return the number of cores for each of the threads that execute notebooks on a machine."""
+    return str(max(1, cpu_count() // n_threads))
+
+
 def _check_scheduler(address: str) -> None:
     """Raise ParameterError unless a Dask scheduler answers in time at an address.
 
     Dask would wait for ever for the answer of another kind of server.
     """
-    answer: concurrent.futures.Future[dict] = concurrent.futures.Future()
 
     async def ask() -> dict:
         how = Security().get_connection_args("client")
         async with rpc(address, connection_args=how, timeout=ANSWER_SECONDS) as scheduler:
             return await scheduler.identity()
 
-    def wait() -> None:
-        try:
-            answer.set_result(asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS)))
-        except Exception as error:
-            answer.set_exception(error)
+    def answer() -> dict:
+        return asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS))
 
-    # in a thread, because an answer that is not Dask's may keep the event loop busy
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        if answer.result(ANSWER_SECONDS + 2)["type"] == "Scheduler":
+    try:  # an answer that is not Dask's may keep the event loop busy
+        if in_time(answer, ANSWER_SECONDS + 2)["type"] == "Scheduler":
             return
         reason = "it is not a scheduler"
     except (MemoryError, ValueError) as error:  # an answer that was taken for a huge size
@@ -201,7 +258,7 @@ def dask_setup(worker: object) -> None:
 
 def _silence_dask() -> None:
     """Stop Dask from logging errors, which the outcomes report."""
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
@@ -209,19 +266,31 @@ class SameVersion(WorkerPlugin):
     """Refuses workers that would not give the same results, also those that join later.
 
     `expected` is a :func:`imdbclust.running.plan.fingerprint`; each worker prepares for `engine`.
+    The evaluation of a recipe uses several cores: `threads`, the number of executions at a time on
+    each machine, gives each worker its share of them.
     """
 
     name = "imdbclust-same-version"
 
-    def __init__(self, expected: dict[str, str], engine: str):
-        self.expected, self.engine = expected, engine
+    def __init__(self, expected: dict[str, str], engine: str, threads: Mapping[str, int]):
+        self.expected, self.engine, self.threads = expected, engine, threads
+        self.sets_share = False
 
     def setup(self, worker) -> None:
         """Raise RuntimeError if this worker has other versions."""
         if found := _differences(self.expected):
             raise RuntimeError(f"this worker is refused: {found}")
+        if SHARE not in os.environ:
+            here = self.threads.get(get_address_host(worker.address), 0)
+            os.environ[SHARE] = _share(max(here, worker.state.nthreads))
+            self.sets_share = True
         if self.engine != "plain":
             start_early()
+
+    def teardown(self, worker) -> None:
+        """Forget the share, which another sweep may divide in another way."""
+        if self.sets_share:
+            os.environ.pop(SHARE, None)
 
 
 def _differences(expected: dict[str, str]) -> str:
@@ -242,7 +311,9 @@ def _check_workers(client: Client, store: Store) -> None:
         raise ParameterError(
             f"the scheduler has no workers; start one: dask worker {client.scheduler.address}"
         ) from None
-    for address, found in client.run(_differences, fingerprint(), on_error="return").items():
+    ours = fingerprint()
+    found_by = _answer(lambda: client.run(_differences, ours, on_error="return"))
+    for address, found in found_by.items():
         if found:
             raise ParameterError(
                 f"the worker {address} would not give the same results: {found}; start it from the "
@@ -251,7 +322,7 @@ def _check_workers(client: Client, store: Store) -> None:
     out = store.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".seen-by-all-", dir=out) as file:
-        for address, seen in client.run(os.path.isfile, file.name).items():
+        for address, seen in _answer(lambda: client.run(os.path.isfile, file.name)).items():
             if not seen:
                 raise ParameterError(
                     f"the worker {address} does not see the folder {out}; give --out a folder "
@@ -259,8 +330,8 @@ def _check_workers(client: Client, store: Store) -> None:
                 )
 
 
-_KERNELS: dict[str, list[KernelManager]] = {}
-"""Kernels that this worker has started, by the sweep's token."""
+_KERNELS: dict[str, list[KernelManager | WarmProcess]] = {}
+"""Kernels and scripts that this worker has started, by the sweep's token."""
 
 _STOPPED: set[str] = set()
 _LOCK = threading.Lock()
@@ -280,7 +351,7 @@ def _execute(
     _silence_dask()
     get_worker().log_event(TOPIC, {"token": token, "key": planned.key})
 
-    def remember(kernel: KernelManager) -> None:
+    def remember(kernel: KernelManager | WarmProcess) -> None:
         with _LOCK:
             if token in _STOPPED:
                 raise RuntimeError("the sweep was stopped")
@@ -294,8 +365,8 @@ def _stop(client: Client, futures: dict, token: str) -> None:
     """Stop the executions that have not ended; after an undisturbed sweep there are none."""
     if left := [future for future in futures.values() if not future.done()]:
         with suppress(Exception):  # the workers may have ended already
-            client.cancel(left, force=True)
-            client.run(_kill_kernels, token)
+            in_time(lambda: client.cancel(left, force=True), STOP_SECONDS)
+            in_time(lambda: client.run(_kill_kernels, token), STOP_SECONDS)
 
 
 def _kill_kernels(token: str) -> None:
@@ -305,4 +376,4 @@ def _kill_kernels(token: str) -> None:
         kernels = _KERNELS.pop(token, [])
     for kernel in kernels:
         with suppress(ProcessLookupError, AttributeError, TypeError):  # ended, or not yet started
-            os.kill(kernel.provisioner.pid, signal.SIGKILL)
+            os.kill(getattr(kernel, "provisioner", kernel).pid, signal.SIGKILL)

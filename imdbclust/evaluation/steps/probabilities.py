@@ -269,7 +269,7 @@ def cluster_of_new_movie(
     ]
     alone = found.get("actor alone", found.get("genre alone"))
     return Result(
-        sentences=said,
+        sentences=[" ".join(said)],
         tables={"new_movie": posteriors.reset_index(), "new_movie_nearest": alone.nearest},
         values={"actor": example.actor, "genre": example.genre or "no genre"},
     )

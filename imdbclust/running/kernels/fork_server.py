@@ -10,7 +10,7 @@ server.
 
 A request is one datagram of JSON on the control socket, with file descriptors if it needs any:
 ``fork`` (a socket for the answers, a file with the request, the kernel's stdout and stderr),
-``hold`` and ``release`` (a folder to remove if the user dies).
+``hold`` and ``release`` (a folder to remove if the user dies), ``stop`` (the user goes on alone).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import shutil
 import signal
@@ -29,6 +30,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 
 # modules to import once for all kernels; those that are not installed are skipped
@@ -48,6 +50,7 @@ PRELOAD = (
 INLINE = "module://matplotlib_inline.backend_inline"  # matplotlib's default backend in a kernel
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 CHECK_INTERVAL = 0.5  # seconds between checks whether the user runs, if its socket stays open
+END_SECONDS = 5.0  # for the user to end after its socket is closed
 
 # of a new kernel: the socket for the answer, the request, the descriptors of stdout and stderr
 Kernel = tuple[socket.socket, dict, tuple[int, ...]]
@@ -104,8 +107,8 @@ class Server:
     def receive(self) -> Kernel | None:
         """Carry out the next request; the result is not None only in a new kernel."""
         message, descriptors = receive(self.control)
-        if not message:
-            self.leave()
+        if not message or message["do"] == "stop":
+            self.leave(stopped=bool(message))
         if message["do"] != "fork":
             self.hold_or_release(message)
             return None
@@ -172,8 +175,11 @@ class Server:
         if os.getppid() != self.user:
             self.leave()
 
-    def leave(self) -> None:
-        """Kill all kernels, remove the held folders and exit."""
+    def leave(self, *, stopped: bool = False) -> None:
+        """Kill all kernels and exit; remove the held folders if the user has ended.
+
+        A user that lives may have another server, whose kernels use the folders.
+        """
         self.control.setblocking(False)
         with contextlib.suppress(OSError, ValueError):  # requests that have not been read yet
             while (message := receive(self.control)[0]) is not None:
@@ -182,7 +188,10 @@ class Server:
             kill_group(pid)
         for pid in self.kernels:
             os.waitpid(pid, 0)
-        for folder in self.held:
+        until = time.monotonic() + (0 if stopped else END_SECONDS)
+        while os.getppid() == self.user and time.monotonic() < until:
+            time.sleep(0.01)  # the socket of a process that is killed is closed before its end
+        for folder in self.held if os.getppid() != self.user else ():
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
@@ -255,12 +264,27 @@ def become(kernel: Kernel, server: Server) -> None:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
     set_threads(server.pools)
     sys.orig_argv = list(request["cmd"])
-    sys.argv = [importlib.util.find_spec("ipykernel_launcher").origin, *request["cmd"][3:]]
     send(line, {"pid": os.getpid()})
     line.close()
+    if len(request["cmd"]) == 2:
+        run_script(request["cmd"][1])
+    sys.argv = [importlib.util.find_spec("ipykernel_launcher").origin, *request["cmd"][3:]]
     from ipykernel.kernelapp import IPKernelApp
 
     IPKernelApp.launch_instance(parent_handle=os.getppid())
+
+
+def run_script(path: str) -> None:
+    """Run a script instead of a kernel, and exit with status 0, or 1 after an exception."""
+    sys.argv, status = [path], 1
+    try:
+        runpy.run_path(path, run_name="__main__")
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def set_threads(pools: list) -> None:

@@ -546,7 +546,7 @@
     const parts = [[state.kept ? 'B' : '', summary(mask)]];
     if (state.kept) parts.unshift(['A', summary(maskOf(state.kept))]);
     const size = ([letter, { n }]) => `${letter ? `${letter}: ` : ''}${count.format(n)} of ${counted(map.order.length, 'movie')}`;
-    byId('selected').textContent = parts.map(size).join('; ');
+    byId('selected').textContent = byId('spoken').textContent = parts.map(size).join('; ');
     byId('keep').hidden = isEmpty(state.filter);
     const compare = (caption, kind, key, text, most) => {
       const shares = ([, found], code) => (found[key].get(code) || 0) / Math.max(1, found.n);
@@ -697,7 +697,7 @@
     on('whole', 'click', map.showAll);
     on('select', 'click', () => selectMode(byId('select').getAttribute('aria-pressed') !== 'true'));
     on('select-view', 'click', () => { state.filter.box = map.area().map(Math.round); changed(); });
-    on('keep', 'click', () => { state.kept = state.filter; state.filter = emptyFilter(); filtered(); });
+    on('keep', 'click', () => { state.kept = state.filter; state.filter = emptyFilter(); filtered(); byId('map').focus(); });
     on('clear', 'click', () => { state.filter = emptyFilter(); state.kept = null; filtered(); byId('map').focus(); });
     on('save', 'click', () => {
       const address = URL.createObjectURL(new Blob([csv()], { type: 'text/csv' }));

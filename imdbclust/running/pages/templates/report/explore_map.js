@@ -259,6 +259,12 @@ function movieMap(canvas, places, hooks) {
     redraw();
   }
 
+  function hideCross() {
+    cross = false;
+    hooks.hover(-1, 0, 0, false);
+    redraw();
+  }
+
   // Pointers: one moves or selects, two zoom
   const spot = (event) => {
     const bounds = canvas.getBoundingClientRect();
@@ -325,13 +331,14 @@ function movieMap(canvas, places, hooks) {
         if (k >= 0) hooks.open('movie', k);
       },
     };
+    if (event.key === 'Escape') hideCross();
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     keys[event.key]();
     look_at_centre();
   });
   canvas.addEventListener('focus', () => { if (canvas.matches(':focus-visible')) look_at_centre(); });
-  canvas.addEventListener('blur', () => { cross = false; hooks.hover(-1, 0, 0, false); redraw(); });
+  canvas.addEventListener('blur', hideCross);
   new ResizeObserver(() => {
     ({ clientWidth: width, clientHeight: height } = canvas);
     redraw();
