@@ -371,11 +371,10 @@ class Effort:
         """Return the number of shuffled matrices of each kind.
 
         From eight on, the limit of :func:`imdbclust.evaluation.nulls.compare_with_null` is within
-        3.2 times the spread, which 1,000 real movies exceed. Three are enough for more than
-        `MANY` movies, which exceed it by 50 times the spread: an effort with `max_movies` saves
-        time there.
+        3.2 times the spread, which 1,000 real movies exceed. Three are enough from `MANY` movies
+        on, which exceed it by 50 times the spread: an effort with `max_movies` saves time there.
         """
-        return min(self.n_shuffles, 3) if self.max_movies and n_movies > MANY else self.n_shuffles
+        return min(self.n_shuffles, 3) if self.max_movies and n_movies >= MANY else self.n_shuffles
 
     def why_not(self, recipe: Recipe, incidence: Incidence, clustering: Clustering) -> str:
         """Return the reason why the recipe is not evaluated; empty if it can be."""
