@@ -63,6 +63,9 @@ bench: $(READY)  ## measure speed, and compare the recipes with other libraries 
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	@$(BIN)/imdbclust bench && $(BIN)/imdbclust bench quality
 
+bench-large: $(READY)  ## measure a sweep of 1,000 settings, 700,000 movies, and dumps of IMDb's size
+	@$(BIN)/imdbclust bench large
+
 pictures: $(READY)  ## take the README's pictures of a run on made-up films
 	@$(BIN)/python pictures/take.py
 

@@ -11,6 +11,7 @@ import pytest
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.bench import peers, speed
 from imdbclust.bench.page import write_part, write_speed_page
+from imdbclust.bench.pandas_import import import_with_pandas
 from imdbclust.bench.speed import (
     BenchFailed,
     Comparison,
@@ -18,7 +19,6 @@ from imdbclust.bench.speed import (
     Options,
     check_same_corpus,
     cost_of_command,
-    import_with_pandas,
     measure_speed,
     take_turns,
 )
@@ -156,14 +156,35 @@ def test_a_run_takes_turns_with_papermill_and_nbconvert_on_each_notebook(films, 
 
 def test_the_loop_of_a_sweep_is_measured_on_two_settings_and_scaled(films, commands):
     options = Options(dataset=str(films), quick=True, runs=1)
-    (comparison,) = speed.measure_sweep(options)
-    ours, *theirs = commands
+    comparison, without = speed.measure_sweep(options)
+    ours, *theirs, last = commands
     assert ours[:2] == ["imdbclust", "sweep"]
     clusterings = [command for command in theirs if "04_clustering" in command[1]]
     papermill = [command for command in clusterings if command[0] == "papermill"]
     assert [given(command)["n_clusters"] for command in papermill] == [8, 16]
-    assert comparison.what == "4 settings"
-    assert comparison.theirs == [Cost(40.0, 210.0)]
+    assert comparison.what == "4 settings, reports: all"
+    assert comparison.theirs == without.theirs == [Cost(40.0, 210.0)]
+    assert without.what == "4 settings, reports: none"
+    assert last[:2] == ["imdbclust", "sweep"]
+    assert without.note.endswith("; the loop draws and renders, the sweep does not")
+
+
+@pytest.mark.slow
+def test_large_rows_are_measured_once_and_their_files_are_kept(films, tmp_path, capsys):
+    call = ["bench", "large", "--quick", "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main(call) == cli.DONE
+    rows = json.loads((tmp_path / "bench" / "large" / "large.json").read_text())["rows"]
+    assert [row["what"].split(",")[0] for row in rows] == [
+        "4 settings",
+        "a run of 400 movies",
+        "import-imdb of 2",
+    ]
+    for row in rows:
+        assert row["core_seconds"] > 0.2
+        assert row["memory_mb"] > 10
+    assert rows[0]["of_each"] == rows[0]["core_seconds"] / 4
+    kept = sorted(path.name for path in (tmp_path / "bench" / "made-up").iterdir())
+    assert kept == ["400-300-1600.jsonl", "dumps-2000-6000-20000"]
 
 
 def test_pages_take_turns_with_nbconvert_on_the_same_notebooks(tmp_path, commands, monkeypatch):

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -97,6 +98,8 @@ class Options:
 class Cost:
     """What one way took: wall time, and the peak memory of all its processes together.
 
+    `core_seconds` is the processor time of all processes, of the system's too.
+
     Memory is in units of 10**6 bytes: the sum of proportional set sizes, or of resident set sizes
     where the system has no proportional ones. `steps` has the seconds of steps that were timed.
     """
@@ -104,6 +107,7 @@ class Cost:
     seconds: float
     memory_mb: float | None = None
     steps: dict[str, float] = field(default_factory=dict)
+    core_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ def cost_of_command(arguments: Sequence[object], *, env: Mapping[str, str] | Non
     BenchFailed
         The exit status is not 0; the message has the last lines of output.
     """
-    began, ended = time.perf_counter(), threading.Event()
+    began, ended, used = time.perf_counter(), threading.Event(), _core_seconds()
     process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env=os.environ | (env or {}),
@@ -204,7 +208,15 @@ def cost_of_command(arguments: Sequence[object], *, env: Mapping[str, str] | Non
         last = " | ".join(output.strip().splitlines()[-3:])
         command = " ".join(map(str, arguments))
         raise BenchFailed(f"python {command} ended with {process.returncode}: {last}")
-    return Cost(seconds, memory.result() / 10**6 or None)
+    return Cost(
+        seconds, memory.result() / 10**6 or None, core_seconds=round(_core_seconds() - used, 2)
+    )
+
+
+def _core_seconds() -> float:
+    """Return the processor time of the processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peak_memory(pid: int, ended: threading.Event) -> int:
@@ -244,7 +256,8 @@ def measure_import(options: Options) -> list[Comparison]:
     from imdbclust.datasets.made_up.large import LargeSample
 
     sizes = QUICK_SIZES if options.quick else SIZES
-    other = "import sys; from imdbclust.bench import speed; speed.import_with_pandas(*sys.argv[1:])"
+    module = "imdbclust.bench.pandas_import"
+    other = f"import sys, {module} as theirs; theirs.import_with_pandas(*sys.argv[1:])"
     with _scratch() as folder:
         dumps, ours, theirs = (folder / name for name in ("dumps", "ours.jsonl", "theirs.jsonl"))
         LargeSample(*sizes).write_dumps(dumps)
@@ -256,37 +269,6 @@ def measure_import(options: Options) -> list[Comparison]:
         )
         check_same_corpus(ours, theirs)
     return [comparison]
-
-
-def import_with_pandas(dumps: str, target: str) -> None:
-    """Make the corpus that ``import-imdb`` makes with its defaults, by pandas alone."""
-    import pandas as pd
-
-    options = {"sep": "\t", "quoting": 3, "na_values": ["\\N"], "keep_default_na": False}
-    basics, principals, names, ratings = (
-        pd.read_csv(Path(dumps) / f"{name}.tsv.gz", low_memory=False, **options)
-        for name in ("title.basics", "title.principals", "name.basics", "title.ratings")
-    )
-    years = basics["startYear"].between(2000, 2022)
-    movies = basics[years & (basics["titleType"] == "movie") & (basics["isAdult"] == 0)]
-    casts = principals[principals["category"].isin(["actor", "actress"])]
-    casts = casts[casts["tconst"].isin(movies["tconst"])].sort_values(["tconst", "ordering"])
-    casts = casts.drop_duplicates(["tconst", "nconst"])
-    casts = casts[casts.groupby("nconst")["tconst"].transform("size") >= 2]
-    casts = casts.merge(names[["nconst", "primaryName"]], on="nconst", how="left")
-    named = casts["primaryName"].fillna(casts["nconst"])
-    casts["actors"] = list(zip(casts["nconst"], named, strict=True))
-    movies = movies.sort_values("tconst").merge(ratings, on="tconst", how="left")
-    movies = movies.join(casts.groupby("tconst")["actors"].agg(list), on="tconst", how="inner")
-    movies["rating"] = [
-        {} if pd.isna(mean) else {"avg": mean, "votes": int(votes)}
-        for mean, votes in zip(movies["averageRating"], movies["numVotes"], strict=True)
-    ]
-    movies["genres"] = movies["genres"].fillna("").str.split(",")
-    movies["year"] = movies["startYear"].astype(int)
-    movies = movies.rename(columns={"tconst": "imdb_id", "primaryTitle": "title"})
-    movies = movies[["imdb_id", "title", "genres", "actors", "year", "rating"]]
-    movies.to_json(target, orient="records", lines=True, force_ascii=False)
 
 
 def check_same_corpus(ours: Path, theirs: Path) -> None:
@@ -408,15 +390,18 @@ def measure_rendering(options: Options) -> list[Comparison]:
 def measure_run(options: Options) -> list[Comparison]:
     """Measure ``imdbclust run`` from an empty folder, against papermill and nbconvert."""
     parameters = {"evaluation": "off"}
-    command = ["run", "--preset", "seed", "-p", "evaluation", "off"]
-    return [compare_with_stock("a run", command, "seed", [parameters], options, options.runs)]
+    commands = {"a run": ["run", "--preset", "seed", "-p", "evaluation", "off"]}
+    return compare_with_stock(commands, "seed", [parameters], options, options.runs)
 
 
 def measure_sweep(options: Options) -> list[Comparison]:
-    """Measure ``imdbclust sweep`` against a loop over papermill and nbconvert, one pair."""
+    """Measure ``imdbclust sweep`` against a loop over papermill and nbconvert, one pair.
+
+    The second row is the same sweep without reports. The notes have the core seconds of a setting.
+    """
     import yaml
 
-    from imdbclust.running.specification import read_specification
+    from imdbclust.running.specification import ALL, NONE, read_specification
 
     grid, repeats = (QUICK_GRID, 2) if options.quick else (GRID, 4)
     specification = {
@@ -424,21 +409,31 @@ def measure_sweep(options: Options) -> list[Comparison]:
         "parameters": {"evaluation": "off", "map_max_movies": 0, "explorer": False},
         "grid": grid | {"random_state": {"repeats": repeats}},
     }
+    commands, rows = {}, []
     with _scratch() as folder:
-        file = folder / "grid.yml"
-        file.write_text(yaml.safe_dump(specification), encoding="utf-8")
-        found = read_specification(file, dataset=options.dataset).settings
-        settings, what = [setting.parameters for setting in found], f"{len(found)} settings"
-        return [compare_with_stock(what, ["sweep", file], found[0].preset, settings, options, 1)]
+        for choice in (ALL, NONE):
+            file = folder / f"{choice}.yml"
+            file.write_text(yaml.safe_dump(specification | {"reports": choice}), encoding="utf-8")
+            found = read_specification(file, dataset=options.dataset).settings
+            commands[f"{counted(len(found), 'setting')}, reports: {choice}"] = ["sweep", file]
+        settings = [setting.parameters for setting in found]
+        for row in compare_with_stock(commands, found[0].preset, settings, options, 1):
+            used = (row.ours[0].core_seconds or 0) / len(found)
+            note = f"{row.note}; {used:.1f} core seconds a setting"
+            if row.what.endswith(NONE):
+                note += "; the loop draws and renders, the sweep does not"
+            rows.append(replace(row, note=note))
+    return rows
 
 
 def compare_with_stock(
-    what: str, command: list, preset: str, settings: list[dict], options: Options, runs: int
-) -> Comparison:
-    """Compare a command with stock papermill and nbconvert, called for each notebook of a setting.
+    commands: dict[str, list], preset: str, settings: list[dict], options: Options, runs: int
+) -> list[Comparison]:
+    """Compare commands with stock papermill and nbconvert, called for each notebook of a setting.
 
     The notebooks read the stages of a run that is made before and not timed: without it each would
-    make what it reads. At most two settings are measured; their time is scaled to all.
+    make what it reads. At most two settings are measured; their time is scaled to all. The first
+    command and this loop take turns; the others are compared with the same measurements.
     """
     from imdbclust.datasets.find import find_dataset
     from imdbclust.running.run import run
@@ -450,7 +445,7 @@ def compare_with_stock(
         made = {"preset": preset, "parameters": settings[0], "name": STOCK, "out": folder / STOCK}
         stock = run(dataset=films.address, **made).parent
 
-        def ours() -> Cost:
+        def ours(command: list) -> Cost:
             out = tempfile.mkdtemp(dir=folder)
             start = ["-m", "imdbclust", *command]
             return cost_of_command([*start, "--dataset", films.address, "--out", out])
@@ -459,7 +454,12 @@ def compare_with_stock(
             cost = cost_of_stock(measured, stock, films.address)
             return replace(cost, seconds=scale * cost.seconds)
 
-        return take_turns(what, ours, theirs, runs=runs, note=note)
+        (what, command), *others = commands.items()
+        first = take_turns(what, partial(ours, command), theirs, runs=runs, note=note)
+        return [first] + [
+            Comparison(what, [ours(command) for _ in first.theirs], first.theirs, note)
+            for what, command in others
+        ]
 
 
 def cost_of_stock(settings: list[dict], stock: Path, films: str) -> Cost:
