@@ -22,7 +22,8 @@ from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
 from imdbclust.running.pages.report import check_page, render_sweep
 from imdbclust.running.parameters import declared
-from imdbclust.running.plan import plan_notebook
+from imdbclust.running.plan import PlannedStage, plan_notebook
+from imdbclust.running.progress import SweepProgress
 from imdbclust.running.publish import copy_stage, stage_entry
 from imdbclust.running.specification import read_specification
 from imdbclust.running.store import PART, Store
@@ -144,6 +145,20 @@ def test_nothing_is_said_of_an_event_loop_that_an_interrupt_left_half_made(
     assert cli.main(call) == cli.INTERRUPTED
     gc.collect()
     assert said == []
+
+
+def test_the_time_left_is_that_of_the_stages_left():
+    planned = [PlannedStage("load", "a", {}), PlannedStage("matrix", "b", {})]
+    planned += [PlannedStage("clustering", f"c{n}", {}) for n in range(4)]
+    progress = SweepProgress(planned)
+    assert progress.seconds_left(1.0) is None
+    progress.ended(planned[0], executing.Outcome("done", {"seconds": 500.0}, reused=True))
+    assert progress.seconds_left(1.0) is None
+    progress.ended(planned[1], executing.Outcome("done", {"seconds": 8.0}))
+    progress.ended(planned[2], executing.Outcome("done", {"seconds": 2.0}))
+    # three executions of 2 s are left; so far 10 s of work took 5 s, by two workers
+    assert progress.seconds_left(5.0) == pytest.approx(3.0)
+    progress.close()
 
 
 # what it leaves

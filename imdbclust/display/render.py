@@ -178,7 +178,7 @@ def heat_html(
         ``row_axis``, ``row``, ``column_axis``, ``column``, ``mean``, ``spread``, ``first``: one row
         for each cell, from :func:`imdbclust.evaluation.sweeps.grid`. Other cells are empty.
     links : dict
-        Addresses by ``first``; an empty one is no link.
+        Addresses by ``first``, empty for cells without a link.
     caption, name, notes
         See :func:`table_html`.
     """

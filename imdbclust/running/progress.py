@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import Counter
+from collections.abc import Collection
+from itertools import chain
+from statistics import mean
 
 from imdbclust.running.execute import Outcome
 from imdbclust.running.plan import PlannedStage
 from imdbclust.running.stages import cells_of
 
-_LAYOUT = "{percentage:3.0f} %|{bar}| {elapsed}, about {remaining} left"
+_LAYOUT = "{percentage:3.0f} %|{bar}| {elapsed}"
 
 
 class Watch:
     """Follows executions, and keeps their outcomes by key."""
 
-    def __init__(self, total: int, layout: str):
+    def __init__(self, total: int, before: str, after: str):
         from tqdm import tqdm
 
         self.outcomes: dict[str, Outcome] = {}
+        layout = f"{before}{_LAYOUT}{after}"
         # without a terminal, None disables the bar
-        self._bar = tqdm(total=total, disable=None, bar_format=layout + _LAYOUT, leave=False)
+        self._bar = tqdm(total=total, disable=None, bar_format=layout, leave=False)
 
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -46,7 +52,7 @@ class RunProgress(Watch):
 
     def __init__(self, planned: list[PlannedStage]):
         self._cells = {stage.name: len(cells_of(stage.stage)) for stage in planned}
-        super().__init__(sum(self._cells.values()), "{desc:<24} ")
+        super().__init__(sum(self._cells.values()), "{desc:<24} ", ", about {remaining} left")
 
     def cell(self) -> None:
         """Advance the bar."""
@@ -65,10 +71,13 @@ class RunProgress(Watch):
 class SweepProgress(Watch):
     """Progress of a sweep: its bar counts executions; without a bar, a line for each tenth."""
 
-    def __init__(self, total: int):
-        self._total, self._running = total, set()
+    def __init__(self, planned: Collection[PlannedStage]):
+        self._total, self._running = len(planned), set()
         self._counts = {"done": 0, "reused": 0, "failed": 0, "skipped": 0}
-        super().__init__(total, "{desc} ")
+        self._left = Counter(one.stage for one in planned)
+        self._seconds: dict[str, list[float]] = {}  # of the executions of each stage so far
+        self._began = time.monotonic()
+        super().__init__(self._total, "{desc} ", "{postfix}")
 
     def began(self, planned: PlannedStage) -> None:
         """Show how many stages are being executed."""
@@ -80,6 +89,12 @@ class SweepProgress(Watch):
         super().ended(planned, outcome)
         self._running.discard(planned.key)
         self._counts["reused" if outcome.reused else outcome.status] += 1
+        self._left[planned.stage] -= 1
+        if outcome.status == "done" and not outcome.reused:
+            self._seconds.setdefault(planned.stage, []).append(outcome.record["seconds"])
+        if left := self.seconds_left(time.monotonic() - self._began):
+            text = f"about {self._bar.format_interval(left)} left"
+            self._bar.set_postfix_str(text, refresh=False)
         if outcome.status == "failed":
             self.say(f"  {planned.name} failed: {outcome.error['message']}")
         elif outcome.replaced:
@@ -89,6 +104,19 @@ class SweepProgress(Watch):
         ended = len(self.outcomes)
         if self._bar.disable and ended * 10 // self._total > (ended - 1) * 10 // self._total:
             self.say(f"  {ended} of {self._total} stages: {self._summary()}")
+
+    def seconds_left(self, elapsed: float) -> float | None:
+        """Return the estimated time to the end of the sweep; None before an execution has ended.
+
+        Executions of a stage take as long as those so far, those of an unknown stage as long as the
+        average one, and as many run in parallel as so far.
+        """
+        spent = list(chain.from_iterable(self._seconds.values()))
+        if not spent:
+            return None
+        means = {stage: mean(seconds) for stage, seconds in self._seconds.items()}
+        work = sum(n * means.get(stage, mean(spent)) for stage, n in self._left.items())
+        return work * elapsed / sum(spent)
 
     def _summary(self) -> str:
         counts = {"running": len(self._running), **self._counts}
