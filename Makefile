@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+EXTRAS := dev cluster bench workbooks graphs
 # the name changes with the packages, so an up-to-date set-up is skipped
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml 2>/dev/null | cksum | cut -d' ' -f1)
 
@@ -37,7 +38,8 @@ test-slow: $(READY)  ## run all tests, slow ones included, and look for new exam
 
 test-lowest: $(READY)  ## run the test suite on the lowest versions that pyproject.toml admits
 	@$(PYTHON) -m venv --clear $(VENV)-lowest
-	@$(BIN)/python -m uv pip install --quiet --resolution lowest-direct --python $(VENV)-lowest/bin/python -e '.[dev,cluster]'
+	@$(BIN)/python -m uv pip install --quiet --resolution lowest-direct --python $(VENV)-lowest/bin/python $(EXTRAS:%=--extra %) -r pyproject.toml
+	@$(BIN)/python -m uv pip install --quiet --python $(VENV)-lowest/bin/python --no-deps -e .
 	@$(VENV)-lowest/bin/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 coverage: $(READY)  ## run the test suite and report the lines and branches it misses
@@ -58,9 +60,7 @@ mutants: $(READY)  ## change matrix.py and probabilities.py in small ways: do th
 sweep: $(READY)  ## try a few settings and compare them
 	@$(BIN)/imdbclust sweep notebooks/small.yml
 
-bench: $(READY)  ## measure speed, and compare the recipes with other libraries (installed into .venv)
-	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[bench]' \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
+bench: $(READY)  ## measure speed, and compare the recipes with other libraries
 	@$(BIN)/imdbclust bench && $(BIN)/imdbclust bench quality
 
 bench-large: $(READY)  ## measure a sweep of 1,000 settings, 700,000 movies, and dumps of IMDb's size
@@ -84,7 +84,7 @@ hooks: $(READY)  ## install git hooks that check style
 	@$(BIN)/pre-commit install
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml admits
-	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate --extra dev --extra cluster pyproject.toml -o requirements.lock
+	@$(BIN)/python -m uv pip compile --quiet --universal --upgrade --generate-hashes --no-header --no-annotate $(EXTRAS:%=--extra %) pyproject.toml -o requirements.lock
 	@echo uv | $(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate -c requirements.lock - -o requirements-uv.lock
 
 clean:  ## remove .venv, caches and rendered reports

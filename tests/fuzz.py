@@ -1,15 +1,16 @@
 """Feed damaged and odd input to the program for a while: ``make fuzz`` (``MINUTES=30``).
 
 Every case is a call of the command line on made-up input that is changed at random: film files of
-several kinds, cells of parquet, merges, specifications of sweeps, parameters, presets, manifests. A
-case is wrong if it ends in anything but an exit code from 0 to 2, prints a traceback or an
-unexpected error, takes longer than `PATIENCE`, or leaves unfinished files. Wrong cases are kept in
-a folder, with the seed that repeats them.
+several kinds, cells of parquet, mappings of columns, IMDb's dumps, merges, specifications of
+sweeps, parameters, presets, manifests. A case is wrong if it ends in anything but an exit code from
+0 to 2, prints a traceback or an unexpected error, takes longer than `PATIENCE`, or leaves
+unfinished files. Wrong cases are kept in a folder, with the seed that repeats them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import random
@@ -24,9 +25,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from imdb_files import person, principal, title
 
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import cli
+from imdbclust.datasets.imdb_tables import FORMAT
 from imdbclust.running import parameters
 
 PATIENCE = 20  # seconds for a case
@@ -41,6 +44,18 @@ grid:
   n_clusters: [4, 8]
   random_state: {repeats: 2}
 """
+MAPPING = {"columns": {"title": ["title"], "actor": ["actor"], "year": ["year"], "genres": []},
+           "tables": {"movies.csv": {"movie_id": ["id"], "title": ["title"]},
+                      "credits.csv": {"movie_id": ["movie_id"], "actor_id": ["person_id"]}},
+           "separator": ",", "quote": '"', "encoding": "utf-8", "actor_separator": "none",
+           "genre_separator": "|", "unify": {"actors": {"X  Y": "X Y"}}}  # fmt: skip
+TABLES = {"movies.csv": "id,title,year\n1,A,1990\n2,B,1991\n3,C,1992\n",
+          "people.csv": "pid,name\n7,X Y\n8,Z W\n",
+          "credits.csv": "movie_id,person_id\n1,7\n1,8\n2,7\n3,8\n"}  # fmt: skip
+DUMPS = {"title.basics": [title(f"tt{n}") for n in range(4)],
+         "title.principals": [principal(f"tt{n}", m, f"nm{m}") for n in range(4) for m in (1, 2)],
+         "name.basics": [person(f"nm{m}", f"N{m}") for m in (1, 2)],
+         "title.ratings": [["tt1", "7.5", "90"]]}  # fmt: skip
 MANIFEST = {"name": "r", "status": "done", "commit": None, "versions": {"python": "3"},
             "preset": "seed", "parameters": {"n_clusters": {"value": 3}},
             "dataset": {"title": "T", "sha256": "0"},
@@ -92,10 +107,18 @@ def tried(call: list[str], folder: Path) -> tuple[int | None, str]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     text = said.getvalue()
-    left = [path for path in set(folder.rglob("*")) - before if ".part" in path.name]
+    left = [path for path in set(folder.rglob("*")) - before if not finished(path, code)]
     if code not in (0, 1, 2) or "Traceback" in text or "unexpected error" in text:
         return code, f"exit code {code}: {text[-600:]}"
     return code, f"unfinished: {left}" if left else ""
+
+
+def finished(path: Path, code: int | None) -> bool:
+    """Return whether a new file is complete, and a corpus comes from a call that succeeded."""
+    if path.suffix == ".jsonl":
+        *movies, end = path.read_bytes().split(b"\n")
+        return code == 0 and bool(movies) and end == b"" and all(map(json.loads, movies))
+    return ".part" not in path.name
 
 
 def damaged(chance: random.Random, text: bytes) -> bytes:
@@ -178,6 +201,56 @@ def of_import(chance: random.Random, folder: Path) -> list[str]:
     return ["import", film_file(chance, folder), "--to", str(folder / "new.jsonl"), "--accept"]
 
 
+def of_mapping(chance: random.Random, folder: Path) -> list[str]:
+    """Import, check or use a file or a folder of tables by a damaged mapping of columns."""
+    path, kept = folder / "mapping.yml", chance.sample(list(MAPPING), chance.randint(1, 5))
+    mapping = {name: MAPPING[name] for name in kept}
+    option = chance.choice(("--mapping", "--mapping", "--unify"))
+    if option == "--unify":
+        mapping = MAPPING["unify"]
+    for _ in range(chance.randint(0, 2)):
+        mapping = odd_value(chance, mapping)
+    content = json.dumps(mapping, ensure_ascii=chance.random() < 0.5).encode(errors="surrogatepass")
+    path.write_bytes(damaged(chance, content) if chance.random() < 0.2 else content)
+    films = folder / "films.csv"
+    films.write_text("title,actor,year\nA,X Y,1990\nA,Z W,1990\nB,X  Y,1991\n")
+    if chance.random() < 0.4:
+        films = folder / "tables"
+        films.mkdir()
+        for name, rows in TABLES.items():
+            (films / name).write_bytes(damaged(chance, rows.encode()))
+    call = chance.choice(
+        (
+            ["import", str(films), "--to", str(folder / "new.jsonl"), "--accept"],
+            ["import", str(films), "--to", str(folder / "new.jsonl"), "--save-mapping",
+             str(folder / "saved.yml")],
+            ["check", str(films)],
+        )
+    )  # fmt: skip
+    return [*call, option, str(path)]
+
+
+def of_dumps(chance: random.Random, folder: Path) -> list[str]:
+    """Import damaged dumps of IMDb."""
+    for name, rows in DUMPS.items():
+        lines = [list(FORMAT[name]), *rows]
+        if chance.random() < 0.3:
+            lines[1:] = [odd_value(chance, line) for line in rows]
+        lines = [line if isinstance(line, list) else [line] for line in lines]
+        text = "".join("\t".join(map(str, line)) + "\n" for line in lines)
+        content = text.encode(errors="surrogatepass")
+        content = damaged(chance, content) if chance.random() < 0.2 else content
+        if packed := chance.random() < 0.3:
+            content = gzip.compress(content)
+            content = damaged(chance, content) if chance.random() < 0.2 else content
+        if chance.random() < 0.98:
+            (folder / f"{name}.tsv{'.gz' * packed}").write_bytes(content)
+    options = [f"--{chance.choice(('type', 'since', 'categories', 'genre', 'min-cast', 'memory'))}",
+               chance.choice([*ODD, "all", "1", "2GB"])]  # fmt: skip
+    options = options if chance.random() < 0.2 else ["--min-movies", "1"]
+    return ["import-imdb", str(folder), "--to", str(folder / "new.jsonl"), *options]
+
+
 def of_merge(chance: random.Random, folder: Path) -> list[str]:
     """Merge two files."""
     files = [film_file(chance, folder), film_file(chance, folder)]
@@ -227,6 +300,8 @@ def of_manifest(chance: random.Random, folder: Path) -> list[str]:
 KINDS = {
     "check": of_check,
     "import": of_import,
+    "mapping": of_mapping,
+    "dumps": of_dumps,
     "merge": of_merge,
     "sweep": of_sweep,
     "parameter": of_parameter,

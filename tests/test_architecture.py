@@ -178,7 +178,11 @@ def test_environment_names_python_pip_and_this_package_only():
 def test_the_lock_pins_everything_with_hashes_and_names_no_host():
     lock = (REPOSITORY / "requirements.lock").read_text()
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project["optional-dependencies"]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    locked = re.search(r"^EXTRAS := (.*)", makefile, re.MULTILINE)[1].split()
+    assert {"dev", "bench", "workbooks", "graphs"} <= set(locked)  # else tests would be skipped
+    wanted = project["dependencies"] + [one for name in locked for one in extras[name]]
     for name in (re.match(r"[A-Za-z0-9-]+", requirement)[0] for requirement in wanted):
         assert re.search(rf"^{name}==", lock, re.MULTILINE), name
     assert "://" not in lock

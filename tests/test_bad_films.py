@@ -295,6 +295,12 @@ TABLES = {
     "no such columns": (b"foo,bar\n1,2\n", 2, "", "by --movie-id or --title, .* its columns: foo"),
     "no actors": (b"title,bar\n1,2\n", 2, "", "by --actor-id or --actor; its columns"),
     "columns twice": (b"title,title,actor\n1,2,3\n", 2, "", "duplicate column 'title'"),
+    "titles twice beside ids": (
+        b"id,title,title,actor\n5,1,2,3\n8,2,2,4\n",
+        2,
+        "",
+        "duplicate column 'title'",
+    ),
     "Latin-1": ("title,actor\nCafé,B\n".encode("latin-1"), 0, "", ""),
     "half Latin-1": (
         "title,actor\néé,B\n".encode() + "é,B\n".encode("latin-1"),

@@ -187,7 +187,9 @@ def test_a_run_ends_with_its_findings_and_how_to_open_it(finished_run, capsys):
     call = common.Call(quiet=False, out=Path(folder))
     common.finished(finished_run, call)
     *said, how, report = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
+    questions = [text.partition("? ")[0] for text in said]
+    assert questions[:3] == ["How many groups", "What are they", "Can they be trusted"]
+    assert len(said) <= common.MAX_FINDINGS
     assert all(text.endswith(".") for text in said)
     assert report == f"report: {finished_run / 'index.html'}"
     assert how == f"open it with: imdbclust open small --out {folder}"

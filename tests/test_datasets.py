@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -394,6 +395,11 @@ class _Films(BaseHTTPRequestHandler):
         extra = 10 if self.path in ("/broken", "/stalled") else 0
         self.send_header("Content-Length", str(len(CONTENT) + extra))
         self.end_headers()
+        if self.path == "/trickle":  # never as long silent as patience allows
+            with suppress(OSError):
+                while not self.server.closing.wait(0.05):
+                    self.wfile.write(b"x")
+            return
         self.wfile.write(CONTENT)
         if self.path == "/stalled":
             self.wfile.flush()
@@ -460,6 +466,19 @@ def test_a_failed_download_gives_up_quickly_and_leaves_nothing(fetch_from, tmp_p
     assert place in str(caught.value)
     assert "\n" not in str(caught.value)
     assert files_in(tmp_path) == []
+
+
+def test_a_server_that_sends_too_little_is_given_up(fetch_from, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "BLOCK_SECONDS", 0.5)
+    start = time.monotonic()
+    with pytest.raises(DatasetError, match=r"\(less than 65\.5kB arrived in 0\.5 seconds\)$"):
+        fetch_from("/trickle")
+    assert time.monotonic() - start < 2
+    assert files_in(tmp_path) == []
+    until = time.monotonic() + 2
+    while any("run" in thread.name for thread in threading.enumerate()):  # the reader has ended
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_failed_download_leaves_the_file_that_was_there(fetch_from, tmp_path):

@@ -265,7 +265,7 @@ def test_the_best_setting_has_a_report(without_reports, films, swept):
     for name in (
         "notebooks/04_clustering.ipynb",
         "movie_to_cluster.csv",
-        "figures/cluster-map.svg",
+        "figures/standouts.svg",
     ):
         assert (setting.parent / name).read_bytes() == (theirs / name).read_bytes()
     page = (folder / "index.html").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ import pytest
 import zmq
 from conftest import SMALL
 
+from imdbclust.base.errors import Failure
 from imdbclust.commands import cli
 from imdbclust.running import clean, workers
 from imdbclust.running.kernels import warm
@@ -70,6 +71,42 @@ def test_what_is_not_a_scheduler_is_refused_in_time(answer, reason, monkeypatch)
         workers._check_scheduler(f"tcp://127.0.0.1:{port}")
     assert reason in str(refused.value)
     assert time.monotonic() - began < 15
+
+
+@pytest.fixture
+def lonely(monkeypatch):
+    """A client of a scheduler that has no workers, and an execution that waits for one."""
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(workers, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "ANSWER_SECONDS", 0.1)
+    with LocalCluster(n_workers=0, **workers._CLUSTER) as cluster, Client(cluster) as client:
+        yield client, client.submit(int)
+
+
+def test_a_scheduler_whose_workers_have_left_is_given_up(lonely):
+    client, future = lonely
+    with pytest.raises(
+        Failure, match=r"no workers are left, for 0\.3 s; what was finished is kept"
+    ):
+        list(workers._ended(client, [future]))
+
+
+def test_a_scheduler_that_no_longer_answers_is_given_up(lonely, monkeypatch):
+    client, future = lonely
+    monkeypatch.setattr(client, "scheduler_info", lambda: time.sleep(2))
+    with pytest.raises(
+        Failure, match=r"the workers are lost, for 0\.3 s; what was finished is kept"
+    ):
+        list(workers._ended(client, [future]))
+
+
+def test_a_connection_to_a_scheduler_that_is_lost_ends_a_sweep(lonely):
+    client, future = lonely
+    future.cancel()
+    with pytest.raises(Failure, match="the scheduler of the workers has ended; what was finished"):
+        list(workers._ended(client, [future]))
 
 
 @pytest.mark.parametrize("n_bytes", range(40, 201, 8))

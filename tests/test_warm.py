@@ -427,6 +427,35 @@ def test_kernels_in_a_row_leak_nothing(n_kernels):
     assert len(warm._held) == 0
 
 
+def test_threads_that_start_servers_at_once_get_the_same_one(no_server):
+    """A second server would be lost at once, and remove the folders of the first one's kernels."""
+    everyone = threading.Barrier(8)
+
+    def start(_):
+        everyone.wait()
+        return warm.start_server(warm.kernel_environment()).process.pid
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(start, range(8)))) == 1
+
+
+def test_a_server_that_ends_leaves_the_folders_of_a_user_that_lives(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answer("1")
+    with warm.private_folder() as folder:
+        server, began = warm._server, time.monotonic()
+        warm.stop_server()
+        assert folder.exists()
+        assert server.process.returncode == 0
+        assert time.monotonic() - began < 2
+        answer("1")
+        server = warm._server
+        server._control.close()  # as if it were lost
+        assert server.process.wait(15) == 0
+        assert folder.exists()
+    assert not folder.exists()
+
+
 def test_kernels_of_several_threads_share_one_server():
     with ThreadPoolExecutor(4) as pool:
         printed = list(pool.map(lambda _: answer("import os; print(os.getppid())"), range(4)))

@@ -12,8 +12,8 @@ options:
                         and name, or JSON lines with these keys (default: names
                         of actors, decades and common genres)
   --name NAME           name of the run (default: dataset and preset)
-  --setting SWEEP/N     make the report of setting N of a sweep, instead of a run
-                        with parameters of your own
+  --setting SWEEP/N     make the report of setting N of a sweep (default: a run with
+                        the parameters given here)
 """
 
 from imdbclust.base.errors import UserError

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from tqdm import tqdm
 
 from imdbclust.base.disk import file_sha256, part_of
 from imdbclust.base.errors import DatasetError
-from imdbclust.base.text import shown
+from imdbclust.base.text import byte_size, shown
+from imdbclust.base.waits import in_time
 from imdbclust.datasets.registry import Source
 
 SCHEMES = ("https://",)  # allowed beginnings of addresses
 PATIENCE = 5.0  # seconds to wait for the first answer of a host, and between two pieces of a file
+BLOCK_BYTES, BLOCK_SECONDS = 2**16, 30.0  # a block that takes longer comes too slowly
 MAX_BYTES = 2**30  # maximum size of a registered file; a longer answer is not the file
 MAX_CHANGING_BYTES = 8 * 2**30  # maximum size of a file that changes
 FRESH = timedelta(hours=12)  # age at which a file that changes is downloaded again
@@ -108,13 +110,15 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
     """Download an https address into a file, with a progress bar on a terminal.
 
     It is a DatasetError if the address is not https or redirects, the host does not answer within
-    `patience` seconds, the status is not 200, or the file is truncated or has more than `most`
-    bytes (default: `MAX_BYTES`).
+    `patience` seconds, the status is not 200, a block comes too slowly (`BLOCK_SECONDS`), or the
+    file is truncated or has more than `most` bytes (default: `MAX_BYTES`).
     """
     if not url.startswith(SCHEMES):
         raise DatasetError(f"{url} is not an https address")
+    options = {"stream": True, "allow_redirects": False}
     try:
-        with _open(url, patience) as answer, path.open("wb") as file:
+        asked = in_time(lambda: requests.get(url, timeout=patience, **options), patience)
+        with asked as answer, path.open("wb") as file:
             answer.raise_for_status()
             if answer.is_redirect:
                 where = shown(answer.headers["Location"])
@@ -122,30 +126,33 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
             total = int(answer.headers.get("Content-Length", 0)) or None
             bar = {"unit": "B", "unit_scale": True, "disable": not sys.stderr.isatty()}
             with tqdm(desc=Path(url).name, total=total, **bar) as bar:
-                for block in answer.iter_content(2**16):
+                for block in _blocks(answer):
                     bar.update(file.write(block))
                     if file.tell() > (most or MAX_BYTES):
                         raise DatasetError(f"{url} is larger than any registered file")
-    except requests.RequestException as error:
-        reason = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
+    except (requests.RequestException, TimeoutError) as error:
+        late = isinstance(error, (requests.Timeout, TimeoutError))
+        reason = "no answer in time" if late else "no connection"
         if isinstance(error, requests.HTTPError):
             reason = f"HTTP status {error.response.status_code}"
+        elif isinstance(error, TooSlow):
+            reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
         raise DatasetError(f"{url} cannot be downloaded ({reason})") from None
 
 
-def _open(url: str, patience: float) -> requests.Response:
-    """Request an address; give up in time even if resolving the host hangs."""
-    answer: Future[requests.Response] = Future()
+class TooSlow(TimeoutError):
+    """A server that sends something now and then, but too little."""
 
-    def ask() -> None:
-        options = {"stream": True, "allow_redirects": False}
-        try:
-            answer.set_result(requests.get(url, timeout=patience, **options))
-        except requests.RequestException as error:
-            answer.set_exception(error)
 
-    threading.Thread(target=ask, daemon=True).start()
+def _blocks(answer: requests.Response) -> Iterator[bytes]:
+    """Give an answer block by block; TooSlow if one of them takes too long."""
+    blocks = answer.iter_content(BLOCK_BYTES)
     try:
-        return answer.result(timeout=patience)
+        while block := in_time(lambda: next(blocks, b""), BLOCK_SECONDS):
+            yield block
     except TimeoutError:
-        raise requests.ConnectTimeout(f"no answer within {patience:g} s") from None
+        raise TooSlow from None
+    finally:  # end a read in the other thread, for which closing the answer would wait
+        closed = suppress(OSError, ValueError, AttributeError)  # all has been read
+        with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

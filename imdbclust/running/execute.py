@@ -187,7 +187,7 @@ def _attempt(
         except OSError as error:  # with the path of the folder, not only that of an entry
             raise OSError(error.errno, error.strerror, str(scratch)) from error
         (attempt / DONE).unlink()
-        if planned.bare:  # a script leaves no notebook, a kernel does
+        if planned.bare:  # cells that were executed as a script have made none
             (attempt / NOTEBOOK).unlink(missing_ok=True)
         else:
             text = _as_published(attempt / NOTEBOOK, planned, times=False)

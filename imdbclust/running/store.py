@@ -40,7 +40,7 @@ CONTEXT = "IMDBCLUST_STAGE"
 def nothing_reported() -> dict:
     """Return what a notebook has reported when it begins; it fills this, the record keeps it."""
     lists = {name: [] for name in ("headlines", "findings", "warnings", "checks")}
-    return {**lists, "metrics": {}, "tables": [], "figures": []}
+    return {**lists, "metrics": {}, "tables": [], "figures": [], "fonts": []}
 
 
 class Store:

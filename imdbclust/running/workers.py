@@ -7,7 +7,6 @@ workers execute the same code, so keys and results are the same as in one proces
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import signal
@@ -30,6 +29,7 @@ from joblib import cpu_count
 from imdbclust.base.disk import temporary
 from imdbclust.base.errors import Failure
 from imdbclust.base.text import shown
+from imdbclust.base.waits import Result, in_time
 from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, execute_once
 from imdbclust.running.kernels.warm import PRIVATE, held, start_early
 from imdbclust.running.parameters import ParameterError
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from imdbclust.running.kernels.warm import WarmProcess
 
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
-WAIT_SECONDS = 30  # maximum wait for the first worker of a scheduler
+WAIT_SECONDS = 30  # maximum wait for a worker, or for an answer of one
+STOP_SECONDS = 10  # maximum wait for the workers to stop
 ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
 PATIENCE_SECONDS = 60  # maximum time without any sign of life of a worker
 CHECK_SECONDS = 2  # between two looks for signs of life
@@ -95,7 +96,7 @@ def execute_on_workers(
         for worker in client.scheduler_info()["workers"].values():
             threads[worker["host"]] += worker["nthreads"]
         plugin = SameVersion(fingerprint(), options.engine, threads)
-        _repeated(lambda: client.register_plugin(plugin), CommClosedError)
+        _repeated(lambda: _answer(lambda: client.register_plugin(plugin)), CommClosedError)
         client.subscribe_topic(TOPIC, begin)
         futures = {}
         for stage in planned:
@@ -128,7 +129,7 @@ def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
         if (now := time.monotonic()) < checked + CHECK_SECONDS:
             continue
         with suppress(OSError, TimeoutError):  # the scheduler may be lost
-            found = client.scheduler_info()["workers"]
+            found = in_time(client.scheduler_info, ANSWER_SECONDS)["workers"]
             last = {address: worker["last_seen"] for address, worker in found.items()}
             lost = "no worker answers" if last else "no workers are left"
             if last and last != beats:
@@ -137,6 +138,16 @@ def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
         checked = time.monotonic()
         if checked - alive > PATIENCE_SECONDS:
             raise NoWorkers(f"{lost}, for {PATIENCE_SECONDS} s; {RESUME}")
+
+
+def _answer(ask: Callable[[], Result]) -> Result:
+    """Return an answer of the scheduler or of its workers; NoWorkers if it does not come."""
+    try:
+        return in_time(ask, WAIT_SECONDS)
+    except TimeoutError:
+        raise NoWorkers(
+            f"the scheduler or a worker does not answer within {WAIT_SECONDS} s; {RESUME}"
+        ) from None
 
 
 def _outcome(stage: PlannedStage, future: Future, futures: dict[str, Future]) -> Outcome:
@@ -217,23 +228,17 @@ def _check_scheduler(address: str) -> None:
 
     Dask would wait for ever for the answer of another kind of server.
     """
-    answer: concurrent.futures.Future[dict] = concurrent.futures.Future()
 
     async def ask() -> dict:
         how = Security().get_connection_args("client")
         async with rpc(address, connection_args=how, timeout=ANSWER_SECONDS) as scheduler:
             return await scheduler.identity()
 
-    def wait() -> None:
-        try:
-            answer.set_result(asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS)))
-        except Exception as error:
-            answer.set_exception(error)
+    def answer() -> dict:
+        return asyncio.run(asyncio.wait_for(ask(), ANSWER_SECONDS))
 
-    # in a thread, because an answer that is not Dask's may keep the event loop busy
-    threading.Thread(target=wait, daemon=True).start()
-    try:
-        if answer.result(ANSWER_SECONDS + 2)["type"] == "Scheduler":
+    try:  # an answer that is not Dask's may keep the event loop busy
+        if in_time(answer, ANSWER_SECONDS + 2)["type"] == "Scheduler":
             return
         reason = "it is not a scheduler"
     except (MemoryError, ValueError) as error:  # an answer that was taken for a huge size
@@ -253,7 +258,7 @@ def dask_setup(worker: object) -> None:
 
 def _silence_dask() -> None:
     """Stop Dask from logging errors, which the outcomes report."""
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
@@ -306,7 +311,9 @@ def _check_workers(client: Client, store: Store) -> None:
         raise ParameterError(
             f"the scheduler has no workers; start one: dask worker {client.scheduler.address}"
         ) from None
-    for address, found in client.run(_differences, fingerprint(), on_error="return").items():
+    ours = fingerprint()
+    found_by = _answer(lambda: client.run(_differences, ours, on_error="return"))
+    for address, found in found_by.items():
         if found:
             raise ParameterError(
                 f"the worker {address} would not give the same results: {found}; start it from the "
@@ -315,7 +322,7 @@ def _check_workers(client: Client, store: Store) -> None:
     out = store.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".seen-by-all-", dir=out) as file:
-        for address, seen in client.run(os.path.isfile, file.name).items():
+        for address, seen in _answer(lambda: client.run(os.path.isfile, file.name)).items():
             if not seen:
                 raise ParameterError(
                     f"the worker {address} does not see the folder {out}; give --out a folder "
@@ -356,17 +363,10 @@ def _execute(
 
 def _stop(client: Client, futures: dict, token: str) -> None:
     """Stop the executions that have not ended; after an undisturbed sweep there are none."""
-    left = [future for future in futures.values() if not future.done()]
-
-    def stop() -> None:
+    if left := [future for future in futures.values() if not future.done()]:
         with suppress(Exception):  # the workers may have ended already
-            client.cancel(left, force=True)
-            client.run(_kill_kernels, token)
-
-    if left:  # in a thread, because workers that hang do not answer
-        thread = threading.Thread(target=stop, daemon=True)
-        thread.start()
-        thread.join(ANSWER_SECONDS)
+            in_time(lambda: client.cancel(left, force=True), STOP_SECONDS)
+            in_time(lambda: client.run(_kill_kernels, token), STOP_SECONDS)
 
 
 def _kill_kernels(token: str) -> None:

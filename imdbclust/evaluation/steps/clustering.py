@@ -30,6 +30,7 @@ from imdbclust.evaluation.profiles import Profiles
 from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
+from imdbclust.new_movies.genre_model import MOST_GENRES
 from imdbclust.reduction import Embedding, n_positions
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def stability(found: Evaluation) -> Result:
     warning = wording.stability_warning(found.verdict, agree=agree)
     above = found.above(nl.SHUFFLED_WITHIN_YEAR)
     return Result(
-        headlines=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
+        findings=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
         warnings=[warning] if warning else [],
         tables={"stability": spread.reset_index(), "stability_pairs": found.pairs},
         metrics=found.metrics(),
@@ -174,8 +175,11 @@ def information(found: Evaluation) -> Result:
     shuffled = found.nulls[found.nulls["null"] == nl.SHUFFLED].set_index("measure")["null_mean"]
     bits, of_era = found.bits("in_sample"), found.null(nl.WITHIN_YEAR, "bits")
     p, n = (found.null(nl.WITHIN_YEAR, "bits", value) for value in ("p", "n"))
+    numbers = {"most": MOST_GENRES, "n": len(found.by_genre)}
+    few = len(found.by_genre) <= MOST_GENRES
     return Result(
-        headlines=[
+        sentences=[] if few else [wording.sentence("modelled_genres", **numbers)],
+        findings=[
             wording.held_out_bits(of_all, found.spread["likeliest"], shuffled),
             wording.era(bits, of_era, p, int(n)),
         ],
@@ -251,10 +255,12 @@ def choice(tried: pd.DataFrame, recipe: Recipe) -> Result:
 
 
 def tree(table: pd.DataFrame) -> Result:
-    """Say how many groups each level has, given :func:`imdbclust.evaluation.levels.level_tree`."""
+    """Show the groups of each level, given :func:`imdbclust.evaluation.levels.level_tree`."""
     if table.empty:
         return Result()
-    return Result(findings=[wording.levels(table)], tables={"level_tree": table})
+    n_groups = table["level"].value_counts()
+    found = {f"{level}s_found": n_groups[level] for level in n_groups.index.drop("cluster")}
+    return Result(tables={"level_tree": table}, metrics=found)
 
 
 def levels(

@@ -10,7 +10,7 @@ server.
 
 A request is one datagram of JSON on the control socket, with file descriptors if it needs any:
 ``fork`` (a socket for the answers, a file with the request, the kernel's stdout and stderr),
-``hold`` and ``release`` (a folder to remove if the user dies).
+``hold`` and ``release`` (a folder to remove if the user dies), ``stop`` (the user goes on alone).
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ PRELOAD = (
 INLINE = "module://matplotlib_inline.backend_inline"  # matplotlib's default backend in a kernel
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 CHECK_INTERVAL = 0.5  # seconds between checks whether the user runs, if its socket stays open
+END_SECONDS = 5.0  # for the user to end after its socket is closed
 
 # of a new kernel: the socket for the answer, the request, the descriptors of stdout and stderr
 Kernel = tuple[socket.socket, dict, tuple[int, ...]]
@@ -106,8 +107,8 @@ class Server:
     def receive(self) -> Kernel | None:
         """Carry out the next request; the result is not None only in a new kernel."""
         message, descriptors = receive(self.control)
-        if not message:
-            self.leave()
+        if not message or message["do"] == "stop":
+            self.leave(stopped=bool(message))
         if message["do"] != "fork":
             self.hold_or_release(message)
             return None
@@ -174,8 +175,11 @@ class Server:
         if os.getppid() != self.user:
             self.leave()
 
-    def leave(self) -> None:
-        """Kill all kernels, remove the held folders and exit."""
+    def leave(self, *, stopped: bool = False) -> None:
+        """Kill all kernels and exit; remove the held folders if the user has ended.
+
+        A user that lives may have another server, whose kernels use the folders.
+        """
         self.control.setblocking(False)
         with contextlib.suppress(OSError, ValueError):  # requests that have not been read yet
             while (message := receive(self.control)[0]) is not None:
@@ -184,7 +188,10 @@ class Server:
             kill_group(pid)
         for pid in self.kernels:
             os.waitpid(pid, 0)
-        for folder in self.held:
+        until = time.monotonic() + (0 if stopped else END_SECONDS)
+        while os.getppid() == self.user and time.monotonic() < until:
+            time.sleep(0.01)  # the socket of a process that is killed is closed before its end
+        for folder in self.held if os.getppid() != self.user else ():
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 

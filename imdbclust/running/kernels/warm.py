@@ -18,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,7 +123,9 @@ class Server:
         socket.send_fds(self._control, [data], descriptors, socket.MSG_NOSIGNAL)
 
     def stop(self) -> None:
-        """End the server and its kernels."""
+        """End the server and its kernels; their folders stay until this process removes them."""
+        with contextlib.suppress(OSError):
+            self.send({"do": "stop"})
         self._control.close()
         try:
             self.process.wait(5)
@@ -139,6 +142,7 @@ class Server:
         return ""
 
 
+_lock = threading.RLock()  # of the next two: with two servers, one would be lost
 _server: Server | None = None
 _held: set[str] = set()
 _kernels: weakref.WeakSet[WarmProcess] = weakref.WeakSet()
@@ -152,17 +156,18 @@ def start_server(environment: dict[str, str]) -> Server:
     global _server
     if why := impossible():
         raise NoWarmKernel(why)
-    if _server is not None and _server.useless:
-        raise NoWarmKernel(_server.why)
-    if _server is None or _server.process.poll() is not None:
-        stop_server()
-        try:
-            _server = Server(environment)
-            for folder in _held:
-                _server.send({"do": "hold", "folder": folder})
-        except OSError as error:
-            raise NoWarmKernel(f"the fork server did not start: {error}") from None
-    return _server
+    with _lock:
+        if _server is not None and _server.useless:
+            raise NoWarmKernel(_server.why)
+        if _server is None or _server.process.poll() is not None:
+            stop_server()
+            try:
+                _server = Server(environment)
+                for folder in _held:
+                    _server.send({"do": "hold", "folder": folder})
+            except OSError as error:
+                raise NoWarmKernel(f"the fork server did not start: {error}") from None
+        return _server
 
 
 def start_early() -> None:
@@ -174,9 +179,10 @@ def start_early() -> None:
 def stop_server() -> None:
     """End this process's server and its kernels."""
     global _server
-    if _server is not None:
-        _server.stop()
-        _server = None
+    with _lock:
+        if _server is not None:
+            _server.stop()
+            _server = None
 
 
 def impossible() -> str:
@@ -216,13 +222,15 @@ def private_folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[Path]:
     """Have the server remove a folder if this process is killed while it uses the folder."""
-    _held.add(str(folder))
-    _notify("hold", folder)
+    with _lock:
+        _held.add(str(folder))
+        _notify("hold", folder)
     try:
         yield folder
     finally:
-        _held.discard(str(folder))
-        _notify("release", folder)
+        with _lock:
+            _held.discard(str(folder))
+            _notify("release", folder)
 
 
 def _notify(action: str, folder: Path) -> None:
@@ -233,7 +241,8 @@ def _notify(action: str, folder: Path) -> None:
 
 def _forget() -> None:
     """In a fork of this process, give up the server and kernels of the parent."""
-    global _server
+    global _server, _lock
+    _lock = threading.RLock()  # another thread of the parent may have had it
     if _server is not None:
         _server._control.close()
         _server.process.returncode = 0  # it is not a child of this process
