@@ -102,7 +102,7 @@ def _sweep(options: Options, made: Path, out: Path) -> Row:
     n = repeats
     for values in grid.values():
         n *= len(values)
-    command = ["sweep", file, "--dataset", options.dataset, "--out", out]
+    command = ["sweep", file, *options.films, "--out", out]
     return Row(f"{n:,} settings", command, n, "evaluation off, reports: best")
 
 

@@ -35,6 +35,8 @@ SPEED = {
     "rendering": "the pages of a run compared with nbconvert",
     "run": "a run compared with stock papermill and nbconvert",
     "sweep": "a sweep compared with a loop over stock papermill and nbconvert",
+    "cores": "a run with the quick evaluation on all cores, compared with one core",
+    "busy": "a run on a quiet machine, compared with one beside busy processes",
 }
 """Parts that measure speed, and what each compares."""
 
@@ -88,10 +90,15 @@ class Options:
     everything works, but the numbers mean little. `out` is the folder for reports.
     """
 
-    dataset: str = "auto"
+    dataset: str | Sequence[str] = "auto"
     runs: int = RUNS
     out: Path | None = None
     quick: bool = False
+
+    @property
+    def films(self) -> list[str]:
+        """The dataset as arguments of a command."""
+        return ["--dataset", *([self.dataset] if isinstance(self.dataset, str) else self.dataset)]
 
 
 @dataclass(frozen=True)
@@ -145,11 +152,13 @@ def measure_speed(parts: list[str], options: Options) -> Path:
     BenchFailed
         A command failed, or two ways disagree about the result.
     """
+    from imdbclust.bench import cores
     from imdbclust.bench.page import write_part, write_speed_page
 
     folder = (Path(options.out) if options.out else reports()) / "bench"
     for name in parts:
-        rows = [comparison.row() for comparison in globals()[f"measure_{name}"](options)]
+        measure = (vars(cores) | globals())[f"measure_{name}"]
+        rows = [comparison.row() for comparison in measure(options)]
         table = write_part(name, SPEED[name], rows, folder)
         print(f"{name}: {SPEED[name]}\n{table}", flush=True)
     return write_speed_page(folder)
