@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.bench import peers, speed
+from imdbclust.bench import cores, peers, speed
 from imdbclust.bench.page import write_part, write_speed_page
 from imdbclust.bench.pandas_import import import_with_pandas
 from imdbclust.bench.speed import (
@@ -167,6 +169,29 @@ def test_the_loop_of_a_sweep_is_measured_on_two_settings_and_scaled(films, comma
     assert without.what == "4 settings, reports: none"
     assert last[:2] == ["imdbclust", "sweep"]
     assert without.note.endswith("; the loop draws and renders, the sweep does not")
+
+
+def test_a_run_is_measured_on_one_core_and_beside_busy_processes(films, monkeypatch):
+    called = []
+
+    def cost(command, env=None):
+        called.append((env, len(psutil.Process().children())))
+        stage = Path(command[command.index("--out") + 1]) / "stages" / "04_clustering-1"
+        stage.mkdir(parents=True)
+        (stage / "record.json").write_text('{"stage": "04_clustering", "seconds": 3.0}')
+        return Cost(5.0)
+
+    monkeypatch.setattr(cores, "cost_of_command", cost)
+    before = len(psutil.Process().children())
+    options = Options(dataset=[str(films)], runs=1)
+    whole, chapter = cores.measure_cores(options)
+    assert [cost.seconds for cost in (*whole.ours, *chapter.ours)] == [5.0, 3.0]
+    assert [env for env, _ in called] == [{}, {"LOKY_MAX_CPU_COUNT": "1"}]
+    del called[:]
+    rows = cores.measure_busy(options)
+    assert [row.what for row in rows] == [f"no busy process, or {n}" for n in (1, 2, 4)]
+    assert [n - before for _, n in called] == [0, 1, 0, 2, 0, 4]
+    assert len(psutil.Process().children()) == before
 
 
 @pytest.mark.slow
