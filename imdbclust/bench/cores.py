@@ -6,13 +6,11 @@ import contextlib
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from imdbclust.bench.speed import Comparison, Cost, Options, cost_of_command, take_turns
+from imdbclust.bench.costs import Comparison, Cost, Options, cost_of_command, scratch, take_turns
 
 BUSY, QUICK_BUSY = (1, 2, 4), (1,)
 """Numbers of busy processes for the part ``busy``."""
@@ -53,12 +51,12 @@ def _cost_of_run(
     parameters: Sequence[str], options: Options, env: dict[str, str] | None = None
 ) -> Cost:
     """Measure a run from an empty folder; the steps are its chapters."""
-    with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as out:
+    with scratch() as out:
         command = ["-m", "imdbclust", "run", *options.films, "--out", out]
         cost = cost_of_command([*command, "--preset", "recommended", *parameters], env=env)
         records = [
             json.loads(path.read_text(encoding="utf-8"))
-            for path in Path(out).glob("stages/*/record.json")
+            for path in out.glob("stages/*/record.json")
         ]
     return replace(cost, steps={record["stage"]: record["seconds"] for record in records})
 

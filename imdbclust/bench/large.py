@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imdbclust.base.disk import temporary
 from imdbclust.base.paths import reports
-from imdbclust.bench.speed import Options, cost_of_command
+from imdbclust.bench.costs import Options, cost_of_command
 from imdbclust.running.store import PART
 
 SETTINGS = {
@@ -47,7 +47,7 @@ def measure_large(options: Options) -> list[dict]:
 
     Raises
     ------
-    imdbclust.bench.speed.BenchFailed
+    imdbclust.bench.costs.BenchFailed
         A command failed.
     """
     from imdbclust.bench.page import write_part

@@ -1,7 +1,6 @@
 """Parts of the benchmark that measure speed: two ways to the same result, taking turns.
 
-The speed of a machine drifts, and two ways that take turns see the same drift. What counts is the
-ratio of each pair and the median of these ratios. Importing this module is cheap.
+Importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -9,24 +8,26 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from imdbclust.base.errors import Failure
 from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, counted
+from imdbclust.bench import cores
+from imdbclust.bench.costs import (
+    BenchFailed,
+    Comparison,
+    Cost,
+    Options,
+    cost_of_call,
+    cost_of_command,
+    scratch,
+    take_turns,
+)
 
 SPEED = {
     "import": "import-imdb compared with pandas, on the same dumps",
@@ -39,12 +40,6 @@ SPEED = {
     "busy": "a run on a quiet machine, compared with one beside busy processes",
 }
 """Parts that measure speed, and what each compares."""
-
-RUNS = 5
-"""Default number of pairs."""
-
-POLL_SECONDS = 0.1
-"""Minimum time between two measurements of memory."""
 
 SIZES, QUICK_SIZES = (1_000_000, 3_000_000, 10_000_000), (2_000, 6_000, 20_000)
 """Titles, people and rows of title.principals for the part ``import``."""
@@ -68,82 +63,6 @@ NBCONVERT = ("-m", "jupyter", "nbconvert", "--to", "html", "--log-level=ERROR")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class BenchFailed(Failure):
-    """A measurement failed.
-
-    Attributes
-    ----------
-    page : Path, optional
-        The page of what was measured nevertheless.
-    """
-
-    def __init__(self, message: str, page: Path | None = None):
-        super().__init__(message)
-        self.page = page
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of all parts.
-
-    Slow parts measure fewer pairs than `runs`. With `quick`, sizes are small: this checks that
-    everything works, but the numbers mean little. `out` is the folder for reports.
-    """
-
-    dataset: str | Sequence[str] = "auto"
-    runs: int = RUNS
-    out: Path | None = None
-    quick: bool = False
-
-    @property
-    def films(self) -> list[str]:
-        """The dataset as arguments of a command."""
-        return ["--dataset", *([self.dataset] if isinstance(self.dataset, str) else self.dataset)]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one way took: wall time, and the peak memory of all its processes together.
-
-    `core_seconds` is the processor time of all processes, of the system's too.
-
-    Memory is in units of 10**6 bytes: the sum of proportional set sizes, or of resident set sizes
-    where the system has no proportional ones. `steps` has the seconds of steps that were timed.
-    """
-
-    seconds: float
-    memory_mb: float | None = None
-    steps: dict[str, float] = field(default_factory=dict)
-    core_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two ways to the same result, measured pair by pair: a row of the table."""
-
-    what: str
-    ours: list[Cost]
-    theirs: list[Cost]
-    note: str = ""
-
-    def row(self) -> dict:
-        """Return medians, and the range of the ratios: the other time divided by ours, by pair."""
-        own, other = ([cost.seconds for cost in costs] for costs in (self.ours, self.theirs))
-        ratios = [theirs / ours for ours, theirs in zip(own, other, strict=True)]
-        return {
-            "what": self.what,
-            "times_faster": statistics.median(ratios),
-            "least": min(ratios),
-            "most": max(ratios),
-            "seconds": statistics.median(own),
-            "seconds_of_other": statistics.median(other),
-            "memory_mb": _median_memory(self.ours),
-            "memory_mb_of_other": _median_memory(self.theirs),
-            "pairs": len(ratios),
-            "note": self.note,
-        }
-
-
 def measure_speed(parts: list[str], options: Options) -> Path:
     """Measure some parts, write the results of each; return the page of all that was measured.
 
@@ -152,7 +71,6 @@ def measure_speed(parts: list[str], options: Options) -> Path:
     BenchFailed
         A command failed, or two ways disagree about the result.
     """
-    from imdbclust.bench import cores
     from imdbclust.bench.page import write_part, write_speed_page
 
     folder = (Path(options.out) if options.out else reports()) / "bench"
@@ -162,99 +80,6 @@ def measure_speed(parts: list[str], options: Options) -> Path:
         table = write_part(name, SPEED[name], rows, folder)
         print(f"{name}: {SPEED[name]}\n{table}", flush=True)
     return write_speed_page(folder)
-
-
-# ---------------------------------------------------------------- measurements
-
-
-def take_turns(
-    what: str, ours: Callable[[], Cost], theirs: Callable[[], Cost], *, runs: int, note: str = ""
-) -> Comparison:
-    """Measure two ways in turns; every other pair begins with the other way."""
-    costs = {"ours": [], "other": []}
-    for pair in range(runs):
-        ways = [("ours", ours), ("other", theirs)]
-        for name, way in ways if pair % 2 == 0 else reversed(ways):
-            costs[name].append(way())
-            seconds = costs[name][-1].seconds
-            print(f"  {what}: {name} {seconds:.1f} s", file=sys.stderr, flush=True)
-    return Comparison(what, costs["ours"], costs["other"], note)
-
-
-def cost_of_call(function: Callable, *arguments) -> Cost:
-    """Time a call within this process."""
-    began = time.perf_counter()
-    function(*arguments)
-    return Cost(time.perf_counter() - began)
-
-
-def cost_of_command(arguments: Sequence[object], *, env: Mapping[str, str] | None = None) -> Cost:
-    """Measure a call of Python with these arguments, and all processes that it starts.
-
-    Raises
-    ------
-    BenchFailed
-        The exit status is not 0; the message has the last lines of output.
-    """
-    began, ended, used = time.perf_counter(), threading.Event(), _core_seconds()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        env=os.environ | (env or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        errors="replace",
-    )
-    with ThreadPoolExecutor(1) as pool:
-        memory = pool.submit(_peak_memory, process.pid, ended)
-        try:
-            output, _ = process.communicate()
-            seconds = time.perf_counter() - began
-        finally:
-            process.kill()
-            ended.set()
-    if process.returncode:
-        last = " | ".join(output.strip().splitlines()[-3:])
-        command = " ".join(map(str, arguments))
-        raise BenchFailed(f"python {command} ended with {process.returncode}: {last}")
-    return Cost(
-        seconds, memory.result() / 10**6 or None, core_seconds=round(_core_seconds() - used, 2)
-    )
-
-
-def _core_seconds() -> float:
-    """Return the processor time of the processes that this one has started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _peak_memory(pid: int, ended: threading.Event) -> int:
-    """Return the peak of the memory of a process and its descendants in bytes."""
-    import psutil
-
-    peak = 0
-    while True:
-        began, total = time.perf_counter(), 0
-        with contextlib.suppress(psutil.Error):
-            for one in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):  # it has just ended
-                    memory = one.memory_full_info()
-                    total += getattr(memory, "pss", 0) or memory.rss
-        peak = max(peak, total)
-        # measuring takes time from what is measured: a twentieth of it at most
-        if ended.wait(max(POLL_SECONDS, 20 * (time.perf_counter() - began))):
-            return peak
-
-
-def _median_memory(costs: Sequence[Cost]) -> float | None:
-    known = [cost.memory_mb for cost in costs if cost.memory_mb is not None]
-    return statistics.median(known) if known else None
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as folder:
-        yield Path(folder)
 
 
 # ---------------------------------------------------------------- import
@@ -267,7 +92,7 @@ def measure_import(options: Options) -> list[Comparison]:
     sizes = QUICK_SIZES if options.quick else SIZES
     module = "imdbclust.bench.pandas_import"
     other = f"import sys, {module} as theirs; theirs.import_with_pandas(*sys.argv[1:])"
-    with _scratch() as folder:
+    with scratch() as folder:
         dumps, ours, theirs = (folder / name for name in ("dumps", "ours.jsonl", "theirs.jsonl"))
         LargeSample(*sizes).write_dumps(dumps)
         comparison = take_turns(
@@ -300,7 +125,7 @@ def measure_recipe(options: Options) -> list[Comparison]:
 
     comparisons = []
     for n_movies, most in (QUICK_MOVIES if options.quick else MOVIES).items():
-        with _scratch() as folder:
+        with scratch() as folder:
             file, ours, course = (
                 folder / name for name in ("films.jsonl", "ours.csv", "course.csv")
             )
@@ -375,14 +200,12 @@ def measure_rendering(options: Options) -> list[Comparison]:
     parameters = {"evaluation": "off"}
     if options.quick:
         parameters |= {"n_clusters": 6, "n_components": 8, "n_init": 2}
-    with _scratch() as scratch:
+    with scratch() as out:
         with contextlib.redirect_stdout(io.StringIO()):
-            folder = run(
-                dataset=options.dataset, parameters=parameters, name="rendered", out=scratch
-            )
+            folder = run(dataset=options.dataset, parameters=parameters, name="rendered", out=out)
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
-        theirs = scratch / "nbconvert"
+        theirs = out / "nbconvert"
         comparison = take_turns(
             f"{len(notebooks) + 1} pages of a run",
             partial(cost_of_call, render_run, folder, manifest),
@@ -419,7 +242,7 @@ def measure_sweep(options: Options) -> list[Comparison]:
         "grid": grid | {"random_state": {"repeats": repeats}},
     }
     commands, rows = {}, []
-    with _scratch() as folder:
+    with scratch() as folder:
         for choice in (ALL, NONE):
             file = folder / f"{choice}.yml"
             file.write_text(yaml.safe_dump(specification | {"reports": choice}), encoding="utf-8")
@@ -450,7 +273,7 @@ def compare_with_stock(
     films, measured = find_dataset(options.dataset), [settings[0], settings[-1]][: len(settings)]
     scale = len(settings) / len(measured)
     note = f"{films.title}; the loop was measured on {counted(len(measured), 'setting')}"
-    with _scratch() as folder:
+    with scratch() as folder:
         made = {"preset": preset, "parameters": settings[0], "name": STOCK, "out": folder / STOCK}
         stock = run(dataset=films.address, **made).parent
 

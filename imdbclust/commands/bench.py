@@ -48,8 +48,9 @@ def _list_parts() -> str:
 
 def execute(call: Call) -> None:
     """Measure, and print the paths of the pages with the results."""
+    from imdbclust.bench.costs import RUNS, Options
     from imdbclust.bench.quality import compare_quality
-    from imdbclust.bench.speed import RUNS, SPEED, Options, measure_speed
+    from imdbclust.bench.speed import SPEED, measure_speed
 
     known = (*SPEED, LARGE, QUALITY)
     if unknown := [name for name in call.parts if name not in known]:
