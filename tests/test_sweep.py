@@ -20,6 +20,7 @@ from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
+from imdbclust.running.clean import stages_used_by
 from imdbclust.running.pages.report import check_page, render_sweep
 from imdbclust.running.parameters import declared
 from imdbclust.running.plan import PlannedStage, plan_notebook
@@ -251,6 +252,13 @@ def test_settings_without_a_report_draw_and_render_nothing(without_reports):
     page = (without_reports / "index.html").read_text(encoding="utf-8")
     assert "imdbclust run --setting sweep-grid/N" in page
     assert 'href="settings/' not in page
+
+
+def test_clean_keeps_the_stages_of_settings_without_a_report(without_reports):
+    stages = [path.parent for path in (without_reports.parent / "stages").glob("*/record.json")]
+    bare = {stage.name for stage in stages if not (stage / "notebook.ipynb").exists()}
+    assert len(bare) == 12
+    assert bare <= stages_used_by(without_reports)
 
 
 def test_the_best_setting_has_a_report(without_reports, films, swept):
