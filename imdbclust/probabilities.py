@@ -146,13 +146,14 @@ def most_frequent_genre(corpus: Corpus) -> str:
 def resolve_genre(corpus: Corpus, genre: str) -> str:
     """Return the genre without regard to case and accents.
 
-    Raises UserError, with a similar genre or else all genres, if no movie has it.
+    Raises UserError, with a similar genre or else the first 50 genres, if no movie has it.
     """
     names = corpus.genres["genre"].cat.categories
     known = {folded(name): name for name in names}
     if genre in names or folded(genre) in known:
         return genre if genre in names else known[folded(genre)]
-    which = f"the genres are {', '.join(names)}" if len(names) else "no movie has a genre"
+    listed = ", ".join([*names[:50], *["…"] * (len(names) > 50)])
+    which = f"the genres are {listed}" if listed else "no movie has a genre"
     raise UserError(f"no movie has the genre {genre!r}; {did_you_mean(genre, names, which)}")
 
 

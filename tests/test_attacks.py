@@ -136,6 +136,34 @@ def test_the_presets_that_are_needed_are_in_their_file():
     assert {COURSE_PRESET, DEFAULT_PRESET} <= parameters.presets().keys()
 
 
+def test_invisible_characters_and_case_of_a_genre_are_reported(tmp_path, capsys):
+    spellings = ["Drama", "drama", "DRAMA ", "Drama\u00a0", "Dra\u200bma", "Dr\u00adama"]
+    films = [
+        {"imdb_id": f"t{n}", "title": f"T{n}", "genres": [one], "actors": [["a", "A"], ["b", "B"]]}
+        for n, one in enumerate(spellings)
+    ]
+    path = tmp_path / "films.jsonl"
+    path.write_text("".join(f"{json.dumps(film)}\n" for film in films))
+    assert cli.main(["check", str(path), "--json"]) == 1
+    found = {one["kind"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["folded_genres"]["count"] == 4  # read as Drama or DRAMA
+    assert found["genres_alike"]["count"] == 2
+    said = [one["problem"] for one in found["genres_alike"]["examples"]]
+    assert all("is spelled like 'DRAMA'" in one for one in said)
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_no_title_controls_the_terminal(more, finished_run, tmp_path, capsys):
+    film = {"imdb_id": "t1", "title": "A\x1b[31m\x07B", "genres": ["Drama"], "actors": []}
+    path = tmp_path / "new.jsonl"
+    path.write_text(json.dumps(film) + "\n")
+    call = ["assign", finished_run.name, "--out", str(finished_run.parent), "--file", str(path)]
+    assert cli.main([*call, *more]) == 0
+    said = capsys.readouterr()
+    assert "B" in said.out
+    assert not any(ord(char) < 32 and char != "\n" for char in said.out + said.err)
+
+
 def test_damaged_neighbours_never_cost_a_run_its_report(films, finished_run, tmp_path):
     """Manifests of other runs are damaged in every key and cut off; all stages are reused."""
     shutil.copytree(finished_run.parent / "stages", tmp_path / "stages")

@@ -218,6 +218,13 @@ def test_an_ambiguous_name_lists_the_ids(corpus):
         pr.resolve_actor(corpus, "Ada")
 
 
+def test_an_unknown_genre_of_thousands_lists_some():
+    builder = CorpusBuilder()
+    builder.add("m", "M", [f"tag {number:04d}" for number in range(2_000)], [("a", "Ada")])
+    with pytest.raises(ValueError, match=r"are tag 0000, tag 0001, .*, tag 0049, …$"):
+        pr.resolve_genre(builder.build(), "Opera")
+
+
 def test_unknown_genre_and_actor_are_named(corpus):
     with pytest.raises(ValueError, match="genre 'Opera'; the genres are Comedy, Drama, War"):
         pr.evidence(corpus, genre="Opera")

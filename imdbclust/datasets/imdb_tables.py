@@ -304,28 +304,31 @@ class DumpTables:
         A long chain of movies and actors loses a few links a round, so a round must not read all
         credits.
         """
+        import scipy.sparse as sp
+
         table = self.base.sql("SELECT nconst, tconst FROM credits").to_arrow_table()
         coded = {name: pc.dictionary_encode(table[name].combine_chunks()) for name in minima}
-        codes = {name: column.indices.to_numpy() for name, column in coded.items()}
-        rows_of = {name: _Groups(column) for name, column in codes.items()}
-        n = {name: np.bincount(column) for name, column in codes.items()}
-        changed = {name: np.arange(len(counts)) for name, counts in n.items()}
-        alive, n_gone = np.ones(len(table), dtype=bool), 1
+        codes = [one.indices.to_numpy() for one in coded.values()]
+        casts = sp.csr_array((np.ones(len(table), dtype=bool), codes))
+        linked = {"nconst": casts, "tconst": casts.T.tocsr()}
+        n = {name: np.diff(links.indptr) for name, links in linked.items()}
+        gone = {name: np.zeros(len(sizes), dtype=bool) for name, sizes in n.items()}
+        changed = {name: np.arange(len(sizes)) for name, sizes in n.items()}
+        n_gone = 1
         while n_gone:
             self.summary.rounds += 1
             n_gone = 0
             for name, other in (("nconst", "tconst"), ("tconst", "nconst")):
                 few = changed[name][n[name][changed[name]] < minima[name]]
-                rows = rows_of[name].of(few)
-                rows = rows[alive[rows]]
-                alive[rows], n[name][few] = False, 0
-                fewer, n_fewer = np.unique(codes[other][rows], return_counts=True)
-                n[other][fewer] -= n_fewer
-                changed[name], n_gone = changed[name][:0], n_gone + len(rows)
-                changed[other] = np.union1d(changed[other], fewer)
-        for name, counts in n.items():
-            gone = pa.table({name: coded[name].dictionary.filter(pa.array(counts == 0))})
-            self.base.register("gone", gone)
+                gone[name][few] = True
+                links = linked[name][few].indices
+                left, n_fewer = np.unique(links[~gone[other][links]], return_counts=True)
+                n[other][left] -= n_fewer
+                n_gone += n_fewer.sum()
+                changed |= {name: few[:0], other: np.union1d(changed[other], left)}
+        for name, mask in gone.items():
+            table = pa.table({name: coded[name].dictionary.filter(pa.array(mask))})
+            self.base.register("gone", table)
             self.base.execute(f"DELETE FROM credits WHERE {name} IN (SELECT {name} FROM gone)")
             self.base.unregister("gone")
 
@@ -369,21 +372,6 @@ class DumpTables:
             listed = [genre for genre in dict.fromkeys(genres.split(",")) if genre not in NONE]
             cast = list(islice(pairs, n_cast))
             yield encode_movie(movie_id, title, listed, cast, year=year, rating=rating, votes=votes)
-
-
-class _Groups:
-    """The rows of a column of codes, by code."""
-
-    def __init__(self, codes: np.ndarray):
-        self._rows = np.argsort(codes, kind="stable")
-        self._ends = np.cumsum(np.bincount(codes))
-
-    def of(self, some: np.ndarray) -> np.ndarray:
-        """Return the rows with these codes."""
-        ends = self._ends[some]
-        sizes = ends - np.where(some > 0, self._ends[some - 1], 0)
-        skipped = np.repeat(ends - np.cumsum(sizes), sizes)
-        return self._rows[skipped + np.arange(sizes.sum())]
 
 
 def _rows(relation: duckdb.DuckDBPyRelation) -> Iterator[tuple]:

@@ -20,7 +20,7 @@ from imdbclust.new_movies.cast_model import CastModel
 from imdbclust.new_movies.genre_model import Facts, GenreModel, years_of
 from imdbclust.probabilities import mutual_information
 
-MOST_CELLS = 2_000_000  # held-out movies x genres of a block, to bound the memory
+MOST_CELLS = 1_000_000  # held-out movies x genres of a block, to bound the memory
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
 
 SUFFIXES = {"likeliest": "", "nearest": "_nearest", "posterior": "_posterior"}
