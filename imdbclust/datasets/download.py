@@ -6,17 +6,16 @@ import json
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
-from tqdm import tqdm
 
 from imdbclust.base.disk import file_sha256, part_of
 from imdbclust.base.errors import DatasetError
+from imdbclust.base.terminal import terminal_bar
 from imdbclust.base.text import byte_size, shown
 from imdbclust.base.waits import in_time
 from imdbclust.datasets.registry import Source
@@ -124,8 +123,8 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
                 where = shown(answer.headers["Location"])
                 raise DatasetError(f"{url} redirects to {where}; the redirect was not followed")
             total = int(answer.headers.get("Content-Length", 0)) or None
-            bar = {"unit": "B", "unit_scale": True, "disable": not sys.stderr.isatty()}
-            with tqdm(desc=Path(url).name, total=total, **bar) as bar:
+            bar = {"desc": Path(url).name, "total": total, "unit": "B", "unit_scale": True}
+            with terminal_bar(**bar) as bar:
                 for block in _blocks(answer):
                     bar.update(file.write(block))
                     if file.tell() > (most or MAX_BYTES):
