@@ -134,23 +134,18 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
         reason = "no answer in time" if late else "no connection"
         if isinstance(error, requests.HTTPError):
             reason = f"HTTP status {error.response.status_code}"
-        elif isinstance(error, TooSlow):
-            reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
         raise DatasetError(f"{url} cannot be downloaded ({reason})") from None
 
 
-class TooSlow(TimeoutError):
-    """A server that sends something now and then, but too little."""
-
-
 def _blocks(answer: requests.Response) -> Iterator[bytes]:
-    """Give an answer block by block; TooSlow if one of them takes too long."""
+    """Give an answer block by block; a DatasetError if one of them takes too long."""
     blocks = answer.iter_content(BLOCK_BYTES)
     try:
         while block := in_time(lambda: next(blocks, b""), BLOCK_SECONDS):
             yield block
     except TimeoutError:
-        raise TooSlow from None
+        reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
+        raise DatasetError(f"{answer.url} cannot be downloaded ({reason})") from None
     finally:  # end a read in the other thread, for which closing the answer would wait
         closed = suppress(OSError, ValueError)
         with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
