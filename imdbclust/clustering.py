@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClusterMixin
 
 MOVIE_TO_CLUSTER = "movie_to_cluster.csv"
+CLUSTERING_FILE = "clustering.npz"
 
 UNPLACED = -1
 """The label of a movie that is in no cluster: its cast does not link it to other movies."""
@@ -119,13 +120,13 @@ class Clustering:
         """Write ``movie_to_cluster.csv`` and the centers into an existing folder."""
         write_movie_to_cluster(self.to_frame(), folder / MOVIE_TO_CLUSTER)
         arrays = {"labels": self.labels, "centers": self.centers, "inertia": self.inertia}
-        np.savez(folder / "clustering.npz", **arrays, **self.levels)
+        np.savez(folder / CLUSTERING_FILE, **arrays, **self.levels)
         write_ids(folder, movie_id=self.movie_ids)
 
     @classmethod
     def load(cls, folder: Path) -> Clustering:
         """Read what :meth:`save` wrote."""
-        with np.load(folder / "clustering.npz", allow_pickle=False) as stored:
+        with np.load(folder / CLUSTERING_FILE, allow_pickle=False) as stored:
             labels, centers, inertia = (stored[name] for name in ("labels", "centers", "inertia"))
             levels = {level: stored[level] for level in LEVELS if level in stored}
         ids = read_ids(folder, "movie_id")

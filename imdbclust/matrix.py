@@ -219,6 +219,8 @@ def shuffle_casts(
     rng = np.random.default_rng(random_state)
     n_rounds = (40 if strata is None else 20) if n_rounds is None else n_rounds
     strata = np.zeros(n_movies, dtype=np.int64) if strata is None else np.asarray(strata)
+    strata = np.unique(strata, return_inverse=True)[1]
+    strata = strata.astype(np.min_scalar_type(n_movies))  # short integers are sorted fastest
     movie = np.repeat(np.arange(n_movies), incidence.cast_sizes())
     actor = incidence.matrix.indices.astype(np.int64)
     for _ in range(n_rounds if len(movie) else 0):
@@ -231,13 +233,12 @@ def shuffle_casts(
 
 def _pair_up(strata: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the partner of each movie in its stratum; the movie itself if it has no partner."""
-    order = np.lexsort((rng.random(len(strata)), strata))
-    starts = np.searchsorted(strata[order], strata[order])
-    place = np.arange(len(order)) - starts
+    order = np.argsort(rng.random(len(strata)))
+    order = order[np.argsort(strata[order], kind="stable")]
+    sizes = np.bincount(strata)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     other = np.arange(len(order)) + np.where(place % 2 == 0, 1, -1)
-    inside = (other < len(order)) & (
-        strata[order][np.minimum(other, len(order) - 1)] == strata[order]
-    )
+    inside = other - np.arange(len(order)) + place < np.repeat(sizes, sizes)
     partner = np.arange(len(strata))
     partner[order[inside]] = order[other[inside]]
     return partner
@@ -252,12 +253,16 @@ def _trade(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Redistribute the actors that only one movie of each pair has."""
     first = np.minimum(movie, partner[movie])
-    order = np.argsort(first * n_actors + actor)
-    movie, actor, first = movie[order], actor[order], first[order]
-    same = (np.diff(first) == 0) & (np.diff(actor) == 0)
+    # by pair, then by actor; sorting numbers is faster than finding the order of rows
+    pair_and_actor, second = np.divmod(
+        np.sort(2 * (first * n_actors + actor) + (movie != first)), 2
+    )
+    first, actor = np.divmod(pair_and_actor, n_actors)
+    movie = np.where(second, partner[first], first)
+    same = np.diff(pair_and_actor) == 0
     shared = np.append(same, False) | np.insert(same, 0, False)  # both have the actor
     own = np.flatnonzero(~shared)
-    dealt = own[np.argsort(first[own] + rng.random(len(own)))]
+    dealt = own[np.argsort(first[own] + rng.random(len(own)), kind="stable")]  # nearly sorted
     # the places are in the order of the pairs, the actors in random order within each pair
     actor[own] = actor[dealt]
     return movie, actor

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, wraps
+from functools import wraps
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -20,10 +20,13 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from imdbclust.base.colors import GROUND, INK
+from imdbclust.base.fonts import has_glyph
+from imdbclust.base.text import isolated
 
 WIDTH = 4.8  # inches
 ACCENT, SECOND, QUIET = "#1f86a3", "#d0603f", "#8f99a5"  # readable on white and on black
@@ -85,25 +88,17 @@ def cluster_colors(n_clusters: int) -> list[str]:
     return [PALETTE[cluster % len(PALETTE)] for cluster in range(n_clusters)]
 
 
-def plot_movies_per_year(frame: pd.DataFrame) -> Axes:
-    """Draw ``movies`` by ``year``."""
+def plot_counts(frame: pd.DataFrame, *, x: str, y: str, log: bool = True) -> Axes:
+    """Draw the counts `y` over the integers `x` as bars, the counts on a log axis if `log`."""
     ax = _new(2.2)
-    ax.bar(frame["year"].astype(int), frame["movies"], width=0.9, color=ACCENT)
+    ax.bar(frame[x].astype(int), frame[y], width=0.9, color=ACCENT)
+    if log:
+        ax.set_yscale("log")
+    _number_plainly(ax.yaxis)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(visible=False, axis="x")
-    ax.set(xlabel="year", ylabel="movies")
-    return ax
-
-
-def plot_counts(frame: pd.DataFrame, *, x: str, y: str) -> Axes:
-    """Draw the counts `y` over the integers `x` as bars, the counts on a log axis."""
-    ax = _new(2.2)
-    ax.bar(frame[x], frame[y], width=0.9, color=ACCENT)
-    ax.set_yscale("log")
-    _number_plainly(ax.yaxis)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(visible=False, axis="x")
-    ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')} (log scale)")
+    scale = " (log scale)" if log else ""
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{y.replace('_', ' ')}{scale}")
     return ax
 
 
@@ -130,7 +125,8 @@ def plot_scree(frame: pd.DataFrame, *, gap: int | None = None) -> Axes:
         middle = {"ha": "center", "va": "center", "transform": second.transAxes}
         second.text(0.5, 0.5, "no variance to keep", **middle)
     ax.plot(frame["component"], frame["singular_value"], color=ACCENT, marker=".")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for one in (ax, second):
+        one.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.set(xlabel="component", ylabel="singular value", ylim=(0, None))
     if gap is not None and gap < len(frame):
         ax.axvline(gap + 0.5, color=INK, linewidth=1, linestyle=":", label="largest gap")
@@ -197,11 +193,12 @@ def _label_apart(ax: Axes, places: pd.DataFrame, colors: Sequence[str], rounds: 
         )
         for place, color in zip(places.itertuples(), colors, strict=True)
     ]
-    renderer = ax.figure.canvas.get_renderer()
-    boxes = [text.get_window_extent(renderer) for text in texts]
-    half = np.array([[box.width, box.height] for box in boxes]).reshape(-1, 2) / 2 + 3
+    # of outlines, as in the file: the renderer for the screen would measure texts too narrow
+    measure = text_to_path.get_text_width_height_descent
+    sizes = [measure(text.get_text(), text.get_fontproperties(), ismath=False) for text in texts]
+    half = np.array(sizes).reshape(-1, 3)[:, :2] * ax.figure.dpi / 72 / 2 + 3
     start = ax.transData.transform(places[["x", "y"]].to_numpy(dtype=float))
-    frame = ax.get_window_extent(renderer)
+    frame = ax.get_window_extent()
     area = (frame.width * frame.height) / 3
     most = int((np.cumsum(4 * half.prod(axis=1)) < area).sum())
     for n_drawn in range(most, -1, -1):
@@ -390,7 +387,7 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
     """Draw groups within groups: a column for each level, as high as a group has movies.
 
     `tree` has ``path`` (``2.3`` is within ``2``), ``level``, ``name`` and ``movies``, each group
-    followed by those within it. Names are written where they fit.
+    followed by those within it. Names are written where they fit, or their first actors.
     """
     height = 4.8
     ax = plt.figure(figsize=(WIDTH, height)).add_axes((0.005, 0.005, 0.99, 0.955))
@@ -408,11 +405,15 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
         ax.add_patch(Rectangle((x, top), width, share, facecolor=face, edgecolor=GROUND))
         room = int(0.955 * height * share * 72 / 8.5)  # lines of text
         if room:
-            name = one.name.strip() if room > 1 else one.name.strip().split(": ")[0]
-            text = textwrap.fill(
-                drawable(name, 120), int(width * WIDTH * 72 / 4.3), max_lines=room,
-                placeholder="…",
-            )  # fmt: skip
+            name = _with_glyphs(one.name.strip())
+            actors = name.split(": ")[0]
+            shape = {"width": int(width * WIDTH * 72 / 4.3), "max_lines": room, "placeholder": "…"}
+            texts = [
+                textwrap.fill(text, **shape)
+                for text in (*[name] * (room > 1), actors, actors.split(", ")[0])
+            ]
+            text = next((text for text in texts if not text.endswith("…")), texts[-1])
+            text = _isolated_lines(text)
             at = (x + 0.008, top + share / 2)
             ax.text(*at, text, va="center", fontsize=7, linespacing=1.05, clip_on=True)
     ax.set(xlim=(0, 1), ylim=(1, 0), yticks=[], xticks=starts[:-1] + 0.008)
@@ -423,41 +424,31 @@ def plot_tree(tree: pd.DataFrame) -> Axes:
     return ax
 
 
-def plot_trust(found) -> Axes:
+@_none_if_empty
+def plot_trust(trust: pd.DataFrame) -> Axes:
     """Draw measures beside what the same recipe gives on shuffled casts.
 
-    `found` is an evaluation, whose method ``trust`` returns the table of them. A panel has the
+    `trust` is the table of :meth:`imdbclust.evaluation.overall.Evaluation.trust`. A panel has the
     measures of one scale: a dot is the observed value with its standard deviation, a band is the
     range of a null.
     """
-    trust = found.trust()
-    if trust.empty:
-        return None
     rows = trust.drop_duplicates("measure")
     scales = rows["scale"].value_counts(sort=False)
     height = 0.9 * len(scales) + 0.42 * len(rows)
-    _, axes = plt.subplots(
+    figure, axes = plt.subplots(
         len(scales), figsize=(WIDTH, height), layout="constrained", squeeze=False,
         height_ratios=scales + 1,
     )  # fmt: skip
-    shades = dict(
-        zip(dict.fromkeys(trust["null"].dropna()), (0.55, 0.25, 0.55, 0.25), strict=False)
-    )
+    shades = dict(zip(trust["null"].dropna().unique(), (0.55, 0.25), strict=False))
+    handles = {}
     for ax, scale in zip(axes[:, 0], scales.index, strict=True):
         own = rows[rows["scale"] == scale]
         places = dict(zip(own["measure"], _label_rows(ax, own["measure"]), strict=True))
         nulls = trust[(trust["scale"] == scale) & trust["low"].notna()]
         for null, some in nulls.groupby("null", sort=False):
+            band = {"left": some["low"], "height": 0.7, "color": QUIET, "alpha": shades[null]}
             at = some["measure"].map(places)
-            ax.barh(
-                at,
-                some["high"] - some["low"],
-                left=some["low"],
-                height=0.7,
-                color=QUIET,
-                alpha=shades[null],
-                label=null,
-            )
+            ax.barh(at, some["high"] - some["low"], label=null, **band)
         ax.errorbar(
             own["observed"], own["measure"].map(places), xerr=own["spread"].fillna(0), fmt="o",
             color=SECOND, markersize=5, capsize=2, label="observed", zorder=4,
@@ -469,12 +460,9 @@ def plot_trust(found) -> Axes:
         ax.set(xlabel=scale, xlim=(min(low, 0), max(high, 1) if scale.startswith("ARI") else high))
         ax.set_ylim(len(own) - 0.5, -0.8)
         ax.axvline(0, color=QUIET, linewidth=0.8)
-    handles = {}
-    for ax in axes[:, 0]:
         handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    axes[0][0].figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=2, frameon=False
-    )
+    place = {"loc": "outside upper left", "ncols": 2, "frameon": False}
+    figure.legend(handles.values(), handles.keys(), **place)
     return axes[-1][0]
 
 
@@ -757,30 +745,31 @@ def plot_ratings(frame: pd.DataFrame, *, colors: Sequence[str]) -> Axes:
 def drawable(text: object, length: int = 80) -> str:
     """Return a text as it can be drawn: shortened, on one line, without missing glyphs.
 
-    A character without a glyph (control characters, most emoji) becomes U+FFFD, or nothing if it
-    is invisible. Tables and texts of the page show it in full.
+    A character without a glyph (see :mod:`imdbclust.base.fonts`) becomes U+FFFD, or nothing if it
+    is invisible. Tables and texts of the page show it in full. Names in right-to-left scripts do
+    not move the numbers next to them.
     """
-    known = _glyphs()
-    shown = "".join(
-        char if ord(char) in known else "\N{REPLACEMENT CHARACTER}"
-        for char in " ".join(str(text).split())
-        if char.isprintable() or char == " "
-    )
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
+    shown = _with_glyphs(text)
+    return isolated(shown if len(shown) <= length else shown[: length - 1] + "…")
 
 
 def _two_lines(text: object, width: int = 27) -> str:
     """Return a text as it can be drawn, on at most two lines of that number of characters."""
-    return textwrap.fill(drawable(text), width, max_lines=2, placeholder="…")
+    shown = textwrap.fill(_with_glyphs(text), width, max_lines=2, placeholder="…")
+    return _isolated_lines(shown)
 
 
-@cache
-def _glyphs() -> frozenset[int]:
-    """Return the code points that the font can draw."""
-    from matplotlib import font_manager
+def _isolated_lines(text: str) -> str:
+    return "\n".join(map(isolated, text.split("\n")))
 
-    path = font_manager.findfont(font_manager.FontProperties())
-    return frozenset(font_manager.get_font(path).get_charmap())
+
+def _with_glyphs(text: object) -> str:
+    """Return a text on one line, with U+FFFD for missing glyphs."""
+    return "".join(
+        char if has_glyph(char) else "\N{REPLACEMENT CHARACTER}"
+        for char in " ".join(str(text).split())
+        if char.isprintable()
+    )
 
 
 def _number_plainly(axis: Axis, text: str = "{x:,.0f}") -> None:

@@ -19,7 +19,7 @@ from imdbclust.base.errors import UserError
 from imdbclust.base.text import counted, did_you_mean, folded
 from imdbclust.clustering import Clustering, check_same_movies
 from imdbclust.load import Corpus
-from imdbclust.matrix import build_incidence, one_hot
+from imdbclust.matrix import build_incidence
 
 TOLERANCE = 1e-12
 """Maximum absolute difference between two ways to compute one number."""
@@ -83,13 +83,9 @@ def p_joint(counts: Counts) -> pd.DataFrame:
 
 def p_cluster_given_genre(counts: Counts) -> pd.DataFrame:
     """Return Pr[cluster | genre] by Bayes' rule, genres x clusters; each row sums to 1."""
-    rows = {
-        genre: bayes_table(p_cluster(counts.clusters), likelihood)["posterior"]
-        for genre, likelihood in p_genre_given_cluster(counts).iterrows()
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=counts.joint.columns, dtype=float)
-    table.index.name = "genre"
-    return table
+    joint = p_genre_given_cluster(counts).fillna(0.0) * p_cluster(counts.clusters)
+    total = np.ascontiguousarray(joint).sum(axis=1)
+    return joint.div(np.where(total > 0, total, np.nan), axis=0)
 
 
 def lift(counts: Counts) -> pd.DataFrame:
@@ -232,13 +228,16 @@ def count_pairs(corpus: Corpus, clustering: Clustering, *, least: int = 5) -> np
     The pairs are in the order of genres, then of actors.
     """
     genres, _ = corpus.genre_matrix()
-    casts, by_genre = build_incidence(corpus).matrix, genres.tocsc()
-    found = [np.zeros((0, len(clustering.groups)), dtype=int)]
-    for movies in np.split(by_genre.indices, by_genre.indptr[1:-1]) if genres.shape[1] else ():
-        membership = one_hot(clustering.codes[movies], len(clustering.groups))
-        counts = (casts[movies].T @ membership.T).tocsr()
-        found.append(counts[counts.sum(axis=1) >= least].toarray().astype(int))
-    return np.concatenate(found)
+    casts = build_incidence(corpus).matrix
+    pairs = (genres.T @ casts).tocsr()
+    pairs.sort_indices()
+    genre, actor = (places[pairs.data >= least] for places in pairs.tocoo().coords)
+    counts = np.zeros((len(genre), len(clustering.groups)), dtype=int)
+    for group in range(len(clustering.groups)):
+        inside = clustering.codes == group
+        of_group = (genres[inside].T @ casts[inside]).tocsr()
+        counts[:, group] = of_group[genre, actor] if len(genre) else 0
+    return counts
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ tables. Figures have a caption and an alternative text: ``stage.figure(axes, "ye
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     # 01_load
-    "columns": "What each column of the files was taken for",
+    "columns": "The columns of the files, and what each was taken for",
     "corpus_size": "The corpus in numbers",
     "load_notes": "What was counted while reading",
     "problems": "Skipped records",
@@ -179,7 +179,9 @@ SENTENCES = {
     "{row.through_cluster:.3f} through the cluster only.",
     "given_another_genre": "Given {genre} as well, the most probable other genre is {row.genre}: "
     "{row.p_genre:.3f}.",
-    "new_movie": "Given {case}: {cluster} (probability {probability:.3f}).",
+    "modelled_genres": "Pr[genre | cast] is learned for the {most} most frequent of {n:,} genres. "
+    "The others keep their overall share.",
+    "new_movie": "Given the {case}, {cluster} is the most probable ({probability:.3f}).",
     "coverage": "For held-out movies, the {level:.0%} intervals cover {all[covered_randomised]:.1%}"
     " of {n_counts} ({all[covered]:.1%} before correcting for discreteness). The worst bin is "
     '"{worst[bin]}": {worst[covered_randomised]:.1%} of {worst[cells]:,} counts.',
@@ -190,10 +192,16 @@ SENTENCES = {
     "clusters, and {direct:.2f} directly.",
     "mixed_up": "Mixing both experiments gives posteriors for {genre} that add up to {total:.4f}, "
     "not 1.",
-    "explorer": "{movies:,} of {n_movies} and {actors:,} of {n_actors} can be looked up there.",
+    "explorer": "On the page explore.html, {movies:,} of {n_movies} and {actors:,} of {n_actors} "
+    "can be looked up.",
     "no_explorer": "This run has no such page, because the parameter explorer is false.",
     # 06_sweep
     "command": "Command: {command}",
+    # a notebook opened alone
+    "of_run": "Settings: those of the run {run} (preset {preset}).",
+    "of_sweep": "Sweep: {name}.",
+    "no_widgets": "A slider needs ipywidgets: pip install 'imdbclust[widgets]'.",
+    "computed_first": "{notebook} is computed first, from {films}.",
     # why something was not evaluated
     "evaluation_off": "the parameter evaluation is off",
     "too_many_to_evaluate": "with {n_movies} every fit takes long, and a random subsample would be "
@@ -239,7 +247,7 @@ EXPLORER = {
     "map_label": "Map of all movies. The tables on this page have the same clusters as text.",
     "map_help": "Drag to move. Turn the wheel, pinch, or press + and − to zoom. Drag with Shift, "
     "or press Select, to select movies. Keys on the map: arrows move, 0 shows the whole map, S "
-    "selects the view, Enter opens the movie at the cross.",
+    "selects the view, Enter opens the movie at the cross, Escape hides the cross.",
 }
 """Sentences of the map and of its pages of movies, actors and clusters."""
 
@@ -601,9 +609,10 @@ def clusters(sizes: pd.DataFrame, effective: float, n_unplaced: int) -> str:
     span = f"{least:,} to {counted(most, 'movie')}" if least < most else counted(most, "movie")
     each = " each" if least == most and len(sizes) > 1 else ""
     unplaced = counted(n_unplaced, "movie is", "movies are")
+    there = "There is" if len(sizes) == 1 else "There are"
     return (
-        f"{counted(len(sizes), 'cluster')} of {span}{each}, as diverse as {effective:.1f} clusters "
-        f"of equal size. The largest, {sizes['label'].iloc[0]}, has "
+        f"{there} {counted(len(sizes), 'cluster')} of {span}{each}, as diverse as {effective:.1f} "
+        f"clusters of equal size. The largest, {sizes['label'].iloc[0]}, has "
         f"{most / sizes['movies'].sum():.0%} of the placed movies."
         + (f" {unplaced} unplaced." if n_unplaced else "")
     )
@@ -636,43 +645,54 @@ def levels(tree: pd.DataFrame) -> str:
 def when_and_what(
     years: pd.DataFrame, genres: pd.DataFrame, labels: Mapping[int, str]
 ) -> dict[str, str]:
-    """Describe the figure of that name, from the same tables."""
+    """Describe the figure of that name, from the same tables.
+
+    Its ``headline`` says what the clusters are; it is empty without years and genres.
+    """
     known = years.dropna()
     medians = known.groupby("cluster")["year"].median().sort_values(kind="stable")
-    by_cluster = dict(list(genres.groupby("cluster", sort=False)))
-    said, rows = [], []
+    foremost = {cluster: some.head(2) for cluster, some in genres.groupby("cluster", sort=False)}
+    said, how, rows = [], [], []
     if len(medians):
         first, last = medians.index[0], medians.index[-1]
-        said.append(
-            f"The median year of the clusters runs from {medians.iloc[0]:.0f} ({labels[first]}) to "
-            f"{medians.iloc[-1]:.0f} ({labels[last]})."
+        ends = [f"{medians[one]:.0f} ({labels[one]})" for one in dict.fromkeys((first, last))]
+        said.append(f"The median year of the clusters runs from {' to '.join(ends)}.")
+        if len(ends) == 1:
+            said = [f"The median year is {ends[0]}."]
+        how.append("Ridges: movies by year, each as high as its busiest year.")
+    if len(genres):
+        tops = genres.sort_values("share", ascending=False, kind="stable").drop_duplicates("genre")
+        clearest = ", ".join(
+            f"{top.genre} ({top.share:.0%} of {labels[top.cluster]})"
+            for top in tops.head(3).itertuples()
         )
-    if len(genres):
-        top = genres.loc[genres["share"].idxmax()]
-        said.append(f"{top['genre']} is {top['share']:.0%} of {labels[top['cluster']]}.")
-    if len(medians):
-        said.append("Ridges: movies by year, each as high as its busiest year.")
-    if len(genres):
-        said.append("Dots: the most telling genres and their shares.")
-    said.append(f"n = {counted(len(known), 'movie')} with a year.")
-    for cluster in medians.index if len(medians) else by_cluster:
+        said.append(f"The clearest genres: {clearest}.")
+        how.append("Dots: the most telling genres and their shares.")
+    for cluster in medians.index if len(medians) else foremost:
         about = [f"median year {medians[cluster]:.0f}"] if len(medians) else []
-        if cluster in by_cluster:
-            about += [f"{g.genre} {g.share:.0%}" for g in by_cluster[cluster].head(2).itertuples()]
+        if cluster in foremost:
+            about += [f"{one.genre} {one.share:.0%}" for one in foremost[cluster].itertuples()]
         rows.append(f"{labels[cluster]}: {', '.join(about)}")
-    return {"caption": " ".join(said), "alt": f"Ridges and dots. {'; '.join(rows)}."}
+    n = f"n = {counted(len(known), 'movie')} with a year."
+    return {
+        "headline": " ".join(said),
+        "caption": " ".join([*said, *how, n]),
+        "alt": f"Ridges and dots. {'; '.join(rows)}.",
+    }
 
 
 @_empty_if_empty
 def standouts(table: pd.DataFrame, *, of: str, labels: Mapping[int, str]) -> dict[str, str]:
     """Describe the figure of lifts of actors or genres, from the same table; `of` is which."""
     top = table.loc[table["lift"].idxmax()]
+    most = " This is the largest lift possible." if top["lift"] >= top["lift_high"] else ""
     firsts = table.groupby("cluster", sort=False)["name"].first()
     named = "; ".join(f"{labels[cluster]}: {name}" for cluster, name in firsts.items())
     return {
         "caption": f"The highest lift: {top['name']} is {top['lift']:,.1f} times as frequent in "
         f"{labels[top['cluster']]} as in all movies (95% interval {top['lift_low']:,.1f} to "
-        f"{top['lift_high']:,.1f}). Dots: the foremost {of} of each cluster; lines: 95% intervals.",
+        f"{top['lift_high']:,.1f}).{most} Dots: the foremost {of} of each cluster; lines: 95% "
+        "intervals.",
         "alt": f"Dot plot of lifts. The foremost {of.removesuffix('s')} of each cluster: {named}.",
     }
 
@@ -690,12 +710,11 @@ def tree(table: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def trust(found) -> dict[str, str]:
-    """Describe the figure of measures beside those of shuffled casts, from the same evaluation."""
+@_empty_if_empty
+def trust(table: pd.DataFrame, verdict: str) -> dict[str, str]:
+    """Describe the figure of measures beside those of shuffled casts, from the same table."""
     rows = []
-    if found.why_not:
-        return {"caption": "", "alt": ""}
-    for measure, some in found.trust().groupby("measure", sort=False):
+    for measure, some in table.groupby("measure", sort=False):
         nulls = ", ".join(
             f"{one.null} {one.low:z.2f} to {one.high:z.2f}"
             for one in some.dropna(subset="low").itertuples()
@@ -704,7 +723,7 @@ def trust(found) -> dict[str, str]:
             f"{measure}: {some['observed'].iloc[0]:z.2f}" + (f" ({nulls})" if nulls else "")
         )
     return {
-        "caption": f"{VERDICTS[found.verdict]} Dots: observed, with the standard deviation over "
+        "caption": f"{VERDICTS[verdict]} Dots: observed, with the standard deviation over "
         "refits. Bands: the same recipe on shuffled casts, mean and two standard deviations.",
         "alt": f"Dots beside bands. {'; '.join(rows)}.",
     }
@@ -768,18 +787,17 @@ def held_out_bits(bits: Mapping[str, float], spread: float, shuffled: Mapping[st
     `shuffled` has ``held_out`` and ``held_out_posterior`` on casts shuffled over all years.
     """
     gap = bits["likeliest"] - bits["nearest"]
-    fewer = f", {gap:.2f} fewer" if gap >= 0.005 else ""
-    more = f", {-gap:.2f} more, so that it predicts better here" if gap <= -0.005 else ""
+    better = ", so that it predicts better here" if gap <= -0.005 else ""
     cast = bits.get("cast", math.nan)
     return (
-        f"For held-out movies, the most probable cluster carries {bits['likeliest']:z.2f} bits, "
-        f"summed over genres (± {spread:.2f} over subsamples), and Pr[cluster | cast] "
-        f"{bits['posterior']:z.2f} ({shuffled['held_out']:z.2f} and "
-        f"{shuffled['held_out_posterior']:z.2f} for shuffled casts). "
-        f"The cluster with the nearest center carries {bits['nearest']:z.2f}{fewer}{more}. "
-        f"The decade alone carries {bits['decade']:z.2f} bits. Added to it, the most "
-        f"probable cluster contributes {bits['beyond_decade']:z.2f} bits, "
-        f"Pr[cluster | cast] {bits['beyond_decade_posterior']:z.2f}."
+        f"The most probable cluster of a held-out movie carries {bits['likeliest']:z.2f} bits "
+        f"about its genres, summed over genres (± {spread:.2f} over subsamples; "
+        f"{shuffled['held_out']:z.2f} for shuffled casts). All clusters, weighted by "
+        f"Pr[cluster | cast], carry {bits['posterior']:z.2f} ({shuffled['held_out_posterior']:z.2f}"
+        f" for shuffled casts). The cluster with the nearest center carries {bits['nearest']:z.2f}"
+        f"{better}. The decade alone carries {bits['decade']:z.2f}; the most probable cluster adds "
+        f"{bits['beyond_decade']:z.2f} to it, and Pr[cluster | cast] "
+        f"{bits['beyond_decade_posterior']:z.2f}."
         + negative_bits(bits["likeliest"], bits["posterior"], bits["beyond_decade"])
         + ("" if math.isnan(cast) else f" The cast itself, without clusters, carries {cast:z.2f}.")
     )
@@ -802,9 +820,9 @@ def era(bits: float, by_era: float, p: float, n: int) -> str:
     p is that of the bits under `n` permutations within years.
     """
     text = f"The clusters carry {bits:z.2f} bits about genres (in-sample, summed over genres). "
-    remains = "when cluster labels are permuted within each year"
+    remains = "when cluster labels are permuted within each year."
     shown = f"at most 1/{n + 1:,}" if p * (n + 1) < 1.5 else f"{p:.2g}"
-    remains += "." if math.isnan(p) else f"; p is {shown}."
+    remains += "" if math.isnan(p) else f" For the rest, p is {shown}."
     if by_era >= bits:
         return f"{text}The era explains all of them (100%): {by_era:z.2f} bits remain {remains}"
     share = max(by_era / bits, 0.0)
@@ -896,8 +914,8 @@ def genre_shares(table: pd.DataFrame, *, given: str, prior: str = "overall") -> 
         for genre, after, before in table[["genre", "p_genre", prior]].head(12).to_numpy()
     )
     return {
-        "caption": f"Given {given}, a new movie is {top['genre']} with probability "
-        f"{top['p_genre']:.0%}, compared with {top[prior]:.0%} among all movies.",
+        "caption": f"Given {given}, a new movie has the genre {top['genre']} with probability "
+        f"{top['p_genre']:.0%}; {top[prior]:.0%} of all movies have it.",
         "alt": f"Dot plot of Pr[genre | cast] and Pr[genre]. {rows}.",
     }
 
@@ -1072,6 +1090,41 @@ def settings(n_settings: int, n_done: int, axes: Sequence[str], n_executions: in
     )
 
 
+def planned_reports(reports: str, most: int, *, by_default: bool) -> str:
+    """Say which settings of a sweep get a report, and why; the default is all of up to `most`."""
+    who = {"all": "every setting", "best": "the best setting only", "none": "no setting"}[reports]
+    text = f"reports: {reports} ({who} gets a report"
+    if not by_default:
+        return f"{text}, as the file says)"
+    size = f"at most {most}" if reports == "all" else f"more than {most}"
+    return f"{text}, because the sweep has {size} settings; the key reports in the file changes it)"
+
+
+def setting_reports(sweep: str, reports: str) -> str:
+    """Say how to get the report of a setting that has none; empty if every setting has one."""
+    if reports == "all":
+        return ""
+    who = "Only the best setting has" if reports == "best" else "No setting has"
+    return (
+        f"{who} a report, apart from settings that failed. The command imdbclust run --setting "
+        f"{sweep}/N makes the report of setting N."
+    )
+
+
+def sampled_pairs(table: pd.DataFrame, n_pairs: Mapping[str, int], seed: str) -> str:
+    """Say along which axes only a part of the pairs was compared; empty if all were.
+
+    `table` is that of :func:`agreements`, `n_pairs` the number of all pairs by axis.
+    """
+    parts = [
+        f"{row.pairs:,} of {counted(n_pairs[row.axis], 'pair')} "
+        + ("of repeats" if row.axis == seed else f"of neighbouring values of {row.axis}")
+        for row in table.itertuples()
+        if row.pairs < n_pairs[row.axis]
+    ]
+    return f"An even sample was compared: {', '.join(parts)}." if parts else ""
+
+
 def axis_importance(table: pd.DataFrame, metric: str, seed: str) -> str:
     """Say which ``axis`` matters most, given its share of the variance of the metric.
 
@@ -1158,82 +1211,110 @@ def opened_alone(films: str, preset: str, values: Mapping[str, object], source: 
     return f"{text} In this notebook, {_assigned(values)}." if values else text
 
 
-def of_run(run: str, preset: str) -> str:
-    """Say that a notebook opened alone shows a run."""
-    return f"Settings: those of the run {run} (preset {preset})."
-
-
 def of_last(notebook: str, when: str, values: Mapping[str, object]) -> str:
     """Say that a notebook opened alone reads what the one before it left."""
     where = f", with {_assigned(values)}" if values else ""
     return f"Settings: those of {notebook}, which finished last, at {when}{where}."
 
 
-def sweep(name: str) -> str:
-    """Say which sweep its notebook shows."""
-    return f"Sweep: {name}."
-
-
-def no_widgets() -> str:
-    """Say what a slider needs."""
-    return "A slider needs ipywidgets: pip install 'imdbclust[widgets]'."
-
-
-def computed_first(notebook: str, films: str) -> str:
-    """Say that an earlier notebook is computed now."""
-    return f"{notebook} is computed first, from {films}."
+def missing_characters(characters: Iterable[str], most: int = 20) -> str:
+    """Say which characters figures cannot show, and what helps."""
+    shown = sorted(characters)
+    more = f" and {len(shown) - most:,} others" if len(shown) > most else ""
+    return (
+        f"Figures show \N{REPLACEMENT CHARACTER} instead of {' '.join(shown[:most])}{more}, "
+        "because this machine has no font for them; install one, such as Noto (Debian and Ubuntu: "
+        "apt install fonts-noto), and run again with --force."
+    )
 
 
 def _assigned(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
-def run_findings(metrics: dict) -> list[str]:
-    """Return what a run found, in up to three sentences for readers who like films.
+HOW_MANY, WHAT, TRUSTED, SAY = (
+    "How many groups?",
+    "What are they?",
+    "Can they be trusted?",
+    "What do casts say about genres?",
+)
+"""The questions that the index of a run answers first."""
 
-    They say how many clusters there are, whether they can be trusted, and what they say about
-    genres; empty if the run has no clusters yet.
+_AGREEMENT = (
+    (0.9, "Yes", "the same"),
+    (0.7, "Mostly", "nearly the same"),
+    (0.4, "Partly", "partly the same"),
+    (-1.0, "Hardly", "other"),
+)
+
+
+def run_findings(stages: Sequence[Mapping]) -> dict[str, str]:
+    """Return what a run found: an answer to each question that it answers, for film buffs.
+
+    `stages` are the records of its notebooks in a manifest. Without clusters there are no answers.
     """
-    found = {name: value for name, value in metrics.items() if value is not None}
+    metrics = [stage.get("metrics") or {} for stage in stages]
+    found = {name: value for some in metrics for name, value in some.items() if value is not None}
     if not {"n_clusters", "n_movies"} <= found.keys():
-        return []
+        return {}
+    whats = [text for stage in stages for text in stage.get("headlines") or ()]
+    answers = {HOW_MANY: _how_many(found), WHAT: " ".join(whats), TRUSTED: _trusted(found)}
+    if "held_out_bits" in found:
+        answers[SAY] = _said_about_genres(found)
+    return {question: answer for question, answer in answers.items() if answer}
+
+
+def _how_many(found: Mapping[str, float]) -> str:
     n_movies, placed = found["n_movies"], 1 - found.get("unplaced_share", 0)
     movies = f"{n_movies:,}" if placed == 1 else f"{round(placed * n_movies):,} of {n_movies:,}"
-    text = f"{movies} movies fall into {counted(found['n_clusters'], 'cluster')} by shared cast"
-    if "largest_share" in found:
-        text += f"; the largest has {found['largest_share']:.0%} of them"
-    said = [f"{text}."]
-    if "ari_subsamples" not in found:
-        return [*said, "Whether the clusters can be trusted was not evaluated."]
-    agreement = found["ari_subsamples"]
-    levels = ((0.9, "the same"), (0.7, "nearly the same"), (0.4, "partly the same"))
-    same = next((words for least, words in levels if agreement >= least), "other")
-    null = found.get("ari_shuffled", math.nan)
+    levels = {"era": "eras_found", "cluster": "n_clusters", "subgroup": "subgroups_found"}
+    groups = ", ".join(counted(found[n], one) for one, n in levels.items() if n in found)
+    hold = "holds" if groups == "1 cluster" else "hold"
+    text = f"{groups} by shared cast {hold} {movies} movies"
+    if "largest_share" in found and groups != "1 cluster":
+        text += f"; the largest cluster has {found['largest_share']:.0%} of them"
+    return f"{text}."
+
+
+def _trusted(found: Mapping[str, float]) -> str:
+    agreement, null = found.get("ari_subsamples"), found.get("ari_shuffled")
+    if agreement is None:
+        return "Unknown: the clusters were not evaluated."
+    noise = not found.get("more_than_noise", True)
+    word, same = next((word, same) for least, word, same in _AGREEMENT if agreement >= least)
+    shuffled = "" if null is None else f", and {null:z.2f} for shuffled casts"
     text = (
-        f"Refitting on other 80% of the movies finds {same} groups: the adjusted Rand index is "
-        f"{agreement:z.2f}{'' if math.isnan(null) else f', and {null:z.2f} for shuffled casts'}."
+        f"{'No' if noise else word}. Refitting on other 80% of the movies finds {same} groups: the "
+        f"adjusted Rand index is {agreement:z.2f}{shuffled}."
     )
     if "more_than_noise" in found:
-        text += f" {VERDICTS[_VERDICT_OF[found['more_than_noise'] + found['more_than_era']]]}"
-    said.append(text)
-    if "held_out_bits" in found:
-        bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
-        shuffled = found.get("held_out_bits_shuffled", math.nan)
-        hints = "no hint" if bits < 0.005 else "hints"
-        text = (
-            f"The cast gives {hints} of the genres of movies that were held out: {bits:z.2f} bits"
-        )
-        text += "" if math.isnan(shuffled) else f" ({shuffled:z.2f} for shuffled casts)"
-        text += f", {beyond:z.2f} of them in addition to the decade." if beyond > 0.005 else "."
-        said.append(text + negative_bits(bits, beyond))
-    return said
+        verdict = VERDICTS[_VERDICT_OF[found["more_than_noise"] + found["more_than_era"]]]
+        if word == "Hardly" and not noise:
+            verdict = f"Only as a whole, {verdict[0].lower()}{verdict[1:]}"
+        text += f" {verdict}"
+    return text
+
+
+def _said_about_genres(found: Mapping[str, float]) -> str:
+    bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
+    null, decade = found.get("held_out_bits_shuffled"), found.get("bits_of_decade")
+    hints = "no hint" if bits < 0.005 else "hints"
+    shuffled = "" if null is None else f" ({null:z.2f} for shuffled casts)"
+    alone = "" if decade is None else f" alone ({decade:z.2f} bits)"
+    text = (
+        f"The cluster of a movie that was held out gives {hints} of its genres: {bits:z.2f} bits"
+        f"{shuffled}."
+    )
+    text += f" To the decade{alone} it adds {beyond:z.2f}." if beyond > 0.005 else ""
+    return text + negative_bits(bits, beyond)
 
 
 _VERDICT_OF = ("noise", "era", "structure")
 
 TERMS = {
     "clusters": "Groups of movies with similar casts. They are found from the casts alone; genres, "
-    "years and ratings are used only to describe them.",
+    "years and ratings are used only to describe them. A cluster is called by its number and the "
+    "actor who stands out most.",
     "adjusted Rand index": "How similar two groupings of the same movies are: 1 means identical "
     "groups, 0 means no more agreement than by chance.",
     "shuffled casts": "The same movies with actors exchanged at random: every movie keeps the size "

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     films = available_films()
     run = call.run or REPORTS / f"{films}-recommended"
-    made_by = {SWEEP: ["sweep", str(HERE / "grid.yml"), "--dataset", "sample"]}
+    made_by = {SWEEP: ["sweep", str(HERE / "grid.yml"), "--dataset", films]}
     if not call.run:
         made_by[run] = ["run", "--preset", "recommended", "--dataset", films]
     for folder in (run, call.sweep):

@@ -197,7 +197,7 @@ def test_the_slider_draws_the_nearest_value_first_and_again_when_it_is_moved(mat
 
     def draw(value):
         drawn.append(value)
-        return plots.plot_movies_per_year(pd.DataFrame({"year": [1950], "movies": [value]}))
+        return plots.plot_counts(pd.DataFrame({"n": [1950], "movies": [value]}), x="n", y="movies")
 
     matrix.slider("n_clusters", [4, 8], 9, draw)
     assert "n_clusters = 8" in made["box"].value

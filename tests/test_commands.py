@@ -81,6 +81,8 @@ def test_help_and_import_load_nothing_heavy():
         (("run", "--preset", "recomended"), "did you mean recommended?"),
         (("run", "--preset", "xyz"), "choose seed or recommended or nested"),
         (("sweep", "notebooks/small.yml", "--dataset", "Sampel"), "did you mean sample?"),
+        (("sweep", "smal.yml"), "No such file or directory; did you mean small.yml?"),
+        (("run", "--setting", "smal/1"), "did you mean small?"),
         (("open", "SMAL"), "did you mean small?"),
         (("diff", "smal", "small"), "did you mean small?"),
         (("assign", "smal", "--genre", "Drama"), "did you mean small?"),
@@ -185,7 +187,9 @@ def test_a_run_ends_with_its_findings_and_how_to_open_it(finished_run, capsys):
     call = common.Call(quiet=False, out=Path(folder))
     common.finished(finished_run, call)
     *said, how, report = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
+    questions = [text.partition("? ")[0] for text in said]
+    assert questions[:3] == ["How many groups", "What are they", "Can they be trusted"]
+    assert len(said) <= common.MAX_FINDINGS
     assert all(text.endswith(".") for text in said)
     assert report == f"report: {finished_run / 'index.html'}"
     assert how == f"open it with: imdbclust open small --out {folder}"

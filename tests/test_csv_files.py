@@ -61,3 +61,12 @@ def test_numbers_have_twelve_digits_and_lines_end_alike():
 def test_columns_of_one_name_are_kept_apart():
     frame = pd.DataFrame([["=a", "=b"]], columns=["x", "x"])
     assert table_csv(frame) == "x,x\n'=a,'=b\n"
+
+
+@given(st.lists(st.floats() | st.sampled_from([0.1, -0.0, 1e-300, 123456789.123456])))
+def test_numbers_are_written_as_pandas_writes_them(numbers):
+    frame = pd.DataFrame({"a": pd.Series(numbers, dtype=float), "b": "x"})
+    wanted = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+    assert table_csv(frame) == wanted
+    alone = frame[["a"]]
+    assert table_csv(alone) == alone.to_csv(index=False, float_format="%.12g", lineterminator="\n")

@@ -18,21 +18,25 @@ from sklearn.metrics import mutual_info_score
 from imdbclust import evaluation as ev
 from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, UNPLACED
 from imdbclust.datasets.made_up.sample import make_filmography, planted_troupes
+from imdbclust.evaluation import held_out
 from imdbclust.evaluation.held_out import (
     choose_window,
     genre_bits,
     joint_information,
+    log_loss_gain,
     score_held_out,
     score_in_time,
     smoothed_shares,
     split_in_time,
 )
+from imdbclust.evaluation.intervals import pool_calibration
 from imdbclust.evaluation.nulls import RARE, compare_with_null, era_codes, permuted_bits
 from imdbclust.evaluation.overall import WITHOUT_FORM, Evaluation
 from imdbclust.evaluation.recipe import Effort, Fitted
 from imdbclust.evaluation.stability import compare_fits, over_seeds, over_subsamples
 from imdbclust.load import CorpusBuilder
 from imdbclust.matrix import build_incidence, shuffle_casts
+from imdbclust.new_movies import genre_model
 from imdbclust.new_movies.genre_model import Facts, GenreModel
 
 
@@ -768,3 +772,29 @@ def test_what_a_library_does_to_warnings_in_one_thread_lets_none_out_in_another(
             joblib.delayed(call)() for call in (library, fit)
         )
     assert left.is_set()
+
+
+def test_genres_are_predicted_in_blocks_of_bounded_size(sample, incidence, monkeypatch):
+    (part,), _ = over_subsamples(truth_of(sample), incidence, n_subsamples=1, random_state=3)
+    monkeypatch.setattr(genre_model, "MOST_GENRES", 5)
+    whole = score_held_out(sample.corpus, incidence, part, cast=True)
+    n_new, sizes = len(whole.movies), []
+
+    def gain(predicted, base, happened):
+        sizes.append(predicted.size)
+        return log_loss_gain(predicted, base, happened)
+
+    monkeypatch.setattr(held_out, "log_loss_gain", gain)
+    monkeypatch.setattr(held_out, "MOST_CELLS", 2 * n_new)
+    blocks = score_held_out(sample.corpus, incidence, part, cast=True)
+    n_genres = len(whole.bits)
+    assert max(sizes) == 2 * n_new < n_genres * n_new
+    assert sum(sizes) == 8 * n_genres * n_new
+    pd.testing.assert_frame_equal(blocks.bits, whole.bits)
+    pd.testing.assert_frame_equal(blocks.movies, whole.movies)
+    pd.testing.assert_frame_equal(blocks.counts, whole.counts)
+    for name in ("calibration", "calibration_of_cast"):
+        one, other = getattr(blocks, name), getattr(whole, name)
+        pd.testing.assert_frame_equal(pool_calibration(one), pool_calibration(other))
+    # genres that are not modelled keep their share, so the cast says nothing about them
+    assert (whole.bits["cast"].abs() > 1e-12).sum() == 5

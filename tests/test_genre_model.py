@@ -1,6 +1,7 @@
 """Pr[genre | cast]: solved by hand, calibrated, free of the answer, the same in any order."""
 
 import hypothesis
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -13,6 +14,7 @@ from imdbclust.evaluation.held_out import smoothed_shares
 from imdbclust.evaluation.stability import split_movies
 from imdbclust.load import Corpus
 from imdbclust.matrix import build_incidence, shuffle_casts
+from imdbclust.new_movies import genre_model
 from imdbclust.new_movies.genre_model import STRENGTH, Facts, GenreModel
 
 
@@ -28,6 +30,15 @@ def corpus(films) -> Corpus:
 @pytest.fixture(scope="module")
 def model(corpus) -> GenreModel:
     return learned(corpus)
+
+
+def test_all_cores_fit_the_same_model_as_one(corpus, model, monkeypatch):
+    monkeypatch.setattr(genre_model, "MANY", 0)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    found = learned(corpus).fitted
+    assert found.keys() == model.fitted.keys()
+    for name, array in found.items():
+        assert array.tobytes() == model.fitted[name].tobytes()
 
 
 def test_the_evidence_of_an_actor_is_that_of_his_record():
@@ -69,7 +80,7 @@ def test_a_movie_is_left_out_of_the_records_of_its_actors(corpus, model):
     rest = np.delete(np.arange(corpus.n_movies), movie)
     without = GenreModel.with_fitted(casts[rest], Facts.of(corpus, rest), model.fitted)
     # the records of another model, with the base shares and the middle year of this one
-    same = {"base": model.base, "middle": model.middle, "fitted": model.fitted}
+    same = {name: getattr(model, name) for name in ("base", "modelled", "middle", "fitted")}
     records = {name: getattr(without, name) for name in ("counts", "careers", "dated")}
     years = without.years + without.dated * (without.middle - model.middle)
     again = GenreModel(**same, **records, years=years)
@@ -197,3 +208,23 @@ def test_any_corpus_gives_probabilities(corpus):
         assert predicted.shape == facts.genres.shape
         assert ((predicted > 0) & (predicted <= 1)).all()
     assert (model.predict(casts) < 1).all()
+
+
+def test_only_the_most_frequent_genres_are_modelled(corpus, model, monkeypatch):
+    monkeypatch.setattr(genre_model, "MOST_GENRES", 3)
+    casts, genres = build_incidence(corpus).matrix, Facts.of(corpus).genres
+    few = learned(corpus)
+    most = np.argsort(-genres.sum(axis=0), kind="stable")[:3]
+    assert few.modelled.tolist() == sorted(most)
+    assert few.counts.shape == (corpus.n_actors, 3)
+    assert few.fitted["shifts"].shape == (2, 3, 3)
+    np.testing.assert_array_equal(few.base, model.base)
+    np.testing.assert_array_equal(few.predict(casts), model.predict(casts)[:, few.modelled])
+    actors = np.arange(5)
+    np.testing.assert_array_equal(few.evidence(actors), model.evidence(actors)[:, few.modelled])
+    # a given genre counts if it is modelled, and only then
+    nobody, given = sp.csr_array((len(model.base), corpus.n_actors)), np.eye(len(model.base))
+    found = few.predict(nobody, given=sp.csr_array(given))
+    others = np.setdiff1d(np.arange(len(model.base)), few.modelled)
+    np.testing.assert_allclose(found[others], [few.base[few.modelled]] * len(others))
+    assert (found[few.modelled] == 1).sum(axis=1).tolist() == [1, 1, 1]

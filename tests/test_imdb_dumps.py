@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -190,6 +191,51 @@ def test_minima_are_applied_until_nothing_changes(tmp_path, target):
     assert corpus.cast_sizes().tolist() == [3, 3, 2]
     assert set(corpus.actors["actor_id"]) == set("abc")
     assert summary.rounds > 2
+
+
+def chains(folder, n_links, rng):
+    """Write films of 40 random casts, and of chains whose ends give way one link a round."""
+    casts = [[f"nm{actor}" for actor in rng.choice(15, 3, replace=False)] for _ in range(40)]
+    for start in (1_000, 50_000):
+        casts += [[f"nm{link}", f"nm{link + 1}"] for link in range(start, start + n_links)]
+    order = rng.permutation(len(casts))
+    rows = {
+        BASICS: [title(f"tt{number}") for number in range(len(casts))],
+        PRINCIPALS: [
+            principal(f"tt{number}", place, actor)
+            for number in order
+            for place, actor in enumerate(casts[number])
+        ],
+        NAMES: [],
+        RATINGS: [],
+    }
+    return put(folder, rows)
+
+
+def test_chains_are_taken_apart_in_memory_as_by_repeated_statements(tmp_path, target, monkeypatch):
+    folder = chains(tmp_path / "dumps", 25, np.random.default_rng(0))
+    for choice in (Selection(min_cast=2), Selection(min_movies=3, min_cast=2), Selection()):
+        monkeypatch.setattr(imdb_tables, "ROUNDS", 10**9)
+        slow = import_dumps(folder, target, choice)
+        lines = target.read_bytes()
+        monkeypatch.setattr(imdb_tables, "ROUNDS", 1)
+        quick = import_dumps(folder, target, choice)
+        assert target.read_bytes() == lines
+        assert (quick.rounds, quick.counts) == (slow.rounds, slow.counts)
+    assert read_corpus(target).n_movies == 90  # with casts of one, no chain gives way
+    assert slow.rounds == 2
+
+
+def test_a_long_chain_takes_no_statement_for_each_link(tmp_path, target, monkeypatch):
+    folder = chains(tmp_path / "dumps", 2_000, np.random.default_rng(0))
+    asked, one = [], imdb_tables.DumpTables._row
+    monkeypatch.setattr(
+        imdb_tables.DumpTables, "_row", lambda self, sql: asked.append(sql) or one(self, sql)
+    )
+    summary = import_dumps(folder, target, Selection(min_cast=2))
+    assert summary.rounds == 1_001  # both ends of a chain give way, and the last round checks
+    assert len(asked) < 20
+    assert read_corpus(target).n_movies == 40
 
 
 def test_ratings_may_be_missing(dumps, target):

@@ -263,6 +263,29 @@ def test_a_mapping_of_tables_is_changed_by_hand(run, tmp_path):
         assert (code, says in said) == (2, True), said
 
 
+@pytest.mark.parametrize(
+    ("table", "columns", "key"),
+    [
+        ("movies.csv", {"title": ["title"]}, "movie_id"),
+        ("people.csv", {"actor": ["name"]}, "actor_id"),
+        ("people.csv", {"actor_id": ["id"]}, "actor"),
+        ("genres.csv", {"genres": ["genre"]}, "genre_id"),
+        ("genres.csv", {"genre_id": ["movie_id"], "genres": []}, "genres"),
+        ("stars.csv", {"movie_id": ["movie_id"], "actor": ["person_id"]}, "actor_id"),
+    ],
+)
+def test_a_mapping_of_tables_that_cannot_be_joined_is_refused(run, tmp_path, table, columns, key):
+    for file, content in SETS["relational"][0].items():
+        put(tmp_path / "set", file, content)
+    tables = {
+        "people.csv": {"actor_id": ["id"], "actor": ["name"]},
+        "stars.csv": {"movie_id": ["movie_id"], "actor_id": ["person_id"]},
+    }
+    put(tmp_path, "m.yml", json.dumps({"tables": tables | {table: columns}}))
+    code, said = run("import", "set", "--to", "to.jsonl", "--mapping", "m.yml")
+    assert (code, f"set: the mapping names no column of {table} for {key}" in said) == (2, True)
+
+
 @pytest.mark.parametrize("option", ["--mapping", "--unify"])
 def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option):
     put(tmp_path, "a.csv", "title,actor\nA,X Y\n")
@@ -361,6 +384,14 @@ def test_what_was_understood_is_kept_with_the_films(tmp_path):
     assert "cells are separated by commas" in source["guesses"]
     said = "How the files were read: cells are separated by commas; names are read from people.csv."
     assert how_read(["cells are separated by commas", "names are read from people.csv"]) == said
+
+
+def test_refused_columns_are_named_in_the_order_of_the_keys(tmp_path):
+    put(tmp_path / "set", "films.csv", "movie_id,title,year,rating,votes\n1,Harbour,x,y,z\n")
+    put(tmp_path / "set", "cast.csv", "movie_id,actor\n1,Ann Ames\n")
+    guesses = find_dataset(str(tmp_path / "set")).read().source["guesses"]
+    refused = [one.split(": ")[1] for one in guesses if one.startswith("films.csv: ")]
+    assert refused == ["year", "rating", "votes"]
 
 
 # A part of the films

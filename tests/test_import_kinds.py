@@ -257,6 +257,13 @@ def test_no_quote_swallows_rows_at_any_size(tmp_path):
     assert read_films(path).n_movies == 30_000
 
 
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_header_may_be_of_any_length(tmp_path, quote):
+    path = tmp_path / "films.csv"
+    path.write_text(f"title,actor,{quote}{'x' * 200_000}{quote}\nHarbour,Ann Ames,\n")
+    assert read_films(path).movies["title"].tolist() == ["Harbour"]
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 99, b"{", b"[1]", b"{}", b"[[]]", b"<x>", b"a"])
 @pytest.mark.parametrize("name", ["films", "films.jsonl", "films.db", "films.parquet"])
 def test_what_is_nothing_is_refused(tmp_path, name, content):

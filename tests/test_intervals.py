@@ -618,3 +618,46 @@ def test_true_probabilities_are_calibrated_and_others_are_not(rng):
 def test_what_cannot_be_calibrated_is_refused(predicted, happened, n_bins, message):
     with pytest.raises(ValueError, match=message):
         iv.calibration_table(predicted, happened, n_bins=n_bins)
+
+
+def test_what_thousands_of_rare_genres_share_is_computed_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    n_movies, n_genres = 400, 1_500
+    movies = np.repeat(np.arange(n_movies), 4)
+    pairs = np.unique(np.stack([movies, rng.integers(0, n_genres, len(movies))]), axis=1)
+    has_genre = sp.csr_array((np.ones(pairs.shape[1]), pairs), shape=(n_movies, n_genres))
+    group, strata = rng.integers(0, 3, n_movies), rng.integers(0, 4, n_movies)
+    asked, one = [], assoc._hypergeometric
+    monkeypatch.setattr(assoc, "_hypergeometric", lambda *case: asked.append(case) or one(*case))
+    table = assoc.association_table(
+        has_genre, pd.RangeIndex(n_genres), group, pd.RangeIndex(3), strata
+    )
+    assert len(asked) == len(set(asked)) < 100 < n_genres  # 3 groups, 4 strata, small counts
+    row = table.sample(1, random_state=1).iloc[0]
+    pmf = np.ones(1)
+    with_genre = has_genre[:, [int(row["genre"])]].toarray().ravel() > 0
+    for stratum in range(4):
+        inside = strata == stratum
+        of_genre, drawn = with_genre[inside].sum(), (group[inside] == row["cluster"]).sum()
+        counts = np.arange(of_genre + 1)
+        pmf = np.convolve(pmf, stats.hypergeom(inside.sum(), of_genre, drawn).pmf(counts))
+    at = int(row["with_genre"])
+    assert row["p_value"] == pytest.approx(min(1, 2 * min(pmf[: at + 1].sum(), pmf[at:].sum())))
+
+
+def test_equal_cells_have_one_predictive_distribution(monkeypatch):
+    cells, one = [], iv._predictive_cdfs
+
+    def counted(successes, *others):
+        cells.append(len(successes))
+        return one(successes, *others)
+
+    monkeypatch.setattr(iv, "_predictive_cdfs", counted)
+    rare = np.repeat([0, 1, 2], [5_000, 3_000, 2_000])
+    table = iv.predictive_coverage(rare, 50, rare, 10)
+    assert cells == [3]
+    apart = iv.predictive_coverage([0, 1, 2], 50, [0, 1, 2], 10)
+    assert table["cells"].iloc[-1] == 10_000
+    each = [iv.predictive_coverage(k, 50, k, 10)["covered_randomised"].iloc[-1] for k in range(3)]
+    assert table["covered_randomised"].iloc[-1] == pytest.approx(np.dot(each, [0.5, 0.3, 0.2]))
+    assert apart["covered_randomised"].iloc[-1] == pytest.approx(np.mean(each))

@@ -117,6 +117,26 @@ def test_every_sentence_stands_in_wording(path):
             assert not [text for text in texts if " " in str(text)], source_of(cell)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_cells_that_only_a_report_needs_are_tagged_and_the_others_do_without_them(stage):
+    tagged, others = [], []
+    for cell in cells_of(notebook_of(stage), "code"):
+        is_tagged = "report" in cell["metadata"].get("tags", [])
+        (tagged if is_tagged else others).append(source_of(cell))
+    assert not any(".metric(" in source for source in tagged)
+    assert not any("plots.plot_" in source for source in others)
+    bound = [_names(source, ast.Store) for source in (*tagged, *others)]
+    only_tagged = set().union(*bound[: len(tagged)]) - set().union(*bound[len(tagged) :])
+    for source in others:
+        assert not _names(source, ast.Load) & only_tagged, source
+
+
+def _names(source, context):
+    """Return the names that a cell binds, or that it reads."""
+    nodes = ast.walk(ast.parse(source))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and type(node.ctx) is context}
+
+
 @each_notebook
 def test_opens_with_a_question_and_takeaways_and_closes_with_limits(path):
     opening = source_of(cells_of(path)[0])

@@ -1,9 +1,12 @@
 """Figures: labelled axes, the frame left alone, text drawn as text."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import RendererSVG
 
 from imdbclust import plots
 
@@ -48,23 +51,18 @@ def ratios(frame):
     return frame.rename(columns={"label": "what", "movies": "times_faster"}).assign(least=1, most=5)
 
 
-class Found:
-    """An evaluation, of which the figure needs one table."""
-
-    @staticmethod
-    def trust():
-        return TRUST
-
-
 CASES = {
     "when and what": lambda: plots.plot_when_and_what(YEARS, SHARES, **BY_CLUSTER),
     "only when": lambda: plots.plot_when_and_what(YEARS, SHARES[:0], **BY_CLUSTER),
     "only what": lambda: plots.plot_when_and_what(YEARS[:0], SHARES, **BY_CLUSTER),
     "standouts": lambda: plots.plot_standouts(STANDOUTS, of="actors", **BY_CLUSTER),
-    "trust": lambda: plots.plot_trust(Found),
+    "trust": lambda: plots.plot_trust(TRUST),
     "genre shares": lambda: plots.plot_genre_shares(CAST),
-    "years": lambda: plots.plot_movies_per_year(
-        pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]})
+    "years": lambda: plots.plot_counts(
+        pd.DataFrame({"year": pd.array([1999, 2001], dtype="Int64"), "movies": [3, 4]}),
+        x="year",
+        y="movies",
+        log=False,
     ),
     "counts": lambda: plots.plot_counts(COUNTS, x="n", y="movies"),
     "ranks": lambda: plots.plot_rank_frequency(
@@ -258,7 +256,15 @@ def test_every_colour_can_be_seen_on_a_light_and_on_a_dark_page(color):
 
 
 def overlapping(axes):
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("#")]
+    """Return pairs of labels that cover each other as the file has them, and all their boxes."""
+    figure = axes.figure
+    figure.dpi = 72
+    renderer = RendererSVG(*figure.bbox.size, io.StringIO())
+    boxes = []
+    for text in axes.texts:
+        if text.get_text().startswith("#"):
+            text.update_bbox_position_size(renderer)
+            boxes.append(text.get_bbox_patch().get_window_extent(renderer))
     return [
         (one, other)
         for place, one in enumerate(boxes)
@@ -275,13 +281,21 @@ def test_labels_on_a_map_do_not_cover_each_other(n):
     # all labels want to be near the middle, the first two on the very same spot
     places = pd.DataFrame(rng.normal(scale=0.3, size=(n, 2)), columns=["x", "y"])
     places.iloc[1] = places.iloc[0]
-    places = places.assign(cluster=range(n), label=[f"#{k} Somebody Known" for k in range(n)])
+    places = places.assign(cluster=range(n), label=[f"#{k} The Three Stooges" for k in range(n)])
     axes = plots.plot_map(points, places, group="cluster", colors=plots.cluster_colors(n))
     covered, boxes = overlapping(axes)
     assert covered == []
     assert len(boxes) == n if n <= 16 else 16 < len(boxes) < n  # there is room for some only
     frame = axes.get_window_extent()
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+
+
+def test_labels_side_by_side_are_measured_as_they_are_drawn():
+    points = pd.DataFrame({"x": [-1.0, 0, 1], "y": [-1.0, 0, 1], "cluster": [0, 1, 2]})
+    places = points.assign(x=[-0.54, 0, 0.54], y=0.0, label="#14 The Three Stooges")
+    axes = plots.plot_map(points, places, group="cluster", colors=plots.cluster_colors(3))
+    covered, boxes = overlapping(axes)
+    assert (covered, len(boxes)) == ([], 3)
 
 
 def test_more_clusters_than_colours_differ_by_their_markers():

@@ -467,3 +467,16 @@ def test_a_movie_beside_one_with_an_endless_cast_keeps_its_probabilities():
     endless[:1500], short[-1] = 1, 1
     both = model.posterior(sparse([endless, short]))
     np.testing.assert_allclose(both[1:], model.posterior(sparse([short])), **EXACT)
+
+
+@given(clustered_corpora())
+@settings(max_examples=60, deadline=None)
+def test_posteriors_of_all_genres_at_once_are_those_of_each_table(case):
+    counts = pr.count_movies(*case)
+    found = pr.p_cluster_given_genre(counts)
+    likelihood = pr.p_genre_given_cluster(counts)
+    for genre in counts.genres.index:
+        one = pr.bayes_table(pr.p_cluster(counts.clusters), likelihood.loc[genre])["posterior"]
+        assert found.loc[genre].tolist() == one.tolist()
+    assert found.columns.equals(counts.joint.columns)
+    assert found.index.name == "genre"

@@ -1,4 +1,4 @@
-"""Parts of an evaluation in forked processes: results, errors, deaths, interruptions."""
+"""Parts of a computation in forked processes: results, errors, deaths, interruptions."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import joblib
 import pytest
 
 from imdbclust.base.errors import UserError
-from imdbclust.evaluation.processes import WorkerDied, on_all_cores, together
+from imdbclust.base.processes import WorkerDied, on_all_cores, together
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
@@ -57,6 +57,11 @@ def test_one_core_and_threads_that_are_not_the_main_one_fork_nothing(monkeypatch
     assert found == [os.getpid()] * 4
 
 
+def test_a_forked_process_forks_no_others():
+    found = on_all_cores(lambda _: (os.getpid(), on_all_cores(lambda _: os.getpid(), "ab")), "ab")
+    assert all(inner == [outer] * 2 for outer, inner in found)
+
+
 def test_the_error_of_the_first_item_is_raised_as_without_processes():
     def fail(item: int) -> None:
         if item > 1:
@@ -79,7 +84,7 @@ def test_a_killed_process_is_an_error_with_advice():
 def test_no_process_outlives_an_interrupted_or_killed_parent(signum):
     code = (
         "import os, time, joblib\n"
-        "from imdbclust.evaluation.processes import on_all_cores\n"
+        "from imdbclust.base.processes import on_all_cores\n"
         "joblib.cpu_count = lambda: 2\n"
         "on_all_cores(lambda _: (os.write(1, b'%d\\n' % os.getpid()), time.sleep(60)), range(2))"
     )

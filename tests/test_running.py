@@ -124,11 +124,12 @@ def test_unplaced_movies_are_a_group_of_their_own(recommended_run, films):
 
 def test_the_run_says_how_stable_its_clusters_are_and_what_the_era_explains(recommended_run):
     stages = manifest_of(recommended_run)["stages"]
-    headlines = [text for stage in stages for text in stage["headlines"]]
-    assert len(headlines) == 3
+    said = [text for kind in ("headlines", "findings") for text in stages[3][kind]]
     index = (recommended_run / "index.html").read_text(encoding="utf-8")
     assert "The era explains" in index
-    for text in headlines:
+    assert said[0].startswith("The median year of the clusters runs from")
+    assert said[0] in index.partition("Step by step</h2>")[0]
+    for text in said:
         assert html.escape(text, quote=False) in index.replace("&#39;", "'")
     metrics = metrics_of(recommended_run)
     assert metrics["genre_bits_of_era"] < metrics["genre_bits"]
@@ -220,7 +221,7 @@ def test_made_up_films_are_announced_with_the_reason(finished_run, tmp_path, mon
     monkeypatch.setattr(running, "films_of", lambda *_: None)
     monkeypatch.setattr(running, "check_possible", lambda *_: None)
     monkeypatch.setattr(running, "execute_locally", lambda *_: None)
-    monkeypatch.setattr(running, "publish", lambda folder, *_: folder)
+    monkeypatch.setattr(running, "publish", lambda folder, *_, **__: folder)
     running.run(out=tmp_path, name="none", options=ExecutionOptions(engine="plain"))
     assert "ARE MADE UP. No real films are available" in capsys.readouterr().err
     manifest = manifest_of(finished_run) | {"dataset": dataset.describe()}

@@ -60,6 +60,30 @@ def test_listed_settings_stand_beside_a_grid_and_none_twice(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "reports", "by_default"),
+    [
+        ("grid: {random_state: {repeats: 50}}", "all", True),
+        ("grid: {random_state: {repeats: 51}}", "best", True),
+        ("grid: {random_state: {repeats: 51}}\nreports: all", "all", False),
+        ("grid: {random_state: {repeats: 2}}\nreports: none", "none", False),
+    ],
+)
+def test_a_large_sweep_reports_the_best_setting_unless_the_file_says_otherwise(
+    text, reports, by_default, tmp_path
+):
+    found = read(tmp_path, text)
+    assert (found.reports, found.by_default) == (reports, by_default)
+
+
+def test_an_unknown_choice_of_reports_is_refused(tmp_path):
+    text = "grid: {n_clusters: [4]}\nreports: bests"
+    with pytest.raises(SpecificationError, match=r"yml:2: reports: unknown .*did you mean best\?"):
+        read(tmp_path, text)
+    with pytest.raises(SpecificationError, match="choose all, best, none"):
+        read(tmp_path, text.replace("bests", "7"))
+
+
 def test_what_the_command_line_gives_goes_before_the_file(tmp_path):
     text = "dataset: imdb\nparameters: {n_init: 3}\ngrid: {n_clusters: [4]}"
     found = read(tmp_path, text, dataset="sample", given={"n_init": 5})

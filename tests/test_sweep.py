@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
@@ -78,7 +79,10 @@ def test_a_dry_run_prints_the_plan_and_starts_nothing(films, tmp_path, capsys):
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--dry-run"]
     assert cli.main([*call, "--out", str(tmp_path / "out")]) == cli.DONE
     said = capsys.readouterr().out
-    assert said.startswith("4 settings")
+    assert said.startswith(
+        "4 settings; reports: all (every setting gets a report, because the sweep has at most 50 "
+        "settings; the key reports in the file changes it)"
+    )
     assert "04_clustering         4           4      0" in said
     assert not (tmp_path / "out").exists()
 
@@ -191,6 +195,125 @@ def test_clusters_of_settings_are_compared(swept):
     assert pairs["ari"].between(-0.5, 1).all()
 
 
+# without reports
+
+
+@pytest.fixture(scope="module")
+def without_reports(films, tmp_path_factory):
+    """Return the folder of the same sweep without a report for any setting."""
+    folder = tmp_path_factory.mktemp("bare")
+    path = written(folder, f"{GRID}reports: none\n")
+    return sweeping.run_sweep(path, dataset=str(films), out=folder, workers=1)
+
+
+def test_settings_without_a_report_have_the_same_numbers_and_clusters(without_reports, swept):
+    own = stable(without_reports).drop(columns="report")
+    pd.testing.assert_frame_equal(own, stable(swept).drop(columns="report"), check_exact=True)
+    labels = "labels.npz"
+    assert (without_reports / labels).read_bytes() == (swept / labels).read_bytes()
+    with np.load(swept / labels) as found:
+        assert found.files == ["1", "2", "3", "4"]
+        for number in found.files:
+            table = pd.read_csv(swept / "settings" / number / "movie_to_cluster.csv")
+            assert found[number].tolist() == table["cluster"].tolist()
+
+
+def test_settings_without_a_report_draw_and_render_nothing(without_reports):
+    assert list((without_reports / "settings").iterdir()) == []
+    stages = [*(without_reports.parent / "stages").glob("0[1-5]_*")]
+    assert len(stages) == 12
+    for stage in stages:
+        assert not (stage / "notebook.ipynb").exists()
+        assert not (stage / "figures").exists()
+        assert list((stage / "tables").iterdir()) == []
+        record = json.loads((stage / "record.json").read_text(encoding="utf-8"))
+        assert record["kernel"] == "warm"
+    page = (without_reports / "index.html").read_text(encoding="utf-8")
+    assert "imdbclust run --setting sweep-grid/N" in page
+    assert 'href="settings/' not in page
+
+
+def test_the_best_setting_has_a_report(without_reports, films, swept):
+    out = without_reports.parent
+    path = written(out, f"{GRID}reports: best\n", "best.yml")
+    folder = sweeping.run_sweep(path, dataset=str(films), out=out, workers=1)
+    results = pd.read_csv(folder / "results.csv")
+    best = results["genre_bits"].idxmax()
+    assert results["report"].notna().tolist() == (results.index == best).tolist()
+    setting = folder / results["report"][best]
+    theirs = swept / "settings" / str(best + 1)
+    for name in (
+        "notebooks/04_clustering.ipynb",
+        "movie_to_cluster.csv",
+        "figures/standouts.svg",
+    ):
+        assert (setting.parent / name).read_bytes() == (theirs / name).read_bytes()
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert f'href="settings/{best + 1}/index.html"' in page
+    assert page.count('href="settings/') < 10
+    # what a report has computed is not computed again without one
+    again = sweeping.run_sweep(path, dataset=str(films), out=out, workers=1, name="again")
+    assert json.loads((again / "manifest.json").read_text())["computed"] == 0
+    assert stable(again).equals(stable(folder))
+
+
+def test_the_report_of_one_setting_is_made_when_asked(without_reports, swept, capsys):
+    out = ["--out", str(without_reports.parent)]
+    assert cli.main(["run", "--setting", "sweep-grid/2", *out]) == cli.DONE
+    assert "imdbclust open sweep-grid/settings/2 --out" in capsys.readouterr().out
+    made, theirs = (folder / "settings" / "2" for folder in (without_reports, swept))
+    for name in ("notebooks/04_clustering.ipynb", "movie_to_cluster.csv"):
+        assert (made / name).read_bytes() == (theirs / name).read_bytes()
+    for wrong, sentence in {
+        "sweep-gird/2": "did you mean sweep-grid?",
+        "sweep-grid/5": "its settings are sweep-grid/1 to sweep-grid/4",
+        "sweep-grid": "its settings are sweep-grid/1 to sweep-grid/4",
+        "sweep-grid/settings": "has no setting 'settings'",
+    }.items():
+        assert cli.main(["run", "--setting", wrong, *out]) == cli.WRONG
+        assert sentence in capsys.readouterr().err
+    call = ["run", "--setting", "sweep-grid/2", *out]
+    assert cli.main([*call, "-p", "n_clusters", "3"]) == cli.WRONG
+    assert "give --setting or -p, not both" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_setting_that_fails_without_a_report_has_one_with_its_failed_cell(
+    films, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "check_possible", lambda *_: None)
+    text = GRID.replace("[4, 6]", "[4, 5000]").replace("repeats: 2", "repeats: 1")
+    with pytest.raises(sweeping.RunFailed, match="1 of 2 settings failed"):
+        sweeping.run_sweep(
+            written(tmp_path, f"{text}reports: none\n"), dataset=str(films), out=tmp_path, workers=1
+        )
+    folder = tmp_path / "sweep-grid"
+    results = pd.read_csv(folder / "results.csv")
+    assert results["status"].tolist() == ["done", "failed"]
+    assert results["report"].fillna("").tolist() == ["", "settings/2/index.html"]
+    manifest = json.loads((folder / "settings" / "2" / "manifest.json").read_text())
+    assert [stage["status"] for stage in manifest["stages"]][2:] == ["done", "failed", "pending"]
+    assert manifest["error"]["cell"] == "cluster"
+    assert (folder / "settings" / "2" / "04_clustering.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"engine": "plain"}, {"memory_limit": 4 * 10**9}])
+def test_what_needs_a_kernel_gives_the_same_without_a_report(
+    options, films, without_reports, tmp_path
+):
+    text = GRID.replace("[4, 6]", "[4]").replace("repeats: 2", "repeats: 1")
+    folder = sweeping.run_sweep(
+        written(tmp_path, f"{text}reports: none\n"),
+        dataset=str(films),
+        out=tmp_path,
+        workers=1,
+        options=executing.ExecutionOptions(**options),
+    )
+    assert stable(folder).iloc[0].equals(stable(without_reports).iloc[0])
+    assert not list((tmp_path / "stages").glob("0[1-5]_*/notebook.ipynb"))
+
+
 # again
 
 
@@ -200,8 +323,9 @@ def test_a_setting_swept_elsewhere_gives_the_same_row(swept, films, tmp_path):
         written(tmp_path, text), dataset=str(films), out=tmp_path, workers=1
     )
     mine, theirs = stable(folder).iloc[0], stable(swept).iloc[2]
+    own = ["setting", "report"]
     pd.testing.assert_series_equal(
-        mine.drop("setting"), theirs.drop("setting"), check_names=False, check_exact=True
+        mine.drop(own), theirs.drop(own), check_names=False, check_exact=True
     )
 
 

@@ -66,17 +66,51 @@ def test_importance_of_axes_by_hand():
 def test_agreement_of_repeats_and_of_neighbours():
     table = results([(4, 1, 1.0), (8, 1, 1.0), (16, 1, 1.0), (4, 2, 1.0)])
     labels = {
-        1: np.array([0, 0, 1, 1]),
-        2: np.array([1, 1, 0, 0]),
-        3: np.array([0, 1, 0, 1]),
-        4: np.array([0, 0, 1, 1]),
+        "1": np.array([0, 0, 1, 1]),
+        "2": np.array([1, 1, 0, 0]),
+        "3": np.array([0, 1, 0, 1]),
+        "4": np.array([0, 0, 1, 1]),
     }
-    found = co.agreement_of_settings(table, labels, AXES)
+    found, numbers = co.agreement_of_settings(table, labels, AXES)
+    assert numbers.to_dict() == {"k": 2, "random_state": 1}
     pairs = {(row.axis, row.one, row.other): row.ari for row in found.itertuples()}
     assert set(pairs) == {("k", 1, 2), ("k", 2, 3), ("random_state", 1, 4)}
     assert pairs["k", 1, 2] == 1
     assert pairs["random_state", 1, 4] == 1
     assert pairs["k", 2, 3] < 0
+
+
+def test_of_too_many_pairs_an_even_sample_is_compared_and_said_so(monkeypatch):
+    table = results([(k, seed, 1.0) for k in (4, 8) for seed in range(9)])
+    labels = {str(number): np.array([0, 0, 1, 1]) for number in table["setting"]}
+    all_pairs, numbers = co.agreement_of_settings(table, labels, AXES)
+    assert numbers.to_dict() == {"k": 9, "random_state": 72}
+    assert len(all_pairs) == 81
+    monkeypatch.setattr(co, "MAX_PAIRS", 36)
+    pairs, numbers = co.agreement_of_settings(table, labels, AXES)
+    assert numbers.to_dict() == {"k": 9, "random_state": 72}
+    seeds = pairs[pairs["axis"] == "random_state"]
+    assert len(seeds) == 36
+    members = [frozenset(pair) for pair in zip(seeds["one"], seeds["other"], strict=True)]
+    assert len(set(members)) == 36
+    assert pd.concat([seeds["one"], seeds["other"]]).value_counts().tolist() == [4] * 18
+    by_axis = pairs.groupby("axis").size().rename("pairs").reset_index()
+    said = wording.sampled_pairs(by_axis, numbers, co.SEED)
+    assert said == "An even sample was compared: 36 of 72 pairs of repeats."
+    monkeypatch.setattr(co, "MAX_PAIRS", 3)
+    pairs, numbers = co.agreement_of_settings(table, labels, AXES)
+    assert pairs.groupby("axis").size().to_dict() == {"k": 3, "random_state": 2}
+    assert wording.sampled_pairs(by_axis, {"k": 9, "random_state": 36}, co.SEED) == ""
+
+
+def test_the_best_setting_is_the_best_repeat_of_the_best_mean():
+    assert co.best_setting(CLEAR, AXES) == 4
+    assert co.best_setting(CLEAR.assign(status="failed"), AXES) is None
+    seeds = CLEAR[CLEAR["k"] == 4].drop(columns="k")
+    assert co.best_setting(seeds, ["random_state"]) == 2
+    # one lucky seed is not the best mean
+    lucky = results([(4, 1, 9.0), (4, 2, 0.0), (8, 1, 5.0), (8, 2, 6.0)])
+    assert co.best_setting(lucky, AXES) == 4
 
 
 def test_the_metric_is_the_one_wanted_or_the_first_there_is():

@@ -78,7 +78,9 @@ def lonely(monkeypatch):
     """A client of a scheduler that has no workers, and an execution that waits for one."""
     from distributed import Client, LocalCluster
 
-    monkeypatch.setattr(workers, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(workers, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "ANSWER_SECONDS", 0.1)
     with LocalCluster(n_workers=0, **workers._CLUSTER) as cluster, Client(cluster) as client:
         yield client, client.submit(int)
 
@@ -86,23 +88,25 @@ def lonely(monkeypatch):
 def test_a_scheduler_whose_workers_have_left_is_given_up(lonely):
     client, future = lonely
     with pytest.raises(
-        Failure, match=r"had no workers for 0\.3 s; start some; finished stages are"
+        Failure, match=r"no workers are left, for 0\.3 s; what was finished is kept"
     ):
-        list(workers._as_they_end(client, [future]))
+        list(workers._ended(client, [future]))
 
 
 def test_a_scheduler_that_no_longer_answers_is_given_up(lonely, monkeypatch):
     client, future = lonely
     monkeypatch.setattr(client, "scheduler_info", lambda: time.sleep(2))
-    with pytest.raises(Failure, match=r"does not answer within 0\.3 s; finished stages are kept"):
-        list(workers._as_they_end(client, [future]))
+    with pytest.raises(
+        Failure, match=r"the workers are lost, for 0\.3 s; what was finished is kept"
+    ):
+        list(workers._ended(client, [future]))
 
 
 def test_a_connection_to_a_scheduler_that_is_lost_ends_a_sweep(lonely):
     client, future = lonely
     future.cancel()
-    with pytest.raises(Failure, match="the connection to the scheduler is lost; finished stages"):
-        list(workers._as_they_end(client, [future]))
+    with pytest.raises(Failure, match="the scheduler of the workers has ended; what was finished"):
+        list(workers._ended(client, [future]))
 
 
 @pytest.mark.parametrize("n_bytes", range(40, 201, 8))

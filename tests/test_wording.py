@@ -16,7 +16,6 @@ from test_english import STUMBLES
 from imdbclust import wording
 from imdbclust.base.paths import NOTEBOOKS, REPOSITORY
 
-EVALUATION = REPOSITORY / "imdbclust" / "evaluation"
 SOURCE = inspect.getsource(wording)
 CODE = "\n".join(
     "".join(cell["source"])
@@ -62,8 +61,10 @@ def test_every_function_and_every_text_is_used():
         called |= set(re.findall(r"\b(\w+)\(", path.read_text(encoding="utf-8")))
     within = set(re.findall(r"(?<!def )\b(\w+)\(", SOURCE))
     assert functions - called - within == set()
-    sources = [*EVALUATION.rglob("*.py"), REPOSITORY / "imdbclust" / "running" / "explorer_data.py"]
-    package = "".join(path.read_text(encoding="utf-8") for path in sources)
+    sources = (REPOSITORY / "imdbclust").rglob("*.py")
+    package = "".join(
+        path.read_text(encoding="utf-8") for path in sources if path.name != "wording.py"
+    )
     for name in {**wording.CAPTIONS, **wording.CHECKS}:
         assert f'"{name}"' in CODE + package, name
     for name in wording.SENTENCES:
@@ -275,14 +276,14 @@ SIZES = frame(label=["#1 A", "#0 B"], movies=[3000, 1000])
 
 def test_clusters():
     assert wording.clusters(SIZES, 1.755, 0) == (
-        "2 clusters of 1,000 to 3,000 movies, as diverse as 1.8 clusters of equal size. The "
-        "largest, #1 A, has 75% of the placed movies."
+        "There are 2 clusters of 1,000 to 3,000 movies, as diverse as 1.8 clusters of equal size. "
+        "The largest, #1 A, has 75% of the placed movies."
     )
     assert wording.clusters(SIZES, 2, 1).endswith(" 1 movie is unplaced.")
     assert wording.clusters(SIZES, 2, 2000).endswith(" 2,000 movies are unplaced.")
-    assert wording.clusters(SIZES[1:], 1, 0).startswith("1 cluster of 1,000 movies, ")
+    assert wording.clusters(SIZES[1:], 1, 0).startswith("There is 1 cluster of 1,000 movies, ")
     assert wording.clusters(frame(label="A", movies=[1, 1]), 2, 0).startswith(
-        "2 clusters of 1 movie each, "
+        "There are 2 clusters of 1 movie each, "
     )
 
 
@@ -378,14 +379,17 @@ BITS = {
 def test_held_out_bits():
     shuffled = {"held_out": -0.42, "held_out_posterior": -0.001}
     said = wording.held_out_bits(pd.Series(BITS), 0.018, shuffled)
-    assert "cluster carries 1.17 bits, summed over genres (± 0.02 over subsamples)" in said
-    assert "Pr[cluster | cast] 1.30 (-0.42 and 0.00 for shuffled casts)" in said
-    assert "with the nearest center carries 1.16, 0.01 fewer. The decade" in said
-    assert said.endswith("contributes 0.35 bits, Pr[cluster | cast] 0.00.")
+    assert said.startswith(
+        "The most probable cluster of a held-out movie carries 1.17 bits about its genres, summed "
+        "over genres (± 0.02 over subsamples; -0.42 for shuffled casts). All clusters, weighted by "
+        "Pr[cluster | cast], carry 1.30 (0.00 for shuffled casts). The cluster with the nearest "
+        "center carries 1.16. The decade alone carries "
+    )
+    assert said.endswith("most probable cluster adds 0.35 to it, and Pr[cluster | cast] 0.00.")
     few = wording.held_out_bits(
         BITS | {"nearest": -0.31, "likeliest": -0.32, "cast": 2.09}, 0.1, shuffled
     )
-    assert "carries -0.31, 0.01 more, so that it predicts better here. The decade" in few
+    assert "carries -0.31, so that it predicts better here. The decade" in few
     same = wording.held_out_bits(BITS | {"nearest": BITS["likeliest"] + 0.0004}, 0.1, shuffled)
     assert "with the nearest center carries 1.17. The decade" in same
     assert few.endswith(" The cast itself, without clusters, carries 2.09.")
@@ -395,8 +399,8 @@ def test_held_out_bits():
 def test_era():
     said = wording.era(1.236, 0.84, 1 / 51, 50)
     assert "(in-sample, summed over genres). The era explains 0.84 of them (68%): this m" in said
-    assert said.endswith("permuted within each year; p is at most 1/51.")
-    assert wording.era(1.236, 0.84, 2 / 51, 50).endswith("; p is 0.039.")
+    assert said.endswith("permuted within each year. For the rest, p is at most 1/51.")
+    assert wording.era(1.236, 0.84, 2 / 51, 50).endswith(" For the rest, p is 0.039.")
     assert wording.era(1.236, 0.84, math.nan, 3).endswith("within each year.")
     assert "explains all of them (100%): 0.30 bits remain when" in wording.era(0.2, 0.3, 1, 50)
     assert "explains all of them (100%): 0.05 bits remain when" in wording.era(0.0, 0.05, 1, 50)
@@ -510,7 +514,7 @@ def test_bayes():
     assert wording.sentence("no_posterior", **given).startswith("No movie is War with A")
     found = {"cluster": "cluster 3", "probability": 0.5}
     assert wording.sentence("new_movie", case="genre alone", **found) == (
-        "Given genre alone: cluster 3 (probability 0.500)."
+        "Given the genre alone, cluster 3 is the most probable (0.500)."
     )
     row = SimpleNamespace(genre="Horror", p_genre=0.74, overall=0.048, through_cluster=0.031)
     assert wording.sentence("genre_of_new_movie", case="Bela Lugosi", row=row) == (
@@ -554,7 +558,7 @@ def test_a_notebook_opened_alone_names_films_and_settings():
     assert wording.opened_alone("A", "nested", {"n": 8, "t": "x"}) == (
         "Films: A. Settings: the preset nested. In this notebook, n = 8, t = 'x'."
     )
-    of_run = wording.of_run("k23", "recommended")
+    of_run = wording.sentence("of_run", run="k23", preset="recommended")
     assert wording.opened_alone("A", "seed", {}, of_run) == (
         "Films: A. Settings: those of the run k23 (preset recommended)."
     )
@@ -595,7 +599,7 @@ def test_mixed_up_and_explorer():
     assert said.endswith("add up to 1.0702, not 1.")
     size = {"movies": 1, "n_movies": 1, "actors": 2, "n_actors": 3000}
     assert wording.sentence("explorer", **size) == (
-        "1 of 1 movie and 2 of 3,000 actors can be looked up there."
+        "On the page explore.html, 1 of 1 movie and 2 of 3,000 actors can be looked up."
     )
 
 
@@ -611,12 +615,19 @@ SHORT = {0: "#0 Ada", 1: "#1 Bo", -1: "unplaced"}
 def test_when_and_what():
     years = frame(cluster=[0, 0, 1], year=[1930, 1932, None])
     genres = frame(cluster=[0, 1], genre=["Noir", "War"], share=[0.3, 0.25])
+    headline = (
+        "The median year is 1931 (#0 Ada). The clearest genres: Noir (30% of #0 Ada), War (25% of "
+        "#1 Bo)."
+    )
     assert wording.when_and_what(years, genres, SHORT) == {
-        "caption": "The median year of the clusters runs from 1931 (#0 Ada) to 1931 (#0 Ada). Noir "
-        "is 30% of #0 Ada. Ridges: movies by year, each as high as its busiest year. Dots: the "
-        "most telling genres and their shares. n = 2 movies with a year.",
+        "headline": headline,
+        "caption": f"{headline} Ridges: movies by year, each as high as its busiest year. Dots: "
+        "the most telling genres and their shares. n = 2 movies with a year.",
         "alt": "Ridges and dots. #0 Ada: median year 1931, Noir 30%.",
     }
+    two = wording.when_and_what(years.fillna(1900), genres, SHORT)["headline"]
+    assert two.startswith("The median year of the clusters runs from 1900 (#1 Bo) to 1931 (#0 Ada)")
+    assert wording.when_and_what(years[:0], genres[:0], SHORT)["headline"] == ""
     without_years = wording.when_and_what(years[:0], genres, SHORT)
     assert without_years["alt"] == "Ridges and dots. #0 Ada: Noir 30%; #1 Bo: War 25%."
     without_genres = wording.when_and_what(years, genres[:0], SHORT)
@@ -631,6 +642,8 @@ def test_standouts_of_clusters():
         "interval 1.6 to 6.5). Dots: the foremost actors of each cluster; lines: 95% intervals.",
         "alt": "Dot plot of lifts. The foremost actor of each cluster: #0 Ada: A; #1 Bo: C.",
     }
+    all_of_it = wording.standouts(table.assign(lift_high=table["lift"]), of="actors", labels=SHORT)
+    assert "to 3.2). This is the largest lift possible. Dots" in all_of_it["caption"]
 
 
 def test_tree_of_levels():
@@ -656,8 +669,7 @@ def test_trust():
         low=[math.nan, -0.001, 0.5],
         high=[math.nan, 0.1, 0.7],
     )
-    found = SimpleNamespace(trust=lambda: table, verdict="era", why_not="")
-    text = wording.trust(found)
+    text = wording.trust(table, "era")
     assert text["caption"].startswith(f"{wording.VERDICTS['era']} Dots: observed")
     assert text["alt"] == (
         "Dots beside bands. seeds: 0.90; subsamples: 0.80 (casts shuffled 0.00 to 0.10, casts "
@@ -668,8 +680,8 @@ def test_trust():
 def test_genres_of_a_cast_in_a_figure():
     table = frame(genre=["War", "Noir"], p_genre=[0.1, 0.9], overall=[0.2, 0.3])
     assert wording.genre_shares(table, given="Ada") == {
-        "caption": "Given Ada, a new movie is Noir with probability 90%, compared with 30% among "
-        "all movies.",
+        "caption": "Given Ada, a new movie has the genre Noir with probability 90%; 30% of all "
+        "movies have it.",
         "alt": "Dot plot of Pr[genre | cast] and Pr[genre]. War 10%, before 20%; Noir 90%, before "
         "30%.",
     }

@@ -1,15 +1,19 @@
 """Sweeps on workers: the same results as in one process, even if processes are killed."""
 
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 
 import pandas as pd
 import psutil
 import pytest
+from joblib import cpu_count
 from killing import (
     Call,
     has_begun,
@@ -113,7 +117,7 @@ def test_two_workers_of_this_machine_give_the_same_results(undisturbed, calls, t
 
 @contextmanager
 def cluster(folder):
-    """Start a scheduler and two workers by hand, as the README says; give the address."""
+    """Start a scheduler and two workers by hand, as the README says; give address and processes."""
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -135,7 +139,7 @@ def cluster(folder):
     processes = [subprocess.Popen(command, **quiet) for command in commands]
     try:
         wait_for(lambda: file.is_file() and file.read_text())
-        yield json.loads(file.read_text())["address"]
+        yield json.loads(file.read_text())["address"], processes
     finally:
         for process in reversed(processes):
             process.terminate()
@@ -149,7 +153,7 @@ def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions
 ):
     out = tmp_path / "out"
     out.mkdir()
-    with cluster(tmp_path) as address:
+    with cluster(tmp_path) as (address, _):
         call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(out)]
         with monkeypatch.context() as patch:
             ours = planning.fingerprint() | {"imdbclust": "9.9", "numpy": "0.1"}
@@ -162,6 +166,65 @@ def test_an_external_scheduler_gives_the_same_results_and_refuses_other_versions
         assert cli.main([*call, "--scheduler", address]) == cli.DONE
     assert stable(out / "sweep-grid") == stable(undisturbed)
     assert unfinished(out) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "sign", "sentence"),
+    [
+        (1, signal.SIGKILL, "no workers are left, for 10 s; what was finished is kept"),
+        (1, signal.SIGSTOP, "no worker answers, for 10 s; what was finished is kept"),
+        (0, signal.SIGKILL, "the scheduler of the workers has ended; what was finished is kept"),
+    ],
+)
+def test_a_sweep_ends_when_all_workers_or_the_scheduler_are_lost(
+    first, sign, sentence, films, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("imdbclust.running.workers.PATIENCE_SECONDS", 10)
+    out = tmp_path / "out"
+    call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(out)]
+    with cluster(tmp_path) as (address, processes):
+
+        def lose():
+            wait_for(lambda: finished(out))
+            lost = [psutil.Process(one.pid) for one in processes[first:]]
+            lost += [child for one in lost for child in one.children(recursive=True)]
+            for one in lost:
+                with suppress(psutil.Error):
+                    one.send_signal(sign)
+
+        thread = threading.Thread(target=lose)
+        thread.start()
+        try:
+            assert cli.main([*call, "--scheduler", address]) == cli.FAILED
+        finally:
+            thread.join()
+            for one in processes:
+                for child in psutil.Process(one.pid).children(recursive=True):
+                    child.send_signal(signal.SIGCONT)
+                one.send_signal(signal.SIGCONT)
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
+    assert finished(out)
+
+
+@pytest.mark.slow
+def test_workers_of_a_scheduler_share_the_cores_of_their_machine(tmp_path, monkeypatch):
+    from distributed import Client, LocalCluster
+
+    from imdbclust.running import workers as distributed
+
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    share = str(max(1, cpu_count() // 2))
+    how = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**how, local_directory=str(tmp_path)) as local, Client(local) as client:
+        host = next(iter(client.scheduler_info()["workers"].values()))["host"]
+        plugin = distributed.SameVersion(planning.fingerprint(), "plain", {host: 2})
+        client.register_plugin(plugin)
+        assert set(client.run(os.getenv, "LOKY_MAX_CPU_COUNT").values()) == {share}
+        client.unregister_worker_plugin(plugin.name)
+        assert set(client.run(os.getenv, "LOKY_MAX_CPU_COUNT").values()) == {None}
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-PERPLEXITY, EXAGGERATED, REFINED = 15.0, 100, 150
+PERPLEXITY, EXAGGERATED, REFINED = 10.0, 100, 150
 """Perplexity of the map, and its iterations with early exaggeration and after it.
 
 On the real films, 88 % of the ten movies nearest on the map are among the 50 nearest in the
-embedding. Three times as many iterations raise it to 90 %.
+embedding (12 components). Perplexity 15 gives the same and takes longer; 100 more iterations raise
+it to 89 %.
+"""
+
+CELL = 2
+"""Width of the cells in which repulsion is interpolated, in units of the map.
+
+The default of openTSNE, 1, takes half as long again and gives 89 %.
 """
 
 N_JOBS, FEW = 2, 5_000
@@ -30,6 +37,7 @@ def lay_out(spots: np.ndarray, random_state: int) -> np.ndarray:
     tsne = TSNE(
         early_exaggeration_iter=EXAGGERATED,
         n_iter=REFINED,
+        ints_in_interval=CELL,
         random_state=random_state,
         n_jobs=n_jobs,
     )

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+_RTL = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
+_RIGHT_TO_LEFT = re.compile(rf"{_RTL}+(?:\s+{_RTL}+)*")
 MAX_NAMED = 8  # maximum number of names that a message lists
 GIGABYTE = 10**9
 MOST_MEMORY = 10**18  # bytes; the system's own limits have 63 bits
@@ -45,6 +47,16 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
 def is_unicode(text: str) -> bool:
     """Return whether text can be encoded in UTF-8, that is, has no unpaired surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def isolated(text: str) -> str:
+    """Return text in which right-to-left words change the order of nothing around them.
+
+    Each sequence of them is enclosed in the characters U+2068 and U+2069. Without these, a name in
+    Arabic or Hebrew would exchange its place with the numbers next to it. See Unicode Standard
+    Annex 9, "Unicode bidirectional algorithm".
+    """
+    return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
 
 
 def quoted(value: object) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imdbclust.running.execute import ExecutionOptions
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130  # exit codes
-MAX_FINDINGS = 3  # maximum number that is printed at the end of a run
+MAX_FINDINGS = 4  # maximum number that is printed at the end of a run
 MIN_FILES = 256  # open files; with fewer, kernels cannot be reached
 MIN_ADDRESS_SPACE = 3 * 10**9  # bytes that the libraries reserve; with less they hang or crash
 MIN_MEMORY = 500 * 10**6  # bytes that a kernel needs to import its libraries
@@ -178,13 +178,24 @@ def finished(folder: Path, call: Call) -> None:
         print(page)
         return
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    kinds = ("headlines", "findings")
-    said = [text for kind in kinds for stage in manifest["stages"] for text in stage[kind]]
-    for text in dict.fromkeys(said[:MAX_FINDINGS]):
+    for text in found(manifest)[:MAX_FINDINGS]:
         print(shown(text))
     where = f" --out {shlex.quote(str(call.out))}" if call.out else ""
-    print(f"open it with: imdbclust open {folder.name}{where}")
+    out = Path(call.out or reports()).absolute()
+    name = folder.relative_to(out) if folder.is_relative_to(out) else folder
+    print(f"open it with: imdbclust open {shlex.quote(str(name))}{where}")
     print(f"report: {page}")
+
+
+def found(manifest: dict) -> list[str]:
+    """Return what a run or sweep found, from its manifest, the most important first."""
+    from imdbclust.wording import run_findings
+
+    stages, kinds = manifest["stages"], ("headlines", "findings")
+    answers = run_findings(stages).items()
+    return [f"{question} {answer}" for question, answer in answers] or list(
+        dict.fromkeys(text for kind in kinds for stage in stages for text in stage.get(kind, ()))
+    )
 
 
 def execution_options(parser: CommandParser) -> None:

@@ -12,15 +12,21 @@ options:
                         and name, or JSON lines with these keys (default: names
                         of actors, decades and common genres)
   --name NAME           name of the run (default: dataset and preset)
+  --setting SWEEP/N     make the report of setting N of a sweep (default: a run with
+                        the parameters given here)
 """
 
+from imdbclust.base.errors import UserError
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
+
+RECOMMENDED = "recommended"  # the default preset
 
 
 def add_options(parser: CommandParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("--preset", default="recommended", metavar="NAME")
+    parser.add_argument("--preset", default=RECOMMENDED, metavar="NAME")
+    parser.add_argument("--setting", metavar="SWEEP/N")
     parser.add_argument("--names", type=common.path, metavar="FILE")
     parser.add_shared(common.execution_options)
     parser.add_shared(common.dataset_option)
@@ -50,6 +56,9 @@ def execute(call: Call) -> None:
 
     check_preset(call.preset)  # names first: the answer to a misspelt one comes at once
     check_known(call.dataset)
+    if call.setting is not None:
+        run_setting(call)
+        return
     from imdbclust.running.run import run
 
     if call.names:
@@ -63,6 +72,30 @@ def execute(call: Call) -> None:
             preset=call.preset,
             parameters=parse_values(call.parameters),
             name=call.name,
+            out=call.out,
+            force=call.force,
+            options=common.execution(call),
+            command=call.command_line,
+        )
+        common.finished(folder, call)
+
+
+def run_setting(call: Call) -> None:
+    """Make the report of a setting of a sweep, and print its path."""
+    from imdbclust.running.manifest import find_folder
+
+    find_folder(call.setting.rpartition("/")[0] or call.setting, call.out)
+    options = {"-p": call.parameters, "--names": call.names, "--name": call.name}
+    options |= {"--preset": call.preset != RECOMMENDED, "--mapping": call.mapping}
+    options |= {"options that select films": any(common.request(call).values())}
+    if given := [name for name, value in options.items() if value]:
+        raise UserError(f"give --setting or {given[0]}, not both")
+    from imdbclust.running import sweep
+
+    with common.quietly(call.quiet), common.recommending_clean(call.out):
+        folder = sweep.run_setting(
+            call.setting,
+            dataset=None if call.dataset == "auto" else call.dataset,
             out=call.out,
             force=call.force,
             options=common.execution(call),

@@ -93,10 +93,7 @@ def _read(path: Path) -> Listed:
             when = datetime.fromisoformat(manifest["started"])
     except INVALID as error:
         return Listed(path.parent, when.astimezone(), finding=f"damaged: {error}")
-    kinds = ("headlines", "findings")
-    findings = [
-        text for kind in kinds for stage in manifest["stages"] for text in stage.get(kind, ())
-    ]
+    findings = common.found(manifest)
     if manifest["status"] != "done":
         findings.insert(0, manifest["status"])
     is_sweep = "settings" in manifest

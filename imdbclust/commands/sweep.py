@@ -3,7 +3,9 @@
 SPEC.yml lists the settings. Examples are small.yml and thesis.yml, which come
 with the notebooks and are found by these names. A stage that several settings
 share is executed once. The result is a table with one row per setting, a page
-that compares them, and a report for each setting.
+that compares them, and reports of settings: of all of them if there are at most
+50, else of the best one, unless SPEC.yml says `reports: all`, `best` or `none`.
+`imdbclust run --setting SWEEP/N` makes the report of setting N.
 
 options:
   --dataset NAME|FILE   films to use (default: those of SPEC.yml)
@@ -18,7 +20,9 @@ options:
 
 from pathlib import Path
 
+from imdbclust.base.errors import UserError
 from imdbclust.base.paths import NOTEBOOKS
+from imdbclust.base.text import did_you_mean
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
 
@@ -39,9 +43,16 @@ def execute(call: Call) -> None:
     from imdbclust.datasets.find import check_known
 
     check_known(call.dataset or ())
-    shipped = {Path(path.name): path for path in NOTEBOOKS.glob("*.yml")}
+    paths = [path for path in NOTEBOOKS.glob("*.yml") if path.name != "presets.yml"]
+    shipped = {Path(path.name): path for path in paths}
     if call.specification in shipped and not call.specification.exists():
         call.specification = shipped[call.specification]
+    try:
+        call.specification.stat()  # before the libraries are imported
+    except OSError as error:
+        hint = did_you_mean(str(call.specification), map(str, shipped), "give the path of a file")
+        why = f"cannot be read: {error.strerror}"
+        raise UserError(f"{call.specification}: {why}; {hint}") from None
     from imdbclust.running.parameters import parse_values
     from imdbclust.running.run import check_name
     from imdbclust.running.sweep import name_of, prepare_sweep, sweep
@@ -53,7 +64,7 @@ def execute(call: Call) -> None:
             call.specification, dataset=call.dataset, parameters=parameters, out=call.out
         )
         if call.dry_run:
-            print(f"{len(plan.stages)} settings")
+            print(f"{len(plan.stages)} settings; {plan.reports()}")
             print(plan.summary(plan.finished(store)).to_string(index=False))
             return
         folder = sweep(

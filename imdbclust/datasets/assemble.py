@@ -85,8 +85,8 @@ def corpus_of(found: Columns, how: Reading, on_problem: str) -> Corpus:
 
 def _no_movie(log: ProblemLog, n_rows: int) -> CorpusError:
     what = f"none of its {n_rows:,} rows can be used" if n_rows else "no row below the header"
-    first = "".join(f"\n  {problem}" for problem in log.problems[:3])
-    what += f", beginning with{first}" if first else ""
+    what += ", beginning with" * bool(log.problems)
+    what += "".join(f"\n  {problem}" for problem in log.problems[:3])
     return CorpusError(f"{log.file}: no movie in this table: {what}", log.problems)
 
 
@@ -95,13 +95,9 @@ def _numbers(found: Columns, key: str, rows: Rows) -> pd.Series:
     if key not in found:
         return pd.Series(pd.NA, index=range(len(rows.good)), dtype="Int64")
     texts, (values, unreadable) = found.series(key), found.numbers(key)
+    where, kind = np.flatnonzero(unreadable & rows.good), f"unreadable_{key}"
     what = f"cannot be read as {key}; counts as missing"
-    rows.note(
-        np.flatnonzero(unreadable & rows.good),
-        f"unreadable_{key}",
-        found.name(key),
-        lambda row: f"{quoted(texts[row])} {what}",
-    )
+    rows.note(where, kind, found.name(key), lambda row: f"{quoted(texts[row])} {what}")
     return values
 
 
@@ -185,12 +181,8 @@ def _cast(
 def _with_ids(found: Columns, items: pa.Table, how: Reading, rows: Rows) -> pa.Table:
     """Return credits with ids: of each row's only one, or split as its names are."""
     name, separator = found.name("actor_id"), found.separators["actors"]
-    of_row = items["row"].to_numpy()
-    if (
-        separator == "none"
-        and len(found.chosen["actor"]) == 1
-        and len(of_row) == len(np.unique(of_row))
-    ):
+    of_row, n_columns = items["row"].to_numpy(), len(found.chosen["actor"])
+    if separator == "none" and n_columns == 1 and len(of_row) == len(np.unique(of_row)):
         ids, names = found.ids("actor_id"), found.cells(found.name("actor"))
         return pa.table({"row": np.arange(len(ids)), "id": ids, "name": names})
     ids = _items(found, "actor_id", "actor ids", how.actor_separator or separator, rows)

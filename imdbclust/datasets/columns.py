@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ _NUMBERS = r"^[\d\s.,/%:★*+-]+$"
 _YEAR_IN_TITLE = r"^(.+?)\s*\((\d{4})\)$"
 
 
-@dataclass
+@dataclass(eq=False)
 class Columns:
     """What the columns of a table were taken for: their names by the keys of `NAMES`.
 
@@ -67,6 +68,15 @@ class Columns:
     separators: dict[str, str] = field(default_factory=dict)
     trimmed: dict[str, pa.Array] = field(default_factory=dict)
     parsed: dict[tuple[str, str], tuple[pd.Series, pd.Series]] = field(default_factory=dict)
+
+    @cached_property
+    def usual(self) -> dict[str, str]:
+        """The names of columns by how :func:`plain` writes them, the first of equal ones."""
+        return {plain(name): name for name in reversed(self.table.names) if name}
+
+    def first(self, words: Sequence[str]) -> str | None:
+        """Return the first column with one of these usual names."""
+        return next((self.usual[word] for word in words if word in self.usual), None)
 
     def __contains__(self, key: str) -> bool:
         return bool(self.chosen.get(key))
@@ -89,9 +99,15 @@ class Columns:
         """Return the cells of a key's column as a Series of texts."""
         return self.cells(self.chosen[key][0]).to_pandas().astype("str")
 
+    def keys(self, name: str) -> pa.Array:
+        """Return a column without the ``.0`` that data frames add to whole numbers."""
+        cells = self.cells(name)
+        some = pc.any(pc.ends_with(cells, ".0")).as_py()
+        return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1") if some else cells
+
     def ids(self, key: str) -> pa.Array:
-        """Return a key's column without the ``.0`` that data frames add to whole numbers."""
-        return whole(self.cells(self.chosen[key][0]))
+        """Return a key's column as ids."""
+        return self.keys(self.chosen[key][0])
 
     def numbers(self, key: str, name: str = "") -> tuple[pd.Series, pd.Series]:
         """Return the values of ``year``, ``rating`` or ``votes``, and which cannot be read."""
@@ -116,12 +132,8 @@ class Columns:
             if (separator := self.separators.get(kind, "none")) != "none":
                 kind += f", separated by {CALLED.get(separator, separator)}"
             example = example if len(example) < 50 else example[:49] + "…"
-            row = {
-                "file": self.table.name,
-                "column": name or "(no name)",
-                "taken_for": kind,
-                "example": example,
-            }
+            row = {"file": self.table.name, "column": name or "(no name)"}
+            row |= {"taken_for": kind, "example": example}
             rows.append({key: shown(value) for key, value in row.items()})
         return rows
 
@@ -142,7 +154,7 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
 
     for key, wanted in given.items():
         choose(key, wanted)
-    usual = {plain(name): name for name in reversed(names) if name}
+    usual = found.usual
 
     def free(words: Sequence[str]) -> list[str]:
         taken = {name for names in found.chosen.values() for name in names}
@@ -167,18 +179,10 @@ def guess(table: Table, given: Mapping[str, Sequence[str]]) -> Columns:
         if actors:
             choose("actor", actors)
     for key, words in NAMES.items():
-        if key in found.chosen or key == "actor":
-            continue
         words = words.split() + list(ANYONE) * (key == "title")
-        if name := next(fitting(key, words), None):
+        if key not in {*found.chosen, "actor"} and (name := next(fitting(key, words), None)):
             choose(key, [name])
     return found
-
-
-def whole(cells: pa.Array) -> pa.Array:
-    """Return ids without the ``.0`` that data frames add to whole numbers."""
-    some = pc.any(pc.ends_with(cells, ".0")).as_py()
-    return pc.replace_substring_regex(cells, r"^(\d+)\.0$", r"\1") if some else cells
 
 
 def listed(table: Table) -> str:
@@ -207,7 +211,7 @@ def _unfit(found: Columns, key: str, name: str) -> str:
         if not (pc.mean(acting).as_py() or 0) > 0.05:
             return "few of its values are such as actor"
     if key in ("movie_id", "rating") and plain(name) in COUNTERS:
-        if _counts_rows(cells):
+        if _counts_rows(found.keys(name)):
             return f"it counts the rows, so it is not read as {key.replace('_', ' ')}"
         if (
             key == "movie_id"
@@ -223,10 +227,10 @@ def _unfit(found: Columns, key: str, name: str) -> str:
 
 def _counts_rows(cells: pa.Array) -> bool:
     """Return whether the values are the whole numbers from 0 or 1, each once."""
-    digits = pc.match_substring_regex(whole(cells), r"^[0-9]{1,9}$")
+    digits = pc.match_substring_regex(cells, r"^[0-9]{1,9}$")
     if not len(cells) or not pc.all(pc.fill_null(digits, False)).as_py():
         return False
-    numbers = np.sort(whole(cells).cast(pa.int64()).to_numpy())
+    numbers = np.sort(cells.cast(pa.int64()).to_numpy())
     return numbers[0] in (0, 1) and np.array_equal(numbers - numbers[0], np.arange(len(numbers)))
 
 
@@ -244,8 +248,7 @@ def recognise(found: Columns) -> Columns:
     has_actors = "actor_id" in found or "actor" in found
     if "movie_id" in found or "title" in found:
         if has_actors:
-            for sentence in refused:
-                table.log.guess(sentence)
+            table.log.guesses += refused
             return found
         why = f" ({'; '.join(refused)})" if refused else ""
         what = (

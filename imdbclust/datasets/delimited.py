@@ -18,12 +18,12 @@ import pyarrow.csv
 
 from imdbclust.base.text import counted, quoted, shown
 from imdbclust.datasets.tables import CALLED, TEXT, NoTable, Reading, Table
-from imdbclust.datasets.tsv import count_regular
+from imdbclust.datasets.tsv import PLAIN, count_regular, parse
 from imdbclust.films.problems import CorpusError, Problem, ProblemLog
 
 SEPARATORS = "\t;,|"  # tried between cells
 HEAD_BYTES = 2**18  # maximum size of a table's header
-BLOCK_BYTES = 64 * 2**20  # parsed together; no row may be longer
+csv.field_size_limit(HEAD_BYTES)  # a header is one cell for a separator that it does not have
 
 _LINE_OF_MOVIE = re.compile(
     r"(?P<title>[^\t|]+?) ?\((?P<year>\d{4}|\?{4})(?:/[IVX]+)?\)(?P<sep>[/|\t;])(?P<cast>.+)"
@@ -47,10 +47,9 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
         return table
     n_before = head[: -len(head.lstrip("\r\n"))].count("\n")
     head = head.lstrip("\r\n")
-    first, _, rest = head.partition("\n")
-    declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel writes and reads this
+    declared = re.match(r"sep=(.)\r?(\n|$)", head)  # Excel writes and reads this
     if declared:
-        n_before, head = n_before + 1, rest
+        n_before, head = n_before + 1, head[declared.end() :]
     separator = how.separator or (declared and declared[1])
     if not separator:
         separator = max(SEPARATORS, key=lambda one: len(_cells(head, one)))
@@ -64,10 +63,8 @@ def read_text(content: bytes, name: str, how: Reading) -> Table:
     options = _quoting(content, separator, names, head, how, log)
     data, lines = _parse(content, names, n_before, options, log)
     read_as["separator"] = separator
-    if options.quote_char:
-        read_as["quote"] = options.quote_char
-    elif b'"' in content:
-        read_as["quote"] = "none"
+    if options.quote_char or b'"' in content:
+        read_as["quote"] = options.quote_char or "none"
     return Table(name, data, lines, read_as, log=log)
 
 
@@ -144,8 +141,8 @@ def _quoting(
         len(quote) != 1 or not quote.isascii() or quote in "\r\n\0" + separator
     ):
         raise CorpusError(f"the quote must be one character, or none, not {quote!r}")
-    options = {"delimiter": separator, "ignore_empty_lines": False}
-    off = pyarrow.csv.ParseOptions(quote_char=False, **options)
+    options = {"delimiter": separator} | PLAIN
+    off = pyarrow.csv.ParseOptions(**options)
     mark = quote.encode()
     if quote == "none" or mark not in content:
         return off
@@ -163,9 +160,8 @@ def _quoting(
             return off
     if not fine:
         several = _find_open_quote(text, mark, separator.encode(), log.file)
-    escape = "\\" if escaped else False
-    how_quoted = {"quote_char": quote, "escape_char": escape, "newlines_in_values": several}
-    return pyarrow.csv.ParseOptions(**how_quoted, **options)
+    options |= {"quote_char": quote, "escape_char": "\\" if escaped else False}
+    return pyarrow.csv.ParseOptions(newlines_in_values=several, **options)
 
 
 _IN_QUOTES = rb"Q(?<![^S\r\n]Q)[^Q]*+(?:QQ[^Q]*+)*+Q(?![^S\r\n])"
@@ -212,15 +208,7 @@ def _parse(
     options.invalid_row_handler = note
     keys = [str(place) for place in range(len(names))]  # names may have duplicates
     try:
-        table = pyarrow.csv.read_csv(
-            pa.py_buffer(content),
-            # with threads, rows have no numbers
-            pyarrow.csv.ReadOptions(use_threads=False, column_names=keys, block_size=BLOCK_BYTES),
-            options,
-            pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(keys, TEXT), strings_can_be_null=False
-            ),
-        )
+        table = parse(content, keys, options, TEXT)
     except pa.ArrowInvalid as error:
         raise CorpusError(f"{log.file}: {str(error).splitlines()[0]}") from None
     lines = np.setdiff1d(np.arange(1, table.num_rows + len(wrong) + 1), wrong, assume_unique=True)

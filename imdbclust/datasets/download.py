@@ -147,6 +147,6 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
         reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
         raise DatasetError(f"{answer.url} cannot be downloaded ({reason})") from None
     finally:  # end a read in the other thread, for which closing the answer would wait
-        closed = suppress(OSError, ValueError)
+        closed = suppress(OSError, ValueError, AttributeError)  # all has been read
         with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)

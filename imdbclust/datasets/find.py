@@ -237,28 +237,25 @@ def _own_files(names: Sequence[str], mapping: Mapping, *, accept: bool) -> Datas
     from imdbclust.films.opening import open_films
     from imdbclust.films.problems import CorpusError
 
-    paths = []
+    files = []
     for path in found:
-        inside = (
-            sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-        )
-        try:
-            for one in inside:
-                with open_films(one, unpack=False):
-                    pass
-        except CorpusError as error:
-            raise DatasetError(str(error)) from None
-        paths.append((path, inside))
-    how = mapping_of(mapping, "mapping")
-    read = partial(read_films, *(path for path, _ in paths), how=how, accept=accept)
-    title = " and ".join(shown(path.name) for path, _ in paths)
-    kind = "folder" if all(path.is_dir() for path, _ in paths) else "file"
-    about = read_licence(paths[0][0]) if len(paths) == 1 and paths[0][0].is_file() else {}
+        folder = path.is_dir()
+        files += sorted(one for one in path.rglob("*") if one.is_file()) if folder else [path]
+    try:
+        for file in files:
+            with open_films(file, unpack=False):
+                pass
+    except CorpusError as error:
+        raise DatasetError(str(error)) from None
+    read = partial(read_films, *found, how=mapping_of(mapping, "mapping"), accept=accept)
+    title = " and ".join(shown(path.name) for path in found)
+    kind = "folder" if all(path.is_dir() for path in found) else "file"
+    about = read_licence(found[0]) if [kind] * len(found) == ["file"] else {}
     return Dataset(
-        title if len(paths) == 1 else "films",
-        f"Films of the {kind}{'s' * (len(paths) > 1)} {title}",
+        title if len(found) == 1 else "films",
+        f"Films of the {kind}{'s' * (len(found) > 1)} {title}",
         read,
-        files=tuple(one for _, inside in paths for one in inside),
-        places=tuple(str(path.absolute()) for path, _ in paths),
+        files=tuple(files),
+        places=tuple(str(path.absolute()) for path in found),
         **about,
     )

@@ -115,13 +115,11 @@ def find_dumps(folder: Path) -> dict[str, Path]:
     found, missing = {}, []
     for name in FORMAT:
         paths = [folder / f"{name}{end}" for end in (".tsv", ".tsv.gz")]
-        paths = [path for path in paths if path.exists()]
-        if len(paths) > 1:
-            raise CorpusError(
-                f"{shown(folder)}: {name} exists as .tsv and as .tsv.gz; remove one of them"
-            )
-        if paths:
-            found[name] = paths[0]
+        if all(path.exists() for path in paths):
+            what = f"{name} exists as .tsv and as .tsv.gz; remove one of them"
+            raise CorpusError(f"{shown(folder)}: {what}")
+        if path := next(filter(Path.exists, paths), None):
+            found[name] = path
         elif name != RATINGS:
             missing.append(f"{name}.tsv.gz")
     if missing:

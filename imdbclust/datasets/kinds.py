@@ -11,7 +11,7 @@ import os
 import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -165,10 +165,13 @@ def _of_sqlite(path: Path, name: str) -> list[Table]:
 
 def _texts_of(values: Sequence[object]) -> pa.Array:
     """Return values of SQLite, of any types, as texts."""
-    try:
+    with suppress(pa.ArrowException):
         return pa.array(values, TEXT)
-    except pa.ArrowException:
-        return pa.array(map(as_text, values), TEXT)
+    with suppress(pa.ArrowException):
+        numbers = pa.array(values)
+        if pa.types.is_integer(numbers.type):
+            return numbers.cast(TEXT)
+    return pa.array(map(as_text, values), TEXT)
 
 
 def _of_duckdb(path: Path, name: str) -> list[Table]:

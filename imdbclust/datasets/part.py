@@ -38,15 +38,13 @@ class Part:
     min_cast: int = 0
 
     def __post_init__(self):
-        for name in ("since", "until"):
-            year = getattr(self, name)
+        for name, year in (("since", self.since), ("until", self.until)):
             if year is not None and not 1 <= year <= 9999:
                 raise UserError(f"{name} must be a year from 1 to 9999, not {year}")
         if (self.since or 1) > (self.until or 9999):
             raise UserError(f"since ({self.since}) must not be after until ({self.until})")
-        for name, least in {"min_movies": 1, "min_cast": 0}.items():
-            if not least <= (n := getattr(self, name)) <= MOST:
-                name = name.replace("_", "-")
+        for name, n, least in (("min-movies", self.min_movies, 1), ("min-cast", self.min_cast, 0)):
+            if not least <= n <= MOST:
                 raise UserError(f"{name} must be at least {least} and at most {MOST:,}, not {n}")
 
     def __bool__(self) -> bool:
@@ -65,14 +63,12 @@ def select(corpus: Corpus, part: Part) -> Corpus:
     genre is a UserError, and a part without a movie a CorpusError.
     """
     movies = np.ones(corpus.n_movies, dtype=bool)
-    year = corpus.movies["year"]
     if part.since is not None or part.until is not None:
-        between = year.between(part.since or 1, part.until or 9999)
+        between = corpus.movies["year"].between(part.since or 1, part.until or 9999)
         movies &= between.fillna(False).to_numpy(dtype=bool)
     if part.genres:
         known = {name.casefold(): name for name in corpus.genres["genre"].cat.categories}
-        unknown = [name for name in part.genres if name.casefold() not in known]
-        if unknown:
+        if unknown := [name for name in part.genres if name.casefold() not in known]:
             names = ", ".join(sorted(known.values())[:30])
             raise UserError(f"unknown genre {unknown[0]!r}; the films have {names}")
         wanted = corpus.genres["genre"].isin([known[name.casefold()] for name in part.genres])

@@ -216,16 +216,12 @@ def _unified(corpus: Corpus, unify: Mapping[str, Mapping[str, str]], log: Proble
         for spelling, kept in spellings.items():
             if spelling in known[what]:
                 log.note("unified", 0, what, f"{spelling!r} was replaced by {kept!r}")
-    spellings = {key: dict(unify.get(key, {})) for key in known}
+    of_actors, of_titles, of_genres = (dict(unify.get(key, {})) for key in known)
     ids, title, year = movies["movie_id"], movies["title"], movies["year"]
-    new = title.replace(spellings["titles"])
-    ids = ids.mask(ids == dated(title, year), dated(new, year)).replace(spellings["titles"])
-    part = {
-        "movies": movies.assign(movie_id=ids, title=new),
-        "actors": actors.replace(spellings["actors"]),
-        "credits": corpus.credits,
-        "genres": genres.replace({"genre": spellings["genres"]}),
-    }
+    new = title.replace(of_titles)
+    ids = ids.mask(ids == dated(title, year), dated(new, year)).replace(of_titles)
+    part = {"movies": movies.assign(movie_id=ids, title=new), "actors": actors.replace(of_actors)}
+    part |= {"credits": corpus.credits, "genres": genres.replace({"genre": of_genres})}
     return replace(corpus, **merged_tables([part], [""], ProblemLog()))
 
 
@@ -319,17 +315,17 @@ def write_mapping(path: Path, how: Reading, films: Films) -> None:
         found = {one.get(key) for one in values}
         return found.pop() if len(found) == 1 else None
 
-    tables, more = films.tables, {}
-    for key in ("separator", "quote", "encoding"):
-        more[key] = same((one.table.read_as for one in tables), key)
+    tables, texts = films.tables, [one.table.read_as for one in films.tables]
+    more = {key: same(texts, key) for key in ("separator", "quote", "encoding")}
     for key, what in (("actor_separator", "actors"), ("genre_separator", "genres")):
         more[key] = same((one.separators for one in tables), what)
-    how = replace_struct(how, **{key: one for key, one in more.items() if one})
+    more = {key: one for key, one in more.items() if one}
     columns = {one.table.name: {k: list(v) for k, v in one.chosen.items()} for one in tables}
     if len(columns) == 1 and not films.joined:
-        how = replace_struct(how, columns={key: [] for key in NAMES} | columns.popitem()[1])
+        more["columns"] = {key: [] for key in NAMES} | columns.popitem()[1]
     elif columns:
-        how = replace_struct(how, columns={}, tables=columns)
+        more |= {"columns": {}, "tables": columns}
+    how = replace_struct(how, **more)
     text = json.dumps(msgspec.to_builtins(how), indent=1, ensure_ascii=False)
     with replacing(path) as file:
         file.write(f"{text}\n".encode())

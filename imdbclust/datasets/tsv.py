@@ -24,7 +24,9 @@ from imdbclust.base.text import byte_size, shown
 from imdbclust.films.opening import open_films
 from imdbclust.films.problems import CorpusError, Problem
 
-BLOCK_BYTES = 8 * 2**20  # parsed together; a block ends with a whole line
+BLOCK_BYTES = 8 * 2**20  # read together; a block ends with a whole line
+PARSED_BYTES = 64 * 2**20  # parsed together; no row may be longer
+PLAIN = {"quote_char": False, "escape_char": False, "ignore_empty_lines": False}
 MAX_LINE_BYTES = 10**6  # a longer line is not from such a file and would only fill the memory
 LISTED_PROBLEMS = 100  # maximum number of bad lines that are kept; the rest are only counted
 NULL = "\\N"  # the text that means a missing value
@@ -168,21 +170,21 @@ class TsvFile:
             return pa.RecordBatch.from_pylist([], self.schema)
         # columns that are not read may have any name, including duplicates
         unique = [name if name in self.columns else f"{at}" for at, name in enumerate(names)]
-        table = csv.read_csv(
-            pa.py_buffer(block),
-            csv.ReadOptions(column_names=unique, block_size=len(block) + 1, use_threads=False),
-            csv.ParseOptions(
-                delimiter="\t", quote_char=False, escape_char=False, ignore_empty_lines=False
-            ),
-            csv.ConvertOptions(
-                include_columns=self.columns,
-                column_types=dict.fromkeys(self.columns, pa.string()),
-                null_values=[NULL],
-                strings_can_be_null=True,
-            ),
-        )
+        options = csv.ParseOptions(delimiter="\t", **PLAIN)
+        more = {"null_values": [NULL], "strings_can_be_null": True, "include_columns": self.columns}
+        table = parse(block, unique, options, pa.string(), **more)
         table = table.append_column("line", pa.array(lines)).combine_chunks()
         return table.to_batches()[0].cast(self.schema)
+
+
+def parse(
+    content: bytes, names: Sequence[str], options: csv.ParseOptions, kind: pa.DataType, **more
+) -> pa.Table:
+    """Return delimited text as columns of texts; `more` are options of their conversion."""
+    # with threads, rows have no numbers
+    read = csv.ReadOptions(use_threads=False, column_names=names, block_size=PARSED_BYTES)
+    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, kind), **more)
+    return csv.read_csv(pa.py_buffer(content), read, options, convert)
 
 
 def count_regular(block: bytes, n_fields: int) -> int | None:

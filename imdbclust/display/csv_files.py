@@ -38,6 +38,10 @@ def unguard(text: str) -> str:
 def table_csv(frame: pd.DataFrame) -> str:
     """Return a table as CSV without its index, with 12 significant digits and guarded texts."""
     safe = _texts(frame, guard)
+    for place, dtype in enumerate(safe.dtypes):
+        if dtype == "float64":  # much faster than the `float_format` of pandas
+            numbers = safe.iloc[:, place].tolist()
+            safe.isetitem(place, ["" if one != one else FLOAT_FORMAT % one for one in numbers])
     written = partial(safe.to_csv, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
     text = written()
     # the csv module does not quote a carriage return, and readers treat it as the end of a line

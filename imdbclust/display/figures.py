@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from imdbclust.base.colors import GROUND, INK
+from imdbclust.base.fonts import use_fonts
 from imdbclust.display.render import readable
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def figure_svg(figure: Figure, *, name: str) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    use_fonts(figure)
     file = io.BytesIO()
     figure.dpi = DOTS_PER_INCH
     with mpl.rc_context({"svg.hashsalt": name}), warnings.catch_warnings():

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from imdbclust.base.text import isolated
+
 if TYPE_CHECKING:
     import jinja2
     import pandas as pd
@@ -83,8 +85,11 @@ def text_html(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Return text with control characters made visible and without changes of direction."""
-    return text.translate(_PICTURES | BIDI_CONTROLS)
+    """Return text with control characters made visible and without changes of direction.
+
+    Names in right-to-left scripts do not move the numbers next to them.
+    """
+    return isolated(text.translate(_PICTURES | BIDI_CONTROLS))
 
 
 def table_html(
@@ -111,7 +116,7 @@ def table_html(
         Number of visible rows. Up to `MAX_ROWS` rows, the rest can be scrolled to within the table;
         of a longer table only the CSV has the rest, as the caption says.
     links : dict, optional
-        By column, the relative address that each cell links to.
+        By column, the relative address that each cell links to; empty for a cell without a link.
     notes : sequence of str
         Sentences below the table, such as reasons for missing values.
     fold : bool
@@ -151,13 +156,16 @@ def frame_html(frame: pd.DataFrame) -> str:
         _column(part, "" if part.name is None else str(part.name), first=place == 0, links=())
         for place, part in enumerate(parts)
     ]
-    heads = "".join(f'<th scope="col"{css}>{escape(heading)}</th>' for heading, css, _ in columns)
+    heads = "".join(
+        f'<th scope="col"{css}>{escape(heading)}</th>' if heading else "<td></td>"
+        for heading, css, _ in columns
+    )
     rows = zip(*(cells for *_, cells in columns), strict=True)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     size = f"{len(frame):,} rows × {frame.shape[1]:,} columns"
     note = f'<p class="note">{size}</p>' if shown.shape < frame.shape else ""
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="bare">'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table class="bare">'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 
@@ -178,7 +186,7 @@ def heat_html(
         ``row_axis``, ``row``, ``column_axis``, ``column``, ``mean``, ``spread``, ``first``: one row
         for each cell, from :func:`imdbclust.evaluation.sweeps.grid`. Other cells are empty.
     links : dict
-        Addresses by ``first``.
+        Addresses by ``first``; an empty one makes no link.
     caption, name, notes
         See :func:`table_html`.
     """
@@ -195,7 +203,7 @@ def heat_html(
         spread = "" if _is_missing(one.spread) else f"<small>± {one.spread:.2g}</small>"
         return (
             f'<td class="number heat" style="--level: {level:.0f}%">'
-            f'<a href="{escape(links[one.first])}">{texts[row, column]}</a>{spread}</td>'
+            f"{_linked(texts[row, column], links[one.first])}{spread}</td>"
         )
 
     row_axis, column_axis = (_heading(cells[axis].iloc[0]) for axis in ("row_axis", "column_axis"))
@@ -273,14 +281,30 @@ def _column(column: pd.Series, name: str, *, first: bool, links: Sequence[str]) 
         kind = "number"
     else:  # long texts get a minimum width, or many columns would break them after every word
         kind = "long" if any(len(text) > 24 for text in texts) else ""
-        texts = [f"<bdi>{escape(_cut(text).translate(_PICTURES))}</bdi>" for text in texts]
+        texts = [_bdi(escape(_cut(text).translate(_PICTURES))) for text in texts]
     if links:
         linked = zip(texts, links, strict=False)
-        texts = [f'<a href="{escape(address)}">{text}</a>' for text, address in linked]
+        texts = [_linked(text, address) for text, address in linked]
     css = f' class="{kind}"' if kind else ""
     tag, scope = ("th", ' scope="row"') if first else ("td", "")
     cells = [f"<{tag}{scope}{css}>{text}</{tag}>" for text in texts]
     return readable(_cut(_heading(name))), css, cells
+
+
+def _linked(html: str, address: str) -> str:
+    return f'<a href="{escape(address)}">{html}</a>' if address else html
+
+
+def _bdi(html: str) -> str:
+    """Return a text with its own direction, which is that of its first word.
+
+    A text such as a number and a name is always from left to right, because the number would
+    exchange its place with a right-to-left name.
+    """
+    mixed = isolated(html)
+    if mixed == html or mixed.startswith("\u2068"):
+        return f"<bdi>{html}</bdi>"
+    return f'<bdi dir="ltr">{mixed}</bdi>'
 
 
 def _cut(text: str) -> str:

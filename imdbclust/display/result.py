@@ -16,7 +16,7 @@ class Result:
 
     Attributes
     ----------
-    headlines, findings, sentences, warnings : sequence of str
+    findings, sentences, warnings : sequence of str
         What the step says: as in ``Stage.say`` and ``Stage.warn``.
     tables : dict of DataFrame
         By name of the CSV file.
@@ -28,7 +28,6 @@ class Result:
         Numbers by name, for the manifest and for sweeps.
     """
 
-    headlines: Sequence[str] = ()
     findings: Sequence[str] = ()
     sentences: Sequence[str] = ()
     warnings: Sequence[str] = ()

@@ -27,7 +27,8 @@ class Bar:
     def advance(self) -> None:
         """Count a part."""
         self._done += 1
-        self._handle.update(self._data(), raw=True)
+        if self._handle:  # None where a notebook is run as a script
+            self._handle.update(self._data(), raw=True)
 
     def _data(self) -> dict[str, str]:
         bar = f'<progress value="{self._done}" max="{self._total}"></progress>'
@@ -56,7 +57,7 @@ def slider(name: str, values: Sequence[float], value: float, draw: Callable[[flo
     try:
         import ipywidgets
     except ImportError:
-        display(HTML(sentence_html(wording.no_widgets(), "text")))
+        display(HTML(sentence_html(wording.sentence("no_widgets"), "text")))
         return
     first = min(values, key=lambda one: abs(one - value))
     control = ipywidgets.SelectionSlider(

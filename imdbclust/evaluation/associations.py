@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -145,18 +147,27 @@ def _against_null(with_genre, of_group, of_genre) -> tuple[np.ndarray, np.ndarra
     corrected = np.sign(excess) * np.maximum(np.abs(excess) - 0.5, 0.0)
     z = np.divide(corrected, np.sqrt(variance), out=np.zeros_like(excess), where=variance > 0)
     p_value = 2 * ndtr(-np.abs(z))
-    for genre, group in np.argwhere((variance > 0) & (variance < EXACT_BELOW)):
-        count, drawn, marked = with_genre[genre, group], of_group[:, group], of_genre[:, genre]
-        p_value[genre, group] = _exact_p_value(count, drawn, marked, sizes)
+    exact = (variance > 0) & (variance < EXACT_BELOW)
+    # stratum, its movies of the genre, and its movies; a stratum without the genre adds nothing
+    strata = [
+        [(one, int(marked[one]), int(sizes[one])) for one in np.flatnonzero(marked)]
+        for marked in of_genre.T
+    ]
+    for group, drawn in enumerate(of_group.T.tolist()):
+        hypergeometric = cache(_hypergeometric)  # rare genres repeat each other
+        for genre in np.flatnonzero(exact[:, group]).tolist():
+            counts = [hypergeometric(drawn[one], g, size) for one, g, size in strata[genre]]
+            p_value[genre, group] = _exact_p_value(int(with_genre[genre, group]), counts)
     return expected, z, p_value
 
 
-def _exact_p_value(count: int, drawn: np.ndarray, marked: np.ndarray, sizes: np.ndarray) -> float:
-    """Return twice the smaller tail of a sum of hypergeometric counts, at most 1."""
+def _exact_p_value(count: int, counts: list[tuple[int, np.ndarray]]) -> float:
+    """Return twice the smaller tail of a sum of counts, at most 1."""
     smallest, pmf = 0, np.ones(1)
-    for n, g, size in zip(drawn, marked, sizes, strict=True):
-        first, one = _hypergeometric(n, g, size)
-        smallest, pmf = smallest + first, np.convolve(pmf, one)
+    for first, one in counts:
+        smallest += first
+        if len(one) > 1:
+            pmf = np.convolve(pmf, one)
     at = count - smallest
     lower, upper = pmf[: max(at + 1, 0)].sum(), pmf[max(at, 0) :].sum()
     return min(1.0, 2 * min(lower, upper))

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from imdbclust.clustering import Clustering
+from imdbclust.base.processes import on_all_cores
+from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, Clustering
 from imdbclust.evaluation.held_out import score_held_out
-from imdbclust.evaluation.processes import on_all_cores
 from imdbclust.evaluation.recipe import TRAINED_SHARE, Fitted, Recipe
 from imdbclust.evaluation.stability import Subsample, compare_fits, split_movies
 from imdbclust.load import Corpus
@@ -69,7 +69,8 @@ def curves(
                 found[k, d] = trained, labels, scored.bits["likeliest"].sum(), score
         return found
 
-    results = on_all_cores(one, [random_state + number for number in range(n_subsamples)])
+    with EMPTY_CLUSTERS_ARE_FINE:
+        results = on_all_cores(one, [random_state + number for number in range(n_subsamples)])
     rows = []
     for k, d in pairs:
         parts = [found[k, d] for found in results if (k, d) in found]

@@ -20,6 +20,7 @@ from imdbclust.new_movies.cast_model import CastModel
 from imdbclust.new_movies.genre_model import Facts, GenreModel, years_of
 from imdbclust.probabilities import mutual_information
 
+MOST_CELLS = 2_000_000  # held-out movies x genres of a block, to bound the memory
 ERA_WEIGHT = 16.0  # pseudo-movies that smooth the genre shares of a cluster within a decade
 
 SUFFIXES = {"likeliest": "", "nearest": "_nearest", "posterior": "_posterior"}
@@ -93,44 +94,58 @@ def score_held_out(
     new = part.held_out[incidence.cast_sizes()[part.held_out] > 0]
     if not len(new):
         raise NotEvaluated(wording.sentence("nothing_held_out", n_movies=len(part.held_out)))
-    has_genre, then, now = genres[part.trained], decades[part.trained], decades[new]
     n_clusters = part.fit.n_clusters
     groups = _group_codes(part.fit.labels, n_clusters)
     nearest = _group_codes(part.fit.assign(casts[new]), n_clusters)
     model = CastModel.learn(casts[part.trained], part.fit.labels, n_clusters)
     posterior = model.posterior(casts[new])
     likeliest = posterior.argmax(axis=1)
+    if cast:
+        of_cast = GenreModel.learn(casts[part.trained], Facts.of(corpus, part.trained))
+        from_cast = of_cast.predict(casts[new])
 
     n_groups, n_decades = n_clusters + 1, decades.max() + 1
-    base = smoothed_shares(has_genre)
-    by_group = _shares(has_genre, groups, n_groups, base, 1.0)
-    by_decade = _shares(has_genre, then, n_decades, base, 1.0)
+    then, now = decades[part.trained], decades[new]
     seen = np.bincount(then, minlength=n_decades)[:, None]
-    prior = (seen * by_decade + ERA_WEIGHT * by_group[:, None]) / (seen + ERA_WEIGHT)
-    flat, cells = prior.reshape(n_groups * n_decades, -1), groups * n_decades + then
-    by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
-    predicted = {
-        "nearest": by_group[nearest],
-        "likeliest": by_group[likeliest],
-        "posterior": posterior @ by_group,
-        "decade": by_decade[now],
-        "decade_and_nearest": by_both[nearest, now],
-        "decade_and_likeliest": by_both[likeliest, now],
-        "decade_and_posterior": _within_decades(posterior, by_both, now),
-    }
-    if cast:
-        facts = Facts.of(corpus, part.trained)
-        predicted["cast"] = GenreModel.learn(casts[part.trained], facts).predict(casts[new])
-    happened = genres[new].toarray()
-    wanted = predictors or predicted
-    gains = {name: log_loss_gain(predicted[name], base, happened) for name in wanted}
+    trained, held_out = genres[part.trained].tocsc(), genres[new].tocsc()
+    bits, movies, calibration, calibration_of_cast = [], [], [], []
+    width = max(1, MOST_CELLS // len(new))
+    for first in range(0, max(len(names), 1), width):
+        block = slice(first, first + width)
+        has_genre, happened = trained[:, block].tocsr(), held_out[:, block].toarray(order="C")
+        base = smoothed_shares(has_genre)
+        by_group = _shares(has_genre, groups, n_groups, base, 1.0)
+        by_decade = _shares(has_genre, then, n_decades, base, 1.0)
+        prior = (seen * by_decade + ERA_WEIGHT * by_group[:, None]) / (seen + ERA_WEIGHT)
+        flat, cells = prior.reshape(n_groups * n_decades, -1), groups * n_decades + then
+        by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
+        predicted = {
+            "nearest": by_group[nearest],
+            "likeliest": by_group[likeliest],
+            "posterior": posterior @ by_group,
+            "decade": by_decade[now],
+            "decade_and_nearest": by_both[nearest, now],
+            "decade_and_likeliest": by_both[likeliest, now],
+            "decade_and_posterior": _within_decades(posterior, by_both, now),
+        }
+        if cast:
+            predicted["cast"] = np.tile(base, (len(new), 1))
+            own = (of_cast.modelled >= first) & (of_cast.modelled < first + width)
+            predicted["cast"][:, of_cast.modelled[own] - first] = from_cast[:, own]
+            calibration_of_cast.append(calibration_table(predicted["cast"], happened))
+        calibration.append(calibration_table(predicted["posterior"], happened))
+        wanted = predictors or predicted
+        gains = {name: log_loss_gain(predicted[name], base, happened) for name in wanted}
+        columns = {name: gain.mean(axis=0) for name, gain in gains.items()}
+        bits.append(pd.DataFrame(columns, index=names[block]))
+        movies.append(pd.DataFrame({name: gain.sum(axis=1) for name, gain in gains.items()}))
     return HeldOut(
-        bits=pd.DataFrame({name: gain.mean(axis=0) for name, gain in gains.items()}, index=names),
-        movies=pd.DataFrame({name: gain.sum(axis=1) for name, gain in gains.items()}),
-        counts=_counts(has_genre, groups, happened, nearest, n_groups, names),
-        calibration=calibration_table(predicted["posterior"], happened),
+        bits=pd.concat(bits),
+        movies=sum(movies[1:], movies[0]),
+        counts=_counts(trained, groups, held_out, nearest, n_groups, names),
+        calibration=pd.concat(calibration, ignore_index=True),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
-        calibration_of_cast=calibration_table(predicted["cast"], happened) if cast else None,
+        calibration_of_cast=pd.concat(calibration_of_cast, ignore_index=True) if cast else None,
     )
 
 
@@ -297,11 +312,11 @@ def _group_codes(labels: np.ndarray, n_clusters: int) -> np.ndarray:
     return np.where(labels == UNPLACED, n_clusters, labels)
 
 
-def _counts(has_genre, groups, happened, nearest, n_groups, names) -> pd.DataFrame:
+def _counts(trained, groups, held_out, nearest, n_groups, names) -> pd.DataFrame:
     """Return :attr:`HeldOut.counts`."""
     cluster = np.array([*range(n_groups - 1), UNPLACED])
-    trained_with = (one_hot(groups, n_groups) @ has_genre).toarray()
-    new_with = one_hot(nearest, n_groups) @ happened
+    trained_with = (one_hot(groups, n_groups) @ trained).toarray(order="C")
+    new_with = (one_hot(nearest, n_groups) @ held_out).toarray(order="C")
     return pd.DataFrame(
         {
             "cluster": np.repeat(cluster, len(names)),

@@ -130,13 +130,14 @@ def predictive_coverage(
     cells = [counts.ravel() for counts in np.broadcast_arrays(*old, *new)]
     successes, trials, new_successes, new_trials = (cell[cells[3] > 0] for cell in cells)
     tails = (1 - level) / 2, (1 + level) / 2
+    alike = np.stack([successes, trials, new_trials, new_successes])
+    alike, place = np.unique(alike, axis=1, return_inverse=True)  # rare genres repeat each other
     ends = [
         (cdf[count - 1] if count else 0.0, cdf[count])
-        for cdf, count in zip(
-            _predictive_cdfs(successes, trials, new_trials, prior), new_successes, strict=True
-        )
+        for cdf, count in zip(_predictive_cdfs(*alike[:3], prior), alike[3], strict=True)
     ]
-    below, up_to = np.array(ends).reshape(-1, 2).T  # Pr[less than the new count], and with it
+    # Pr[less than the new count], and with it
+    below, up_to = np.array(ends).reshape(-1, 2).T[:, place.ravel()]
     covered = (up_to >= tails[0] - TOLERANCE) & (below < tails[1] - TOLERANCE)
     within = np.minimum(up_to, tails[1]) - np.maximum(below, tails[0])
     randomised = np.nan_to_num(divide(within.clip(min=0), up_to - below))
@@ -270,8 +271,7 @@ def _beta_intervals(successes, failures, prior_success, prior_failure, level) ->
 
 def _predictive_cdfs(successes, trials, new_trials, prior) -> Iterator[np.ndarray]:
     """Yield each cell's beta-binomial distribution function at 0 to ``new_trials``."""
-    cells = (successes.ravel(), trials.ravel(), new_trials.ravel())
-    for k, n, new in zip(*cells, strict=True):
+    for k, n, new in zip(successes, trials, new_trials, strict=True):
         x = np.arange(new, dtype=float)
         ratios = (new - x) * (x + k + prior) / ((x + 1) * (new - x - 1 + n - k + prior))
         yield np.cumsum(pmf_from_ratios(ratios))

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from imdbclust.base.processes import on_all_cores
 from imdbclust.clustering import Clustering
 from imdbclust.evaluation.held_out import score_held_out
 from imdbclust.evaluation.overall import Evaluation
-from imdbclust.evaluation.processes import on_all_cores
 from imdbclust.evaluation.profiles import profile_clusters
 from imdbclust.evaluation.recipe import Fitted
 from imdbclust.evaluation.stability import compare_fits

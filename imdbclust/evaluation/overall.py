@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from imdbclust import wording
-from imdbclust.clustering import Clustering
+from imdbclust.base.processes import Progress, together
+from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE, Clustering
 from imdbclust.evaluation import nulls as nl
 from imdbclust.evaluation.held_out import SUFFIXES, HeldOut, InTime, score_held_out, score_in_time
-from imdbclust.evaluation.processes import Progress, together
 from imdbclust.evaluation.recipe import (
     EFFORTS,
     Effort,
@@ -175,7 +175,12 @@ class Evaluation:
         return "structure" if self.above(nl.SHUFFLED_WITHIN_YEAR) else "era"
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers by which recipes are compared; no bits if no movie has a genre."""
+        """Return the numbers by which recipes are compared.
+
+        Without genres there are no bits; a recipe that was not evaluated has no numbers.
+        """
+        if self.why_not:
+            return {}
         found = {"ari_seeds": self.ari("seeds"), "ari_subsamples": self.ari("subsamples")}
         kinds = {"shuffled": nl.SHUFFLED, "shuffled_within_years": nl.SHUFFLED_WITHIN_YEAR}
         for suffix, null in kinds.items():
@@ -302,7 +307,8 @@ def evaluate_run(
     whole = recipe.fitted(embedding, clustering, incidence)
     options |= {"whole": whole, "fit_clusters": recipe.fit_clusters}
     try:
-        return evaluate(recipe.fit, corpus, incidence, effort, **options)
+        with EMPTY_CLUSTERS_ARE_FINE:
+            return evaluate(recipe.fit, corpus, incidence, effort, **options)
     except NotEvaluated as reason:
         return Evaluation.without(str(reason))
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from imdbclust import wording
+from imdbclust.base.processes import together
 from imdbclust.clustering import UNPLACED
-from imdbclust.evaluation.processes import together
 from imdbclust.evaluation.recipe import TRAINED_SHARE, Fit, Fitted, NotEvaluated
 from imdbclust.matrix import Incidence
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations, pairwise
-from pathlib import Path
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, islice, pairwise
 
 import numpy as np
 import pandas as pd
 
 from imdbclust.base.errors import UserError
-from imdbclust.clustering import MOVIE_TO_CLUSTER, read_movie_to_cluster
 
 SEED = "random_state"  # the axis whose values are repeats of a setting
 PREFERRED = ("held_out_bits", "genre_bits", "ari_subsamples", "share_of_variance")
@@ -22,6 +21,9 @@ IN_SAMPLE = ("genre_bits", "share_of_variance")
 
 SHOWN = (*PREFERRED, "ari_seeds", "silhouette", "largest_share")
 """Metrics shown next to the one that ranks, if the sweep has them."""
+
+MAX_PAIRS = 1_000
+"""Maximum number of pairs of settings that are compared along an axis."""
 
 MAX_LEVELS = 12  # maximum number of values of an axis of a heat map
 
@@ -150,34 +152,77 @@ def tied_with_best(ranked: pd.DataFrame) -> pd.DataFrame:
     return ranked[gap <= noise].iloc[1:]
 
 
-def labels_of(results: pd.DataFrame, folder_of: Callable[[int], Path]) -> dict[int, pd.Series]:
-    """Return the clusters of the movies by setting, given the folder of each setting's report."""
-    files = {number: folder_of(number) / MOVIE_TO_CLUSTER for number in results["setting"]}
-    return {number: read_movie_to_cluster(file)["cluster"] for number, file in files.items()}
+def best_setting(results: pd.DataFrame, axes: Sequence[str]) -> int | None:
+    """Return the number of the best setting; None if no setting has a value to rank by.
+
+    It is the best of the repeats of the setting with the best mean.
+    """
+    metric = choose_metric(results)
+    if metric not in results or (ranked := rank_settings(results, axes, metric)).empty:
+        return None
+    done = results[results["status"] == "done"]
+    if names := varied(axes):
+        done = done.merge(ranked.head(1)[names])
+    return int(done.loc[done[metric].idxmax(), "setting"])
 
 
 def agreement_of_settings(
-    results: pd.DataFrame, labels: Mapping[int, np.ndarray], axes: Sequence[str]
-) -> pd.DataFrame:
+    results: pd.DataFrame, labels: Mapping[str, np.ndarray], axes: Sequence[str]
+) -> tuple[pd.DataFrame, pd.Series]:
     """Compare the clusters of repeats, and of settings that are neighbours on one axis.
 
-    Neighbours have successive values of one axis and equal values of the rest. `labels` has the
-    clusters of the movies by setting. The columns are ``axis`` (the one that differs), ``one``,
-    ``other`` (settings) and ``ari``.
+    Neighbours have successive values of one axis and equal values of the rest. At most `MAX_PAIRS`
+    pairs are compared along an axis, evenly spread over the settings and their repeats.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Finished settings.
+    labels : mapping of arrays
+        The clusters of the movies, by the number of the setting as a text.
+    axes : sequence of str
+        What varies.
+
+    Returns
+    -------
+    pairs : DataFrame
+        ``axis`` (the one that differs), ``one``, ``other`` (settings) and ``ari``, the adjusted
+        Rand index.
+    numbers : Series
+        The number of all pairs by axis, those that were not compared included.
     """
     from sklearn.metrics import adjusted_rand_score
 
-    done = results[results["setting"].isin(list(labels))]
-    rows = []
+    rows, numbers = [], {}
     for axis in axes:
         others = [name for name in axes if name != axis]
-        groups = done.groupby(others, sort=False, dropna=False) if others else [((), done)]
-        for _, group in groups:
-            in_order = group.sort_values(axis)["setting"].tolist()
-            pairs = combinations(in_order, 2) if axis == SEED else pairwise(in_order)
-            for one, other in pairs:
-                rows.append((axis, one, other, adjusted_rand_score(labels[one], labels[other])))
-    return pd.DataFrame(rows, columns=["axis", "one", "other", "ari"])
+        groups = results.groupby(others, sort=False, dropna=False) if others else [((), results)]
+        members = [group.sort_values(axis)["setting"].tolist() for _, group in groups]
+        if axis == SEED:
+            most = max(1, MAX_PAIRS // len(members))
+            numbers[axis] = sum(math.comb(len(group), 2) for group in members)
+            pairs = [pair for group in members for pair in _repeats(group, most)]
+        else:
+            pairs = [pair for group in members for pair in pairwise(group)]
+            numbers[axis] = len(pairs)
+        if len(pairs) > MAX_PAIRS:
+            pairs = [pairs[place * len(pairs) // MAX_PAIRS] for place in range(MAX_PAIRS)]
+        for one, other in pairs:
+            ari = adjusted_rand_score(labels[str(one)], labels[str(other)])
+            rows.append((axis, one, other, ari))
+    return pd.DataFrame(rows, columns=["axis", "one", "other", "ari"]), pd.Series(numbers)
+
+
+def _repeats(settings: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Yield at most this many pairs of settings, in which all of them occur about equally often."""
+    if (n := len(settings)) * (n - 1) // 2 <= most:
+        return combinations(settings, 2)
+    in_turns = (
+        (settings[place], settings[(place + step) % n])
+        for step in range(1, n // 2 + 1)
+        for place in range(n)
+    )
+    return islice(in_turns, most)
 
 
 def importance(results: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:

@@ -85,14 +85,9 @@ def canonical(
     them, duplicates are not counted.
     """
     rows, tags = (one or Rows("", 0, ProblemLog()) for one in (rows, tags))
-    ids = actors["actor_id"].array
-    again = credits.duplicated()
-    rows.note(
-        credits.index[again],
-        "repeated_credits",
-        "",
-        lambda row: f"duplicate actor {ids[credits['actor'][row]]!r}",
-    )
+    ids, who, again = actors["actor_id"].array, credits["actor"], credits.duplicated()
+    twice = credits.index[again]
+    rows.note(twice, "repeated_credits", "", lambda row: f"duplicate actor {ids[who[row]]!r}")
     cast = credits[~again].sort_values("movie", kind="stable")
     actor, played = pd.factorize(cast["actor"])
     if unused := len(actors) - len(played):
@@ -103,9 +98,8 @@ def canonical(
     of = genres["genre"]
     tags.note(genres.index[empty], "empty_genres", "", lambda row: f"{of[row]!r} is not a genre")
     again = genres.duplicated() & ~empty
-    tags.note(
-        genres.index[again], "repeated_genres", "", lambda row: f"duplicate genre {of[row]!r}"
-    )
+    twice = genres.index[again]
+    tags.note(twice, "repeated_genres", "", lambda row: f"duplicate genre {of[row]!r}")
     tagged = genres[~(again | empty)].sort_values("movie", kind="stable")
     codes, names = pd.factorize(tagged["genre"].astype("str"), sort=True)
     genre = pd.Categorical.from_codes(codes, categories=names.tolist())
@@ -195,12 +189,8 @@ def _checked(
         columns[name] = _numbers(frame, name, rows, between, whole=name != "rating")
     first = ids[rows.good].drop_duplicates()
     row_of = pd.Series(first.index, index=first.array)
-    rows.refuse(
-        ~ids.index.isin(first.index),
-        f"repeated_{what}",
-        key,
-        lambda row: f"{ids[row]!r} is a duplicate of row {row_of[ids[row]]}",
-    )
+    again, says = ~ids.index.isin(first.index), "is a duplicate of row"
+    rows.refuse(again, f"repeated_{what}", key, lambda n: f"{ids[n]!r} {says} {row_of[ids[n]]}")
     table = pd.DataFrame(columns)[rows.good].reset_index(drop=True)
     return table, _Known(ids, rows.good)
 
@@ -220,12 +210,11 @@ def first_names(ids: pd.Series, names: pd.Series, rows: Rows) -> tuple[np.ndarra
     table = pd.DataFrame({"actor_id": ids, "name": names}, dtype="str")
     table = table.drop_duplicates("actor_id").reset_index(drop=True)
     first = table["name"].take(codes).set_axis(ids.index)
-    rows.note(
-        ids.index[(names != first).to_numpy(dtype=bool)],
-        "other_names",
-        "name",
-        lambda row: f"{names[row]!r}: {ids[row]!r} has the name {first[row]!r}, which stays",
-    )
+
+    def text(row: int) -> str:
+        return f"{names[row]!r}: {ids[row]!r} has the name {first[row]!r}, which stays"
+
+    rows.note(ids.index[(names != first).to_numpy(dtype=bool)], "other_names", "name", text)
     return codes, table
 
 
@@ -335,10 +324,9 @@ def _without_other_types(
     """Return a column of objects without those of other types, whose rows are set aside."""
     fits = values.map(lambda value: isinstance(value, types) and not isinstance(value, bool))
     wrong = values.notna().to_numpy(dtype=bool) & ~fits.to_numpy(dtype=bool)
-    rows.refuse(
-        wrong,
-        "wrong_type",
-        column,
-        lambda row: f"expected {expected}, got {type(values[row]).__name__}: {brief(values[row])}",
-    )
+
+    def text(row: int) -> str:
+        return f"expected {expected}, got {type(values[row]).__name__}: {brief(values[row])}"
+
+    rows.refuse(wrong, "wrong_type", column, text)
     return values.mask(wrong)

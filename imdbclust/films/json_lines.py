@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Annotated, NamedTuple
@@ -135,16 +135,13 @@ class MovieLines:
         try:
             return _decoder.decode(line)
         except (msgspec.MsgspecError, RecursionError):
-            if not self._loose:
-                raise
-            try:
-                record = decode_json(line)
-            except ValueError:
-                record = None
+            record = None
+            with suppress(ValueError):
+                record = decode_json(line) if self._loose else None
             if not isinstance(record, dict):
                 raise
-            record, notes = _loosened(record)
-            movie = msgspec.convert(record, _Movie)
+        record, notes = _loosened(record)
+        movie = msgspec.convert(record, _Movie)
         for kind, field, text in notes:
             self._problem_log.note(kind, number, field, text)
         return movie
@@ -173,11 +170,8 @@ def _checked_start(line: bytes, path: Path) -> bytes:
     if b"\0" in line[:1000]:
         raise CorpusError(f"{name}: binary data or UTF-16, not JSON lines in UTF-8")
     if line.strip().startswith((b"[", b"<")):
-        what = (
-            "a JSON array; one JSON object a line"
-            if b"[" in line[:9]
-            else "HTML or XML; JSON lines"
-        )
+        array = b"[" in line[:9]
+        what = "a JSON array; one JSON object a line" if array else "HTML or XML; JSON lines"
         raise CorpusError(f"{name}: this looks like {what} is expected")
     return line
 

@@ -20,29 +20,15 @@ CONTROL = r"[\x00-\x1f]"  # not allowed in ids; only NUL is not allowed in title
 SET_ASIDE, CHANGED, DOUBTFUL = "set aside", "changed", "kept, look at it"
 
 EFFECTS = {
-    "repeated_credits": CHANGED,
-    "empty_genres": CHANGED,
-    "repeated_genres": CHANGED,
-    "other_names": CHANGED,
-    "contradictions": CHANGED,
-    "gone_with_others": CHANGED,
-    "unused_actors": CHANGED,
-    "spaces_around": CHANGED,
-    "folded_names": CHANGED,
-    "folded_genres": CHANGED,
-    "placeholders": CHANGED,
-    "unreadable_year": CHANGED,
-    "unreadable_rating": CHANGED,
-    "unreadable_votes": CHANGED,
-    "unreadable_list": CHANGED,
-    "missing_ids": CHANGED,
-    "names_for_ids": CHANGED,
-    "unified": CHANGED,
-    "odd_ids": DOUBTFUL,
-    "ids_alike": DOUBTFUL,
-    "names_alike": DOUBTFUL,
-    "titles_alike": DOUBTFUL,
-    "genres_alike": DOUBTFUL,
+    kind: effect
+    for effect, kinds in {
+        CHANGED: "repeated_credits empty_genres repeated_genres other_names contradictions "
+        "gone_with_others unused_actors spaces_around folded_names folded_genres placeholders "
+        "unreadable_year unreadable_rating unreadable_votes unreadable_list missing_ids "
+        "names_for_ids unified",
+        DOUBTFUL: "odd_ids ids_alike names_alike titles_alike genres_alike",
+    }.items()
+    for kind in kinds.split()
 }
 """Effect of each kind of problem on the films; with any other kind the record is set aside."""
 

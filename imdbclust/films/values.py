@@ -170,14 +170,10 @@ def nested_items(text: str) -> list[tuple[str | None, str]] | None:
         return _pairs.decode(text)
     with suppress(msgspec.MsgspecError, RecursionError):
         return [(None, name) for name in _names.decode(text)]
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
-    return list(items_of(value))
+    for decode in (msgspec.json.decode, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return list(items_of(decode(text)))
+    return None
 
 
 def items_of(value: object) -> Iterator[tuple[str | None, str]]:

@@ -45,7 +45,7 @@ class Assignment:
         descending probability; given genres have probability 1.
     speakers : DataFrame
         ``genre``, ``name``, ``with_genre``, ``n_movies``, ``bits``: the evidence of each known
-        actor for each genre, by descending bits within the genre.
+        actor for each modelled genre, by descending bits within the genre.
     p_cluster : Series
         Pr[cluster | evidence], over clusters and the unplaced movies; sums to 1.
     levels : dict of int
@@ -150,23 +150,25 @@ class Assigner:
         p_cluster = self._p_clusters(cast, given)[0]
         speakers = self._speakers(np.array(places, dtype=int))
         sums = speakers.groupby("genre")[["with_genre", "bits"]].sum().reindex(names, fill_value=0)
-        table = pd.DataFrame(
-            {
-                "genre": names,
-                "p_genre": self.genre_model.predict(cast, given=given)[0],
-                "overall": (self.counts.genres / self.counts.n_movies).to_numpy(),
-                "with_genre": sums["with_genre"].to_numpy(),
-                "bits": sums["bits"].to_numpy(),
-                "through_cluster": self.p_genre_given_cluster.to_numpy() @ p_cluster,
-                "given": given.toarray()[0] > 0,
-            }
-        )
+        p_genre = self.genre_model.base.copy()
+        p_genre[codes] = 1.0
+        p_genre[self.genre_model.modelled] = self.genre_model.predict(cast, given=given)[0]
+        columns = {
+            "genre": names,
+            "p_genre": p_genre,
+            "overall": (self.counts.genres / self.counts.n_movies).to_numpy(),
+            "with_genre": sums["with_genre"].to_numpy(),
+            "bits": sums["bits"].to_numpy(),
+            "through_cluster": self.p_genre_given_cluster.to_numpy() @ p_cluster,
+            "given": given.toarray()[0] > 0,
+        }
+        table = pd.DataFrame(columns).sort_values("p_genre", ascending=False, kind="stable")
         scores = self.embedding.transform(cast)
         groups, around = self.clustering.groups, self._outside(cast, p_cluster[None])
         return Assignment(
             actors=self.corpus.actors.iloc[places].assign(n_movies=self._n_movies[places]),
             unknown=unknown,
-            genres=table.sort_values("p_genre", ascending=False, kind="stable", ignore_index=True),
+            genres=table.reset_index(drop=True),
             speakers=speakers,
             p_cluster=pd.Series(p_cluster, groups, name="p_cluster"),
             levels={level: int(one) for level, (one,) in around.items()},
@@ -186,46 +188,38 @@ class Assigner:
             nested clustering, ``probability`` (of the cluster), ``genres_expected`` (the three most
             probable of the other genres), ``known_actors``, ``unknown``.
         """
-        names = self.counts.genres.index
+        names, n_movies = self.counts.genres.index, movies.n_movies
         place_of = match_actors(self.corpus.actors, movies.actors)
         tags = movies.genres["genre"].astype(str)
         actors, genres = place_of[movies.credits["actor"]], names.get_indexer(tags)
-        shapes = [(movies.n_movies, n) for n in (self.incidence.shape[1], len(names))]
-        casts, given = (
-            _matrix(rows[known >= 0], known[known >= 0], shape)
-            for rows, known, shape in (
-                (movies.credits["movie"].to_numpy(), actors, shapes[0]),
-                (movies.genres["movie"].to_numpy(), genres, shapes[1]),
-            )
-        )
+        in_cast, tagged = (frame["movie"].to_numpy() for frame in (movies.credits, movies.genres))
+        known, used = actors >= 0, genres >= 0
+        casts = _matrix(in_cast[known], actors[known], (n_movies, self.incidence.shape[1]))
+        given = _matrix(tagged[used], genres[used], (n_movies, len(names)))
         p_cluster = self._p_clusters(casts, given)
-        others = np.where(given.toarray() > 0, -1.0, self.genre_model.predict(casts, given=given))
-        first = np.argsort(-others, axis=1, kind="stable")[:, :3]
         n_actors, n_genres = casts.sum(axis=1).astype(int), given.sum(axis=1).astype(int)
+        modelled = self.genre_model.modelled
+        p_genre, has = self.genre_model.predict(casts, given=given), given[:, modelled]
+        others = np.where(has.toarray() > 0, -1.0, p_genre)
+        first = np.argsort(-others, axis=1, kind="stable")[:, :3]
+        n_others = len(modelled) - has.sum(axis=1).astype(int)
         expected = [
-            "; ".join(names[codes[: len(names) - n]]) if known else ""
-            for codes, n, known in zip(first, n_genres, n_actors + n_genres > 0, strict=True)
+            "; ".join(names[modelled[codes[:n]]]) if some else ""
+            for codes, n, some in zip(first, n_others, n_actors + n_genres > 0, strict=True)
         ]
         who = movies.actors["name"].to_numpy()[movies.credits["actor"]]
-        missing = pd.concat(
-            [
-                pd.Series(who[actors < 0], movies.credits["movie"][actors < 0]),
-                pd.Series(tags[genres < 0].to_numpy(), movies.genres["movie"][genres < 0]),
-            ]
+        where = np.append(in_cast[~known], tagged[~used])
+        missing = pd.Series(np.append(who[~known], tags[~used]), where).groupby(level=0)
+        missing = missing.agg("; ".join).reindex(range(n_movies))
+        table = movies.movies[["movie_id", "title"]].assign(
+            cluster=self.clustering.groups.to_numpy()[p_cluster.argmax(axis=1)],
+            **self._outside(casts, p_cluster),
+            probability=p_cluster.max(axis=1),
+            genres_expected=expected,
+            known_actors=n_actors,
+            unknown=missing.fillna("").to_numpy(),
         )
-        missing = missing.groupby(level=0).agg("; ".join).reindex(range(movies.n_movies))
-        return pd.DataFrame(
-            {
-                "movie_id": movies.movies["movie_id"].to_numpy(),
-                "title": movies.movies["title"].to_numpy(),
-                "cluster": self.clustering.groups.to_numpy()[p_cluster.argmax(axis=1)],
-                **self._outside(casts, p_cluster),
-                "probability": p_cluster.max(axis=1),
-                "genres_expected": expected,
-                "known_actors": n_actors,
-                "unknown": missing.fillna("").to_numpy(),
-            }
-        )
+        return table.reset_index(drop=True)
 
     def _question(self, actor: str) -> str:
         """Return ``did you mean Ada (3 movies)?``; empty if no actor has a similar name."""
@@ -256,18 +250,17 @@ class Assigner:
         return {level: groups for level, groups in found.items() if level != "cluster"}
 
     def _speakers(self, actors: np.ndarray) -> pd.DataFrame:
-        model, names = self.genre_model, self.counts.genres.index
-        table = pd.DataFrame(
-            {
-                "genre": np.tile(names, len(actors)),
-                "name": np.repeat(self.corpus.actors["name"].to_numpy()[actors], len(names)),
-                "with_genre": model.counts[actors].ravel().astype(int),
-                "n_movies": np.repeat(self._n_movies[actors], len(names)),
-                "bits": model.evidence(actors).ravel(),
-            }
-        )
+        model = self.genre_model
+        names = self.counts.genres.index[model.modelled]
+        columns = {
+            "genre": np.tile(names, len(actors)),
+            "name": np.repeat(self.corpus.actors["name"].to_numpy()[actors], len(names)),
+            "with_genre": model.counts[actors].ravel().astype(int),
+            "n_movies": np.repeat(self._n_movies[actors], len(names)),
+            "bits": model.evidence(actors).ravel(),
+        }
         order = {"by": ["genre", "bits", "name"], "ascending": [True, False, True]}
-        return table.sort_values(**order, ignore_index=True)
+        return pd.DataFrame(columns).sort_values(**order, ignore_index=True)
 
     def _nearest(self, cast: sp.csr_array, scores: np.ndarray, n: int) -> pd.DataFrame:
         placed = np.flatnonzero(self.embedding.placed if n and scores.any() else [])
@@ -275,15 +268,10 @@ class Assigner:
         shared = (self.incidence.matrix[placed] @ cast.T).toarray().ravel().astype(int)
         order = np.lexsort((-shared, distances.round(9)))[:n]
         movies = placed[order]
-        return (
-            self.corpus.movies.iloc[movies][["movie_id", "title", "year"]]
-            .assign(
-                cluster=self.clustering.labels[movies],
-                distance=distances[order],
-                shared_actors=shared[order],
-            )
-            .reset_index(drop=True)
-        )
+        table = self.corpus.movies.iloc[movies][["movie_id", "title", "year"]]
+        about = {"distance": distances[order], "shared_actors": shared[order]}
+        table = table.assign(cluster=self.clustering.labels[movies], **about)
+        return table.reset_index(drop=True)
 
 
 def _matrix(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, int]) -> sp.csr_array:

@@ -10,12 +10,15 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
 
+from imdbclust.base.processes import on_all_cores
 from imdbclust.load import Corpus
 
 STRENGTH = 4.0  # movies with the shares of all movies that are added to the record of an actor
+MOST_GENRES = 100  # the most frequent genres are modelled; the others keep their overall share
 N_ERAS = 9  # knots of the piecewise linear effect of the years of the actors' movies
 BENDS = (-2.0, 0.0)  # log-odds where the slope of the calibration changes
 RIDGE = 1.0  # penalty of a squared shift of log-odds, as in a logistic regression with C = 1
+MANY = 5_000  # movies from which on the genres are fitted on all cores
 DECIMALS = 6  # of coefficients, so that the order of movies and actors has no influence
 
 
@@ -67,11 +70,16 @@ class GenreModel:
     as in the record of an actor. The shifts of several given genres are added and
     divided by the root of their number, because given genres partly repeat each other.
 
+    Time and memory grow with the number of genres. So only the `MOST_GENRES` most frequent ones
+    are modelled; the others have too few movies for a regression.
+
     Attributes
     ----------
     base : ndarray, shape (n_genres,)
         Pr[genre], with half a movie added on either side.
-    counts : ndarray, shape (n_actors, n_genres)
+    modelled : ndarray of int, shape (n_modelled,)
+        Positions of the modelled genres, ascending.
+    counts : ndarray, shape (n_actors, n_modelled)
         Movies of each actor that have the genre.
     careers, dated, years : ndarray, shape (n_actors,)
         Movies of each actor, those with a year, and the sum of their years after `middle`.
@@ -79,8 +87,8 @@ class GenreModel:
         The mean year of all movies, rounded.
     fitted : dict of ndarray
         ``eras``: knots, in years after `middle`; ``first`` and ``second``: a row of coefficients
-        for each genre, the intercept last; ``shifts``, shape (2, n_genres, n_genres): for unknown
-        and for known casts, from the genre of the row to the genre of the column.
+        for each modelled genre, the intercept last; ``shifts``, shape (2, n_modelled, n_modelled):
+        for unknown and for known casts, from the genre of the row to the genre of the column.
 
     References
     ----------
@@ -89,6 +97,7 @@ class GenreModel:
     """
 
     base: np.ndarray
+    modelled: np.ndarray
     counts: np.ndarray
     careers: np.ndarray
     dated: np.ndarray
@@ -104,24 +113,30 @@ class GenreModel:
         its overall share if the movies with a known cast all have it, or all lack it.
         """
         model = cls.with_fitted(casts, facts, {})
-        eras, n_genres = model._mean_years(casts, facts), len(model.base)
+        eras, n_modelled = model._mean_years(casts, facts), len(model.modelled)
         knots = np.unique(np.quantile(eras, np.linspace(0, 1, N_ERAS)).round(DECIMALS))
         model.fitted["eras"] = knots
         known, features_of = model._features(casts, facts)
-        log_odds, first, second = np.empty((known.sum(), n_genres)), [], []
-        for genre in range(n_genres):
-            has = facts.genres[:, [genre]].toarray().ravel()[known]
-            features = features_of(genre)
-            first.append(_regression(features, has, model.base[genre]))
-            bent = _slopes(_weighed(features, first[-1]))
-            second.append(_never_falling(_regression(bent, has, model.base[genre])))
-            log_odds[:, genre] = _weighed(bent, second[-1])
-        both = (facts.genres.T @ facts.genres).toarray()
-        shares = (both + STRENGTH * model.base) / (both.diagonal()[:, None] + STRENGTH)
-        of_unknown = (logit(shares) - logit(model.base)).round(DECIMALS)
-        model.fitted["first"] = np.reshape(first, (n_genres, -1 if n_genres else 1))
-        model.fitted["second"] = np.reshape(second, (n_genres, -1 if n_genres else 1))
-        model.fitted["shifts"] = np.stack([of_unknown, _shifts(log_odds, facts.genres[known])])
+        genres, base = facts.genres[:, model.modelled].tocsc(), model.base[model.modelled]
+
+        def fit(place: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            has = genres[:, [place]].toarray().ravel()[known]
+            features = features_of(place)
+            first = _regression(features, has, base[place])
+            bent = _slopes(_weighed(features, first))
+            second = _never_falling(_regression(bent, has, base[place]))
+            return first, second, _weighed(bent, second)
+
+        each = on_all_cores if known.sum() > MANY else map
+        found = list(each(fit, range(n_modelled)))
+        first, second, log_odds = zip(*found, strict=True) if found else ((), (), ())
+        log_odds = np.reshape(log_odds, (n_modelled, known.sum())).T.copy()
+        both = (genres.T @ genres).toarray()
+        shares = (both + STRENGTH * base) / (both.diagonal()[:, None] + STRENGTH)
+        of_unknown = (logit(shares) - logit(base)).round(DECIMALS)
+        model.fitted["first"] = np.reshape(first, (n_modelled, -1 if n_modelled else 1))
+        model.fitted["second"] = np.reshape(second, (n_modelled, -1 if n_modelled else 1))
+        model.fitted["shifts"] = np.stack([of_unknown, _shifts(log_odds, genres.tocsr()[known])])
         return model
 
     @classmethod
@@ -131,9 +146,12 @@ class GenreModel:
         """Return the model of the same movies, with the arrays that :meth:`learn` fitted."""
         n_movies, has_year = casts.shape[0], np.isfinite(facts.years)
         middle = float(facts.years[has_year].mean().round()) if has_year.any() else 0.0
+        n_with_genre = facts.genres.sum(axis=0)
+        modelled = np.sort(np.argsort(-n_with_genre, kind="stable")[:MOST_GENRES])
         return cls(
-            base=(facts.genres.sum(axis=0) + 0.5) / (n_movies + 1),
-            counts=(casts.T @ facts.genres).toarray(),
+            base=(n_with_genre + 0.5) / (n_movies + 1),
+            modelled=modelled,
+            counts=(casts.T @ facts.genres[:, modelled]).toarray(),
             careers=casts.sum(axis=0),
             dated=casts.T @ has_year.astype(float),
             years=casts.T @ np.where(has_year, facts.years - middle, 0.0),
@@ -158,7 +176,7 @@ class GenreModel:
         own: Facts | None = None,
         given: sp.csr_array | None = None,
     ) -> np.ndarray:
-        """Return Pr[genre | cast, given genres].
+        """Return Pr[genre | cast, given genres] of the modelled genres.
 
         Parameters
         ----------
@@ -168,35 +186,37 @@ class GenreModel:
             Facts of `casts`, if the model learned from them: each is then left out of the records
             of its actors.
         given : csr_array, shape (n_new, n_genres), optional
-            1 where the movie is known to have the genre.
+            1 where the movie is known to have the genre. Genres that are not modelled do not count.
 
         Returns
         -------
-        ndarray, shape (n_new, n_genres)
+        ndarray, shape (n_new, n_modelled)
             1 for a given genre, and otherwise between 0 and 1. Without a known actor and a given
             genre, a row is `base`.
         """
         known, features_of = self._features(casts, own)
-        log_odds = np.tile(logit(self.base), (len(known), 1))
-        for genre in range(len(self.base)):
-            bent = _slopes(_weighed(features_of(genre), self.fitted["first"][genre]))
-            log_odds[known, genre] = _weighed(bent, self.fitted["second"][genre])
+        log_odds = np.tile(logit(self.base[self.modelled]), (len(known), 1))
+        for place in range(len(self.modelled)):
+            bent = _slopes(_weighed(features_of(place), self.fitted["first"][place]))
+            log_odds[known, place] = _weighed(bent, self.fitted["second"][place])
         if given is None:
             return expit(log_odds)
+        given = given[:, self.modelled]
         n_given = np.maximum(given.sum(axis=1), 1)[:, None]
         unknown, of_known = (given @ shifts for shifts in self.fitted["shifts"])
         log_odds += np.where(known[:, None], of_known, unknown) / np.sqrt(n_given)
         return np.where(given.toarray() > 0, 1.0, expit(log_odds))
 
     def evidence(self, actors: np.ndarray) -> np.ndarray:
-        """Return the bits of evidence of each actor for each genre, (len(actors), n_genres).
+        """Return the bits of evidence of each actor, shape (len(actors), n_modelled).
 
         That is log2 of the odds of the genre in the actor's record, divided by the odds of
         Pr[genre]. The bits of several actors add up.
         """
-        record = self.counts[actors] + STRENGTH * self.base
+        base = self.base[self.modelled]
+        record = self.counts[actors] + STRENGTH * base
         share = record / (self.careers[actors] + STRENGTH)[:, None]
-        return (logit(share) - logit(self.base)) / np.log(2)
+        return (logit(share) - logit(base)) / np.log(2)
 
     def _mean_years(self, casts: sp.csr_array, own: Facts | None) -> np.ndarray:
         """Return the mean year, after `middle`, of the movies of each cast and one of `middle`."""
@@ -212,7 +232,8 @@ class GenreModel:
     ) -> tuple[np.ndarray, Callable[[int], np.ndarray]]:
         """Return which casts have a known actor, and a function that returns their features.
 
-        The function takes the number of a genre; its result has the shape (n_known, n_features).
+        The function takes the place of a genre in `modelled`; its result has the shape
+        (n_known, n_features).
         """
         careers = self.careers - (own is not None)
         movie = np.repeat(np.arange(casts.shape[0]), np.diff(casts.indptr))
@@ -224,10 +245,12 @@ class GenreModel:
         common = [np.log1p(np.bincount(row)), np.log1p(n_movies)]
         common += [np.interp(years, knots, one) for one in np.eye(len(knots))[1:]]
 
-        def features_of(genre: int) -> np.ndarray:
-            base, with_genre = self.base[genre], self.counts[actor, genre]
-            if own is not None:
-                with_genre = with_genre - own.genres[:, [genre]].toarray().ravel()[movie]
+        own_genres = None if own is None else own.genres[:, self.modelled].tocsc()
+
+        def features_of(place: int) -> np.ndarray:
+            base, with_genre = self.base[self.modelled[place]], self.counts[actor, place]
+            if own_genres is not None:
+                with_genre = with_genre - own_genres[:, [place]].toarray().ravel()[movie]
             shares = (with_genre + STRENGTH * base) / (careers[actor] + STRENGTH)
             speaks = logit(shares) - logit(base)
             pooled = (np.bincount(row, with_genre) + STRENGTH * base) / (n_movies + STRENGTH)

@@ -105,7 +105,8 @@ def open_alone(name: str, values: dict[str, Value]) -> Opening:
     checked = {key: declared[key].check(value) for key, value in values.items()}
     if name not in READS:
         folder = _sweep(str(checked["from_sweep"]))
-        return Opening(checked, _new_folder(name), {"sweep": folder}, wording.sweep(folder.name))
+        said = wording.sentence("of_sweep", name=folder.name)
+        return Opening(checked, _new_folder(name), {"sweep": folder}, said)
     # a notebook that is saved with another preset or run has it as the default, too
     sources = {key: one.default for key, one in declared.items()} | CHOOSES
     own = {key: value for key, value in checked.items() if value != sources[key]}
@@ -191,7 +192,7 @@ def _of_run(name: str, run: str) -> _Source:
         raise ParameterError(f"{FROM_RUN}: {error}") from None
     use_until_exit(Store(folder.parent).folder, found.values())
     values = {key: one["value"] for key, one in manifest["parameters"].items()}
-    return _Source(values, found, wording.of_run(run, manifest["preset"]))
+    return _Source(values, found, wording.sentence("of_run", run=run, preset=manifest["preset"]))
 
 
 def _finished_last(before: str, asked: Mapping[str, Value]) -> _Source | None:
@@ -256,7 +257,8 @@ def _computed(name: str, values: dict[str, Value], dataset: str) -> dict[str, Pa
     use_until_exit(store.folder, folders.values())
     for step in needed:
         if store.record(step) is None:
-            text = wording.computed_first(step.name, found.title)
+            about = {"notebook": step.name, "films": found.title}
+            text = wording.sentence("computed_first", **about)
             bar = Bar(len(cells_of(step.stage)), text)
             execute_stage(step, store=store, films=DatasetRef.of(found), on_cell=bar.advance)
     if found.synthetic:

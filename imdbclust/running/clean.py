@@ -29,6 +29,7 @@ from pathlib import Path
 from imdbclust.base.disk import DAY, RANDOM, open_up, remove_abandoned, temporary
 from imdbclust.base.errors import Failure
 from imdbclust.running.manifest import INVALID, NotARun, decode_manifest
+from imdbclust.running.plan import BARE
 from imdbclust.running.stages import STAGES
 from imdbclust.running.store import RECORD, Store, tidy, unfinished
 
@@ -199,6 +200,7 @@ def _keys_of(results: Path, n_settings: int) -> set[str]:
         rows = list(csv.DictReader(file, strict=True))
     columns = [name for name in (rows[0] if rows else ()) if name.startswith("key_")]
     found = {f"{name.removeprefix('key_')}-{row[name]}" for row in rows for name in columns}
+    found |= {f"{name}{BARE}" for name in found}  # settings may have no report
     complete = len(rows) == n_settings and len(columns) == len(STAGES)
     if not complete or not all(map(_STAGE.fullmatch, found)):
         raise ValueError(f"{results} is incomplete")

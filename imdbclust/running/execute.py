@@ -26,6 +26,7 @@ from imdbclust.running.kernels.warm import (
 )
 from imdbclust.running.parameters import declared_in
 from imdbclust.running.plan import PlannedStage
+from imdbclust.running.sources import code_cells
 from imdbclust.running.stages import notebook_of
 from imdbclust.running.store import CONTEXT, DONE, NOTEBOOK, RECORD, Store, examine, write_json
 
@@ -36,6 +37,9 @@ KERNEL_LOG = "kernel.log"
 
 GENRES = "genres"
 """Tag of the cells that are skipped if no movie has a genre."""
+
+REPORT = "report"
+"""Tag of the cells that are skipped for a setting without a report: they only show something."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,12 @@ def execute_stage(
     """
     options = (options or ExecutionOptions()).resolved()
     inputs = store.inputs(planned) if inputs is None else inputs
+    skipped = [GENRES] * _without_genres(inputs.get("load")) + [REPORT] * planned.bare
     context = {
         "inputs": {stage: str(folder) for stage, folder in inputs.items()},
         "films": asdict(films) if films else None,
-        "without": GENRES if _without_genres(inputs.get("load")) else "",
+        "bare": planned.bare,
+        "skipped": skipped,
         "parameters": list(declared_in(notebook_of(planned.stage))),
     }
     try:
@@ -164,9 +170,14 @@ def _attempt(
         scratch.mkdir()
         write_json(scratch / "context.json", context | {"token": token, "folder": str(attempt)})
         try:
-            callbacks |= {"on_end": kernel.update, "skip_cells_with_tag": context["without"]}
-            _run_papermill(planned, attempt, scratch, options, **callbacks)
-            done = _done(attempt, planned, token, context["without"])
+            deadline = None if options.timeout is None else started + options.timeout
+            how = {"skipped": context["skipped"], "deadline": deadline}
+            if planned.bare and _run_as_script(planned, scratch, options, **how, **callbacks):
+                kernel |= {"kernel": "warm", "why": ""}
+            else:
+                how |= callbacks | {"on_end": kernel.update}
+                _run_papermill(planned, attempt, scratch, options, **how)
+            done = _done(attempt, planned, token, context["skipped"])
         except Exception as error:
             about, text = _describe_failure(error, planned, attempt, options, kernel)
             seconds, lost = time.monotonic() - started, kernel.get("lost", False)
@@ -176,8 +187,11 @@ def _attempt(
         except OSError as error:  # with the path of the folder, not only that of an entry
             raise OSError(error.errno, error.strerror, str(scratch)) from error
         (attempt / DONE).unlink()
-        text = _as_published(attempt / NOTEBOOK, planned, times=False)
-        (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
+        if planned.bare:  # cells that were executed as a script have made none
+            (attempt / NOTEBOOK).unlink(missing_ok=True)
+        else:
+            text = _as_published(attempt / NOTEBOOK, planned, times=False)
+            (attempt / NOTEBOOK).write_text(text, encoding="utf-8", newline="\n")
         del done["token"]
         record = {
             "stage": planned.name,
@@ -228,7 +242,6 @@ def _run_papermill(
     from imdbclust.running.kernels.engine import TruthfulEngine
 
     papermill_engines.register("imdbclust", TruthfulEngine)
-    paths = {CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
     execute_notebook(
         _no_template(notebook_of(planned.stage)),
         _no_template(attempt / NOTEBOOK),
@@ -237,15 +250,51 @@ def _run_papermill(
         kernel_name="python3",
         progress_bar=False,
         request_save_on_cell_execute=False,
-        kernel_env=kernel_environment(**paths),
+        kernel_env=_environment(scratch),
         kernel_cwd=str(scratch),
         kernel_log=str(scratch / KERNEL_LOG),
         kernel_engine=options.engine,
         broken_off=str(attempt / NOTEBOOK),
         kernel_memory=options.memory_limit,
-        deadline=None if options.timeout is None else time.monotonic() + options.timeout,
         **callbacks,
     )
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    paths = {CONTEXT: str(scratch / "context.json"), "IPYTHONDIR": str(scratch / "ipython")}
+    return kernel_environment(**paths)
+
+
+def _run_as_script(
+    planned: PlannedStage,
+    scratch: Path,
+    options: ExecutionOptions,
+    *,
+    skipped: list[str],
+    deadline: float | None,
+    on_kernel: Callable | None = None,
+    **_: object,
+) -> bool:
+    """Execute the cells of a notebook without a kernel, which takes a fraction of the time.
+
+    Returns whether they ran to the end. If not, the notebook is to be executed as usual, which
+    reports what is wrong.
+    """
+    if options.engine == "plain" or options.memory_limit is not None:
+        return False
+    from imdbclust.running.kernels.provisioner import run_script
+
+    parts = []
+    for source, tags in code_cells(notebook_of(planned.stage)):
+        if not set(tags).intersection(skipped):
+            parts.append(source)
+        if "parameters" in tags:
+            parts += [f"{name} = {value!r}" for name, value in planned.parameters.items()]
+    script = scratch / f"{planned.name}.py"
+    script.write_text("\n".join([*parts, ""]), encoding="utf-8")
+    how = {"env": _environment(scratch), "cwd": scratch, "log": scratch / KERNEL_LOG}
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return run_script(script, timeout=left, on_kernel=on_kernel, **how)
 
 
 def _no_template(path: Path) -> str:
@@ -262,19 +311,26 @@ def _without_genres(load: Path | None) -> bool:
     return False
 
 
-def _done(attempt: Path, planned: PlannedStage, token: str, without: str) -> dict:
+def _done(attempt: Path, planned: PlannedStage, token: str, skipped: list[str]) -> dict:
     """Return what the notebook wrote when it finished; RuntimeError if it did not run as asked.
 
-    Only cells with the tag `without` may be skipped.
+    Only cells with a tag in `skipped` may be skipped.
     """
     try:
         done = json.loads((attempt / DONE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RuntimeError("the notebook ended without finishing; did a cell exit?") from None
-    cells = json.loads((attempt / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
-    wanted = [cell for cell in cells if without not in cell["metadata"].get("tags", [])]
-    skipped = [one for one in wanted if one["cell_type"] == "code" and not one["execution_count"]]
-    if done["token"] != token or skipped:
+    cells = []
+    if (attempt / NOTEBOOK).is_file():
+        cells = json.loads((attempt / NOTEBOOK).read_text(encoding="utf-8"))["cells"]
+    left = [
+        cell
+        for cell in cells
+        if cell["cell_type"] == "code"
+        and not cell["execution_count"]
+        and not set(cell["metadata"].get("tags", ())).intersection(skipped)
+    ]
+    if done["token"] != token or left:
         raise RuntimeError("the notebook finished without running all of its cells")
     for name, value in planned.parameters.items():
         used = done["parameters"][name]

@@ -259,8 +259,10 @@ def _genres_expected(
     least = MAX_GENRES, MIN_GENRE_PROBABILITY
     arrays, _ = _largest("expected", "genre", of_movies, *least)
     alone, kept = _largest("alone", "genre", model.predict(one_actor), *least)
-    n_movies = model.counts[actors[kept], alone["alone_genre"]]
-    return arrays | alone | {"alone_movies": n_movies}
+    alone["alone_movies"] = model.counts[actors[kept], alone["alone_genre"]]
+    for name, found in (("expected_genre", arrays), ("alone_genre", alone)):
+        found[name] = model.modelled[found[name]]
+    return arrays | alone
 
 
 def _largest(

@@ -59,6 +59,9 @@ class _Run(_Common):
 class _Sweep(_Common):
     settings: int
     axes: list[str]
+    films: NotRequired[str | list[str]]
+    request: NotRequired[dict]
+    given: NotRequired[dict[str, str | float | int | bool]]
 
 
 def find_folder(name: str, out: Path | None = None) -> Path:

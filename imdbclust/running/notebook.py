@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from imdbclust import wording
 from imdbclust.base.errors import DatasetError
+from imdbclust.base.fonts import USED
 from imdbclust.base.text import counted
 from imdbclust.datasets import find as datasets
 from imdbclust.display import render as show
@@ -33,6 +34,7 @@ from imdbclust.running.store import (
     CONTEXT,
     DONE,
     FIGURES,
+    LABELS,
     MANIFEST,
     RECORD,
     TABLES,
@@ -41,6 +43,7 @@ from imdbclust.running.store import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -87,6 +90,7 @@ class Stage:
     context: dict = field(default_factory=dict)  # from the runner; empty without one
     reported: dict = field(default_factory=nothing_reported)  # so far
     _bar: Bar | None = field(default=None, init=False)  # of a long step
+    _missing: set[str] = field(default_factory=set, init=False)  # characters without a font
 
     @property
     def writes(self) -> Path:
@@ -129,8 +133,8 @@ class Stage:
             )
         return found
 
-    def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
-        """Show a sentence; the run's index repeats a `finding`, and begins with a `headline`.
+    def say(self, text: str, *, finding: bool = False) -> None:
+        """Show a sentence; the run's index repeats a `finding`.
 
         An empty text is not shown: there is nothing to say.
         """
@@ -138,10 +142,7 @@ class Stage:
             return
         if finding:
             self.reported["findings"].append(text)
-        if headline:
-            self.reported["headlines"].append(text)
-        kind = "finding" if finding or headline else "text"
-        self._display(show.sentence_html(text, kind), text)
+        self._display(show.sentence_html(text, "finding" if finding else "text"), text)
 
     def warn(self, text: str) -> None:
         """Show a warning, which the index repeats at the top; an empty text is not shown."""
@@ -183,9 +184,10 @@ class Stage:
     ) -> None:
         """Show a table, or its first `head` rows, and write all of it as ``tables/<name>.csv``.
 
-        `columns` limits the columns that are shown; those without any value are not. `links` and
-        `fold` are as in :func:`imdbclust.display.render.table_html`. The index is not part of the
-        table: reset it if it has information. The notes on missing values are in
+        `columns` limits the columns that are shown; those without any value are not, nor ids of
+        actors that are their names. `links` and `fold` are as in
+        :func:`imdbclust.display.render.table_html`. The index is not part of the table: reset it if
+        it has information. The notes on missing values are in
         :mod:`imdbclust.display.missing_values`; an empty table is shown as its note alone.
         """
         if frame.empty:
@@ -195,6 +197,8 @@ class Stage:
         shown = frame[columns] if columns else frame
         known = [not is_missing(column).all() for _, column in shown.items()]
         shown = shown.loc[:, known]
+        if "name" in shown and shown["name"].equals(shown.get("actor_id")):
+            shown = shown.drop(columns="actor_id")
         about = {"caption": caption, "name": name, "notes": self._write_table(frame, name, caption)}
         html = show.table_html(shown, head=head, links=links, fold=fold, **about)
         text = [shown.head(head or 10).to_string(index=False), *about["notes"]]
@@ -229,8 +233,6 @@ class Stage:
     def show(self, result: Result) -> None:
         """Show a result: its sentences, then its tables, folded; and record its numbers."""
         self.metric(**result.metrics)
-        for text in result.headlines:
-            self.say(text, headline=True)
         for text in result.findings:
             self.say(text, finding=True)
         for text in result.sentences:
@@ -242,15 +244,24 @@ class Stage:
             self.table(frame, name, head=10, columns=result.columns.get(name), **about)
 
     def figure(
-        self, axes: Axes | None, name: str, *, caption: str, alt: str, index: bool = False
+        self,
+        axes: Axes | None,
+        name: str,
+        *,
+        caption: str,
+        alt: str,
+        index: bool = False,
+        headline: str = "",
     ) -> None:
         """Show the figure that the axes belong to, with a caption and a text alternative.
 
-        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too.
-        Without axes nothing is shown. If the axes are empty, only the caption is.
+        It is also written as ``figures/<name>.svg``. With `index`, the run's index shows it, too;
+        it begins with the `headline`, which the caption repeats. Without axes nothing is shown. If
+        the axes are empty, only the caption is.
         """
         if axes is None:
             return
+        self.reported["headlines"] += [headline] if headline else []
         import matplotlib.pyplot as plt
 
         if not any(one.has_data() for one in axes.figure.axes):
@@ -265,6 +276,10 @@ class Stage:
         (figures / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
         self.reported["figures"].append(about | {"name": name, "index": index})
         self._display(figure_html(svg, **about), f"Figure: {caption} {alt}")
+        self.reported["fonts"] = sorted(USED.families)
+        if USED.missing - self._missing:
+            self.say(wording.missing_characters(USED.missing - self._missing))
+            self._missing |= USED.missing
 
     def heat_switch(
         self,
@@ -323,6 +338,16 @@ class Stage:
         self._display(show.sentence_html(f"{text}{where}.", "stamp"), text)
 
 
+class BareStage(Stage):
+    """A stage of a setting without a report: it records numbers, and shows nothing."""
+
+    def _display(self, html: str, text: str) -> None:
+        pass
+
+    def table(self, frame: pd.DataFrame, name: str, **about: object) -> None:
+        """Write no table."""
+
+
 @dataclass(eq=False)
 class SweepStage(Stage):
     """The notebook that compares the settings of a sweep."""
@@ -346,20 +371,22 @@ class SweepStage(Stage):
         self.done = self.results[self.results["status"] == "done"]
         self.executions = pd.DataFrame(self.sweep["executions"])
 
-    def setting(self, number: int) -> Path:
-        """Return the folder of a setting's reports."""
-        return self.folder_of_sweep / self.address(number)
+    def labels(self) -> Mapping[str, np.ndarray]:
+        """Return the clusters of the movies by the number of the setting, read when asked for."""
+        import numpy as np
 
-    def address(self, number: int) -> str:
-        """Return the address of a setting's folder, relative to the sweep's."""
-        return f"settings/{number:0{len(str(len(self.results)))}}"
+        return np.load(self.folder_of_sweep / LABELS, allow_pickle=False)
+
+    def links(self, numbers: Iterable[int]) -> list[str]:
+        """Return the addresses of the reports of settings, empty for those without a report."""
+        return self.results.set_index("setting")["report"].loc[list(numbers)].tolist()
 
     def say(self, text: str, *, finding: bool = False, headline: bool = False) -> None:
         """Show a sentence, as :meth:`Stage.say`; the page of a sweep shows a `headline` on top."""
         if headline and self.context:
             self.reported["headlines"].append(text)
         else:
-            super().say(text, finding=finding, headline=headline)
+            super().say(text, finding=finding or headline)
 
     def heat_maps(self, tables: list[pd.DataFrame]) -> None:
         """Show tables of :func:`imdbclust.evaluation.sweeps.grid`, cells linked to settings."""
@@ -367,7 +394,7 @@ class SweepStage(Stage):
             about = cells.iloc[0][["metric", "row_axis", "column_axis"]]
             caption, name = wording.heat(*about), "_".join(["heat", *about])
             notes = self._write_table(cells, name, caption, "heat")
-            links = {number: f"{self.address(number)}/index.html" for number in cells["first"]}
+            links = dict(zip(cells["first"], self.links(cells["first"]), strict=True))
             html = show.heat_html(cells, caption=caption, name=name, links=links, notes=notes)
             text = cells[["row", "column", "mean"]].to_string(index=False)
             self._display(self._located(html), text)
@@ -393,6 +420,7 @@ def _opened(kind: type[Stage], name: str, namespace: dict) -> Stage:
         stage._display(show.sentence_html(opening.stamp, "stamp"), opening.stamp)
         return stage
     inputs = {stage: Path(folder) for stage, folder in context["inputs"].items()}
+    kind = BareStage if context.get("bare") else kind
     return kind(name, values, Path(context["folder"]), inputs, context)
 
 

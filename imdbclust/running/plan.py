@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,6 +25,14 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib"
 """Libraries on which numbers and figures depend; their versions are part of every key."""
 
 
+BARE = "b"
+"""Suffix of the keys of executions without a report.
+
+They compute the same numbers, but their folders lack the notebook, tables and figures, so they are
+stored apart from those with one. Keys are hexadecimal, and so is the suffix.
+"""
+
+
 @dataclass(frozen=True)
 class PlannedStage:
     """One execution that a run needs."""
@@ -33,11 +41,21 @@ class PlannedStage:
     key: str  # identifies the execution: the same key has the same result
     parameters: dict[str, Value]  # values of the parameters that its notebook declares
     inputs: dict[str, str] = field(default_factory=dict)  # keys of what it reads, by stage
+    bare: bool = False  # whether it skips the cells that only a report needs
 
     @property
     def name(self) -> str:
         """Name of the notebook, e.g. ``04_clustering``."""
         return notebook_of(self.stage).stem
+
+    @property
+    def base_key(self) -> str:
+        """The key, which is the same with and without a report."""
+        return self.key.removesuffix(BARE) if self.bare else self.key
+
+    def as_bare(self, inputs: dict[str, str]) -> PlannedStage:
+        """Return this execution without a report; it reads executions with these keys."""
+        return replace(self, key=self.key + BARE, inputs=inputs, bare=True)
 
 
 def plan_stages(settings: dict[str, Value], dataset: Dataset) -> list[PlannedStage]:

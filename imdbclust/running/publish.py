@@ -123,11 +123,14 @@ def publish(
     planned: list[PlannedStage],
     outcomes: dict[str, Outcome],
     store: Store,
+    *,
+    compare: bool = True,
 ) -> Path:
     """Build the folder of a run, render its pages, and replace the old folder in one step.
 
     The outcomes, by key, are added to the manifest, and the error of the rendering if it fails.
-    Stages without an outcome are pending.
+    Stages without an outcome are pending. Unless `compare` is false, the run and those of other
+    presets in the same folder are compared on the index of each.
     """
     from imdbclust.running.pages.report import RenderError, render_index
 
@@ -139,9 +142,9 @@ def publish(
         for stage, outcome in ended:
             if outcome.status == "failed":
                 manifest |= {"status": "failed", "error": outcome.error}
-            if outcome.status == "done" or outcome.notebook:
+            if (outcome.status == "done" and not stage.bare) or outcome.notebook:
                 copy_stage(stage, outcome, store, new)
-        siblings = _siblings(folder, manifest)
+        siblings = _siblings(folder, manifest) if compare else []
         explorer_data = store.path(planned[-1]) / ARTIFACT / EXPLORER_DATA
         try:
             try:

@@ -45,6 +45,7 @@ def run(
     preset: str = DEFAULT_PRESET,
     parameters: dict[str, Value] | None = None,
     name: str | None = None,
+    within: str = "",
     out: Path | None = None,
     force: bool = False,
     options: ExecutionOptions | None = None,
@@ -65,6 +66,8 @@ def run(
     name : str, optional
         Name of the folder below `out`; by default made from dataset and preset. A run of that name
         is replaced when this one has ended.
+    within : str
+        Folder below `out` that the run's folder is in, such as ``sweep/settings``.
     out : path, optional
         The folder for reports.
     force : bool
@@ -86,7 +89,7 @@ def run(
     found = find_dataset(dataset, **(request or {}))
     name = check_name(f"{plain(found.name)}-{preset}" if name is None else name)
     store = Store(reports() if out is None else Path(out).absolute())  # kernels change directory
-    check_out(store.out, name)
+    check_out(store.out / within, name)
     planned = plan_stages(values, found)
     with in_use(store.folder, map(store.path, planned)):
         if options.engine != "plain" and (force or not all(map(store.record, planned))):
@@ -103,7 +106,8 @@ def run(
         finally:
             progress.close()
         manifest["seconds"] = round(time.monotonic() - began, 2)
-        folder = publish(store.out / name, manifest, planned, progress.outcomes, store)
+        made = manifest, planned, progress.outcomes, store
+        folder = publish(store.out / within / name, *made, compare=not within)
     if manifest["error"]:
         raise RunFailed(manifest["error"], folder)
     return folder

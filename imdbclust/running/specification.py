@@ -9,10 +9,12 @@
       n_clusters: [8, 16, 32]
       preset: [seed, recommended]
       random_state: {repeats: 5}
+    reports: best
 
 A list ``settings`` of single settings can be given instead of a grid, or in addition. Without
-``preset`` a setting starts from the defaults in the notebooks (preset ``seed``). Every error names
-the file, the line and the key.
+``preset`` a setting starts from the defaults in the notebooks (preset ``seed``). ``reports`` says
+which settings get a report: ``all``, the ``best`` one, or ``none``; by default all settings of a
+sweep with up to 50, else the best. Every error names the file, the line and the key.
 """
 
 from __future__ import annotations
@@ -47,7 +49,10 @@ MAX_TEXT = 2**20  # maximum length of a specification in characters
 SEED = "random_state"
 REPEATS = "repeats"
 WITHOUT_MAP = {"map_max_movies": 0}  # settings are compared by tables; a file may ask for maps
-KEYS = (DATASET, PRESET, "parameters", "grid", "settings")
+REPORTS = "reports"
+ALL, BEST, NONE = CHOICES = ("all", "best", "none")  # which settings get a report
+MAX_REPORTS = 50  # maximum number of settings that all get a report by default
+KEYS = (DATASET, PRESET, "parameters", "grid", "settings", REPORTS)
 
 _NUMERAL = re.compile(r"[-+]?(0|[1-9][0-9]*|(?=\.[0-9]))(\.[0-9]*)?([eE][-+]?[0-9]+)?")
 
@@ -73,6 +78,9 @@ class Specification:
     settings: list[Setting]  # without duplicates, in the order of the file
     axes: tuple[str, ...]  # the names of what varies, the seed last
     text: str = field(repr=False, default="")  # the file, for the report
+    reports: str = ALL  # which settings get a report
+    by_default: bool = True  # whether the file does not say which
+    given: dict[str, Value] = field(default_factory=dict)  # parameters that override the file's
 
 
 def read_specification(
@@ -133,8 +141,22 @@ class _Reader:
         axes = dict.fromkeys(name for axes in points for name in axes)
         for name in given.keys() & axes.keys() - self.counted:
             self.fail(root, name, "is varied by this file; drop -p or remove it from the grid")
-        ordered = sorted(axes, key=lambda name: name == SEED)
-        return Specification(dataset or top[DATASET], list(found.values()), tuple(ordered), text)
+        ordered = tuple(sorted(axes, key=lambda name: name == SEED))
+        reports = ALL if len(found) <= MAX_REPORTS else BEST
+        if REPORTS in parts:
+            reports = self.scalar(parts[REPORTS], REPORTS)
+            if reports not in CHOICES:
+                hint = did_you_mean(str(reports), CHOICES, f"choose {', '.join(CHOICES)}")
+                self.fail(parts[REPORTS], REPORTS, f"unknown choice {quoted(reports)}; {hint}")
+        return Specification(
+            dataset or top[DATASET],
+            list(found.values()),
+            ordered,
+            text,
+            reports=reports,
+            by_default=REPORTS not in parts,
+            given=given,
+        )
 
     def grid(self, node, fixed: dict[str, Value]) -> list[dict[str, Value]]:
         parts = self.mapping(node, "grid")

@@ -27,6 +27,7 @@ ARTIFACT = "artifact"
 TABLES = "tables"
 FIGURES = "figures"
 MANIFEST = "manifest.json"
+LABELS = "labels.npz"  # of a sweep: the clusters of the movies by setting
 
 EXPLORER_DATA = "explorer_data.gz"  # for the explorer page, in the artifact of the last notebook
 DONE = "done.json"  # a notebook writes it when it finishes
@@ -39,7 +40,7 @@ CONTEXT = "IMDBCLUST_STAGE"
 def nothing_reported() -> dict:
     """Return what a notebook has reported when it begins; it fills this, the record keeps it."""
     lists = {name: [] for name in ("headlines", "findings", "warnings", "checks")}
-    return {**lists, "metrics": {}, "tables": [], "figures": []}
+    return {**lists, "metrics": {}, "tables": [], "figures": [], "fonts": []}
 
 
 class Store:

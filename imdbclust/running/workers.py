@@ -12,15 +12,17 @@ import os
 import signal
 import tempfile
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, Future, LocalCluster, Security, as_completed, get_worker, rpc
-from distributed.comm import CommClosedError
+from distributed.comm import CommClosedError, get_address_host
 from distributed.diagnostics.plugin import WorkerPlugin
 from joblib import cpu_count
 
@@ -38,12 +40,24 @@ from imdbclust.running.store import Store
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
 
+    from imdbclust.running.kernels.warm import WarmProcess
+
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
 WAIT_SECONDS = 30  # maximum wait for a worker, or for an answer of one
 STOP_SECONDS = 10  # maximum wait for the workers to stop
 ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
-REPEAT = "finished stages are kept; repeat the command to continue"
+PATIENCE_SECONDS = 60  # maximum time without any sign of life of a worker
+CHECK_SECONDS = 2  # between two looks for signs of life
+POLL_SECONDS = 0.05  # between two looks for executions that have ended
 TOPIC = "imdbclust"  # of Dask events
+SHARE = "LOKY_MAX_CPU_COUNT"  # variable with the number of cores that a worker may use
+
+
+RESUME = "what was finished is kept: start workers, and repeat the command to continue"
+
+
+class NoWorkers(Failure):
+    """All workers, or their scheduler, were lost while executions were left."""
 
 
 def execute_on_workers(
@@ -65,8 +79,8 @@ def execute_on_workers(
     ------
     imdbclust.running.parameters.ParameterError
         The scheduler cannot be reached, has no workers, or has some with other versions.
-    Failure
-        All workers have left, or the scheduler or a worker no longer answers.
+    NoWorkers
+        No worker gave a sign of life for `PATIENCE_SECONDS`, or the scheduler ended.
     """
     token = uuid.uuid4().hex
     by_key = {stage.key: stage for stage in planned}
@@ -78,7 +92,10 @@ def execute_on_workers(
     with _client(n_workers, scheduler) as client:
         if scheduler:
             _check_workers(client, store)
-        plugin = SameVersion(fingerprint(), options.engine)
+        threads = Counter()
+        for worker in client.scheduler_info()["workers"].values():
+            threads[worker["host"]] += worker["nthreads"]
+        plugin = SameVersion(fingerprint(), options.engine, threads)
         _repeated(lambda: _answer(lambda: client.register_plugin(plugin)), CommClosedError)
         client.subscribe_topic(TOPIC, begin)
         futures = {}
@@ -90,39 +107,46 @@ def execute_on_workers(
             futures[stage.key] = client.submit(*call, key=name, pure=False)
         keys = {future.key: key for key, future in futures.items()}
         try:
-            for future in _as_they_end(client, futures.values()):
+            for future in _ended(client, list(futures.values())):
                 stage = by_key[keys[future.key]]
                 watch.ended(stage, _outcome(stage, future, futures))
         finally:
             _stop(client, futures, token)
 
 
-def _as_they_end(client: Client, futures: Iterable[Future]) -> Iterator[Future]:
-    """Give executions as they end; a Failure if all workers leave and none comes back in time."""
-    left, alone = set(futures), False
-    while left:
-        try:
-            for future in as_completed(left, timeout=WAIT_SECONDS):
-                if future.status in ("cancelled", "lost"):
-                    raise Failure(f"the connection to the scheduler is lost; {REPEAT}")
-                left.discard(future)
-                yield future
-        except TimeoutError:
-            workers = _answer(client.scheduler_info).get("workers")
-            if alone and not workers:
-                raise Failure(
-                    f"the scheduler has had no workers for {WAIT_SECONDS} s; start some; {REPEAT}"
-                ) from None
-            alone = not workers
+def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
+    """Yield executions as they end; raise NoWorkers if the workers or the scheduler are lost."""
+    completed, beats, alive = as_completed(futures), {}, time.monotonic()
+    checked, lost = alive, "the workers are lost"
+    while not completed.is_empty():
+        if completed.has_ready():
+            future = next(completed)
+            if future.status in ("cancelled", "lost"):
+                raise NoWorkers(f"the scheduler of the workers has ended; {RESUME}")
+            yield future
+            continue
+        time.sleep(POLL_SECONDS)
+        if (now := time.monotonic()) < checked + CHECK_SECONDS:
+            continue
+        with suppress(OSError, TimeoutError):  # the scheduler may be lost
+            found = in_time(client.scheduler_info, ANSWER_SECONDS)["workers"]
+            last = {address: worker["last_seen"] for address, worker in found.items()}
+            lost = "no worker answers" if last else "no workers are left"
+            if last and last != beats:
+                alive = now
+            beats = last
+        checked = time.monotonic()
+        if checked - alive > PATIENCE_SECONDS:
+            raise NoWorkers(f"{lost}, for {PATIENCE_SECONDS} s; {RESUME}")
 
 
 def _answer(ask: Callable[[], Result]) -> Result:
-    """Return an answer of the scheduler or of its workers; a Failure if it does not come."""
+    """Return an answer of the scheduler or of its workers; NoWorkers if it does not come."""
     try:
         return in_time(ask, WAIT_SECONDS)
     except TimeoutError:
-        raise Failure(
-            f"the scheduler or a worker does not answer within {WAIT_SECONDS} s; {REPEAT}"
+        raise NoWorkers(
+            f"the scheduler or a worker does not answer within {WAIT_SECONDS} s; {RESUME}"
         ) from None
 
 
@@ -184,7 +208,7 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
         # a terminal sends Ctrl-C to the workers, too; only this process must react to it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            share = {"LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // n_workers))}
+            share = {SHARE: _share(n_workers)}
             how = {"n_workers": n_workers, "local_directory": str(private), "env": share}
             how |= _CLUSTER
             cluster = _repeated(lambda: LocalCluster(**how), RuntimeError)
@@ -192,6 +216,11 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         with cluster, Client(cluster) as client:
             yield client
+
+
+def _share(n_threads: int) -> str:
+    """Return the number of cores for each of the threads that execute notebooks on a machine."""
+    return str(max(1, cpu_count() // n_threads))
 
 
 def _check_scheduler(address: str) -> None:
@@ -237,19 +266,31 @@ class SameVersion(WorkerPlugin):
     """Refuses workers that would not give the same results, also those that join later.
 
     `expected` is a :func:`imdbclust.running.plan.fingerprint`; each worker prepares for `engine`.
+    The evaluation of a recipe uses several cores: `threads`, the number of executions at a time on
+    each machine, gives each worker its share of them.
     """
 
     name = "imdbclust-same-version"
 
-    def __init__(self, expected: dict[str, str], engine: str):
-        self.expected, self.engine = expected, engine
+    def __init__(self, expected: dict[str, str], engine: str, threads: Mapping[str, int]):
+        self.expected, self.engine, self.threads = expected, engine, threads
+        self.sets_share = False
 
     def setup(self, worker) -> None:
         """Raise RuntimeError if this worker has other versions."""
         if found := _differences(self.expected):
             raise RuntimeError(f"this worker is refused: {found}")
+        if SHARE not in os.environ:
+            here = self.threads.get(get_address_host(worker.address), 0)
+            os.environ[SHARE] = _share(max(here, worker.state.nthreads))
+            self.sets_share = True
         if self.engine != "plain":
             start_early()
+
+    def teardown(self, worker) -> None:
+        """Forget the share, which another sweep may divide in another way."""
+        if self.sets_share:
+            os.environ.pop(SHARE, None)
 
 
 def _differences(expected: dict[str, str]) -> str:
@@ -289,8 +330,8 @@ def _check_workers(client: Client, store: Store) -> None:
                 )
 
 
-_KERNELS: dict[str, list[KernelManager]] = {}
-"""Kernels that this worker has started, by the sweep's token."""
+_KERNELS: dict[str, list[KernelManager | WarmProcess]] = {}
+"""Kernels and scripts that this worker has started, by the sweep's token."""
 
 _STOPPED: set[str] = set()
 _LOCK = threading.Lock()
@@ -310,7 +351,7 @@ def _execute(
     _silence_dask()
     get_worker().log_event(TOPIC, {"token": token, "key": planned.key})
 
-    def remember(kernel: KernelManager) -> None:
+    def remember(kernel: KernelManager | WarmProcess) -> None:
         with _LOCK:
             if token in _STOPPED:
                 raise RuntimeError("the sweep was stopped")
@@ -335,4 +376,4 @@ def _kill_kernels(token: str) -> None:
         kernels = _KERNELS.pop(token, [])
     for kernel in kernels:
         with suppress(ProcessLookupError, AttributeError, TypeError):  # ended, or not yet started
-            os.kill(kernel.provisioner.pid, signal.SIGKILL)
+            os.kill(getattr(kernel, "provisioner", kernel).pid, signal.SIGKILL)

@@ -170,9 +170,7 @@ class LargeSample:
         again = np.flatnonzero(~first_time)
         for _ in range(6):
             actor[again] = self._draw(own[again], rng)
-            order = np.lexsort((~first_time, actor, movie))
-            same = (np.diff(movie[order]) == 0) & (np.diff(actor[order]) == 0)
-            again = order[1:][same]
+            again = sample.repeated(movie, actor, ~first_time)
             if not len(again):
                 break
         kept = np.ones(len(actor), dtype=bool)

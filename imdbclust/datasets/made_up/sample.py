@@ -221,7 +221,7 @@ def _without_repeats(
     """
     starts, ends = np.searchsorted(troupe, troupe, "left"), np.searchsorted(troupe, troupe, "right")
     for attempt in range(60):
-        repeats = _repeats(movie, actor)
+        repeats = repeated(movie, actor)
         if not len(repeats):
             break
         low, high = (starts[repeats], ends[repeats]) if attempt < 30 else (0, len(actor))
@@ -230,13 +230,13 @@ def _without_repeats(
         free = ~np.isin(partners, repeats)  # no place takes part in two swaps
         one, other = repeats[first][free], partners[free]
         actor[one], actor[other] = actor[other], actor[one]
-    repeats = _repeats(movie, actor)
+    repeats = repeated(movie, actor)
     return np.delete(movie, repeats), np.delete(actor, repeats)
 
 
-def _repeats(movie: np.ndarray, actor: np.ndarray) -> np.ndarray:
-    """Return the places of duplicate credits."""
-    order = np.lexsort((actor, movie))
+def repeated(movie: np.ndarray, actor: np.ndarray, *last: np.ndarray) -> np.ndarray:
+    """Return the places of duplicate credits; of equal ones, the least by `last` stays."""
+    order = np.lexsort((*last, actor, movie))
     same = (np.diff(movie[order]) == 0) & (np.diff(actor[order]) == 0)
     return order[1:][same]
 

@@ -30,6 +30,7 @@ from imdbclust.evaluation.profiles import Profiles
 from imdbclust.evaluation.recipe import Recipe
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
+from imdbclust.new_movies.genre_model import MOST_GENRES
 from imdbclust.reduction import Embedding, n_positions
 
 if TYPE_CHECKING:
@@ -39,13 +40,25 @@ TRIED = (4, 8, 12, 16, 24, 32)
 """Numbers of clusters and of components that are tried besides those of the recipe."""
 
 
+def measure_sizes(
+    embedding: Embedding, clustering: Clustering, *, random_state: int
+) -> dict[str, float]:
+    """Return measures of how compact, how far apart and how large the clusters are."""
+    movies = clustering.sizes().drop(UNPLACED, errors="ignore")
+    n_placed = movies.sum()
+    return {
+        "inertia": clustering.inertia,
+        "silhouette": silhouette(embedding, clustering, random_state=random_state),
+        "effective_clusters": effective_clusters(movies),
+        "n_clusters": clustering.n_clusters,
+        "largest_share": movies.max() / n_placed,
+        "smallest_share": movies.min() / n_placed,
+        "unplaced_share": 1 - n_placed / len(clustering.labels),
+    }
+
+
 def sizes(
-    corpus: Corpus,
-    embedding: Embedding,
-    clustering: Clustering,
-    profiles: Profiles,
-    *,
-    random_state: int,
+    corpus: Corpus, embedding: Embedding, clustering: Clustering, profiles: Profiles
 ) -> Result:
     """Say how large the clusters are; the tables describe them, largest first."""
     summary = profiles.summary.sort_values(
@@ -65,15 +78,6 @@ def sizes(
         warnings=[empty] if empty else [],
         tables={"cluster_profiles": summary, "cluster_sizes": table},
         columns={"cluster_profiles": summary.columns.drop("short_name").tolist()},
-        metrics={
-            "inertia": clustering.inertia,
-            "silhouette": silhouette(embedding, clustering, random_state=random_state),
-            "effective_clusters": effective,
-            "n_clusters": clustering.n_clusters,
-            "largest_share": shares.iloc[0],
-            "smallest_share": shares.iloc[-1],
-            "unplaced_share": 1 - n_placed / corpus.n_movies,
-        },
     )
 
 
@@ -156,7 +160,7 @@ def stability(found: Evaluation) -> Result:
     warning = wording.stability_warning(found.verdict, agree=agree)
     above = found.above(nl.SHUFFLED_WITHIN_YEAR)
     return Result(
-        headlines=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
+        findings=[wording.stability(found.verdict, above, found.metrics(), of_parts)],
         warnings=[warning] if warning else [],
         tables={"stability": spread.reset_index(), "stability_pairs": found.pairs},
         metrics=found.metrics(),
@@ -171,8 +175,11 @@ def information(found: Evaluation) -> Result:
     shuffled = found.nulls[found.nulls["null"] == nl.SHUFFLED].set_index("measure")["null_mean"]
     bits, of_era = found.bits("in_sample"), found.null(nl.WITHIN_YEAR, "bits")
     p, n = (found.null(nl.WITHIN_YEAR, "bits", value) for value in ("p", "n"))
+    numbers = {"most": MOST_GENRES, "n": len(found.by_genre)}
+    few = len(found.by_genre) <= MOST_GENRES
     return Result(
-        headlines=[
+        sentences=[] if few else [wording.sentence("modelled_genres", **numbers)],
+        findings=[
             wording.held_out_bits(of_all, found.spread["likeliest"], shuffled),
             wording.era(bits, of_era, p, int(n)),
         ],
@@ -248,10 +255,12 @@ def choice(tried: pd.DataFrame, recipe: Recipe) -> Result:
 
 
 def tree(table: pd.DataFrame) -> Result:
-    """Say how many groups each level has, given :func:`imdbclust.evaluation.levels.level_tree`."""
+    """Show the groups of each level, given :func:`imdbclust.evaluation.levels.level_tree`."""
     if table.empty:
         return Result()
-    return Result(findings=[wording.levels(table)], tables={"level_tree": table})
+    n_groups = table["level"].value_counts()
+    found = {f"{level}s_found": n_groups[level] for level in n_groups.index.drop("cluster")}
+    return Result(tables={"level_tree": table}, metrics=found)
 
 
 def levels(

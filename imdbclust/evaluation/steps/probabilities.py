@@ -19,6 +19,7 @@ from imdbclust.evaluation.held_out import decade_codes, joint_information
 from imdbclust.load import Corpus
 from imdbclust.new_movies import Assigner
 from imdbclust.new_movies.assigner import Assignment
+from imdbclust.new_movies.genre_model import MOST_GENRES
 
 
 def clusters(counts: pr.Counts, labels: pd.Series, *, prior: float, level: float) -> Result:
@@ -241,6 +242,9 @@ def genres_of_new_movie(example: Example, found: Mapping[str, Assignment]) -> Re
         wording.sentence("given_another_genre", genre=example.genre, row=row)
         for row in others[~others["given"]].head(1).itertuples()
     ]
+    if len(alone.genres) > MOST_GENRES:
+        numbers = {"most": MOST_GENRES, "n": len(alone.genres)}
+        more.append(wording.sentence("modelled_genres", **numbers))
     return Result(
         findings=said,
         sentences=more,
@@ -265,7 +269,7 @@ def cluster_of_new_movie(
     ]
     alone = found.get("actor alone", found.get("genre alone"))
     return Result(
-        sentences=said,
+        sentences=[" ".join(said)],
         tables={"new_movie": posteriors.reset_index(), "new_movie_nearest": alone.nearest},
         values={"actor": example.actor, "genre": example.genre or "no genre"},
     )

@@ -46,6 +46,7 @@ class TruthfulClient(PapermillNotebookClient):
 
     on_cell = Any(None, allow_none=True)
     on_kernel = Any(None, allow_none=True)
+    skipped = Any(())
     kernel_engine = Unicode("auto")
     kernel_memory = Integer(None, allow_none=True)
     manager: PrivateKernelManager | None = None
@@ -83,7 +84,8 @@ class TruthfulClient(PapermillNotebookClient):
         for index, cell in enumerate(self.nb.cells):
             self.nb_man.cell_start(cell, index)
             try:
-                self.execute_cell(cell, index)
+                if not set(cell.metadata.get("tags", ())).intersection(self.skipped):
+                    self.execute_cell(cell, index)
             except BaseException as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 self.nb_man.cell_complete(cell, cell_index=index)
@@ -133,6 +135,7 @@ class TruthfulEngine(NBClientEngine):
         - `deadline`: the time of :func:`time.monotonic` at which the running cell fails
         - `on_kernel`: called with the kernel's manager before the kernel starts
         - `on_cell`: called after each cell
+        - `skipped`: tags of cells that are not executed
         - `on_end`: called with the kernel's `kernel`, `why`, `lost`, `exit_code` and `peak`, see
           :class:`~imdbclust.running.kernels.provisioner.WarmProvisioner`
         """

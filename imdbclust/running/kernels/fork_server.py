@@ -22,6 +22,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import shutil
 import signal
@@ -29,6 +30,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 
 # modules to import once for all kernels; those that are not installed are skipped
@@ -262,12 +264,27 @@ def become(kernel: Kernel, server: Server) -> None:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
     set_threads(server.pools)
     sys.orig_argv = list(request["cmd"])
-    sys.argv = [importlib.util.find_spec("ipykernel_launcher").origin, *request["cmd"][3:]]
     send(line, {"pid": os.getpid()})
     line.close()
+    if len(request["cmd"]) == 2:
+        run_script(request["cmd"][1])
+    sys.argv = [importlib.util.find_spec("ipykernel_launcher").origin, *request["cmd"][3:]]
     from ipykernel.kernelapp import IPKernelApp
 
     IPKernelApp.launch_instance(parent_handle=os.getppid())
+
+
+def run_script(path: str) -> None:
+    """Run a script instead of a kernel, and exit with status 0, or 1 after an exception."""
+    sys.argv, status = [path], 1
+    try:
+        runpy.run_path(path, run_name="__main__")
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def set_threads(pools: list) -> None:

@@ -14,8 +14,10 @@ import queue
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from itertools import chain, repeat
 from pathlib import Path
@@ -32,6 +34,7 @@ from imdbclust.running.kernels import warm
 from imdbclust.running.kernels.warm import NoWarmKernel, WarmProcess
 
 START_TIMEOUT = 60.0  # seconds for the fork server to import its libraries and to fork a kernel
+KILL_SECONDS = 10.0  # maximum wait for the end of a process that was killed
 _BACKENDS = ("", "agg", "inline", "module://matplotlib_inline.backend_inline")
 
 
@@ -155,9 +158,13 @@ async def _fork(
     independent: bool = False,
     **other,
 ) -> WarmProcess:
-    """Fork a kernel, or raise NoWarmKernel if that is impossible or gives a different kernel."""
+    """Fork a kernel, or raise NoWarmKernel if that is impossible or gives a different kernel.
+
+    A command of the interpreter and one file is a script, which runs instead of a kernel.
+    """
     cwd = os.path.abspath(cwd or os.getcwd())  # noqa: PTH100, PTH109
-    if cmd[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
+    is_script = len(cmd) == 2 and cmd[0] == sys.executable
+    if not is_script and cmd[:3] != [sys.executable, "-m", "ipykernel_launcher"]:
         raise NoWarmKernel("the kernel is not ipykernel under the running interpreter")
     if independent or other or stdin is not None:
         raise NoWarmKernel("a forked kernel does not support these options of its start")
@@ -203,6 +210,50 @@ async def _fork(
         os.close(request)
         theirs.close()
     return process
+
+
+def run_script(
+    script: Path,
+    *,
+    env: dict[str, str],
+    cwd: Path,
+    log: Path,
+    timeout: float | None = None,
+    on_kernel: Callable | None = None,
+) -> bool:
+    """Run a script in a fork of the fork server, which has imported the libraries.
+
+    Parameters
+    ----------
+    script : Path
+        The script.
+    env, cwd
+        Environment and working directory, as of a kernel.
+    log : Path
+        File for what the script prints.
+    timeout : float, optional
+        Seconds after which it is killed.
+    on_kernel : callable, optional
+        Called with the process.
+
+    Returns whether it ran to its end; not if it failed, was killed, or cannot be forked.
+    """
+    with log.open("ab") as file:
+        streams = {"stdout": file, "stderr": file}
+        try:
+            process = asyncio.run(_fork([sys.executable, str(script)], env=env, cwd=cwd, **streams))
+        except NoWarmKernel:
+            return False
+    try:
+        if on_kernel:
+            on_kernel(process)
+        return process.wait(timeout) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        process.kill()
+        process.wait(KILL_SECONDS)
+        process.line.close()
 
 
 async def _pause(until: float) -> None:

@@ -16,7 +16,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from imdbclust.base.text import byte_size, counted
+from imdbclust.base.text import byte_size, counted, isolated
 from imdbclust.display.render import BIDI_CONTROLS
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.checks import SCRIPT, TEMPLATES, policy
@@ -93,6 +93,7 @@ FILTERS = {
     "words": lambda name: name.removeprefix("n_").replace("_", " "),
     "stage_label": stage_label,
     "plain": plain,
+    "sentence": lambda text: isolated(plain(text)),
     "literal": repr,
     "counted": counted,
     "part_of_films": part_of_films,

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from imdbclust.base.disk import replacing
+from imdbclust.base.text import isolated
 from imdbclust.display.figures import figure_html
 from imdbclust.running.imports import quick_imports
 from imdbclust.running.pages.cells import prepare_cells
@@ -165,7 +166,8 @@ def _index_page(folder, manifest, pages, siblings=()):
         metrics = {}
         for stage in run.get("stages", []):
             metrics |= stage.get("metrics") or {}
-        about = {"here": run is manifest, "metrics": metrics, "lead": run_findings(metrics)}
+        lead = run_findings(run.get("stages", []))
+        about = {"here": run is manifest, "metrics": metrics, "lead": lead}
         runs.append(run | about)
     parameters = manifest.get("parameters") or {}
     labels = {
@@ -212,11 +214,11 @@ def _figures(folder, pages):
     return found
 
 
-def _explained(sentences):
-    """Return sentences as HTML; the first mention of each of `TERMS` opens its explanation."""
-    left, found = dict(TERMS), []
-    for sentence in sentences:
-        html = str(escape(sentence))
+def _explained(answers):
+    """Return answers as HTML; the first mention of each of `TERMS` opens its explanation."""
+    left, found = dict(TERMS), {}
+    for question, sentence in answers.items():
+        html = str(escape(isolated(sentence)))
         for term in list(left):
             number = list(TERMS).index(term)
             button = (
@@ -232,7 +234,7 @@ def _explained(sentences):
                     del left[term]
                     break
             html = "".join(part or "" for part in parts)
-        found.append(Markup(html))  # noqa: S704
+        found[question] = Markup(html)  # noqa: S704
     return found
 
 

@@ -144,7 +144,12 @@
     element.append(...children.filter((child) => child !== null && child !== ''));
     return element;
   }
-  const name = (text) => make('bdi', {}, text);
+  // a name keeps its own direction; after a number such as #3, it does not exchange places with it
+  function name(text) {
+    const mixed = isolated(text);
+    const alone = mixed === text || mixed.startsWith('\u2068');
+    return alone ? make('bdi', {}, text) : make('bdi', { dir: 'ltr' }, mixed);
+  }
   const title = (k) => data.titles[k].trim() || data.movie_ids[k];
   const person = (k) => data.names[k].trim() || data.actor_ids[k];
   const year = (k) => (data.arrays.year[k] ? ` (${data.arrays.year[k]})` : '');
@@ -541,7 +546,7 @@
     const parts = [[state.kept ? 'B' : '', summary(mask)]];
     if (state.kept) parts.unshift(['A', summary(maskOf(state.kept))]);
     const size = ([letter, { n }]) => `${letter ? `${letter}: ` : ''}${count.format(n)} of ${counted(map.order.length, 'movie')}`;
-    byId('selected').textContent = parts.map(size).join('; ');
+    byId('selected').textContent = byId('spoken').textContent = parts.map(size).join('; ');
     byId('keep').hidden = isEmpty(state.filter);
     const compare = (caption, kind, key, text, most) => {
       const shares = ([, found], code) => (found[key].get(code) || 0) / Math.max(1, found.n);
@@ -692,7 +697,7 @@
     on('whole', 'click', map.showAll);
     on('select', 'click', () => selectMode(byId('select').getAttribute('aria-pressed') !== 'true'));
     on('select-view', 'click', () => { state.filter.box = map.area().map(Math.round); changed(); });
-    on('keep', 'click', () => { state.kept = state.filter; state.filter = emptyFilter(); filtered(); });
+    on('keep', 'click', () => { state.kept = state.filter; state.filter = emptyFilter(); filtered(); byId('map').focus(); });
     on('clear', 'click', () => { state.filter = emptyFilter(); state.kept = null; filtered(); byId('map').focus(); });
     on('save', 'click', () => {
       const address = URL.createObjectURL(new Blob([csv()], { type: 'text/csv' }));

@@ -164,7 +164,8 @@ function movieMap(canvas, places, hooks) {
     }
     return widths.get(key);
   }
-  function write(text, at, top, size, weight, color) {
+  function write(name, at, top, size, weight, color) {
+    const text = isolated(name);
     context.font = font(size, weight);
     context.strokeStyle = look.theme.background;
     context.lineWidth = 4;
@@ -258,6 +259,12 @@ function movieMap(canvas, places, hooks) {
     redraw();
   }
 
+  function hideCross() {
+    cross = false;
+    hooks.hover(-1, 0, 0, false);
+    redraw();
+  }
+
   // Pointers: one moves or selects, two zoom
   const spot = (event) => {
     const bounds = canvas.getBoundingClientRect();
@@ -324,13 +331,14 @@ function movieMap(canvas, places, hooks) {
         if (k >= 0) hooks.open('movie', k);
       },
     };
+    if (event.key === 'Escape') hideCross();
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     keys[event.key]();
     look_at_centre();
   });
   canvas.addEventListener('focus', () => { if (canvas.matches(':focus-visible')) look_at_centre(); });
-  canvas.addEventListener('blur', () => { cross = false; hooks.hover(-1, 0, 0, false); redraw(); });
+  canvas.addEventListener('blur', hideCross);
   new ResizeObserver(() => {
     ({ clientWidth: width, clientHeight: height } = canvas);
     redraw();
@@ -341,4 +349,10 @@ function movieMap(canvas, places, hooks) {
     view, look, order, redraw, draw, zoomBy, goTo, showAll, reveal, nearestAt, area, toScreen,
     select: (on) => { selecting = on; canvas.classList.toggle('selecting', on); },
   };
+}
+
+// Right-to-left words change the order of nothing around them, as in `imdbclust.base.text.isolated`.
+function isolated(text) {
+  const words = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe]+(?:\s+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe]+)*/g;
+  return text.replace(words, '\u2068$&\u2069');
 }

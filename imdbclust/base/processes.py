@@ -1,4 +1,4 @@
-"""Independent parts of an evaluation on all cores, in forked processes.
+"""Independent parts of a computation on all cores, in forked processes.
 
 k-means and ARPACK run Python code between short computations, so that threads wait for each other.
 Forked processes do not, and they have the arrays of this process without copying them.
@@ -19,13 +19,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from imdbclust.base.errors import UserError
-from imdbclust.clustering import EMPTY_CLUSTERS_ARE_FINE
 
 PR_SET_PDEATHSIG = 1
 
+_forked = False  # whether this process was forked by on_all_cores
+
 
 class WorkerDied(UserError):
-    """A process of an evaluation was killed, such as for lack of memory."""
+    """A forked process was killed, such as for lack of memory."""
 
 
 Progress = Callable[[int, int], None]
@@ -42,8 +43,9 @@ def on_all_cores(
     available memory has room for, if each takes as much as this one. Libraries have one thread in
     each process, so the results do not depend on the number of cores. They are pickled.
 
-    The processes end with this function, also by an interruption, and with this process. Outside
-    the main thread and on systems other than Linux, threads are used instead.
+    The processes end with this function, also by an interruption, and with this process. A process
+    that was forked here forks no others. Outside the main thread and on systems other than Linux,
+    threads are used instead.
 
     Raises
     ------
@@ -56,11 +58,11 @@ def on_all_cores(
     from threadpoolctl import threadpool_limits
 
     items, main = list(items), threading.current_thread() is threading.main_thread()
-    with EMPTY_CLUSTERS_ARE_FINE, threadpool_limits(1):
+    with threadpool_limits(1):
         if not (main and sys.platform == "linux"):
             jobs = (delayed(function)(item) for item in items)
             return Parallel(n_jobs=-1, prefer="threads")(jobs)
-        n_processes = min(cpu_count(), len(items))
+        n_processes = 1 if _forked else min(cpu_count(), len(items))
         if n_processes > 1:
             n_processes = min(n_processes, 1 + _room())
         if n_processes < 2:
@@ -128,8 +130,8 @@ def _receive(line: Connection) -> tuple[int, bool, object]:
         return line.recv()
     except (EOFError, ConnectionError):
         raise WorkerDied(
-            "a process of the evaluation was killed, perhaps for lack of memory; "
-            "LOKY_MAX_CPU_COUNT=1 evaluates in one process"
+            "a process was killed, perhaps for lack of memory; "
+            "LOKY_MAX_CPU_COUNT=1 computes everything in one process"
         ) from None
 
 
@@ -144,6 +146,7 @@ def _fork(function: Callable, items: list) -> tuple[Connection, int]:
         theirs.close()
         return ours, pid
     try:
+        globals()["_forked"] = True
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         ours.close()
