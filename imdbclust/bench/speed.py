@@ -36,7 +36,7 @@ SPEED = {
     "rendering": "the pages of a run compared with nbconvert",
     "run": "a run compared with stock papermill and nbconvert",
     "sweep": "a sweep compared with a loop over stock papermill and nbconvert",
-    "cores": "a run with the quick evaluation on all cores, compared with one core",
+    "cores": "a run with the quick evaluation on all cores, or on one",
     "busy": "a run on a quiet machine, compared with one beside busy processes",
 }
 """Parts that measure speed, and what each compares."""

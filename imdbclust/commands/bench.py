@@ -39,7 +39,7 @@ def _list_parts() -> str:
     from imdbclust.bench.speed import SPEED
 
     parts = SPEED | {
-        LARGE: "1,000 settings, 700,000 movies and IMDb's dumps, once; takes an hour or more",
+        LARGE: "1,000 settings, 700,000 movies, dumps of IMDb's size; takes an hour",
         QUALITY: "clusters of our recipes and of other libraries",
     }
     listed = "\n".join(f"  {name:<10} {about}" for name, about in parts.items())
