@@ -63,6 +63,9 @@ sweep: $(READY)  ## try a few settings and compare them
 bench: $(READY)  ## measure speed, and compare the recipes with other libraries
 	@$(BIN)/imdbclust bench && $(BIN)/imdbclust bench quality
 
+bench-large: $(READY)  ## measure a sweep of 1,000 settings, 700,000 movies, and dumps of IMDb's size
+	@$(BIN)/imdbclust bench large
+
 pictures: $(READY)  ## take the README's pictures of a run on made-up films
 	@$(BIN)/python pictures/take.py
 

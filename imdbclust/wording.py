@@ -1290,7 +1290,7 @@ def _trusted(found: Mapping[str, float]) -> str:
     if "more_than_noise" in found:
         verdict = VERDICTS[_VERDICT_OF[found["more_than_noise"] + found["more_than_era"]]]
         if word == "Hardly" and not noise:
-            verdict = f"Only as a whole, {verdict[0].lower()}{verdict[1:]}"
+            verdict = f"As a whole, {verdict[0].lower()}{verdict[1:]}"
         text += f" {verdict}"
     return text
 

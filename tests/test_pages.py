@@ -551,7 +551,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "1 era, 16 clusters, 64 subgroups by shared cast hold 12,345 movies.",
                 "Short films.",
                 "Hardly. Refitting on other 80% of the movies finds other groups: the adjusted "
-                "Rand index is 0.32, and 0.34 for shuffled casts. Only as a whole, the clusters "
+                "Rand index is 0.32, and 0.34 for shuffled casts. As a whole, the clusters "
                 "are more than noise and more than eras.",
                 "The cluster of a movie that was held out gives hints of its genres: 0.57 bits. To "
                 "the decade alone (1.02 bits) it adds 0.17.",
@@ -586,7 +586,7 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "16 clusters by shared cast hold 12,345 movies.",
                 "Short films.",
                 "Hardly. Refitting on other 80% of the movies finds other groups: the adjusted "
-                "Rand index is 0.36, and 0.28 for shuffled casts. Only as a whole, the clusters "
+                "Rand index is 0.36, and 0.28 for shuffled casts. As a whole, the clusters "
                 "are more than noise, but not more than eras: no measure is higher than chance "
                 "explains on casts shuffled within years.",
                 "The cluster of a movie that was held out gives no hint of its genres: -0.31 bits "

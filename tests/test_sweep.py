@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import itertools
 import json
+import resource
 import shutil
 import sys
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
 import nbformat
 import numpy as np
@@ -17,10 +20,14 @@ from imdbclust.commands import cli
 from imdbclust.datasets.find import find_dataset
 from imdbclust.running import execute as executing
 from imdbclust.running import sweep as sweeping
-from imdbclust.running.pages.report import check_page
+from imdbclust.running.clean import stages_used_by
+from imdbclust.running.pages.report import check_page, render_sweep
 from imdbclust.running.parameters import declared
+from imdbclust.running.plan import PlannedStage, plan_notebook
+from imdbclust.running.progress import SweepProgress
+from imdbclust.running.publish import copy_stage, stage_entry
 from imdbclust.running.specification import read_specification
-from imdbclust.running.store import PART
+from imdbclust.running.store import PART, Store
 
 GRID = """
 preset: recommended
@@ -141,6 +148,20 @@ def test_nothing_is_said_of_an_event_loop_that_an_interrupt_left_half_made(
     assert said == []
 
 
+def test_the_time_left_is_that_of_the_stages_left():
+    planned = [PlannedStage("load", "a", {}), PlannedStage("matrix", "b", {})]
+    planned += [PlannedStage("clustering", f"c{n}", {}) for n in range(4)]
+    progress = SweepProgress(planned)
+    assert progress.seconds_left(1.0) is None
+    progress.ended(planned[0], executing.Outcome("done", {"seconds": 500.0}, reused=True))
+    assert progress.seconds_left(1.0) is None
+    progress.ended(planned[1], executing.Outcome("done", {"seconds": 8.0}))
+    progress.ended(planned[2], executing.Outcome("done", {"seconds": 2.0}))
+    # three executions of 2 s are left; so far 10 s of work took 5 s, by two workers
+    assert progress.seconds_left(5.0) == pytest.approx(3.0)
+    progress.close()
+
+
 # what it leaves
 
 
@@ -231,6 +252,13 @@ def test_settings_without_a_report_draw_and_render_nothing(without_reports):
     page = (without_reports / "index.html").read_text(encoding="utf-8")
     assert "imdbclust run --setting sweep-grid/N" in page
     assert 'href="settings/' not in page
+
+
+def test_clean_keeps_the_stages_of_settings_without_a_report(without_reports):
+    stages = [path.parent for path in (without_reports.parent / "stages").glob("*/record.json")]
+    bare = {stage.name for stage in stages if not (stage / "notebook.ipynb").exists()}
+    assert len(bare) == 12
+    assert bare <= stages_used_by(without_reports)
 
 
 def test_the_best_setting_has_a_report(without_reports, films, swept):
@@ -405,6 +433,58 @@ def test_the_notebook_of_a_sweep_runs_alone(swept, monkeypatch):
         if output.output_type == "display_data"
     ]
     assert any("is best" in text for text in shown)
+
+
+@pytest.mark.slow
+def test_the_page_of_2000_settings_with_50_repeats_takes_seconds(swept, films, tmp_path):
+    """The processor time of the notebook and of its page; 20 s were asked for, when idle."""
+    grid = {"n_clusters": range(8, 48, 5), "n_components": range(4, 24, 4)}
+    points = list(itertools.product(*grid.values(), range(50)))
+    axes = [*grid, "random_state"]
+    rng = np.random.default_rng(0)
+    labels = {
+        str(number): rng.integers(0, n_clusters, 36_000).astype(np.int8)
+        for number, (n_clusters, _, _) in enumerate(points, start=1)
+    }
+    np.savez_compressed(tmp_path / "labels.npz", **labels)
+    one = pd.read_parquet(swept / "results.parquet").head(1).drop(columns=axes[:1] + axes[2:])
+    results = pd.concat([one] * len(points), ignore_index=True)
+    results["setting"] = range(1, len(points) + 1)
+    for place, name in enumerate(axes):
+        column = [point[place] for point in points]
+        results = results.assign(**{name: column})
+    for name in ("genre_bits", "silhouette", "largest_share"):
+        results[name] = rng.random(len(points))
+    for name in [name for name in results if name.startswith("key_")]:
+        results[name] = [f"{number:x}" for number in results["setting"]]
+    results["report"] = ""
+    results.to_parquet(tmp_path / "results.parquet", index=False)
+    manifest = json.loads((swept / "manifest.json").read_text())
+    executions = [row | {"executions": len(points)} for row in manifest["executions"]]
+    manifest |= {"axes": axes, "settings": len(points), "executions": executions}
+    manifest |= {"reports": "none", "stages": []}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "specification.yml").write_text("grid: {}")
+    (tmp_path / "notebooks").mkdir()
+
+    def used():
+        of_children, own = (resource.getrusage(one) for one in (RUSAGE_CHILDREN, RUSAGE_SELF))
+        return sum(one.ru_utime + one.ru_stime for one in (of_children, own))
+
+    began, store = used(), Store(tmp_path / "out")
+    planned = plan_notebook("sweep", "2000")
+    options = executing.ExecutionOptions(engine="plain")
+    outcome = executing.execute_once(
+        planned, store=store, inputs={"sweep": tmp_path}, options=options
+    )
+    assert outcome.status == "done", outcome.error
+    copy_stage(planned, outcome, store, tmp_path)
+    render_sweep(tmp_path, manifest | {"stages": [stage_entry(planned, outcome)]})
+    assert used() - began < 20
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "An even sample was compared: " in page
+    assert "1,000 of 49,000 pairs of repeats" in page
+    assert "1,000 of 1,750 pairs of neighbouring values of n_clusters" in page
 
 
 @pytest.mark.parametrize("name", ["small.yml", "thesis.yml"])

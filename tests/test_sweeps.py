@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from imdbclust import wording
 from imdbclust.evaluation import sweeps as co
@@ -78,6 +79,17 @@ def test_agreement_of_repeats_and_of_neighbours():
     assert pairs["k", 1, 2] == 1
     assert pairs["random_state", 1, 4] == 1
     assert pairs["k", 2, 3] < 0
+
+
+def test_the_adjusted_rand_index_is_that_of_scikit_learn():
+    rng = np.random.default_rng(1)
+    for n_one, n_other in ((5, 7), (1, 1), (1, 3), (40, 2)):
+        one, other = (rng.integers(-1, n, 500).astype(np.int8) for n in (n_one, n_other))
+        expected = adjusted_rand_score(one, other)
+        assert co.adjusted_rand_index(one, other) == pytest.approx(expected, abs=1e-12)
+        assert co.adjusted_rand_index(one, one) == 1
+    alone = np.array([0])
+    assert co.adjusted_rand_index(alone, alone) == adjusted_rand_score(alone, alone) == 1
 
 
 def test_of_too_many_pairs_an_even_sample_is_compared_and_said_so(monkeypatch):

@@ -4,24 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from imdbclust.base.paths import NOTEBOOKS
-from imdbclust.bench import peers, speed
-from imdbclust.bench.page import write_part, write_speed_page
-from imdbclust.bench.speed import (
+from imdbclust.bench import cores, peers, speed
+from imdbclust.bench.costs import (
     BenchFailed,
     Comparison,
     Cost,
     Options,
-    check_same_corpus,
     cost_of_command,
-    import_with_pandas,
-    measure_speed,
     take_turns,
 )
+from imdbclust.bench.page import write_part, write_speed_page
+from imdbclust.bench.pandas_import import import_with_pandas
+from imdbclust.bench.speed import check_same_corpus, measure_speed
 from imdbclust.commands import cli
 from imdbclust.datasets.imdb_dumps import import_dumps
 from imdbclust.datasets.made_up.large import LargeSample
@@ -93,7 +94,7 @@ def test_results_and_page_are_written(tmp_path):
 
 def test_every_part_has_a_function_that_measures():
     for name in speed.SPEED:
-        assert callable(getattr(speed, f"measure_{name}")), name
+        assert callable((vars(speed) | vars(cores))[f"measure_{name}"]), name
 
 
 def test_parts_are_listed_without_importing_anything_heavy():
@@ -156,14 +157,58 @@ def test_a_run_takes_turns_with_papermill_and_nbconvert_on_each_notebook(films, 
 
 def test_the_loop_of_a_sweep_is_measured_on_two_settings_and_scaled(films, commands):
     options = Options(dataset=str(films), quick=True, runs=1)
-    (comparison,) = speed.measure_sweep(options)
-    ours, *theirs = commands
+    comparison, without = speed.measure_sweep(options)
+    ours, *theirs, last = commands
     assert ours[:2] == ["imdbclust", "sweep"]
     clusterings = [command for command in theirs if "04_clustering" in command[1]]
     papermill = [command for command in clusterings if command[0] == "papermill"]
     assert [given(command)["n_clusters"] for command in papermill] == [8, 16]
-    assert comparison.what == "4 settings"
-    assert comparison.theirs == [Cost(40.0, 210.0)]
+    assert comparison.what == "4 settings, reports: all"
+    assert comparison.theirs == without.theirs == [Cost(40.0, 210.0)]
+    assert without.what == "4 settings, reports: none"
+    assert last[:2] == ["imdbclust", "sweep"]
+    assert without.note.endswith("; the loop draws and renders, the sweep does not")
+
+
+def test_a_run_is_measured_on_one_core_and_beside_busy_processes(films, monkeypatch):
+    called = []
+
+    def cost(command, env=None):
+        called.append((env, len(psutil.Process().children())))
+        stage = Path(command[command.index("--out") + 1]) / "stages" / "04_clustering-1"
+        stage.mkdir(parents=True)
+        (stage / "record.json").write_text('{"stage": "04_clustering", "seconds": 3.0}')
+        return Cost(5.0)
+
+    monkeypatch.setattr(cores, "cost_of_command", cost)
+    before = len(psutil.Process().children())
+    options = Options(dataset=[str(films)], runs=1)
+    whole, chapter = cores.measure_cores(options)
+    assert [cost.seconds for cost in (*whole.ours, *chapter.ours)] == [5.0, 3.0]
+    assert [env for env, _ in called] == [{}, {"LOKY_MAX_CPU_COUNT": "1"}]
+    del called[:]
+    rows = cores.measure_busy(options)
+    assert [row.what for row in rows] == [f"no busy process, or {n}" for n in (1, 2, 4)]
+    assert [n - before for _, n in called] == [0, 1, 0, 2, 0, 4]
+    assert len(psutil.Process().children()) == before
+
+
+@pytest.mark.slow
+def test_large_rows_are_measured_once_and_their_files_are_kept(films, tmp_path, capsys):
+    call = ["bench", "large", "--quick", "--dataset", str(films), "--out", str(tmp_path)]
+    assert cli.main(call) == cli.DONE
+    rows = json.loads((tmp_path / "bench" / "large" / "large.json").read_text())["rows"]
+    assert [row["what"].split(",")[0] for row in rows] == [
+        "4 settings",
+        "a run of 400 movies",
+        "import-imdb of 2",
+    ]
+    for row in rows:
+        assert row["core_seconds"] > 0.2
+        assert row["memory_mb"] > 10
+    assert rows[0]["of_each"] == rows[0]["core_seconds"] / 4
+    kept = sorted(path.name for path in (tmp_path / "bench" / "made-up").iterdir())
+    assert kept == ["400-300-1600.jsonl", "dumps-2000-6000-20000"]
 
 
 def test_pages_take_turns_with_nbconvert_on_the_same_notebooks(tmp_path, commands, monkeypatch):

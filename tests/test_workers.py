@@ -183,12 +183,13 @@ def test_a_sweep_ends_when_all_workers_or_the_scheduler_are_lost(
     monkeypatch.setattr("imdbclust.running.workers.PATIENCE_SECONDS", 10)
     out = tmp_path / "out"
     call = ["sweep", str(written(tmp_path)), "--dataset", str(films), "--out", str(out)]
+    lost = []
     with cluster(tmp_path) as (address, processes):
 
         def lose():
             wait_for(lambda: finished(out))
-            lost = [psutil.Process(one.pid) for one in processes[first:]]
-            lost += [child for one in lost for child in one.children(recursive=True)]
+            lost.extend(psutil.Process(one.pid) for one in processes[first:])
+            lost.extend(child for one in lost[:] for child in one.children(recursive=True))
             for one in lost:
                 with suppress(psutil.Error):
                     one.send_signal(sign)
@@ -199,10 +200,9 @@ def test_a_sweep_ends_when_all_workers_or_the_scheduler_are_lost(
             assert cli.main([*call, "--scheduler", address]) == cli.FAILED
         finally:
             thread.join()
-            for one in processes:
-                for child in psutil.Process(one.pid).children(recursive=True):
-                    child.send_signal(signal.SIGCONT)
-                one.send_signal(signal.SIGCONT)
+            for one in lost:
+                with suppress(psutil.Error):
+                    one.send_signal(signal.SIGCONT)
     said = capsys.readouterr().err
     assert sentence in said
     assert "Traceback" not in said

@@ -19,9 +19,9 @@ import pandas as pd
 from joblib import parallel_config
 
 from imdbclust.base.paths import reports
+from imdbclust.bench.costs import BenchFailed
 from imdbclust.bench.page import write_csv, write_quality_page
 from imdbclust.bench.peers import Method, clusterings, our_recipe, supervised
-from imdbclust.bench.speed import BenchFailed
 from imdbclust.clustering import UNPLACED, check_n_clusters
 from imdbclust.datasets.find import find_dataset
 from imdbclust.evaluation.held_out import genre_bits, log_loss_gain, score_held_out, smoothed_shares

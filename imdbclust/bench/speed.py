@@ -1,7 +1,6 @@
 """Parts of the benchmark that measure speed: two ways to the same result, taking turns.
 
-The speed of a machine drifts, and two ways that take turns see the same drift. What counts is the
-ratio of each pair and the median of these ratios. Importing this module is cheap.
+Importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -9,23 +8,26 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 
-from imdbclust.base.errors import Failure
 from imdbclust.base.paths import reports
 from imdbclust.base.text import byte_size, counted
+from imdbclust.bench import cores
+from imdbclust.bench.costs import (
+    BenchFailed,
+    Comparison,
+    Cost,
+    Options,
+    cost_of_call,
+    cost_of_command,
+    scratch,
+    take_turns,
+)
 
 SPEED = {
     "import": "import-imdb compared with pandas, on the same dumps",
@@ -34,14 +36,10 @@ SPEED = {
     "rendering": "the pages of a run compared with nbconvert",
     "run": "a run compared with stock papermill and nbconvert",
     "sweep": "a sweep compared with a loop over stock papermill and nbconvert",
+    "cores": "a run with the quick evaluation on all cores, or on one",
+    "busy": "a run on a quiet machine, compared with one beside busy processes",
 }
 """Parts that measure speed, and what each compares."""
-
-RUNS = 5
-"""Default number of pairs."""
-
-POLL_SECONDS = 0.1
-"""Minimum time between two measurements of memory."""
 
 SIZES, QUICK_SIZES = (1_000_000, 3_000_000, 10_000_000), (2_000, 6_000, 20_000)
 """Titles, people and rows of title.principals for the part ``import``."""
@@ -65,74 +63,6 @@ NBCONVERT = ("-m", "jupyter", "nbconvert", "--to", "html", "--log-level=ERROR")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class BenchFailed(Failure):
-    """A measurement failed.
-
-    Attributes
-    ----------
-    page : Path, optional
-        The page of what was measured nevertheless.
-    """
-
-    def __init__(self, message: str, page: Path | None = None):
-        super().__init__(message)
-        self.page = page
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of all parts.
-
-    Slow parts measure fewer pairs than `runs`. With `quick`, sizes are small: this checks that
-    everything works, but the numbers mean little. `out` is the folder for reports.
-    """
-
-    dataset: str = "auto"
-    runs: int = RUNS
-    out: Path | None = None
-    quick: bool = False
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one way took: wall time, and the peak memory of all its processes together.
-
-    Memory is in units of 10**6 bytes: the sum of proportional set sizes, or of resident set sizes
-    where the system has no proportional ones. `steps` has the seconds of steps that were timed.
-    """
-
-    seconds: float
-    memory_mb: float | None = None
-    steps: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two ways to the same result, measured pair by pair: a row of the table."""
-
-    what: str
-    ours: list[Cost]
-    theirs: list[Cost]
-    note: str = ""
-
-    def row(self) -> dict:
-        """Return medians, and the range of the ratios: the other time divided by ours, by pair."""
-        own, other = ([cost.seconds for cost in costs] for costs in (self.ours, self.theirs))
-        ratios = [theirs / ours for ours, theirs in zip(own, other, strict=True)]
-        return {
-            "what": self.what,
-            "times_faster": statistics.median(ratios),
-            "least": min(ratios),
-            "most": max(ratios),
-            "seconds": statistics.median(own),
-            "seconds_of_other": statistics.median(other),
-            "memory_mb": _median_memory(self.ours),
-            "memory_mb_of_other": _median_memory(self.theirs),
-            "pairs": len(ratios),
-            "note": self.note,
-        }
-
-
 def measure_speed(parts: list[str], options: Options) -> Path:
     """Measure some parts, write the results of each; return the page of all that was measured.
 
@@ -145,95 +75,11 @@ def measure_speed(parts: list[str], options: Options) -> Path:
 
     folder = (Path(options.out) if options.out else reports()) / "bench"
     for name in parts:
-        rows = [comparison.row() for comparison in globals()[f"measure_{name}"](options)]
+        measure = (vars(cores) | globals())[f"measure_{name}"]
+        rows = [comparison.row() for comparison in measure(options)]
         table = write_part(name, SPEED[name], rows, folder)
         print(f"{name}: {SPEED[name]}\n{table}", flush=True)
     return write_speed_page(folder)
-
-
-# ---------------------------------------------------------------- measurements
-
-
-def take_turns(
-    what: str, ours: Callable[[], Cost], theirs: Callable[[], Cost], *, runs: int, note: str = ""
-) -> Comparison:
-    """Measure two ways in turns; every other pair begins with the other way."""
-    costs = {"ours": [], "other": []}
-    for pair in range(runs):
-        ways = [("ours", ours), ("other", theirs)]
-        for name, way in ways if pair % 2 == 0 else reversed(ways):
-            costs[name].append(way())
-            seconds = costs[name][-1].seconds
-            print(f"  {what}: {name} {seconds:.1f} s", file=sys.stderr, flush=True)
-    return Comparison(what, costs["ours"], costs["other"], note)
-
-
-def cost_of_call(function: Callable, *arguments) -> Cost:
-    """Time a call within this process."""
-    began = time.perf_counter()
-    function(*arguments)
-    return Cost(time.perf_counter() - began)
-
-
-def cost_of_command(arguments: Sequence[object], *, env: Mapping[str, str] | None = None) -> Cost:
-    """Measure a call of Python with these arguments, and all processes that it starts.
-
-    Raises
-    ------
-    BenchFailed
-        The exit status is not 0; the message has the last lines of output.
-    """
-    began, ended = time.perf_counter(), threading.Event()
-    process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
-        env=os.environ | (env or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        errors="replace",
-    )
-    with ThreadPoolExecutor(1) as pool:
-        memory = pool.submit(_peak_memory, process.pid, ended)
-        try:
-            output, _ = process.communicate()
-            seconds = time.perf_counter() - began
-        finally:
-            process.kill()
-            ended.set()
-    if process.returncode:
-        last = " | ".join(output.strip().splitlines()[-3:])
-        command = " ".join(map(str, arguments))
-        raise BenchFailed(f"python {command} ended with {process.returncode}: {last}")
-    return Cost(seconds, memory.result() / 10**6 or None)
-
-
-def _peak_memory(pid: int, ended: threading.Event) -> int:
-    """Return the peak of the memory of a process and its descendants in bytes."""
-    import psutil
-
-    peak = 0
-    while True:
-        began, total = time.perf_counter(), 0
-        with contextlib.suppress(psutil.Error):
-            for one in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):  # it has just ended
-                    memory = one.memory_full_info()
-                    total += getattr(memory, "pss", 0) or memory.rss
-        peak = max(peak, total)
-        # measuring takes time from what is measured: a twentieth of it at most
-        if ended.wait(max(POLL_SECONDS, 20 * (time.perf_counter() - began))):
-            return peak
-
-
-def _median_memory(costs: Sequence[Cost]) -> float | None:
-    known = [cost.memory_mb for cost in costs if cost.memory_mb is not None]
-    return statistics.median(known) if known else None
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="imdbclust-bench-") as folder:
-        yield Path(folder)
 
 
 # ---------------------------------------------------------------- import
@@ -244,8 +90,9 @@ def measure_import(options: Options) -> list[Comparison]:
     from imdbclust.datasets.made_up.large import LargeSample
 
     sizes = QUICK_SIZES if options.quick else SIZES
-    other = "import sys; from imdbclust.bench import speed; speed.import_with_pandas(*sys.argv[1:])"
-    with _scratch() as folder:
+    module = "imdbclust.bench.pandas_import"
+    other = f"import sys, {module} as theirs; theirs.import_with_pandas(*sys.argv[1:])"
+    with scratch() as folder:
         dumps, ours, theirs = (folder / name for name in ("dumps", "ours.jsonl", "theirs.jsonl"))
         LargeSample(*sizes).write_dumps(dumps)
         comparison = take_turns(
@@ -256,37 +103,6 @@ def measure_import(options: Options) -> list[Comparison]:
         )
         check_same_corpus(ours, theirs)
     return [comparison]
-
-
-def import_with_pandas(dumps: str, target: str) -> None:
-    """Make the corpus that ``import-imdb`` makes with its defaults, by pandas alone."""
-    import pandas as pd
-
-    options = {"sep": "\t", "quoting": 3, "na_values": ["\\N"], "keep_default_na": False}
-    basics, principals, names, ratings = (
-        pd.read_csv(Path(dumps) / f"{name}.tsv.gz", low_memory=False, **options)
-        for name in ("title.basics", "title.principals", "name.basics", "title.ratings")
-    )
-    years = basics["startYear"].between(2000, 2022)
-    movies = basics[years & (basics["titleType"] == "movie") & (basics["isAdult"] == 0)]
-    casts = principals[principals["category"].isin(["actor", "actress"])]
-    casts = casts[casts["tconst"].isin(movies["tconst"])].sort_values(["tconst", "ordering"])
-    casts = casts.drop_duplicates(["tconst", "nconst"])
-    casts = casts[casts.groupby("nconst")["tconst"].transform("size") >= 2]
-    casts = casts.merge(names[["nconst", "primaryName"]], on="nconst", how="left")
-    named = casts["primaryName"].fillna(casts["nconst"])
-    casts["actors"] = list(zip(casts["nconst"], named, strict=True))
-    movies = movies.sort_values("tconst").merge(ratings, on="tconst", how="left")
-    movies = movies.join(casts.groupby("tconst")["actors"].agg(list), on="tconst", how="inner")
-    movies["rating"] = [
-        {} if pd.isna(mean) else {"avg": mean, "votes": int(votes)}
-        for mean, votes in zip(movies["averageRating"], movies["numVotes"], strict=True)
-    ]
-    movies["genres"] = movies["genres"].fillna("").str.split(",")
-    movies["year"] = movies["startYear"].astype(int)
-    movies = movies.rename(columns={"tconst": "imdb_id", "primaryTitle": "title"})
-    movies = movies[["imdb_id", "title", "genres", "actors", "year", "rating"]]
-    movies.to_json(target, orient="records", lines=True, force_ascii=False)
 
 
 def check_same_corpus(ours: Path, theirs: Path) -> None:
@@ -309,7 +125,7 @@ def measure_recipe(options: Options) -> list[Comparison]:
 
     comparisons = []
     for n_movies, most in (QUICK_MOVIES if options.quick else MOVIES).items():
-        with _scratch() as folder:
+        with scratch() as folder:
             file, ours, course = (
                 folder / name for name in ("films.jsonl", "ours.csv", "course.csv")
             )
@@ -384,14 +200,12 @@ def measure_rendering(options: Options) -> list[Comparison]:
     parameters = {"evaluation": "off"}
     if options.quick:
         parameters |= {"n_clusters": 6, "n_components": 8, "n_init": 2}
-    with _scratch() as scratch:
+    with scratch() as out:
         with contextlib.redirect_stdout(io.StringIO()):
-            folder = run(
-                dataset=options.dataset, parameters=parameters, name="rendered", out=scratch
-            )
+            folder = run(dataset=options.dataset, parameters=parameters, name="rendered", out=out)
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         notebooks = sorted((folder / "notebooks").glob("*.ipynb"))
-        theirs = scratch / "nbconvert"
+        theirs = out / "nbconvert"
         comparison = take_turns(
             f"{len(notebooks) + 1} pages of a run",
             partial(cost_of_call, render_run, folder, manifest),
@@ -408,15 +222,18 @@ def measure_rendering(options: Options) -> list[Comparison]:
 def measure_run(options: Options) -> list[Comparison]:
     """Measure ``imdbclust run`` from an empty folder, against papermill and nbconvert."""
     parameters = {"evaluation": "off"}
-    command = ["run", "--preset", "seed", "-p", "evaluation", "off"]
-    return [compare_with_stock("a run", command, "seed", [parameters], options, options.runs)]
+    commands = {"a run": ["run", "--preset", "seed", "-p", "evaluation", "off"]}
+    return compare_with_stock(commands, "seed", [parameters], options, options.runs)
 
 
 def measure_sweep(options: Options) -> list[Comparison]:
-    """Measure ``imdbclust sweep`` against a loop over papermill and nbconvert, one pair."""
+    """Measure ``imdbclust sweep`` against a loop over papermill and nbconvert, one pair.
+
+    The second row is the same sweep without reports. The notes have the core seconds of a setting.
+    """
     import yaml
 
-    from imdbclust.running.specification import read_specification
+    from imdbclust.running.specification import ALL, NONE, read_specification
 
     grid, repeats = (QUICK_GRID, 2) if options.quick else (GRID, 4)
     specification = {
@@ -424,21 +241,31 @@ def measure_sweep(options: Options) -> list[Comparison]:
         "parameters": {"evaluation": "off", "map_max_movies": 0, "explorer": False},
         "grid": grid | {"random_state": {"repeats": repeats}},
     }
-    with _scratch() as folder:
-        file = folder / "grid.yml"
-        file.write_text(yaml.safe_dump(specification), encoding="utf-8")
-        found = read_specification(file, dataset=options.dataset).settings
-        settings, what = [setting.parameters for setting in found], f"{len(found)} settings"
-        return [compare_with_stock(what, ["sweep", file], found[0].preset, settings, options, 1)]
+    commands, rows = {}, []
+    with scratch() as folder:
+        for choice in (ALL, NONE):
+            file = folder / f"{choice}.yml"
+            file.write_text(yaml.safe_dump(specification | {"reports": choice}), encoding="utf-8")
+            found = read_specification(file, dataset=options.dataset).settings
+            commands[f"{counted(len(found), 'setting')}, reports: {choice}"] = ["sweep", file]
+        settings = [setting.parameters for setting in found]
+        for row in compare_with_stock(commands, found[0].preset, settings, options, 1):
+            used = (row.ours[0].core_seconds or 0) / len(found)
+            note = f"{row.note}; {used:.1f} core seconds a setting"
+            if row.what.endswith(NONE):
+                note += "; the loop draws and renders, the sweep does not"
+            rows.append(replace(row, note=note))
+    return rows
 
 
 def compare_with_stock(
-    what: str, command: list, preset: str, settings: list[dict], options: Options, runs: int
-) -> Comparison:
-    """Compare a command with stock papermill and nbconvert, called for each notebook of a setting.
+    commands: dict[str, list], preset: str, settings: list[dict], options: Options, runs: int
+) -> list[Comparison]:
+    """Compare commands with stock papermill and nbconvert, called for each notebook of a setting.
 
     The notebooks read the stages of a run that is made before and not timed: without it each would
-    make what it reads. At most two settings are measured; their time is scaled to all.
+    make what it reads. At most two settings are measured; their time is scaled to all. The first
+    command and this loop take turns; the others are compared with the same measurements.
     """
     from imdbclust.datasets.find import find_dataset
     from imdbclust.running.run import run
@@ -446,11 +273,11 @@ def compare_with_stock(
     films, measured = find_dataset(options.dataset), [settings[0], settings[-1]][: len(settings)]
     scale = len(settings) / len(measured)
     note = f"{films.title}; the loop was measured on {counted(len(measured), 'setting')}"
-    with _scratch() as folder:
+    with scratch() as folder:
         made = {"preset": preset, "parameters": settings[0], "name": STOCK, "out": folder / STOCK}
         stock = run(dataset=films.address, **made).parent
 
-        def ours() -> Cost:
+        def ours(command: list) -> Cost:
             out = tempfile.mkdtemp(dir=folder)
             start = ["-m", "imdbclust", *command]
             return cost_of_command([*start, "--dataset", films.address, "--out", out])
@@ -459,7 +286,12 @@ def compare_with_stock(
             cost = cost_of_stock(measured, stock, films.address)
             return replace(cost, seconds=scale * cost.seconds)
 
-        return take_turns(what, ours, theirs, runs=runs, note=note)
+        (what, command), *others = commands.items()
+        first = take_turns(what, partial(ours, command), theirs, runs=runs, note=note)
+        return [first] + [
+            Comparison(what, [ours(command) for _ in first.theirs], first.theirs, note)
+            for what, command in others
+        ]
 
 
 def cost_of_stock(settings: list[dict], stock: Path, films: str) -> Cost:

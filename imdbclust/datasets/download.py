@@ -6,17 +6,16 @@ import json
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
-from tqdm import tqdm
 
 from imdbclust.base.disk import file_sha256, part_of
 from imdbclust.base.errors import DatasetError
+from imdbclust.base.terminal import terminal_bar
 from imdbclust.base.text import byte_size, shown
 from imdbclust.base.waits import in_time
 from imdbclust.datasets.registry import Source
@@ -124,8 +123,8 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
                 where = shown(answer.headers["Location"])
                 raise DatasetError(f"{url} redirects to {where}; the redirect was not followed")
             total = int(answer.headers.get("Content-Length", 0)) or None
-            bar = {"unit": "B", "unit_scale": True, "disable": not sys.stderr.isatty()}
-            with tqdm(desc=Path(url).name, total=total, **bar) as bar:
+            bar = {"desc": Path(url).name, "total": total, "unit": "B", "unit_scale": True}
+            with terminal_bar(**bar) as bar:
                 for block in _blocks(answer):
                     bar.update(file.write(block))
                     if file.tell() > (most or MAX_BYTES):
@@ -135,23 +134,18 @@ def download(url: str, path: Path, *, patience: float = PATIENCE, most: int | No
         reason = "no answer in time" if late else "no connection"
         if isinstance(error, requests.HTTPError):
             reason = f"HTTP status {error.response.status_code}"
-        elif isinstance(error, TooSlow):
-            reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
         raise DatasetError(f"{url} cannot be downloaded ({reason})") from None
 
 
-class TooSlow(TimeoutError):
-    """A server that sends something now and then, but too little."""
-
-
 def _blocks(answer: requests.Response) -> Iterator[bytes]:
-    """Give an answer block by block; TooSlow if one of them takes too long."""
+    """Give an answer block by block; a DatasetError if one of them takes too long."""
     blocks = answer.iter_content(BLOCK_BYTES)
     try:
         while block := in_time(lambda: next(blocks, b""), BLOCK_SECONDS):
             yield block
     except TimeoutError:
-        raise TooSlow from None
+        reason = f"less than {byte_size(BLOCK_BYTES)} arrived in {BLOCK_SECONDS:g} seconds"
+        raise DatasetError(f"{answer.url} cannot be downloaded ({reason})") from None
     finally:  # end a read in the other thread, for which closing the answer would wait
         closed = suppress(OSError, ValueError, AttributeError)  # all has been read
         with closed, socket.socket(fileno=os.dup(answer.raw.fileno())) as line:

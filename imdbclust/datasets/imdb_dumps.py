@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from tqdm import tqdm
 
 from imdbclust import __version__
 from imdbclust.base.disk import replacing, temporary
+from imdbclust.base.terminal import terminal_bar
 from imdbclust.base.text import shown
 from imdbclust.datasets.imdb_tables import FORMAT, NEEDED, RATINGS, DumpTables, Selection, Summary
 from imdbclust.datasets.registry import IMDB_DUMPS
@@ -89,9 +88,7 @@ def import_dumps(
             TsvFile(path, NEEDED[name]).check_header()
         work = stack.enter_context(temporary(target.parent, f".{target.name[:100]}.", ".part"))
         total = sum(path.stat().st_size for path in paths.values())
-        bar = stack.enter_context(
-            tqdm(total=total, unit="B", unit_scale=True, disable=not sys.stderr.isatty())
-        )
+        bar = stack.enter_context(terminal_bar(total=total, unit="B", unit_scale=True))
         base = stack.enter_context(_database(work, memory, threads))
         tables = DumpTables(base, paths, choice, bar)
         tables.read_all()

@@ -191,8 +191,6 @@ def agreement_of_settings(
     numbers : Series
         The number of all pairs by axis, those that were not compared included.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     rows, numbers = [], {}
     for axis in axes:
         others = [name for name in axes if name != axis]
@@ -208,9 +206,26 @@ def agreement_of_settings(
         if len(pairs) > MAX_PAIRS:
             pairs = [pairs[place * len(pairs) // MAX_PAIRS] for place in range(MAX_PAIRS)]
         for one, other in pairs:
-            ari = adjusted_rand_score(labels[str(one)], labels[str(other)])
+            ari = adjusted_rand_index(labels[str(one)], labels[str(other)])
             rows.append((axis, one, other, ari))
     return pd.DataFrame(rows, columns=["axis", "one", "other", "ari"]), pd.Series(numbers)
+
+
+def adjusted_rand_index(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the adjusted Rand index of two clusterings of the same movies, numbered from -1.
+
+    The same as :func:`sklearn.metrics.adjusted_rand_score`, which sorts the movies and takes ten
+    times as long. See Hubert and Arabie (1985), "Comparing partitions", Journal of Classification
+    2.
+    """
+    n_others = int(other.max()) + 2
+    cells = (one.astype(np.intp) + 1) * n_others + other + 1
+    table = np.bincount(cells, minlength=(int(one.max()) + 2) * n_others).reshape(-1, n_others)
+    counts = (table, table.sum(axis=1), table.sum(axis=0), np.array([len(one)]))
+    both, first, second, pairs = (float((count * (count - 1.0)).sum()) for count in counts)
+    expected = first * second / pairs if pairs else 0.0
+    most = (first + second) / 2
+    return 1.0 if most == expected else (both - expected) / (most - expected)
 
 
 def _repeats(settings: Sequence[int], most: int) -> Iterator[tuple[int, int]]:

@@ -139,7 +139,7 @@ class SettingReports(SweepProgress):
     """
 
     def __init__(self, plan: SweepPlan, store: Store, folder: Path, command: str):
-        super().__init__(len(plan.executions))
+        super().__init__(plan.executions.values())
         self.plan, self.store, self.folder = plan, store, folder
         self.reported: set[int] = set()  # positions of the settings that have a report
         self.error: dict | None = None  # of the report of the best setting
