@@ -27,7 +27,9 @@ def shown_in(width, monkeypatch):
         with terminal_bar(total=4) as bar:
             bar.update(2)
             bar.refresh()
-        text = os.read(ours, 10_000).decode()
+            text = ""
+            while "50%|" not in text or not text.endswith("]"):  # it arrives in pieces
+                text += os.read(ours, 10_000).decode()
     os.close(ours)
     return next(line for line in text.split("\r") if "50%|" in line).rstrip()
 
