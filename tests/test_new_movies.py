@@ -425,11 +425,13 @@ def test_the_latest_run_answers_if_none_is_named(recommended_run, films, capsys)
     assert cli.main(["assign", "--out", str(films.parent / "empty"), "--actor", actor]) == cli.WRONG
 
 
-def test_a_stored_model_of_genres_answers_like_a_learned_one(recommended_run, films):
+def test_a_stored_model_of_genres_answers_like_a_learned_one(recommended_run, films, tmp_path):
     from imdbclust.commands.assign import _load, _stage_folders
 
     folders = _stage_folders(str(recommended_run), None)
-    stored, learned = _load(folders), _load({k: folders[k] for k in list(folders)[:4]})
+    without = shutil.copytree(folders["matrix"], tmp_path / "matrix")
+    (without / "genre_model.npz").unlink()
+    stored, learned = _load(folders), _load(folders | {"matrix": without})
     assert stored._stored.is_file()
     assert learned._stored is None
     answers = [one.assign(actor_and_genre(films)[:1]).genres for one in (stored, learned)]

@@ -4,7 +4,7 @@ _LAZY = {
     "AmbiguousActor": "imdbclust.new_movies.actors",
     "Assigner": "imdbclust.new_movies.assigner",
     "Assignment": "imdbclust.new_movies.assigner",
-    "GENRE_MODEL": "imdbclust.new_movies.assigner",
+    "GENRE_MODEL": "imdbclust.new_movies.genre_model",
     "LevelModel": "imdbclust.new_movies.levels",
     "find_actor": "imdbclust.new_movies.actors",
     "load_assigner": "imdbclust.new_movies.assigner",

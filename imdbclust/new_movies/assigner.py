@@ -17,13 +17,10 @@ from imdbclust.clustering import UNPLACED, Clustering
 from imdbclust.load import Corpus
 from imdbclust.matrix import Incidence
 from imdbclust.new_movies.actors import find_actor, match_actors, similar_actors
-from imdbclust.new_movies.genre_model import Facts, GenreModel
+from imdbclust.new_movies.genre_model import GENRE_MODEL, Facts, GenreModel
 from imdbclust.new_movies.levels import LevelModel
 from imdbclust.probabilities import Counts, count_movies, resolve_genre
 from imdbclust.reduction import Embedding
-
-GENRE_MODEL = "genre_model.npz"
-"""The file of the model of genres among the artifacts of 05_probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,13 +291,13 @@ def smoothed_p_genre_given_cluster(counts: Counts, *, prior: float = 0.5) -> pd.
 def load_assigner(folders: dict[str, Path]) -> Assigner:
     """Return the assigner of a run from the artifact folders of its stages.
 
-    The model of genres is learned anew if the folder of `probabilities` is missing.
+    The model of genres is learned anew if the folder of `matrix` does not have it.
     """
-    stored = folders["probabilities"] / GENRE_MODEL if "probabilities" in folders else None
+    stored = folders["matrix"] / GENRE_MODEL
     return Assigner(
         Corpus.load(folders["load"]),
         Incidence.load(folders["matrix"]),
         Embedding.load(folders["reduction"]),
         Clustering.load(folders["clustering"]),
-        genre_model=stored if stored and stored.is_file() else None,
+        genre_model=stored if stored.is_file() else None,
     )

@@ -13,6 +13,8 @@ from scipy.special import expit, logit
 from imdbclust.base.processes import on_all_cores
 from imdbclust.load import Corpus
 
+GENRE_MODEL = "genre_model.npz"  # in the artifact of 02_matrix
+
 STRENGTH = 4.0  # movies with the shares of all movies that are added to the record of an actor
 MOST_GENRES = 100  # the most frequent genres are modelled; the others keep their overall share
 N_ERAS = 9  # knots of the piecewise linear effect of the years of the actors' movies
