@@ -430,7 +430,7 @@ def test_a_stored_model_of_genres_answers_like_a_learned_one(recommended_run, fi
 
     folders = _stage_folders(str(recommended_run), None)
     without = shutil.copytree(folders["matrix"], tmp_path / "matrix")
-    (without / "genre_model.npz").unlink()
+    (without / "artifact" / "genre_model.npz").unlink()
     stored, learned = _load(folders), _load(folders | {"matrix": without})
     assert stored._stored.is_file()
     assert learned._stored is None
