@@ -470,13 +470,14 @@ def test_a_failed_download_gives_up_quickly_and_leaves_nothing(fetch_from, tmp_p
 
 def test_a_server_that_sends_too_little_is_given_up(fetch_from, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "BLOCK_SECONDS", 0.5)
+    before = set(threading.enumerate())
     start = time.monotonic()
     with pytest.raises(DatasetError, match=r"\(less than 65\.5kB arrived in 0\.5 seconds\)$"):
         fetch_from("/trickle")
     assert time.monotonic() - start < 2
     assert files_in(tmp_path) == []
     until = time.monotonic() + 2
-    while any("run" in thread.name for thread in threading.enumerate()):  # the reader has ended
+    while any("(run)" in one.name for one in set(threading.enumerate()) - before):  # the reader
         assert time.monotonic() < until
         time.sleep(0.01)
 

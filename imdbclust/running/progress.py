@@ -127,7 +127,7 @@ class SweepProgress(Watch):
         average one, and as many run in parallel as so far.
         """
         spent = list(chain.from_iterable(self._seconds.values()))
-        if not spent:
+        if not sum(spent):
             return None
         means = {stage: mean(seconds) for stage, seconds in self._seconds.items()}
         work = sum(n * means.get(stage, mean(spent)) for stage, n in self._left.items())

@@ -366,7 +366,8 @@ def _write_labels(plan: SweepPlan, outcomes: Mapping[str, Outcome], store: Store
     with ZipFile(to, "w", ZIP_DEFLATED) as file:
         for number, (*_, clustering, _) in enumerate(plan.stages, start=1):
             if outcomes[clustering.key].status == "done":
-                with np.load(store.path(clustering) / ARTIFACT / CLUSTERING_FILE) as made:
+                path = store.path(clustering) / ARTIFACT / CLUSTERING_FILE
+                with np.load(path, allow_pickle=False) as made:
                     labels = made["labels"]
                 buffer = BytesIO()
                 np.save(buffer, labels.astype(np.min_scalar_type(-1 - labels.max())))
