@@ -149,6 +149,7 @@ def test_a_run_takes_turns_with_papermill_and_nbconvert_on_each_notebook(films, 
     for notebook, command in zip(sorted(NOTEBOOKS.glob("0[1-5]*")), theirs[::2], strict=True):
         assert command[1] == str(notebook)
         known = {"dataset": str(films), "from_run": "stock", "evaluation": "off"}
+        known |= {"map_max_movies": 0, "explorer": False}
         declared = known.keys() & declared_in(notebook).keys()
         assert given(command) == {name: known[name] for name in declared}
     assert [cost.seconds for cost in (*comparison.ours, *comparison.theirs)] == [1.0, 10.0]
