@@ -27,7 +27,7 @@ from imdbclust.commands import cli
 from imdbclust.datasets.imdb_dumps import import_dumps
 from imdbclust.datasets.made_up.large import LargeSample
 from imdbclust.running.pages.report import check_page
-from imdbclust.running.parameters import declared_in
+from imdbclust.running.parameters import declared_in, settings
 
 STEPS = ("read", "matrix", "frame", "top ten", "reduce", "cluster", "table")
 
@@ -130,8 +130,12 @@ def commands(monkeypatch):
         called.append([str(word) for word in command[1:]])
         return Cost(1.0, 10.0 * len(called))
 
+    def run(*, preset, parameters, out, name, **_):
+        settings(preset, parameters)  # refuses what a run would refuse
+        return out / name
+
     monkeypatch.setattr(speed, "cost_of_command", cost)
-    monkeypatch.setattr("imdbclust.running.run.run", lambda *, out, name, **_: out / name)
+    monkeypatch.setattr("imdbclust.running.run.run", run)
     return called
 
 
