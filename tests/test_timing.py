@@ -68,10 +68,10 @@ def test_two_ways_take_turns_in_changing_order():
 
 
 def test_a_command_is_timed_with_the_memory_of_its_children():
-    child = "import time; held = bytearray(60_000_000); time.sleep(0.5)"
+    child = "import time; held = bytearray(60_000_000); time.sleep(1.5)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     cost = cost_of_command(["-c", parent])
-    assert cost.seconds >= 0.5
+    assert cost.seconds >= 1.5
     assert cost.memory_mb > 60
 
 
