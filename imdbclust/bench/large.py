@@ -5,6 +5,7 @@ The made-up files that they read are kept, so that they are made once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +100,7 @@ def _sweep(options: Options, made: Path, out: Path) -> Row:
     }
     file = out / "grid.yml"
     file.write_text(yaml.safe_dump(specification), encoding="utf-8")
-    n = repeats
-    for values in grid.values():
-        n *= len(values)
+    n = repeats * math.prod(map(len, grid.values()))
     command = ["sweep", file, *options.films, "--out", out]
     return Row(f"{n:,} settings", command, n, "evaluation off, reports: best")
 
