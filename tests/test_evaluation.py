@@ -735,6 +735,7 @@ def test_only_the_sample_has_a_truth():
     assert ev.recovery(truth[::-1], clustering) == 1  # by id, not by position
 
 
+@pytest.mark.slow
 def test_recovery_falls_smoothly_with_the_signal():
     from sklearn.metrics import adjusted_rand_score
 

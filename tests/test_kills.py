@@ -194,7 +194,7 @@ def command_of(name, sources, target, slow_server):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [3, 24])
+@pytest.mark.parametrize("times", [10])
 @pytest.mark.parametrize("name", ["sample", "merge", "import-imdb", "fetch"])
 def test_a_file_of_films_is_complete_or_missing_after_any_command_is_killed(
     name, times, sources, slow_server, tmp_path
@@ -295,7 +295,7 @@ def ends_as_if_nothing_had_been(command, temporary, out, whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [4, 80])
+@pytest.mark.parametrize("times", [20])
 def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
     times, films, finished_run, tmp_path
 ):
@@ -335,7 +335,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [3, 24])
+@pytest.mark.parametrize("times", [10])
 def test_a_report_written_anew_is_the_old_or_the_new_one(times, films, finished_run, tmp_path):
     chance, out = random.Random(times), tmp_path / "out"
     shutil.copytree(finished_run.parent / "stages", out / "stages")

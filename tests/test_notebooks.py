@@ -205,7 +205,7 @@ def environment(own_reports, monkeypatch):
 @pytest.mark.parametrize(
     "stage",  # by default one without earlier stages, and one that has them computed
     [
-        one if one in ("load", "reduction") else pytest.param(one, marks=pytest.mark.slow)
+        one if one in ("load", "matrix") else pytest.param(one, marks=pytest.mark.slow)
         for one in STAGES
     ],
 )

@@ -18,9 +18,12 @@ NOBODY = 65534
 SMALL = ("-p", "n_clusters", "6", "-p", "n_components", "8", "-p", "n_init", "2",
          "-p", "evaluation", "off", "-p", "map_max_movies", "40")  # fmt: skip
 SWEEP = """\
-parameters: {n_components: 8, n_init: 2, evaluation: "off", map_max_movies: 0}
+preset: recommended
+parameters: {n_components: 8, n_init: 2, evaluation: "off", map_max_movies: 40}
 grid: {n_clusters: [4, 6]}
+reports: none
 """
+"""The settings of the run, and another one: stages of the run are used again."""
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +144,11 @@ def test_the_installed_program_works_in_an_empty_folder(call, program):
     assert "4 settings" in plan.stdout
     assert sorted(path.name for path in folder.iterdir()) == ["films.jsonl", "reports"]
     (folder / "two.yml").write_text(SWEEP)
-    sweep = call("sweep", "two.yml", "--dataset", "films.jsonl")
+    sweep = call("sweep", "two.yml", "--dataset", "films.jsonl", "--workers", 1)
     assert sweep.returncode == 0, sweep.stderr
     assert "arning" not in sweep.stderr
     assert str(folder / "reports" / "sweep-two" / "index.html") in sweep.stdout
+    assert len(list((folder / "reports" / "stages").glob("0[45]_*"))) == 4
     made = [path for path in folder.rglob("*") if path.name not in ("two.yml", "empty")]
     assert len({path.stat().st_uid for path in made}) == 1
     assert not list(program.parents[1].rglob("__pycache__"))
