@@ -1,6 +1,6 @@
 """The same films and parameters give the same results, whatever the environment.
 
-Elsewhere: warm and plain kernels (test_warm), sweeps on one and two workers and on a cluster
+Elsewhere: what warm kernels see (test_warm), sweeps on one and two workers and on a cluster
 (test_workers), settings of a sweep and single runs (test_sweep), threads of an evaluation
 (test_evaluation), the order of rows, columns and lines (test_reduction, test_clustering).
 """
@@ -35,6 +35,7 @@ from imdbclust.running.diff import comparable
 from imdbclust.running.pages.filters import FILTERS
 
 PRESETS = ("seed", "recommended", "nested")
+ENGINE = {"IMDBCLUST_ENGINE": "warm"} if sys.platform == "linux" else {}
 
 
 # whole runs
@@ -45,7 +46,12 @@ def run_elsewhere(films, out, *, name, preset="recommended", cwd=None, **environ
     command = [sys.executable, "-m", "imdbclust", "run", "--dataset", str(films), "--name", name]
     command += ["--preset", preset, "--out", str(out), *given(SMALL)]
     subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, check=True, timeout=300, capture_output=True
+        command,
+        cwd=cwd,
+        env=os.environ | environment,
+        check=True,
+        timeout=1800,
+        capture_output=True,
     )
     return out / name
 
@@ -60,7 +66,9 @@ def differing(one, other):
 def base(films, tmp_path_factory):
     """Return a run of each preset, without other runs in its folder."""
     return {
-        preset: run_elsewhere(films, tmp_path_factory.mktemp(preset), name="run", preset=preset)
+        preset: run_elsewhere(
+            films, tmp_path_factory.mktemp(preset), name="run", preset=preset, **ENGINE
+        )
         for preset in PRESETS
     }
 
@@ -83,9 +91,12 @@ def base(films, tmp_path_factory):
     ids=("surroundings", "engine"),
 )
 def test_no_byte_follows_the_environment(preset, changed, films, base, tmp_path):
-    folder = run_elsewhere(films, tmp_path, name="run", preset=preset, **changed)
+    folder = run_elsewhere(films, tmp_path, name="run", preset=preset, **ENGINE | changed)
     assert differing(folder, base[preset]) == []
     assert len(comparable(folder)) > 60
+    stages = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    if wanted := (ENGINE | changed).get("IMDBCLUST_ENGINE"):
+        assert {stage["kernel"] for stage in stages} == {wanted}
 
 
 @pytest.mark.slow
