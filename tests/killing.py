@@ -78,12 +78,12 @@ class Call:
         ]
 
     def end(self):
-        said, _ = self.process.communicate(timeout=300)
+        said, _ = self.process.communicate(timeout=900)
         return self.process.returncode, said
 
     def nothing_is_left(self):
-        """Wait five seconds at most until no process of it lives; return what is left."""
-        until = time.monotonic() + 5
+        """Wait 30 seconds at most until no process of it lives; return what is left."""
+        until = time.monotonic() + 30
         while (left := self.everyone()) and time.monotonic() < until:
             time.sleep(0.1)
         return [process.cmdline() for process in left if process.is_running()]

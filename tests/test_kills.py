@@ -323,7 +323,7 @@ def test_a_run_killed_at_any_moment_goes_on_and_gives_the_same_bytes(
             if code == cli.INTERRUPTED:
                 assert list(temporary.iterdir()) == unfinished(out) == []
             if engine == "warm" and how is kill_runner:  # its server tidies up
-                wait_for(lambda: {*temporary.iterdir(), *unfinished(out)} <= left, seconds=5)  # noqa: B023
+                wait_for(lambda: {*temporary.iterdir(), *unfinished(out)} <= left, seconds=30)  # noqa: B023
             sound(out)
             killed += code != cli.DONE
             if code == cli.DONE:

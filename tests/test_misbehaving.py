@@ -66,7 +66,7 @@ def is_there(pid):
         return False
 
 
-def wait_until_gone(pid, seconds=5):
+def wait_until_gone(pid, seconds=30):
     until = time.monotonic() + seconds
     while is_there(pid):
         assert time.monotonic() < until, f"{pid} lives on"

@@ -86,13 +86,13 @@ def test_no_process_outlives_an_interrupted_or_killed_parent(signum):
         "import os, time, joblib\n"
         "from imdbclust.base.processes import on_all_cores\n"
         "joblib.cpu_count = lambda: 2\n"
-        "on_all_cores(lambda _: (os.write(1, b'%d\\n' % os.getpid()), time.sleep(60)), range(2))"
+        "on_all_cores(lambda _: (os.write(1, b'%d\\n' % os.getpid()), time.sleep(600)), range(2))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-3) as parent:
         pids = [int(parent.stdout.readline()) for _ in range(2)]
         parent.send_signal(signum)
-        parent.wait(10)
-    deadline = time.monotonic() + 5
+        parent.wait(60)
+    deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.01)
