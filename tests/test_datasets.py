@@ -375,7 +375,7 @@ ZEROS_PACKED = gzip.compress(bytes(2**24))
 class _Films(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/hang":
-            self.server.closing.wait(5)
+            self.server.closing.wait(60)
             return
         if self.path == "/missing":
             self.send_error(404)
@@ -403,7 +403,7 @@ class _Films(BaseHTTPRequestHandler):
         self.wfile.write(CONTENT)
         if self.path == "/stalled":
             self.wfile.flush()
-            self.server.closing.wait(5)
+            self.server.closing.wait(60)
 
     def log_message(self, *_):
         pass
@@ -462,7 +462,7 @@ def test_a_failed_download_gives_up_quickly_and_leaves_nothing(fetch_from, tmp_p
     start = time.monotonic()
     with pytest.raises(DatasetError, match=reason) as caught:
         fetch_from(place)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
     assert place in str(caught.value)
     assert "\n" not in str(caught.value)
     assert files_in(tmp_path) == []
@@ -474,9 +474,9 @@ def test_a_server_that_sends_too_little_is_given_up(fetch_from, tmp_path, monkey
     start = time.monotonic()
     with pytest.raises(DatasetError, match=r"\(less than 65\.5kB arrived in 0\.5 seconds\)$"):
         fetch_from("/trickle")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
     assert files_in(tmp_path) == []
-    until = time.monotonic() + 2
+    until = time.monotonic() + 30
     while any("(run)" in one.name for one in set(threading.enumerate()) - before):  # the reader
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -536,7 +536,7 @@ def test_a_host_that_is_looked_up_forever_is_given_up(tmp_path, monkeypatch):
     done = threading.Event()
 
     def forever(*_, **__):
-        done.wait(5)
+        done.wait(60)
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests, "get", forever)
@@ -544,7 +544,7 @@ def test_a_host_that_is_looked_up_forever_is_given_up(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match="no answer in time"):
         download.download("https://example.invalid/films", tmp_path / "films", patience=0.1)
     done.set()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30
 
 
 # The decade files of Wikipedia

@@ -522,7 +522,7 @@ RECORDS = st.lists(
     unique_by=lambda record: record["imdb_id"],
 )
 QUICK = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

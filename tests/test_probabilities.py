@@ -102,7 +102,7 @@ def test_hand_solved_lift(counts):
 
 
 @given(clustered_corpora())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_on_any_corpus_tables_agree_with_each_other_and_with_counting(case):
     corpus, clustering = case
     counts = pr.count_movies(corpus, clustering)
@@ -122,7 +122,7 @@ def test_on_any_corpus_tables_agree_with_each_other_and_with_counting(case):
 
 
 @given(clustered_corpora())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_on_any_corpus_genre_and_actor_together_are_counted(case):
     corpus, clustering = case
     for actor in corpus.actors["actor_id"]:
@@ -138,7 +138,7 @@ def test_on_any_corpus_genre_and_actor_together_are_counted(case):
 
 
 @given(clustered_corpora())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_mention_experiment_is_consistent_in_itself(case):
     counts = pr.count_movies(*case)
     if counts.genres.empty:
@@ -240,7 +240,7 @@ def test_another_corpus_is_refused(corpus, clustering):
 
 
 @given(clustered_corpora(), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_pairs_of_genre_and_actor_by_plain_counting(case, least):
     corpus, clustering = case
     found = pr.count_pairs(corpus, clustering, least=least)
@@ -261,7 +261,7 @@ def test_pairs_of_genre_and_actor_by_plain_counting(case, least):
 
 
 @given(clustered_corpora())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_genre_information_is_mutual_information_in_bits(case):
     corpus, clustering = case
     table = pr.genre_information(pr.count_movies(corpus, clustering)).set_index("genre")
@@ -343,7 +343,7 @@ def test_a_sample_is_of_ten_different_movies_unless_told_otherwise():
 
 
 @given(st.integers(1, 6), st.integers(1, 60), st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_mutual_information_is_that_of_scikit_learn(n_clusters, n_movies, seed):
     rng = np.random.default_rng(seed)
     labels, has = rng.integers(0, n_clusters, n_movies), rng.random((n_movies, 3)) < rng.random(3)
@@ -439,7 +439,7 @@ def test_the_more_movies_an_actor_has_the_more_certain_is_the_cluster():
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_for_any_casts_probabilities_sum_to_1(data):
     seed, n_clusters = data.draw(st.integers(0, 10_000)), data.draw(st.integers(1, 5))
     rng = np.random.default_rng(seed)
@@ -477,7 +477,7 @@ def test_a_movie_beside_one_with_an_endless_cast_keeps_its_probabilities():
 
 
 @given(clustered_corpora())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_posteriors_of_all_genres_at_once_are_those_of_each_table(case):
     counts = pr.count_movies(*case)
     found = pr.p_cluster_given_genre(counts)

@@ -70,7 +70,7 @@ def test_what_is_not_a_scheduler_is_refused_in_time(answer, reason, monkeypatch)
     ):  # fmt: skip
         workers._check_scheduler(f"tcp://127.0.0.1:{port}")
     assert reason in str(refused.value)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
 
 
 @pytest.fixture

@@ -413,7 +413,7 @@ def test_a_server_that_ends_leaves_the_folders_of_a_user_that_lives(tmp_path, mo
         warm.stop_server()
         assert folder.exists()
         assert server.process.returncode == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
         answer("1")
         server = warm._server
         server._control.close()  # as if it were lost
