@@ -179,7 +179,7 @@ def load_renderer() -> None:
     with suppress(Exception):
         from imdbclust.running.pages.filters import exporter
 
-        for name in ("null", "display_priority", "parts", "index.html", "run.html"):
+        for name in ("base/null", "display_priority", "parts", "index.html", "run.html"):
             exporter().environment.get_template(f"{name}.j2")
 
 
