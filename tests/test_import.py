@@ -292,7 +292,11 @@ def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option):
     odd = {"--mapping": {"separator": "\ud800"}, "--unify": {"actors": {"X Y": "\ud800"}}}
     put(tmp_path, "m.yml", json.dumps(odd[option]))
     code, said = run("import", "a.csv", "--to", "a.jsonl", option, "m.yml")
-    assert (code, said) == (2, "imdbclust: m.yml: a text has an unpaired surrogate\n")
+    assert (code, said) == (
+        2,
+        "imdbclust: m.yml: not a mapping for film files: a text has an unpaired surrogate or is "
+        "not UTF-8\n",
+    )
 
 
 def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):
