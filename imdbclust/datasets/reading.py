@@ -300,6 +300,8 @@ def mapping_of(about: object, name: str) -> Reading:
     """Return how to read files from a mapping; UserError if it is invalid."""
     try:
         return msgspec.convert(about, Reading)
+    except UnicodeEncodeError:  # of a key
+        raise UserError(f"{name}: a key has an unpaired surrogate") from None
     except msgspec.ValidationError as error:
         raise UserError(f"{name}: not a mapping for film files: {error}") from None
 
