@@ -1,8 +1,10 @@
 """Nothing waits without a bound: each wait has a partner here that never answers."""
 
 import fcntl
+import multiprocessing
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -107,6 +109,56 @@ def test_a_connection_to_a_scheduler_that_is_lost_ends_a_sweep(lonely):
     future.cancel()
     with pytest.raises(Failure, match="the scheduler of the workers has ended; what was finished"):
         list(workers._ended(client, [future]))
+
+
+@pytest.fixture
+def mute(tmp_path, monkeypatch):
+    """Workers of this machine start, but never answer."""
+    preload = tmp_path / "mute.py"
+    preload.write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setitem(workers._CLUSTER, "preload", [str(preload)])
+
+
+def no_worker_is_left():
+    until = time.monotonic() + 5
+    while left := [one for one in multiprocessing.active_children() if "Dask" in one.name]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
+    return True
+
+
+def test_workers_that_never_start_are_given_up(mute, films, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(workers, "START_SECONDS", 1)
+    spec = tmp_path / "grid.yml"
+    spec.write_text("grid: {n_clusters: [4, 6]}")
+    call = ["sweep", str(spec), "--dataset", str(films), "--out", str(tmp_path / "out")]
+    began = time.monotonic()
+    assert cli.main([*call, "--workers", "2"]) == cli.FAILED
+    assert time.monotonic() - began < 15
+    assert (
+        "the workers of this machine do not start within 1 s; what was" in capsys.readouterr().err
+    )
+    assert no_worker_is_left()
+
+
+def test_workers_that_never_start_do_not_stop_an_interrupt(mute):
+    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt), workers._client(2, None):
+        pass
+    assert time.monotonic() - began < 15
+    assert no_worker_is_left()
+
+
+def test_workers_that_always_die_are_given_up(tmp_path, monkeypatch):
+    preload = tmp_path / "dying.py"
+    preload.write_text("import os\nos._exit(1)\n")
+    monkeypatch.setitem(workers._CLUSTER, "preload", [str(preload)])
+    monkeypatch.setattr(workers, "ALLOWED_DEATHS", 0)
+    with pytest.raises(Failure, match="the workers of this machine cannot be started: "):
+        workers._client(1, None).__enter__()
+    assert no_worker_is_left()
 
 
 @pytest.mark.parametrize("n_bytes", range(40, 201, 8))
