@@ -99,6 +99,19 @@ GO_THROUGH = {
 }
 """Films and parameters of runs that succeed with either preset."""
 
+OF_NO_CAST = {
+    "a genre of all",
+    "a genre of one, no years, no ratings",
+    "ratings of one genre",
+    "no genres",
+    "no genres, made up of one cast",
+    "one genre, no ratings",
+    "one form only",
+    "no years",
+    "one year, no ratings",
+}
+"""Films that differ in what does not follow the preset; one preset is enough for them."""
+
 SEED_ONLY = {
     "one movie": ([movie(0, [1, 2, 3])], ONE),
     "nothing shared": (

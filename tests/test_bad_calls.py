@@ -863,14 +863,21 @@ def test_a_run_in_an_odd_place_without_home_locale_or_terminal(accented):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"HOME": "/proc/nowhere"},
-        {"MPLBACKEND": "nonsense"},
-        {"OMP_NUM_THREADS": "many"},
-        {"PYTHONHASHSEED": "random"},
-        {"PYTHONWARNINGS": "always"},
-        {"IPYTHONDIR": "/proc/nowhere", "JUPYTER_CONFIG_DIR": "/proc/nowhere"},
-        {"JUPYTER_PATH": "/proc/nowhere", "JUPYTER_PREFER_ENV_PATH": "0"},
-        {"TZ": "Nowhere/Here", "LANG": "xx_XX"},
+        {
+            "HOME": "/proc/nowhere",
+            "MPLBACKEND": "nonsense",
+            "OMP_NUM_THREADS": "many",
+            "TZ": "Nowhere/Here",
+            "LANG": "xx_XX",
+        },
+        {  # where these folders are set, HOME is not asked
+            "IPYTHONDIR": "/proc/nowhere",
+            "JUPYTER_CONFIG_DIR": "/proc/nowhere",
+            "JUPYTER_PATH": "/proc/nowhere",
+            "JUPYTER_PREFER_ENV_PATH": "0",
+            "PYTHONHASHSEED": "random",
+            "PYTHONWARNINGS": "always",
+        },
     ],
     ids=lambda environment: next(iter(environment)),
 )

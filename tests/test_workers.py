@@ -26,6 +26,7 @@ from killing import (
     wait_for,
 )
 
+from imdbclust.base.waits import in_time
 from imdbclust.commands import cli
 from imdbclust.running import plan as planning
 from imdbclust.running import sweep as sweeping
@@ -99,6 +100,39 @@ def test_a_worker_may_die_while_workers_are_prepared():
     client = Dying()
     distributed._repeated(lambda: client.register_plugin("plugin"), CommClosedError)
     assert client.plugin == "plugin"
+
+
+@pytest.mark.parametrize("n_lost", [2, None])
+def test_an_outcome_that_a_lost_worker_does_not_send_is_waited_for_with_a_bound(
+    n_lost, tmp_path, monkeypatch
+):
+    """A worker may die after it reported the end of an execution, before it sends the outcome."""
+    from distributed import Client, Future, LocalCluster
+
+    from imdbclust.running import workers as distributed
+
+    for name, seconds in (("ANSWER", 5), ("PATIENCE", 0.2), ("CHECK", 0.1)):
+        monkeypatch.setattr(distributed, f"{name}_SECONDS", seconds)
+    how = {"n_workers": 1, "processes": False, "dashboard_address": None}
+    result, asked = Future.result, []
+
+    def send(self, timeout=None):
+        asked.append(timeout)
+        if self is future and (n_lost is None or len(asked) <= n_lost):
+            raise TimeoutError
+        return result(self, timeout=60)
+
+    with LocalCluster(**how, local_directory=str(tmp_path)) as local, Client(local) as client:
+        future, failing = client.submit(str, 1), client.submit(int, "x")
+        monkeypatch.setattr(Future, "result", send)
+        if n_lost is None:
+            monkeypatch.setattr(client, "scheduler_info", lambda: {"workers": {}})
+            with pytest.raises(distributed.NoWorkers, match=r"no workers are left, for 0\.2 s"):
+                in_time(lambda: list(distributed._ended(client, [future])), 60)
+        else:
+            ended = dict(in_time(lambda: list(distributed._ended(client, [future, failing])), 60))
+            assert (ended[future], type(ended[failing])) == ("1", ValueError)
+    assert set(asked) == {5}
 
 
 # who executes makes no difference

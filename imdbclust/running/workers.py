@@ -18,6 +18,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def execute_on_workers(
         if scheduler:
             _check_workers(client, store)
         threads = Counter()
-        for worker in client.scheduler_info()["workers"].values():
+        for worker in _answer(client.scheduler_info)["workers"].values():
             threads[worker["host"]] += worker["nthreads"]
         plugin = SameVersion(fingerprint(), options.engine, threads)
         _repeated(lambda: _answer(lambda: client.register_plugin(plugin)), CommClosedError)
@@ -110,24 +111,30 @@ def execute_on_workers(
             futures[stage.key] = client.submit(*call, key=name, pure=False)
         keys = {future.key: key for key, future in futures.items()}
         try:
-            for future in _ended(client, list(futures.values())):
+            for future, returned in _ended(client, list(futures.values())):
                 stage = by_key[keys[future.key]]
-                watch.ended(stage, _outcome(stage, future, futures))
+                watch.ended(stage, _outcome(stage, returned, futures))
         finally:
             _stop(client, futures, token)
 
 
-def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
-    """Yield executions as they end; raise NoWorkers if the workers or the scheduler are lost."""
+def _ended(client: Client, futures: list[Future]) -> Iterator[tuple[Future, Outcome | Exception]]:
+    """Yield executions as they end, each with what it returned or raised.
+
+    Raises
+    ------
+    NoWorkers
+        The workers or the scheduler are lost.
+    """
     completed, beats, alive = as_completed(futures), {}, time.monotonic()
     checked, lost = alive, "the workers are lost"
     while not completed.is_empty():
         if completed.has_ready():
             future = next(completed)
-            if future.status in ("cancelled", "lost"):
-                raise NoWorkers(f"the scheduler of the workers has ended; {RESUME}")
-            yield future
-            continue
+            if returned := _returned(future):
+                yield future, returned
+                continue
+            completed.add(future)
         time.sleep(POLL_SECONDS)
         if (now := time.monotonic()) < checked + CHECK_SECONDS:
             continue
@@ -143,6 +150,21 @@ def _ended(client: Client, futures: list[Future]) -> Iterator[Future]:
             raise NoWorkers(f"{lost}, for {PATIENCE_SECONDS} s; {RESUME}")
 
 
+def _returned(future: Future) -> Outcome | Exception | None:
+    """Return what an execution returned or raised.
+
+    None means that the worker died before it sent the outcome; Dask then repeats the execution.
+    """
+    try:
+        return future.result(timeout=ANSWER_SECONDS)
+    except CancelledError:
+        raise NoWorkers(f"the scheduler of the workers has ended; {RESUME}") from None
+    except OSError as error:  # TimeoutError and CommClosedError are OSErrors
+        return error if future.status == "error" else None
+    except Exception as error:
+        return error
+
+
 def _answer(ask: Callable[[], Result]) -> Result:
     """Return an answer of the scheduler or of its workers; NoWorkers if it does not come."""
     try:
@@ -153,14 +175,16 @@ def _answer(ask: Callable[[], Result]) -> Result:
         ) from None
 
 
-def _outcome(stage: PlannedStage, future: Future, futures: dict[str, Future]) -> Outcome:
+def _outcome(
+    stage: PlannedStage, returned: Outcome | Exception, futures: dict[str, Future]
+) -> Outcome:
     """Return how an execution ended."""
-    if future.status == "finished":
-        return future.result()
+    if isinstance(returned, Outcome):
+        return returned
     read = [futures[key] for key in stage.inputs.values() if key in futures]
     if any(one.status == "error" for one in read):
         return Outcome("skipped")
-    kind, message = type(future.exception()).__name__, str(future.exception())
+    kind, message = type(returned).__name__, str(returned)
     if kind == "KilledWorker":
         message = f"{ALLOWED_DEATHS + 1} workers died while they executed it"
     error = {"stage": stage.name, "type": kind, "message": message, "cell": None}
