@@ -48,8 +48,8 @@ coverage: $(READY)  ## run the test suite and report the lines and branches it m
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-fuzz: $(READY)  ## feed damaged input to the program for MINUTES (30) of processor time
-	@$(BIN)/python tests/fuzz.py $(or $(MINUTES),30)
+fuzz: $(READY)  ## feed damaged input to the program for MINUTES (30) of processor time, from SEED (0)
+	@$(BIN)/python tests/fuzz.py $(or $(MINUTES),30) $(or $(SEED),0)
 
 mutants: $(READY)  ## change matrix.py and probabilities.py in small ways: do their tests notice?
 	@$(BIN)/python -m uv pip install --quiet --python $(BIN)/python --no-build-isolation -e '.[mutants]' \

@@ -13,6 +13,8 @@ t-SNE several times slower. OpenMP reads the variable when it is loaded, so afte
 import os
 import sys
 
+from imdbclust.base.lazy import lazy
+
 __version__ = "0.1.0"
 
 if "sklearn" not in sys.modules:
@@ -26,13 +28,7 @@ _EXPORTS = {
     "read_table": "imdbclust.display.csv_files",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_EXPORTS[name]), name)
+__getattr__ = lazy(__name__, _EXPORTS)
 
 
 def __dir__() -> list[str]:

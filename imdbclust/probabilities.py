@@ -230,14 +230,18 @@ def count_pairs(corpus: Corpus, clustering: Clustering, *, least: int = 5) -> np
     """
     genres, _ = corpus.genre_matrix()
     casts = build_incidence(corpus).matrix
-    pairs = (genres.T @ casts).tocsr()
-    pairs.sort_indices()
-    genre, actor = (places[pairs.data >= least] for places in pairs.tocoo().coords)
-    counts = np.zeros((len(genre), len(clustering.groups)), dtype=int)
+
+    def count(movies: np.ndarray | slice) -> pd.Series:
+        """Return the number of these movies by pair; a pair is one number."""
+        pairs = (genres[movies].T @ casts[movies]).tocoo()
+        genre, actor = pairs.coords
+        return pd.Series(pairs.data, genre.astype(np.int64) * casts.shape[1] + actor)
+
+    pairs = count(slice(None))
+    pairs = pairs.index[pairs >= least].sort_values()
+    counts = np.zeros((len(pairs), len(clustering.groups)), dtype=int)
     for group in range(len(clustering.groups)):
-        inside = clustering.codes == group
-        of_group = (genres[inside].T @ casts[inside]).tocsr()
-        counts[:, group] = of_group[genre, actor] if len(genre) else 0
+        counts[:, group] = count(clustering.codes == group).reindex(pairs, fill_value=0)
     return counts
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from imdbclust.base.layout import lay_out, neighbours, two_threads
+from imdbclust.base.layout import lay_out, near_in_cells, two_threads
 from imdbclust.matrix import Incidence, read_ids, write_ids
 
 if TYPE_CHECKING:
@@ -381,8 +381,8 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
     """Map the movies to two dimensions, by t-SNE of the reduced matrix.
 
     At most `max_movies` are laid out, a random sample of a larger corpus. The other movies get the
-    median place of the `PLACED_BY` nearest of them. The result has the same bytes for any number
-    of threads and any order of the rows.
+    median place of `PLACED_BY` near ones, as :func:`imdbclust.base.layout.near_in_cells` finds
+    them. The result has the same bytes for any number of threads and any order of the rows.
 
     Returns
     -------
@@ -408,7 +408,7 @@ def map_movies(embedding: Embedding, *, max_movies: int, random_state: int) -> p
         place = np.empty((len(movies), 2))
         place[drawn] = lay_out(spots[drawn], random_state)
         if not drawn.all():
-            near, _ = neighbours(spots[drawn], PLACED_BY, spots[~drawn])
+            near = near_in_cells(spots[drawn], PLACED_BY, spots[~drawn])
             place[~drawn] = np.median(place[drawn][near], axis=1)
     order = np.argsort(movies)
     return pd.DataFrame(

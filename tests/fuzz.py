@@ -63,7 +63,7 @@ MANIFEST = {"name": "r", "status": "done", "commit": None, "versions": {"python"
 
 
 def main(minutes: float, seed: int) -> int:
-    """Try cases for some minutes of processor time; return the number of wrong ones."""
+    """Try cases for minutes of processor time or until an interrupt; return the number of wrong."""
     kept = Path(tempfile.mkdtemp(prefix="imdbclust-fuzz-"))
     counts, wrong, began = Counter(), 0, time.process_time()
     while time.process_time() - began < 60 * minutes:
@@ -75,6 +75,8 @@ def main(minutes: float, seed: int) -> int:
             call = KINDS[kind](chance, folder)
             code, reason = tried(call, folder)
             parameters.NOTEBOOKS = NOTEBOOKS
+            if code == cli.INTERRUPTED:
+                break
             counts[f"{kind} {code}"] += 1
             if reason:
                 wrong += 1
@@ -82,7 +84,9 @@ def main(minutes: float, seed: int) -> int:
                 shutil.copytree(folder, kept / str(seed), symlinks=True)
     for name, count in sorted(counts.items()):
         print(f"{name:24} {count:8,}")
-    print(f"{sum(counts.values()):,} cases, {wrong} wrong" + (f", kept in {kept}" * bool(wrong)))
+    took = (time.process_time() - began) / 60
+    print(f"{sum(counts.values()):,} cases in {took:.1f} minutes, {wrong} wrong", end="")
+    print(f", kept in {kept}" * bool(wrong))
     if not wrong:
         kept.rmdir()
     return wrong
@@ -102,6 +106,8 @@ def tried(call: list[str], folder: Path) -> tuple[int | None, str]:
             code = cli.main(call)
     except SystemExit as end:
         code = end.code
+    except KeyboardInterrupt:
+        code = cli.INTERRUPTED
     except BaseException:
         return None, traceback.format_exc()
     finally:

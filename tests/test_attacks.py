@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SMALL
+from imdb_files import person, principal, put, title
 
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.commands import cli
+from imdbclust.datasets.imdb_tables import BASICS, NAMES, PRINCIPALS, RATINGS
 from imdbclust.running import parameters
 from imdbclust.running.parameters import COURSE_PRESET, DEFAULT_PRESET
 
@@ -59,6 +61,28 @@ def test_separators_and_quotes_are_one_usable_character(option, tmp_path, capsys
     film.write_text("title,actor\nA,X Y\nB,Z W\n", encoding="utf-8")
     assert cli.main(["check", str(film), option]) == 2
     assert capsys.readouterr().out.startswith("cannot be used: ")
+
+
+@pytest.mark.parametrize("option", ["--genre", "--type", "--categories", "--to"])
+def test_texts_that_are_not_utf_8_select_no_titles(option, tmp_path, capsys):
+    rows = {BASICS: [title("tt1")], PRINCIPALS: [principal("tt1", 1, "nm1")], RATINGS: []}
+    put(tmp_path / "dumps", rows | {NAMES: [person("nm1", "N")]})
+    call = ["import-imdb", str(tmp_path / "dumps"), "--to", str(tmp_path / "films.jsonl")]
+    odd = str(tmp_path / "\udcff.jsonl") if option == "--to" else "a\udcff"
+    assert cli.main([*call, "--min-movies", "1", option, odd]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["dumps"]
+
+
+@pytest.mark.parametrize("option", ["actor-separator", "genre-separator", "separator", "title"])
+@pytest.mark.parametrize("command", ["check", "import"])
+def test_texts_that_are_not_utf_8_read_no_films(command, option, tmp_path, capsys):
+    film = tmp_path / "films.csv"
+    film.write_text("title,actor\nA,X Y\nA,Z W\n")
+    to = ["--to", str(tmp_path / "films.jsonl")] * (command == "import")
+    assert cli.main([command, str(film), *to, f"--{option}", "a\udcff"]) == 2
+    assert "a text has an unpaired surrogate or is not UTF-8" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [film]
 
 
 DESCRIPTIONS = {
@@ -154,14 +178,14 @@ def test_invisible_characters_and_case_of_a_genre_are_reported(tmp_path, capsys)
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_no_title_controls_the_terminal(more, finished_run, tmp_path, capsys):
-    film = {"imdb_id": "t1", "title": "A\x1b[31m\x07B", "genres": ["Drama"], "actors": []}
+    film = {"imdb_id": "t1", "title": "A\x1b[31m\x07\x9b\u202eB", "genres": ["Drama"], "actors": []}
     path = tmp_path / "new.jsonl"
     path.write_text(json.dumps(film) + "\n")
     call = ["assign", finished_run.name, "--out", str(finished_run.parent), "--file", str(path)]
     assert cli.main([*call, *more]) == 0
     said = capsys.readouterr()
     assert "B" in said.out
-    assert not any(ord(char) < 32 and char != "\n" for char in said.out + said.err)
+    assert all(char.isprintable() or char == "\n" for char in said.out + said.err)
 
 
 def test_damaged_neighbours_never_cost_a_run_its_report(films, finished_run, tmp_path):

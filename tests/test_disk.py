@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from imdbclust.base.disk import open_up, part_of, remove_abandoned, replacing, temporary
+from imdbclust.base.disk import (
+    cached_by_file,
+    open_up,
+    part_of,
+    remove_abandoned,
+    replacing,
+    temporary,
+)
 
 KINDS = pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
 
@@ -32,6 +39,19 @@ def test_what_a_killed_maker_left_is_removed_by_the_next_of_its_kind_alone(folde
     with temporary(tmp_path, ".films.jsonl.", ".part", folder=folder) as path:
         left = {*kept, ".films.jsonl.abcd1236.part", path.name}
         assert {one.name for one in tmp_path.iterdir()} == left
+
+
+def test_a_file_is_read_again_only_if_it_has_changed(tmp_path):
+    calls, path = [], tmp_path / "names.txt"
+    read = cached_by_file(lambda path: (calls.append(path), path.read_text())[1])
+    path.write_text("one")
+    assert (read(path), read(path)) == ("one", "one")
+    path.write_text("three")
+    assert read(path) == "three"
+    assert calls == [path, path]
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        read(path)
 
 
 def test_what_somebody_works_in_stays(tmp_path):

@@ -286,13 +286,22 @@ def test_a_mapping_of_tables_that_cannot_be_joined_is_refused(run, tmp_path, tab
     assert (code, f"set: the mapping names no column of {table} for {key}" in said) == (2, True)
 
 
-@pytest.mark.parametrize("option", ["--mapping", "--unify"])
-def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option):
+HALF = "not a mapping for film files: a text has an unpaired surrogate or is not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("option", "odd", "about"),
+    [
+        ("--mapping", {"separator": "\ud800"}, HALF),
+        ("--mapping", {"columns": {"\ud800": []}}, "a key has an unpaired surrogate"),
+        ("--unify", {"actors": {"X Y": "\ud800"}}, HALF),
+    ],
+)
+def test_half_a_character_in_a_mapping_is_an_error(run, tmp_path, option, odd, about):
     put(tmp_path, "a.csv", "title,actor\nA,X Y\n")
-    odd = {"--mapping": {"separator": "\ud800"}, "--unify": {"actors": {"X Y": "\ud800"}}}
-    put(tmp_path, "m.yml", json.dumps(odd[option]))
+    put(tmp_path, "m.yml", json.dumps(odd))
     code, said = run("import", "a.csv", "--to", "a.jsonl", option, "m.yml")
-    assert (code, said) == (2, "imdbclust: m.yml: a text has an unpaired surrogate\n")
+    assert (code, said) == (2, f"imdbclust: m.yml: {about}\n")
 
 
 def test_a_saved_mapping_repeats_how_a_text_was_read(run, tmp_path):

@@ -18,6 +18,7 @@ from sklearn.cluster import KMeans
 from imdbclust.display.render import BARE_ROWS, frame_html, sentence_html, table_html
 from imdbclust.running.pages import checks, filters
 from imdbclust.running.pages import report as html
+from imdbclust.running.publish import load_renderer
 from imdbclust.wording import TERMS, run_findings
 
 HOSTILE = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> & \"'"
@@ -1005,3 +1006,13 @@ def test_unplaced_movies_are_called_so():
     shown = table_html(frame, caption="Clusters", name="clusters")
     assert shown.count("unplaced") == 2
     assert ">-1<" not in shown
+
+
+def test_templates_are_compiled_before_pages_are_rendered(tmp_path):
+    cache = filters.exporter().environment.cache
+    cache.clear()
+    load_renderer()
+    loaded = set(cache.keys())
+    save(tmp_path, "01_load", code("1 + 1"))
+    html.render_run(tmp_path, make_manifest(stages=[record("01_load")]))
+    assert {name for _, name in set(cache.keys()) - loaded} == {"report.css"}

@@ -572,3 +572,16 @@ def test_a_movie_alone_has_no_neighbours():
     table = nearest_movies(embedding_of([[0.0, 0.0], [1.0, 0.0]]), n=3)
     assert table.empty
     assert list(table) == ["movie", "rank", "neighbour", "distance"]
+
+
+def test_neighbours_in_cells_are_mostly_the_nearest_of_all():
+    rng = np.random.default_rng(5)
+    centers = rng.normal(size=(40, 6))
+    spots, queries = (
+        centers[rng.integers(0, 40, n)] + 0.1 * rng.normal(size=(n, 6)) for n in (6_000, 500)
+    )
+    near = layout.near_in_cells(spots, 3, queries)
+    exact, _ = layout.neighbours(spots, 3, queries)
+    same = np.mean([np.isin(one, other).mean() for one, other in zip(near, exact, strict=True)])
+    assert same > 0.95
+    assert (layout.near_in_cells(np.repeat(spots[:4], 1_000, axis=0), 3, spots[:4]) < 4_000).all()

@@ -749,3 +749,17 @@ def test_the_commit_is_that_of_this_project_alone(tmp_path, monkeypatch):
     assert commit(project) == ours
     (project / "new\udcff.txt").touch()
     assert commit(project) == ours | {"dirty": True}
+
+
+def test_kernels_load_their_libraries_while_the_first_run_finds_its_films(monkeypatch, tmp_path):
+    from imdbclust.commands import cli
+    from imdbclust.running.kernels import warm
+
+    started = []
+    monkeypatch.setattr(warm, "start_early", lambda: started.append(True))
+    monkeypatch.setenv("IMDBCLUST_ENGINE", "auto")
+    words = ["run", "--out", str(tmp_path), "-p", "n_clusters=none"]
+    for expected in (1, 1):  # the second time there are finished stages, which may be enough
+        assert cli.main(words) == 2
+        assert len(started) == expected
+        (tmp_path / "stages").mkdir(exist_ok=True)

@@ -1,18 +1,23 @@
 """Nothing waits without a bound: each wait has a partner here that never answers."""
 
 import fcntl
+import multiprocessing
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import zmq
 from conftest import SMALL
+from killing import Call
 
 from imdbclust.base.errors import Failure
 from imdbclust.commands import cli
@@ -109,19 +114,93 @@ def test_a_connection_to_a_scheduler_that_is_lost_ends_a_sweep(lonely):
         list(workers._ended(client, [future]))
 
 
+@pytest.fixture
+def mute(tmp_path, monkeypatch):
+    """Workers of this machine start, but never answer."""
+    preload = tmp_path / "mute.py"
+    preload.write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setitem(workers._CLUSTER, "preload", [str(preload)])
+
+
+def no_worker_is_left():
+    until = time.monotonic() + 5
+    while left := [one for one in multiprocessing.active_children() if "Dask" in one.name]:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
+    return True
+
+
+def test_workers_that_never_start_are_given_up(mute, films, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(workers, "START_SECONDS", 1)
+    spec = tmp_path / "grid.yml"
+    spec.write_text("grid: {n_clusters: [4, 6]}")
+    call = ["sweep", str(spec), "--dataset", str(films), "--out", str(tmp_path / "out")]
+    began = time.monotonic()
+    assert cli.main([*call, "--workers", "2"]) == cli.FAILED
+    assert time.monotonic() - began < 15
+    assert (
+        "the workers of this machine do not start within 1 s; what was" in capsys.readouterr().err
+    )
+    assert no_worker_is_left()
+
+
+def test_workers_that_never_start_do_not_stop_an_interrupt(mute):
+    interrupt = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    began = time.monotonic()
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt), workers._client(2, None):
+        pass
+    assert time.monotonic() - began < 15
+    assert no_worker_is_left()
+
+
+def test_workers_that_always_die_are_given_up(tmp_path, monkeypatch):
+    preload = tmp_path / "dying.py"
+    preload.write_text("import os\nos._exit(1)\n")
+    monkeypatch.setitem(workers._CLUSTER, "preload", [str(preload)])
+    monkeypatch.setattr(workers, "ALLOWED_DEATHS", 0)
+    with pytest.raises(Failure, match="the workers of this machine cannot be started: "):
+        workers._client(1, None).__enter__()
+    assert no_worker_is_left()
+
+
+def long_folder(parent, n_bytes, text):
+    """Create a folder whose path has a number of bytes, if that of `parent` has fewer."""
+    room = max(n_bytes - len(os.fsencode(parent)) - 1, 1)
+    name = (text * n_bytes).encode()[:room].decode(errors="ignore").strip()
+    folder = parent / f"{name:x<{room - len(name.encode()) + len(name)}}"
+    folder.mkdir()
+    return folder
+
+
 @pytest.mark.parametrize("n_bytes", range(40, 201, 8))
 @pytest.mark.parametrize("text", ["x", "é %{0} 電影 "], ids=["ascii", "unicode"])
 def test_sockets_work_with_a_temporary_folder_of_any_length(n_bytes, text, tmp_path, monkeypatch):
-    room = n_bytes - len(os.fsencode(tmp_path)) - 1
-    name = (text * n_bytes).encode()[: max(room, 1)].decode(errors="ignore").strip()
-    folder = tmp_path / f"{name:x<{max(room, 1) - len(name.encode()) + len(name)}}"
-    folder.mkdir()
+    folder = long_folder(tmp_path, n_bytes, text)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     with warm.private_folder() as private, zmq.Context() as context, context.socket(zmq.REP) as end:
         assert (private.parent == folder) == (len(os.fsencode(folder)) <= warm.MAX_PARENT)
         assert private.stat().st_mode & 0o77 == 0
         end.bind(f"ipc://{private / 's-5'}")
     assert not private.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_bytes", [40, 88, 128, 200])
+def test_a_run_works_with_a_temporary_folder_of_any_length(n_bytes, films, tmp_path):
+    parent = Path(tempfile.mkdtemp(prefix="ic-", dir="/tmp"))
+    folder, values = long_folder(parent, n_bytes, "é %{0} $x 電影 ع "), SMALL.items()
+    words = [word for name, value in values for word in ("-p", name, str(value))]
+    call = Call("run", "--dataset", films, *words, "--out", tmp_path / "out", temporary=folder)
+    try:
+        code, said = call.end()
+        assert code == 0, said
+        assert len(os.fsencode(folder)) == n_bytes
+        assert len(list(tmp_path.glob("out/*/index.html"))) == 1
+        assert list(folder.iterdir()) == call.nothing_is_left() == []
+    finally:
+        call.clear()
+        parent.rmdir()
 
 
 def test_without_any_short_folder_nothing_is_started(films, tmp_path, monkeypatch, capsys):

@@ -17,19 +17,40 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import cache, wraps
 from glob import escape
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 DAY = 24 * 3600
 RANDOM = "?" * 8  # pattern of the random characters that tempfile puts into a name
 CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 """Error codes of systems and file systems that do not support `exchange`."""
 
+_Result = TypeVar("_Result")
+
 _ours: set[Path] = set()  # temporary files and folders of this process that still exist
+
+
+def cached_by_file(function: Callable[[Path], _Result]) -> Callable[[Path], _Result]:
+    """Cache what a function reads from a file, until the file changes.
+
+    The result is shared, so it must not be changed.
+    """
+
+    @cache
+    def cached(path: Path, size: int, changed: int) -> _Result:
+        return function(path)
+
+    @wraps(function)
+    def read(path: Path) -> _Result:
+        about = path.stat()
+        return cached(path, about.st_size, about.st_mtime_ns)
+
+    return read
 
 
 @contextmanager

@@ -237,7 +237,6 @@ def measure_sweep(options: Options) -> list[Comparison]:
     """
     import yaml
 
-    from imdbclust.running.parameters import ALONE
     from imdbclust.running.specification import ALL, NONE, read_specification
 
     grid, repeats = (QUICK_GRID, 2) if options.quick else (GRID, 4)
@@ -253,10 +252,7 @@ def measure_sweep(options: Options) -> list[Comparison]:
             file.write_text(yaml.safe_dump(specification | {"reports": choice}), encoding="utf-8")
             found = read_specification(file, dataset=options.dataset).settings
             commands[f"{counted(len(found), 'setting')}, reports: {choice}"] = ["sweep", file]
-        settings = [
-            {name: value for name, value in one.parameters.items() if name not in ALONE}
-            for one in found
-        ]
+        settings = [one.parameters for one in found]
         for row in compare_with_stock(commands, found[0].preset, settings, options, 1):
             used = (row.ours[0].core_seconds or 0) / len(found)
             note = f"{row.note}; {used:.1f} core seconds a setting"

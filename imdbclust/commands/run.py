@@ -16,6 +16,8 @@ options:
                         the parameters given here)
 """
 
+from contextlib import suppress
+
 from imdbclust.base.errors import UserError
 from imdbclust.commands import common
 from imdbclust.commands.common import Call, CommandParser
@@ -59,8 +61,15 @@ def execute(call: Call) -> None:
     if call.setting is not None:
         run_setting(call)
         return
+    from imdbclust.base.paths import reports
+    from imdbclust.running.kernels.warm import start_early
     from imdbclust.running.run import run
+    from imdbclust.running.store import Store
 
+    options = common.execution(call)
+    with suppress(OSError):  # of a path that cannot be one, which is refused later
+        if options.engine != "plain" and not Store(call.out or reports()).folder.is_dir():
+            start_early()  # nothing is finished: kernels load libraries while films are found
     if call.names:
         from imdbclust.evaluation.profiles import read_names
 
@@ -74,7 +83,7 @@ def execute(call: Call) -> None:
             name=call.name,
             out=call.out,
             force=call.force,
-            options=common.execution(call),
+            options=options,
             command=call.command_line,
         )
         common.finished(folder, call)

@@ -23,8 +23,9 @@ import duckdb
 
 from imdbclust import __version__
 from imdbclust.base.disk import replacing, temporary
+from imdbclust.base.errors import UserError
 from imdbclust.base.terminal import terminal_bar
-from imdbclust.base.text import shown
+from imdbclust.base.text import is_unicode, shown
 from imdbclust.datasets.imdb_tables import FORMAT, NEEDED, RATINGS, DumpTables, Selection, Summary
 from imdbclust.datasets.registry import IMDB_DUMPS
 from imdbclust.datasets.tsv import TsvFile
@@ -75,13 +76,15 @@ def import_dumps(
     ------
     CorpusError
         A file is missing, damaged or without a column; no title is left.
-    DatasetError
-        The target's name is not that of a corpus file.
+    UserError
+        The target's name is not that of a corpus file, or a text is not Unicode.
     OSError
         The corpus cannot be written.
     """
     target, choice = Path(target), choice or Selection()
     check_ending(target)
+    if not is_unicode(str(target)):  # DuckDB cannot spill there
+        raise UserError(f"{shown(target)}: the path is not UTF-8; write to another file")
     with _interruptible(), ExitStack() as stack:
         paths = find_dumps(folder)
         for name, path in paths.items():

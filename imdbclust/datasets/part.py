@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from imdbclust.base.errors import UserError
 from imdbclust.films.frames import canonical
 from imdbclust.films.problems import CorpusError
+from imdbclust.films.values import check_unicode
 from imdbclust.load import Corpus
 
 MOST = 10**9  # for minima
@@ -38,6 +39,7 @@ class Part:
     min_cast: int = 0
 
     def __post_init__(self):
+        check_unicode(self)
         for name, year in (("since", self.since), ("until", self.until)):
             if year is not None and not 1 <= year <= 9999:
                 raise UserError(f"{name} must be a year from 1 to 9999, not {year}")

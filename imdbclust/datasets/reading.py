@@ -299,11 +299,9 @@ def read_mapping(path: Path, *, unify: bool = False) -> Reading:
 def mapping_of(about: object, name: str) -> Reading:
     """Return how to read files from a mapping; UserError if it is invalid."""
     try:
-        how = msgspec.convert(about, Reading)
-        msgspec.json.encode(how)
-        return how
-    except UnicodeEncodeError:
-        raise UserError(f"{name}: a text has an unpaired surrogate") from None
+        return msgspec.convert(about, Reading)
+    except UnicodeEncodeError:  # of a key
+        raise UserError(f"{name}: a key has an unpaired surrogate") from None
     except msgspec.ValidationError as error:
         raise UserError(f"{name}: not a mapping for film files: {error}") from None
 

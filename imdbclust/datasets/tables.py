@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from imdbclust.base.text import shown
 from imdbclust.films.problems import CorpusError, ProblemLog
+from imdbclust.films.values import check_unicode
 
 TEXT = pa.large_string()
 CALLED = {
@@ -51,6 +52,9 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     actor_separator: str | None = None
     genre_separator: str | None = None
     unify: dict[Literal["actors", "titles", "genres"], dict[str, str]] = {}
+
+    def __post_init__(self):
+        check_unicode(self)
 
 
 @dataclass(eq=False)

@@ -100,7 +100,7 @@ class TsvFile:
             if self.set_aside and not self.rows:
                 first = "; ".join(map(str, self.problems[:3]))
                 raise CorpusError(f"{self.name}: no line matches the header: {first}")
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt) as error:
             self.failure = error
             raise
 

@@ -1,5 +1,7 @@
 """How far clusters can be trusted: stability, held-out information, nulls and intervals."""
 
+from imdbclust.base.lazy import lazy
+
 _LAZY = {
     "EFFORTS": "imdbclust.evaluation.recipe",
     "NotEvaluated": "imdbclust.evaluation.recipe",
@@ -22,11 +24,4 @@ _LAZY = {
     "supported_clusters": "imdbclust.evaluation.choice",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a re-exported name when it is used."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = lazy(__name__, _LAZY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -267,7 +268,7 @@ def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float
 
     genres, _ = corpus.genre_matrix()
     genres.sort_indices()
-    sets = [tuple(some) for some in np.split(genres.indices, genres.indptr[1:-1])]
+    sets = [genres.indices[start:end].tobytes() for start, end in pairwise(genres.indptr)]
     codes = pd.Series(sets, dtype=object).factorize()[0]
     table = contingency_matrix(clustering.codes, codes, sparse=True)
     raw = mutual_info_score(None, None, contingency=table) / np.log(2)

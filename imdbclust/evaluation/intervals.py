@@ -257,10 +257,14 @@ def calibration_error(bins: pd.DataFrame) -> float:
 def _beta_intervals(successes, failures, prior_success, prior_failure, level) -> Interval:
     from scipy.special import betaincinv
 
-    alpha, beta = successes + prior_success, failures + prior_failure
+    alpha, beta = np.broadcast_arrays(successes + prior_success, failures + prior_failure)
     seen = successes + failures > 0
-    low = betaincinv(alpha, beta, (1 - level) / 2)
-    high = betaincinv(alpha, beta, (1 + level) / 2)
+    # large tables have few different counts
+    distinct, place = np.unique(alpha + 1j * beta, return_inverse=True)
+    low, high = (
+        betaincinv(distinct.real, distinct.imag, probability)[place].reshape(alpha.shape)
+        for probability in ((1 - level) / 2, (1 + level) / 2)
+    )
     mean = np.asarray(alpha / (alpha + beta))
     return Interval(
         estimate=mean,

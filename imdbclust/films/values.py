@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from imdbclust.base.errors import UserError
 from imdbclust.films.frames import LIMITS
 
 NULL = "\\N"
@@ -134,6 +135,14 @@ def plain_key(texts: pa.Array) -> pa.Array:
 def dated(titles: pd.Series, years: pd.Series) -> pd.Series:
     """Return titles with the year, such as ``Harbour (2001)``, where it is known."""
     return (titles + " (" + years.astype("str") + ")").where(years.notna(), titles).astype("str")
+
+
+def check_unicode(value: object) -> None:
+    """Raise UserError if a text in a value has an unpaired surrogate, which UTF-8 cannot encode."""
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        raise UserError("a text has an unpaired surrogate or is not UTF-8") from None
 
 
 def decode_json(text: bytes) -> object:

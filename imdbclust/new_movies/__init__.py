@@ -1,5 +1,7 @@
 """New movies: the genres that a cast points to, and its cluster."""
 
+from imdbclust.base.lazy import lazy
+
 _LAZY = {
     "AmbiguousActor": "imdbclust.new_movies.actors",
     "Assigner": "imdbclust.new_movies.assigner",
@@ -12,11 +14,4 @@ _LAZY = {
     "titled": "imdbclust.new_movies.actors",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a re-exported name when it is used."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = lazy(__name__, _LAZY)

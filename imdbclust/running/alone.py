@@ -174,7 +174,7 @@ def _source(name: str, own: Mapping[str, Value], dataset: str) -> _Source:
     wanted = settings(preset, given)
     if not READS[name]:
         return _Source(presets()[preset], {}, "")
-    usual = _without(settings(preset, {}), ALONE)
+    usual = settings(preset, {})
     recipe = {*TELLING, *chain.from_iterable(presets().values())} if PRESET in own else set()
     asked = {key: wanted[key] for key in recipe | given.keys()}
     if last := _finished_last(STAGES[STAGES.index(name) - 1], asked):

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from imdbclust.base.disk import cached_by_file
 from imdbclust.base.errors import UserError
 from imdbclust.base.paths import NOTEBOOKS
 from imdbclust.base.text import did_you_mean, is_unicode, quoted, shown
@@ -115,6 +116,7 @@ class Parameter:
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
+@cached_by_file
 def declared_in(notebook: Path) -> dict[str, Parameter]:
     """Return the parameters that a notebook declares, by name, in order.
 
@@ -167,14 +169,20 @@ def presets() -> dict[str, dict[str, Value]]:
 
 def _read_presets() -> dict[str, dict]:
     """Return the presets as they are written; ParameterError if the file has another form."""
+    try:
+        return dict(_presets_in(NOTEBOOKS / PRESETS))
+    except OSError as error:
+        raise _unreadable(NOTEBOOKS / PRESETS, error) from None
+
+
+@cached_by_file
+def _presets_in(path: Path) -> dict[str, dict]:
     import yaml
 
-    path = NOTEBOOKS / PRESETS
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split()) or "nested too deeply"
-        raise ParameterError(f"{path}: cannot be read: {shown(reason)}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from None
     found = {name: values or {} for name, values in found.items()} if type(found) is dict else {}
     names = {*found, *(key for values in found.values() if type(values) is dict for key in values)}
     if not all(isinstance(one, str) for one in names) or {*map(type, found.values())} != {dict}:
@@ -182,6 +190,11 @@ def _read_presets() -> dict[str, dict]:
     if missing := {COURSE_PRESET, DEFAULT_PRESET} - found.keys():
         raise ParameterError(f"{path}: the preset {min(missing)} is missing")
     return found
+
+
+def _unreadable(path: Path, error: Exception) -> ParameterError:
+    reason = " ".join(str(error).split()) or "nested too deeply"
+    return ParameterError(f"{path}: cannot be read: {shown(reason)}")
 
 
 def check_preset(name: str) -> str:
@@ -212,8 +225,11 @@ def parse_values(pairs: list[tuple[str, str]]) -> dict[str, Value]:
 
 
 def settings(preset: str, given: Mapping[str, Value]) -> dict[str, Value]:
-    """Return a value for every parameter: as given, else the preset's, else the default."""
-    defaults = {name: parameter.default for name, parameter in declared().items()}
+    """Return a value for every parameter of a run: as given, else the preset's, else the default.
+
+    `ALONE`, the parameters of notebooks that are opened alone, are not among them.
+    """
+    defaults = {name: one.default for name, one in declared().items() if name not in ALONE}
     return defaults | presets()[check_preset(preset)] | check_values(given)
 
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from imdbclust import __version__
-from imdbclust.running.parameters import ALONE, Value, declared_in
+from imdbclust.running.parameters import Value, declared_in
 from imdbclust.running.sources import all_sources, code_cells, modules_hash
 from imdbclust.running.stages import READS, STAGES, notebook_of
 
@@ -67,7 +67,7 @@ def plan_stages(settings: dict[str, Value], dataset: Dataset) -> list[PlannedSta
     planned: dict[str, PlannedStage] = {}
     for stage in STAGES:
         declared = declared_in(notebook_of(stage))
-        parameters = {name: settings[name] for name in declared if name not in ALONE}
+        parameters = {name: settings[name] for name in declared if name in settings}
         if "dataset" in parameters:
             parameters["dataset"] = dataset.name
         inputs = {read: planned[read].key for read in READS[stage]}

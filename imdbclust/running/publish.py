@@ -16,7 +16,7 @@ from imdbclust.base.paths import REPOSITORY
 from imdbclust.datasets.find import Dataset
 from imdbclust.running.execute import Outcome
 from imdbclust.running.manifest import INVALID, decode_manifest
-from imdbclust.running.parameters import ALONE, DATASET, Value, declared, settings
+from imdbclust.running.parameters import DATASET, Value, declared, settings
 from imdbclust.running.plan import PlannedStage, versions
 from imdbclust.running.stages import cells_of
 from imdbclust.running.store import (
@@ -62,7 +62,7 @@ def describe_settings(preset: str, values: dict[str, Value]) -> dict:
             "stages": list(parameter.stages),
         }
         for name, parameter in declared().items()
-        if name not in (DATASET, *ALONE)
+        if name in values and name != DATASET
     }
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -169,6 +169,18 @@ def publish(
             with suppress(Exception):  # a damaged neighbour costs this run nothing
                 render_index(folder.parent / sibling["name"], sibling, others)
     return folder
+
+
+def load_renderer() -> None:
+    """Import and compile what renders pages; later, that takes no time.
+
+    Errors are left to the rendering.
+    """
+    with suppress(Exception):
+        from imdbclust.running.pages.filters import exporter
+
+        for name in ("base/null", "display_priority", "parts", "index.html", "run.html"):
+            exporter().environment.get_template(f"{name}.j2")
 
 
 def copy_stage(planned: PlannedStage, outcome: Outcome, store: Store, folder: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from imdbclust.base.disk import temporary
@@ -20,7 +21,7 @@ from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.parameters import DEFAULT_PRESET, ParameterError, Value, settings
 from imdbclust.running.plan import PlannedStage, plan_stages
 from imdbclust.running.progress import RunProgress, Watch
-from imdbclust.running.publish import describe_settings, new_manifest, publish
+from imdbclust.running.publish import describe_settings, load_renderer, new_manifest, publish
 from imdbclust.running.store import ARTIFACT, MANIFEST, PART, Store, discard, tidy
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def run(
         manifest = new_manifest(name, found, command) | describe_settings(preset, values)
         began = time.monotonic()
         progress = RunProgress(planned)
+        Thread(target=load_renderer, daemon=True).start()  # while kernels compute
         try:
             if found.synthetic:
                 progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {found.why}".strip())

@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from imdbclust.base.disk import cached_by_file
 from imdbclust.base.paths import NOTEBOOKS
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -30,6 +31,7 @@ _SKIPPED = re.compile(
 _IMPORT = re.compile(r"^[ \t]*((?:from|import) (?:[^(\n]*\([^)]*\)|.*))", re.MULTILINE)
 
 
+@cached_by_file
 def code_cells(notebook: Path) -> list[tuple[str, list[str]]]:
     """Return the source of each code cell, and its tags."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]

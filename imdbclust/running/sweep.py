@@ -28,7 +28,7 @@ from imdbclust.running.execute import DatasetRef, ExecutionOptions, Outcome, exe
 from imdbclust.running.kernels.warm import start_early
 from imdbclust.running.manifest import find_folder, read_manifest
 from imdbclust.running.pages.report import render_sweep
-from imdbclust.running.parameters import ALONE, DATASET, ParameterError, Value
+from imdbclust.running.parameters import DATASET, ParameterError, Value
 from imdbclust.running.plan import PlannedStage, plan_notebook, plan_stages
 from imdbclust.running.progress import RunProgress, SweepProgress
 from imdbclust.running.publish import (
@@ -479,7 +479,7 @@ def run_setting(name: str, *, out: Path | None = None, dataset: str | None = Non
         dataset=films.address,
         request=manifest["request"],
         preset=found[place].preset,
-        parameters={k: v for k, v in found[place].parameters.items() if k not in (DATASET, *ALONE)},
+        parameters={k: v for k, v in found[place].parameters.items() if k != DATASET},
         name=names[place],
         within=f"{folder.name}/settings",
         out=folder.parent,

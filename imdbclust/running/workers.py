@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import multiprocessing
 import os
 import signal
 import tempfile
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 ALLOWED_DEATHS = 5  # worker deaths after which an execution counts as failed
 WAIT_SECONDS = 30  # maximum wait for a worker, or for an answer of one
+START_SECONDS = 60  # maximum wait for as many workers of this machine as it has cores
 STOP_SECONDS = 10  # maximum wait for the workers to stop
 ANSWER_SECONDS = 10  # maximum wait for the first answer of a scheduler
 PATIENCE_SECONDS = 60  # maximum time without any sign of life of a worker
@@ -81,7 +84,7 @@ def execute_on_workers(
     imdbclust.running.parameters.ParameterError
         The scheduler cannot be reached, has no workers, or has some with other versions.
     NoWorkers
-        No worker gave a sign of life for `PATIENCE_SECONDS`, or the scheduler ended.
+        No worker started, or gave a sign of life for `PATIENCE_SECONDS`, or the scheduler ended.
     """
     token = uuid.uuid4().hex
     by_key = {stage.key: stage for stage in planned}
@@ -229,17 +232,49 @@ def _client(n_workers: int, scheduler: str | None) -> Iterator[Client]:
             with Client(scheduler, timeout=WAIT_SECONDS) as client:
                 yield client
             return
-        # a terminal sends Ctrl-C to the workers, too; only this process must react to it
+        with _started(n_workers, private) as cluster, Client(cluster) as client:
+            yield client
+
+
+def _started(n_workers: int, private: Path) -> LocalCluster:
+    """Start workers on this machine; NoWorkers if they do not start in time, or die."""
+    how = {"n_workers": n_workers, "local_directory": str(private)}
+    how |= _CLUSTER | {"env": {SHARE: _share(n_workers)}}
+    seconds = START_SECONDS * math.ceil(n_workers / cpu_count())
+    try:
+        return _repeated(lambda: _start(how, seconds), RuntimeError)
+    except TimeoutError:
+        reason = f"do not start within {seconds} s"
+    except RuntimeError as error:
+        reason = f"cannot be started: {error}"
+    raise NoWorkers(f"the workers of this machine {reason}; {RESUME}")
+
+
+def _start(how: dict, seconds: float) -> LocalCluster:
+    """Start a scheduler and workers, or raise TimeoutError; after an error no process is left."""
+    before, clusters, ended = set(multiprocessing.active_children()), [], threading.Event()
+
+    def start() -> None:
+        # a terminal sends Ctrl-C to the workers, too; only the main thread must react to it
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            share = {SHARE: _share(n_workers)}
-            how = {"n_workers": n_workers, "local_directory": str(private), "env": share}
-            how |= _CLUSTER
-            cluster = _repeated(lambda: LocalCluster(**how), RuntimeError)
+            clusters.append(LocalCluster(**how))
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        with cluster, Client(cluster) as client:
-            yield client
+            ended.set()
+
+    try:
+        in_time(start, seconds)
+        return clusters.pop()
+    except BaseException:
+        until = time.monotonic() + STOP_SECONDS
+        while True:  # others may be started after these
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+            if ended.wait(POLL_SECONDS) or time.monotonic() > until:
+                break
+        with suppress(Exception):
+            in_time(lambda: [cluster.close() for cluster in clusters], STOP_SECONDS)
+        raise
 
 
 def _share(n_threads: int) -> str:
