@@ -106,7 +106,7 @@ def _is(process, *words):
     return False
 
 
-def wait_for(found, *arguments, seconds=120):
+def wait_for(found, *arguments, seconds=600):
     """Return what `found` finds, as soon as it finds something."""
     until = time.monotonic() + seconds
     while not (there := found(*arguments)):

@@ -313,7 +313,7 @@ def test_a_notebook_that_takes_too_long_fails_and_is_reported(films, tmp_path, c
 def kill_one(call, kind):
     """Kill a process of a kind at a random moment; tell whether there was one."""
     time.sleep(chance.uniform(0, 1))
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600
     while not (found := getattr(call, kind)()):
         assert time.monotonic() < until, "waited in vain"
         if call.process.poll() is not None:
