@@ -123,10 +123,11 @@ def pack_explorer_data(
         size = len(data.packed)
         if size <= max_bytes or n_titles <= 1:
             return data
-        # from the second time on, without what points take that have no title
+        # from the second time on, without what points take that have no title; the size of a few
+        # titles is not proportional to their number
         per_title = max((size - last[1]) / (n_titles - last[0]), 1.0)
-        last = n_titles, size
-        n_titles = max(1, int(n_titles - 1.05 * (size - max_bytes) / per_title))
+        last, least = (n_titles, size), n_titles * max_bytes / size / 2
+        n_titles = max(1, int(max(n_titles - 1.05 * (size - max_bytes) / per_title, least)))
 
 
 def unpack_explorer_data(packed: bytes) -> tuple[dict, dict[str, np.ndarray]]:

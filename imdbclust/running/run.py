@@ -27,6 +27,7 @@ from imdbclust.running.store import ARTIFACT, MANIFEST, PART, Store, discard, ti
 if TYPE_CHECKING:
     from imdbclust.load import Corpus
 
+LOADING_SECONDS = 60  # maximum wait for the import of what renders pages
 NOT_NAMES = ("stages", "interactive", "bench")  # folders in reports/ that are not runs
 
 
@@ -100,7 +101,8 @@ def run(
         manifest = new_manifest(name, found, command) | describe_settings(preset, values)
         began = time.monotonic()
         progress = RunProgress(planned)
-        Thread(target=load_renderer, daemon=True).start()  # while kernels compute
+        loading = Thread(target=load_renderer, daemon=True)  # while kernels compute
+        loading.start()
         try:
             if found.synthetic:
                 progress.say(f"THE FILMS OF THIS RUN ARE MADE UP. {found.why}".strip())
@@ -108,6 +110,7 @@ def run(
         finally:
             progress.close()
         manifest["seconds"] = round(time.monotonic() - began, 2)
+        loading.join(LOADING_SECONDS)  # two threads that import the same modules can fail
         made = manifest, planned, progress.outcomes, store
         folder = publish(store.out / within / name, *made, compare=not within)
     if manifest["error"]:
