@@ -437,10 +437,7 @@ def test_the_notebook_of_a_sweep_runs_alone(swept, monkeypatch):
 
 @pytest.mark.slow
 def test_the_page_of_2000_settings_with_50_repeats_takes_seconds(swept, films, tmp_path):
-    """The processor time of the notebook and of its page; 20 s were asked for, when idle.
-
-    The bound is larger, as the same work takes more processor time on a busy machine.
-    """
+    """The processor time of the notebook and of its page; 20 s were asked for, when idle."""
     grid = {"n_clusters": range(8, 48, 5), "n_components": range(4, 24, 4)}
     points = list(itertools.product(*grid.values(), range(50)))
     axes = [*grid, "random_state"]
@@ -483,7 +480,7 @@ def test_the_page_of_2000_settings_with_50_repeats_takes_seconds(swept, films, t
     assert outcome.status == "done", outcome.error
     copy_stage(planned, outcome, store, tmp_path)
     render_sweep(tmp_path, manifest | {"stages": [stage_entry(planned, outcome)]})
-    assert used() - began < 60
+    assert used() - began < 20
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "An even sample was compared: " in page
     assert "1,000 of 49,000 pairs of repeats" in page
