@@ -54,6 +54,11 @@ class Incidence:
         """Return the number of actors of each movie, shape (n_movies,)."""
         return np.diff(self.matrix.indptr)
 
+    @property
+    def n_listed(self) -> int:
+        """Number of actors who have a movie; a part of a matrix keeps the columns of the others."""
+        return int((self.movies_per_actor() > 0).sum())
+
     def movies_per_actor(self) -> np.ndarray:
         """Return the number of movies of each actor, shape (n_actors,)."""
         return np.bincount(self.matrix.indices, minlength=self.shape[1])

@@ -42,21 +42,20 @@ def curves(
     ``held_out``, ``silhouette``) and ``value``, with one row for each pair of subsamples or each
     subsample.
     """
-    n_movies, n_actors = incidence.shape
-    most = min(round(TRAINED_SHARE * n_movies), n_actors)
     pairs = [(k, recipe.n_components) for k in n_clusters]
     if recipe.varies_components:
         pairs += [(recipe.n_clusters, d) for d in n_components if d != recipe.n_components]
-    pairs = [(k, d) for k, d in pairs if d <= most]
-    n_init = min(recipe.model.n_init, 5)
-    wide = recipe.with_(n_components=max(d for _, d in pairs), n_init=n_init, n_subgroups=0)
+    quick = recipe.with_(n_init=min(recipe.model.n_init, 5), n_subgroups=0)
 
     def one(seed: int) -> dict[tuple[int, int], tuple[np.ndarray, Fitted, float, float]]:
-        trained, held_out = split_movies(n_movies, TRAINED_SHARE, seed)
+        trained, held_out = split_movies(incidence.shape[0], TRAINED_SHARE, seed)
         part_of_matrix = incidence.select(trained)
+        most = min(len(trained), part_of_matrix.n_listed)
+        possible = [(k, d) for k, d in pairs if d <= most]
+        wide = quick.with_(n_components=max((d for _, d in possible), default=1))
         embedding = wide.reduce(part_of_matrix, seed)
         found = {}
-        for k, d in pairs:
+        for k, d in possible:
             part = embedding.first(d)
             if k <= part.placed.sum():
                 with_k = wide.with_(n_clusters=k, n_components=d)

@@ -211,8 +211,8 @@ class NestedRecipe(Recipe):
         Raises ValueError if fewer movies are linked than there are clusters, or none.
         """
         n_eras = min(self.n_eras, self.n_clusters)
-        n_listed = int((incidence.movies_per_actor() > 0).sum())
-        most = min(4 * n_eras, incidence.shape[0], n_listed) if n_eras > 1 else self.n_components
+        most = min(4 * n_eras, incidence.shape[0], incidence.n_listed)
+        most = most if n_eras > 1 else self.n_components
         embedding = self.with_(n_components=most).reduce(incidence, random_state)
         check_n_clusters(self.n_clusters, int(embedding.placed.sum()))
         levels = {}
