@@ -619,11 +619,11 @@ def clusters(sizes: pd.DataFrame, effective: float, n_unplaced: int) -> str:
 
 
 def empty_clusters(n_empty: int, n_clusters: int, n_positions: int, n_placed: int) -> str:
-    """Say how many clusters have no movie, and why; empty if all have movies."""
+    """Say how many of `n_clusters` asked for have no movie, and why; empty if all have movies."""
     if not n_empty:
         return ""
     have = f"{n_empty:,} of {counted(n_clusters, 'cluster')} {'has' if n_empty == 1 else 'have'}"
-    if n_positions >= n_clusters:
+    if n_positions != n_clusters - n_empty:
         groups = counted(n_clusters - n_empty, "group")
         return f"{have} no movie: when k-means stopped, it had found only {groups}."
     return (
@@ -1270,7 +1270,7 @@ def _how_many(found: Mapping[str, float]) -> str:
     levels = {"era": "eras_found", "cluster": "n_clusters", "subgroup": "subgroups_found"}
     groups = ", ".join(counted(found[n], one) for one, n in levels.items() if n in found)
     hold = "holds" if groups == "1 cluster" else "hold"
-    text = f"{groups} by shared cast {hold} {movies} movies"
+    text = f"{groups} by shared cast {hold} {movies} {'movie' if n_movies == 1 else 'movies'}"
     if "largest_share" in found and groups != "1 cluster":
         text += f"; the largest cluster has {found['largest_share']:.0%} of them"
     return f"{text}."
@@ -1298,7 +1298,7 @@ def _trusted(found: Mapping[str, float]) -> str:
 def _said_about_genres(found: Mapping[str, float]) -> str:
     bits, beyond = found["held_out_bits"], found.get("bits_beyond_decade", 0)
     null, decade = found.get("held_out_bits_shuffled"), found.get("bits_of_decade")
-    hints = "no hint" if bits < 0.005 else "hints"
+    hints = "no hint" if bits - max(null or 0, 0) < 0.005 else "hints"
     shuffled = "" if null is None else f" ({null:z.2f} for shuffled casts)"
     alone = "" if decade is None else f" alone ({decade:z.2f} bits)"
     text = (

@@ -172,7 +172,7 @@ NO_WORDS = re.compile(
 
 
 def _names(sentence: str, column: str) -> bool:
-    return column.replace("_", " ") in sentence or " more: " in sentence
+    return column.replace("_", " ") in sentence or re.search(r" and \d+ others?: ", sentence)
 
 
 def text_of(page: Path) -> str:

@@ -596,6 +596,16 @@ def test_a_run_without_warnings_has_no_such_section(tmp_path):
                 "inaccurate. Shuffled casts have the same cost, so compare with them.",
             ],
         ),
+        (
+            {"n_clusters": 2, "held_out_bits": 0.0139, "held_out_bits_shuffled": 0.0139},
+            [
+                "2 clusters by shared cast hold 12,345 movies.",
+                "Short films.",
+                "Unknown: the clusters were not evaluated.",
+                "The cluster of a movie that was held out gives no hint of its genres: 0.01 bits "
+                "(0.01 for shuffled casts).",
+            ],
+        ),
     ],
 )
 def test_the_index_says_what_is_known_and_no_more(found, expected):

@@ -297,6 +297,8 @@ def test_empty_clusters():
         "2 of 3 clusters have no movie: the 12 placed movies have only 1 distinct position."
     )
     assert wording.empty_clusters(1, 3, 2, 12).endswith("have only 2 distinct positions.")
+    # groups that were divided further than the positions of all movies allow
+    assert wording.empty_clusters(3, 9, 5, 9).endswith("it had found only 6 groups.")
 
 
 def test_genres_of_clusters():

@@ -51,6 +51,7 @@ REASONS: dict[str, dict[str, str]] = {
     "map": {ROWS: "the map could not be drawn; the reduction notebook says why"},
     "stability": {"spread": "a single pair has no spread", REST: "the fits share no placed movie"},
     "stability_pairs": {"ari": "the two fits share no placed movie"},
+    "levels": {REST: f"no movie has a genre, or {_UNDEFINED}"},
     "information": {REST: _UNDEFINED},
     "information_by_genre": {REST: _UNDEFINED},
     "nulls": {

@@ -58,9 +58,16 @@ def measure_sizes(
 
 
 def sizes(
-    corpus: Corpus, embedding: Embedding, clustering: Clustering, profiles: Profiles
+    corpus: Corpus,
+    embedding: Embedding,
+    clustering: Clustering,
+    profiles: Profiles,
+    n_clusters: int,
 ) -> Result:
-    """Say how large the clusters are; the tables describe them, largest first."""
+    """Say how large the clusters are; the tables describe them, largest first.
+
+    Fewer than the `n_clusters` asked for may have movies; a nested recipe leaves out the others.
+    """
     summary = profiles.summary.sort_values(
         "movies", ascending=False, kind="stable", ignore_index=True
     )
@@ -68,10 +75,10 @@ def sizes(
     n_placed = int(clustering.placed.sum())
     shares = placed["movies"] / n_placed
     effective = effective_clusters(placed["movies"])
-    n_empty = clustering.n_clusters - int((placed["movies"] > 0).sum())
+    n_empty = n_clusters - int((placed["movies"] > 0).sum())
     labelled = placed.assign(label=placed["cluster"].map(profiles.labels()))
     positions = n_positions(embedding.scores[clustering.placed])
-    empty = wording.empty_clusters(n_empty, clustering.n_clusters, positions, n_placed)
+    empty = wording.empty_clusters(n_empty, n_clusters, positions, n_placed)
     table = summary[["cluster", "name", "movies"]].assign(share_of_placed=shares)
     return Result(
         findings=[wording.clusters(labelled, effective, corpus.n_movies - n_placed)],
