@@ -247,7 +247,7 @@ def test_a_file_of_films_is_complete_or_missing_after_any_command_is_killed(
 
 # runs
 
-RUN = [text for name, value in SMALL.items() for text in ("-p", name, str(value))]
+RUN = ["--preset", "seed", *(text for pair in SMALL.items() for text in ("-p", *map(str, pair)))]
 
 
 def tables_of(folder):
