@@ -85,6 +85,8 @@ def test_what_is_tidied_up_after_an_interrupt_is_not_cut_short_by_another(
             except KeyError:
                 signal.raise_signal(signal.SIGINT)
                 signal.raise_signal(signal.SIGTERM)
+            # as if it came while a native library is imported
+            cli._native_imports.patient(signal.raise_signal)(signal.SIGINT)
             done.append("tidied up")
 
     monkeypatch.setattr("imdbclust.commands.diff.execute", diff)

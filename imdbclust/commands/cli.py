@@ -279,11 +279,12 @@ _native_imports = _NativeImports()
 def _interrupt(signals: list[int], number: int, _) -> None:
     """Raise KeyboardInterrupt, unless one is being handled: cleaning up is not interrupted."""
     signals.append(number)
-    if _native_imports.depth:
-        _native_imports.waiting = True
-        return
     error = sys.exc_info()[1]
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
-    if not error:
+    if error:
+        return
+    if _native_imports.depth:
+        _native_imports.waiting = True
+    else:
         raise KeyboardInterrupt
