@@ -39,6 +39,14 @@ if "COVERAGE_PROCESS_CONFIG" in os.environ:
 
     TruthfulClient.__init__ = _gracefully
 
+LONG = ["test_workers", "test_sweep", "test_warm", "test_wheel", "test_running"]
+"""Files that take long; they come first, so that two processes of pytest end together."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 SMALL = {"n_clusters": 6, "n_components": 8, "n_init": 4, "map_max_movies": 60}
 """Parameters that make a run on a few hundred movies quick."""
 
