@@ -19,7 +19,7 @@ with quick_imports():
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 
-ESTIMATOR = 'class="sk-top-container '
+ESTIMATOR = 'class="sk-top-container'
 """Mark of the HTML of scikit-learn's estimators. It needs a script, so pages show the text."""
 
 
