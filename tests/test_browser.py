@@ -353,7 +353,7 @@ def test_in_jupyterlab_a_notebook_runs_from_top_to_bottom(lab, browser, tmp_path
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    for _ in range(180):
+    for _ in range(990):
         page.wait_for_timeout(1000)
         shown = page.evaluate("jupyterapp.shell.currentWidget.context.model.toJSON().cells")
         outputs = [one for cell in shown for one in cell.get("outputs", [])]

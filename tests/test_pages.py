@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from sklearn.cluster import KMeans
 
 from imdbclust.display.render import BARE_ROWS, frame_html, sentence_html, table_html
-from imdbclust.running.pages import checks, filters
+from imdbclust.running.pages import cells, checks, filters
 from imdbclust.running.pages import report as html
 from imdbclust.running.publish import load_renderer
 from imdbclust.wording import TERMS, run_findings
@@ -328,6 +328,7 @@ def test_streams_are_readable(pages):
 def test_an_estimator_of_scikit_learn_is_shown_as_text(tmp_path):
     model = KMeans(n_clusters=3)
     html, text = model._repr_html_(), repr(model)
+    assert cells.ESTIMATOR in html
     output = new_output("execute_result", {"text/html": html, "text/plain": text})
     page = render_cells(tmp_path, code("model", output))
     assert text_of(page.select_one("pre.stream")) == "KMeans(n_clusters=3)"

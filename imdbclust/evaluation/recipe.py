@@ -211,8 +211,9 @@ class NestedRecipe(Recipe):
         Raises ValueError if fewer movies are linked than there are clusters, or none.
         """
         n_eras = min(self.n_eras, self.n_clusters)
-        most = min(4 * n_eras, incidence.shape[0], incidence.n_listed)
-        most = most if n_eras > 1 else self.n_components
+        most = self.n_components
+        if n_eras > 1:
+            most = min(4 * n_eras, incidence.shape[0], incidence.n_listed)
         embedding = self.with_(n_components=most).reduce(incidence, random_state)
         check_n_clusters(self.n_clusters, int(embedding.placed.sum()))
         levels = {}
