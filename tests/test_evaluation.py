@@ -642,6 +642,8 @@ def test_curves_leave_out_components_that_a_part_has_not():
     numbers = {"n_clusters": [3], "n_components": [4, 8, 32]}  # a part has 30 movies
     tried = ev.curves(recipe, films.corpus, incidence, **numbers, n_subsamples=2, random_state=1)
     assert set(tried["n_components"]) == {4, 8}
+    numbers["n_components"], wide = [32], recipe.with_(n_components=32)
+    assert ev.curves(wide, films.corpus, incidence, **numbers, n_subsamples=2, random_state=1).empty
 
 
 def test_what_each_measure_supports_by_hand():
@@ -781,16 +783,18 @@ def test_genres_are_predicted_in_blocks_of_bounded_size(sample, incidence, monke
     whole = score_held_out(sample.corpus, incidence, part, cast=True)
     n_new, sizes = len(whole.movies), []
 
-    def gain(predicted, base, happened):
-        sizes.append(predicted.size)
-        return log_loss_gain(predicted, base, happened)
+    def gain(shares, rows, base, happened):
+        sizes.append(shares.size)
+        return log_loss_gain(shares, rows, base, happened)
 
     monkeypatch.setattr(held_out, "log_loss_gain", gain)
     monkeypatch.setattr(held_out, "MOST_CELLS", 2 * n_new)
     blocks = score_held_out(sample.corpus, incidence, part, cast=True)
     n_genres = len(whole.bits)
     assert max(sizes) == 2 * n_new < n_genres * n_new
-    assert sum(sizes) == 8 * n_genres * n_new
+    n_decades = len(set(ev.decade_codes(sample.corpus)))
+    n_rows = 3 * n_new + 2 * 9 + n_decades + 2 * 9 * n_decades  # a group is a cluster or unplaced
+    assert sum(sizes) == n_genres * n_rows
     pd.testing.assert_frame_equal(blocks.bits, whole.bits)
     pd.testing.assert_frame_equal(blocks.movies, whole.movies)
     pd.testing.assert_frame_equal(blocks.counts, whole.counts)

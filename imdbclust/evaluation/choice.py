@@ -52,7 +52,9 @@ def curves(
         part_of_matrix = incidence.select(trained)
         most = min(len(trained), part_of_matrix.n_listed)
         possible = [(k, d) for k, d in pairs if d <= most]
-        wide = quick.with_(n_components=max((d for _, d in possible), default=1))
+        if not possible:
+            return {}
+        wide = quick.with_(n_components=max(d for _, d in possible))
         embedding = wide.reduce(part_of_matrix, seed)
         found = {}
         for k, d in possible:

@@ -49,9 +49,9 @@ class HeldOut:
     counts : DataFrame
         ``cluster``, ``genre``, ``trained``, ``trained_with``, ``new``, ``new_with``: movies of
         the cluster, and those with the genre, among the fitted and among the held-out movies.
-    calibration : DataFrame
+    calibration : DataFrame, optional
         Predictions by ``posterior``, as in
-        :func:`imdbclust.evaluation.intervals.calibration_table`.
+        :func:`imdbclust.evaluation.intervals.calibration_table`, if all predictors are computed.
     agreement : DataFrame of one row
         ``movies``, ``placed`` (share), ``nearest``, ``posterior``: share of the placed movies that
         get the same cluster as in the fit of all movies; NaN without such a fit.
@@ -62,7 +62,7 @@ class HeldOut:
     bits: pd.DataFrame
     movies: pd.DataFrame
     counts: pd.DataFrame
-    calibration: pd.DataFrame
+    calibration: pd.DataFrame | None
     agreement: pd.DataFrame
     calibration_of_cast: pd.DataFrame | None = None
 
@@ -109,44 +109,47 @@ def score_held_out(
     then, now = decades[part.trained], decades[new]
     seen = np.bincount(then, minlength=n_decades)[:, None]
     trained, held_out = genres[part.trained].tocsc(), genres[new].tocsc()
-    bits, movies, calibration, calibration_of_cast = [], [], [], []
+    each, bits, movies, tables = np.arange(len(new)), [], [], {"posterior": [], "cast": []}
     width = max(1, MOST_CELLS // len(new))
     for first in range(0, max(len(names), 1), width):
         block = slice(first, first + width)
-        has_genre, happened = trained[:, block].tocsr(), held_out[:, block].toarray(order="C")
+        has_genre, happened = trained[:, block].tocsr(), held_out[:, block]
         base = smoothed_shares(has_genre)
         by_group = _shares(has_genre, groups, n_groups, base, 1.0)
         by_decade = _shares(has_genre, then, n_decades, base, 1.0)
         prior = (seen * by_decade + ERA_WEIGHT * by_group[:, None]) / (seen + ERA_WEIGHT)
         flat, cells = prior.reshape(n_groups * n_decades, -1), groups * n_decades + then
-        by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT).reshape(prior.shape)
+        by_both = _shares(has_genre, cells, len(flat), flat, ERA_WEIGHT)
+        # the shares of a predictor, and which row of them is each movie's
         predicted = {
-            "nearest": by_group[nearest],
-            "likeliest": by_group[likeliest],
-            "posterior": posterior @ by_group,
-            "decade": by_decade[now],
-            "decade_and_nearest": by_both[nearest, now],
-            "decade_and_likeliest": by_both[likeliest, now],
-            "decade_and_posterior": _within_decades(posterior, by_both, now),
+            "nearest": (by_group, nearest),
+            "likeliest": (by_group, likeliest),
+            "posterior": (posterior @ by_group, each),
+            "decade": (by_decade, now),
+            "decade_and_nearest": (by_both, nearest * n_decades + now),
+            "decade_and_likeliest": (by_both, likeliest * n_decades + now),
+            "decade_and_posterior": (_within_decades(posterior, by_both, now), each),
         }
         if cast:
-            predicted["cast"] = np.tile(base, (len(new), 1))
             own = (of_cast.modelled >= first) & (of_cast.modelled < first + width)
-            predicted["cast"][:, of_cast.modelled[own] - first] = from_cast[:, own]
-            calibration_of_cast.append(calibration_table(predicted["cast"], happened))
-        calibration.append(calibration_table(predicted["posterior"], happened))
+            predicted["cast"] = np.tile(base, (len(new), 1)), each
+            predicted["cast"][0][:, of_cast.modelled[own] - first] = from_cast[:, own]
+        if not predictors:
+            there = happened.toarray(order="C")
+            for name in tables & predicted.keys():
+                tables[name].append(calibration_table(predicted[name][0], there))
         wanted = predictors or predicted
-        gains = {name: log_loss_gain(predicted[name], base, happened) for name in wanted}
-        columns = {name: gain.mean(axis=0) for name, gain in gains.items()}
-        bits.append(pd.DataFrame(columns, index=names[block]))
-        movies.append(pd.DataFrame({name: gain.sum(axis=1) for name, gain in gains.items()}))
+        gains = {name: log_loss_gain(*predicted[name], base, happened) for name in wanted}
+        bits.append(pd.DataFrame({name: gain[0] for name, gain in gains.items()}, names[block]))
+        movies.append(pd.DataFrame({name: gain[1] for name, gain in gains.items()}))
+    pooled = {name: pd.concat(some, ignore_index=True) for name, some in tables.items() if some}
     return HeldOut(
         bits=pd.concat(bits),
         movies=sum(movies[1:], movies[0]),
         counts=_counts(trained, groups, held_out, nearest, n_groups, names),
-        calibration=pd.concat(calibration, ignore_index=True),
+        calibration=pooled.get("posterior"),
         agreement=_agreement(part, whole, groups, new, nearest, posterior),
-        calibration_of_cast=pd.concat(calibration_of_cast, ignore_index=True) if cast else None,
+        calibration_of_cast=pooled.get("cast"),
     )
 
 
@@ -220,12 +223,11 @@ def choose_window(corpus: Corpus, incidence: Incidence, year: int) -> int:
     for split in (year - 10, year - 20, year - 30):
         before, new = years < split, (years >= split) & (years < split + 10) & with_cast
         if before.any() and new.any():
-            base, happened = smoothed_shares(genres[before]), genres[new].toarray()
+            base, one_row = smoothed_shares(genres[before]), np.zeros(new.sum(), dtype=int)
             late = [genres[before & (years >= split - window)] for window in WINDOWS]
-            shares = [(some.sum(axis=0) + base) / (some.shape[0] + 1) for some in late]
-            bits.append(
-                [log_loss_gain(share, base, happened).sum() / new.sum() for share in shares]
-            )
+            shares = [(some.sum(axis=0)[None] + base) / (some.shape[0] + 1) for some in late]
+            gains = [log_loss_gain(share, one_row, base, genres[new])[0] for share in shares]
+            bits.append(np.sum(gains, axis=1))
     return WINDOWS[int(np.argmax(np.mean(bits, axis=0)))] if bits else WINDOWS[-1]
 
 
@@ -277,12 +279,24 @@ def joint_information(corpus: Corpus, clustering: Clustering) -> dict[str, float
     return {name: float(bits) for name, bits in found.items()} | {"bits": float(raw - by_chance)}
 
 
-def log_loss_gain(predicted: np.ndarray, base: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """Return the reduction of the log-loss (base 2) compared with `base`, movies x genres.
+def log_loss_gain(
+    shares: np.ndarray, rows: np.ndarray, base: np.ndarray, happened: sp.sparray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reduction of the log-loss (base 2) compared with `base`.
 
-    `predicted` (strictly between 0 and 1) and `happened` (0 or 1) are movies x genres, too.
+    Row `rows[i]` of `shares` (strictly between 0 and 1) has the predictions for the genres of movie
+    ``i``. `happened` is the sparse movies x genres matrix of 0 and 1. The first array is the mean
+    over movies, for each genre; the second the sum over genres, for each movie.
     """
-    return np.log2(np.where(happened, predicted / base, (1 - predicted) / (1 - base)))
+    lacks = np.log2((1 - shares) / (1 - base))
+    movies, genres = happened.nonzero()
+    row = rows[movies]
+    more = np.log2(shares[row, genres] / base[genres]) - lacks[row, genres]
+    n_movies, n_genres = happened.shape
+    by_genre = np.bincount(rows, minlength=len(shares)) @ lacks
+    by_genre += np.bincount(genres, more, minlength=n_genres)
+    by_movie = lacks.sum(axis=1)[rows] + np.bincount(movies, more, minlength=n_movies)
+    return by_genre / n_movies, by_movie
 
 
 def smoothed_shares(has_genre: sp.csr_array) -> np.ndarray:
@@ -301,10 +315,11 @@ def _shares(
 
 def _within_decades(posterior: np.ndarray, by_both: np.ndarray, now: np.ndarray) -> np.ndarray:
     """Return Pr[genre | cast, decade] of movies, from that of each group and decade."""
-    predicted = np.empty((len(now), by_both.shape[2]))
+    predicted = np.empty((len(now), by_both.shape[1]))
+    n_decades = len(by_both) // posterior.shape[1]
     for decade in np.unique(now):
         movies = now == decade
-        predicted[movies] = posterior[movies] @ by_both[:, decade]
+        predicted[movies] = posterior[movies] @ by_both[decade::n_decades]
     return predicted
 
 

@@ -436,8 +436,6 @@ def _show_bare(*, on_page: bool) -> None:
         html = shell.display_formatter.formatters["text/html"]
         html.for_type(pd.DataFrame, show.frame_html)
         if on_page:
-            # what pandas chooses if it is imported in a kernel; a warm one has it from its server
-            pd.set_option("display.max_columns", 20)
             text = lambda estimator: show.text_html(repr(estimator))  # noqa: E731
             html.for_type_by_name("sklearn.base", "BaseEstimator", text)
 

@@ -262,6 +262,8 @@ def become(kernel: Kernel, server: Server) -> None:
     sys.modules.pop("matplotlib_inline.backend_inline", None)
     if "matplotlib" in sys.modules:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ.get("MPLBACKEND") or INLINE
+    if "pandas" in sys.modules:  # imported outside of a kernel, it looks for a terminal instead
+        sys.modules["pandas"].set_option("display.max_columns", 20)
     set_threads(server.pools)
     sys.orig_argv = list(request["cmd"])
     send(line, {"pid": os.getpid()})
