@@ -47,7 +47,6 @@ PRESETS = ("seed", "recommended", "nested")
 
 FIRST = [
     ("same cast", "seed"),
-    ("a genre of one, no years, no ratings", "recommended"),
     ("no genres, no years, no ratings", "recommended"),
 ]
 """Runs that cover most cases; the rest are slow tests."""

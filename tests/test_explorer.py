@@ -283,8 +283,15 @@ def test_pages_lead_to_the_explorer_and_it_leads_back(finished_run, visit):
     assert "05_probabilities.html" in links
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "light"),
+        (1280, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
+        pytest.param(1280, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_accessible_and_fits(finished_run, visit, width, scheme):
     try:
         source = axe.script()

@@ -405,6 +405,7 @@ def test_threads_that_start_servers_at_once_get_the_same_one(no_server):
         assert len(set(pool.map(start, range(8)))) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_leaves_the_folders_of_a_user_that_lives(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     answer("1")

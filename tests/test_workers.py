@@ -138,6 +138,7 @@ def test_an_outcome_that_a_lost_worker_does_not_send_is_waited_for_with_a_bound(
 # who executes makes no difference
 
 
+@pytest.mark.slow
 def test_two_workers_of_this_machine_give_the_same_results(undisturbed, calls, tmp_path):
     call = calls(tmp_path, "--workers", "2")
     code, said = call.end()
