@@ -39,7 +39,8 @@ if "COVERAGE_PROCESS_CONFIG" in os.environ:
 
     TruthfulClient.__init__ = _gracefully
 
-LONG = ["test_workers", "test_sweep", "test_warm", "test_wheel", "test_running"]
+LONG = ["test_faults", "test_kills", "test_degenerate"]
+LONG += ["test_workers", "test_sweep", "test_warm", "test_wheel", "test_running"]
 """Files that take long; they come first, so that two processes of pytest end together."""
 
 

@@ -606,6 +606,25 @@ def test_an_evaluation_is_whole_and_the_same_twice(sample, incidence):
     assert one.in_time is not None
 
 
+def test_genres_of_the_same_movies_are_in_order_of_their_names(few, monkeypatch):
+    films, incidence = few
+    genres = films.corpus.genres.astype({"genre": str})
+    of_drama = genres[genres["genre"] == "Drama"]
+    twins = [of_drama.assign(genre=f"Drama {number}") for number in range(12)]
+    genres = pd.concat([genres, *twins]).sort_values("movie").astype({"genre": "category"})
+    rng = np.random.default_rng(0)
+
+    def rounded(*values):
+        by_genre, by_movie = log_loss_gain(*values)
+        return by_genre + rng.uniform(-1e-15, 1e-15, len(by_genre)), by_movie
+
+    monkeypatch.setattr(held_out, "log_loss_gain", rounded)
+    order = judged(replace(films.corpus, genres=genres), incidence).by_genre["genre"]
+    alike = [name for name in order if name.startswith("Drama")]
+    assert len(alike) == 13
+    assert alike == sorted(alike)
+
+
 @pytest.mark.parametrize("n_processes", [1, 3])
 def test_an_evaluation_does_not_depend_on_the_number_of_processes(
     n_processes, sample, incidence, monkeypatch

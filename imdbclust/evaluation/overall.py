@@ -266,6 +266,8 @@ def evaluate(
     information = {"all": by_genre.sum(min_count=1), WITHOUT_FORM: content.sum(min_count=1)}
     information = pd.DataFrame(information).T
     by_genre.insert(0, "movies", genres.sum(axis=0).astype(int))
+    # genres of the same movies, which differ in no more than rounding, by name
+    order = by_genre["likeliest"].sort_index().round(9).sort_values(ascending=False, kind="stable")
     scores = pd.DataFrame([part.bits.sum() for part in held_out])
     observed = nl.measure_parts(corpus, parts, subsamples, scores)
     observed["bits"] = nl.genre_bits(whole.labels, genres).sum()
@@ -275,7 +277,7 @@ def evaluate(
     return Evaluation(
         pairs=pairs[["over", "one", "other", "ari"]],
         information=information.rename_axis("genres").reset_index(),
-        by_genre=by_genre.sort_values("likeliest", ascending=False).reset_index(),
+        by_genre=by_genre.loc[order.index].reset_index(),
         spread=scores.std(ddof=1).to_dict(),
         held_out=held_out,
         in_time=in_time,
