@@ -215,6 +215,21 @@ def test_a_flood_of_output_is_cut_with_a_note_in_notebook_and_page(
     assert CUT.strip() in pages["01_load.html"].get_text()
 
 
+def test_what_is_printed_in_parts_is_one_output(run_cells):
+    code = (
+        "import sys, time\n"
+        "for part in ('a', 'b\\n', 'c\\n'): print(part, end='', flush=True); time.sleep(0.05)\n"
+        "print('d', file=sys.stderr, flush=True)\n"
+        "print('e')"
+    )
+    outputs = run_cells(OPEN, code, FINISH).cells[1].outputs
+    assert [(output.name, output.text) for output in outputs] == [
+        ("stdout", "ab\nc\n"),
+        ("stderr", "d\n"),
+        ("stdout", "e\n"),
+    ]
+
+
 def test_of_a_cell_that_clears_what_it_shows_nothing_is_cut(run_cells):
     code = (
         "from IPython.display import clear_output\n"

@@ -75,9 +75,12 @@ class TruthfulClient(PapermillNotebookClient):
         if len(outs) >= MAX_OUTPUTS or len(text) > room or shown > MAX_SHOWN:
             if len(outs) < MAX_OUTPUTS and text[:room]:
                 outs.append(new_output("stream", name=msg["content"]["name"], text=text[:room]))
+                _join(outs)
             outs.append(new_output("stream", name="stderr", text=CUT))
             return None
-        return super().output(outs, msg, display_id, cell_index)
+        output = super().output(outs, msg, display_id, cell_index)
+        _join(outs)
+        return output
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order, up to the first that fails."""
@@ -97,6 +100,15 @@ class TruthfulClient(PapermillNotebookClient):
             self.nb_man.cell_complete(cell, cell_index=index)
             if self.on_cell:
                 self.on_cell()
+
+
+def _join(outs: list[NotebookNode]) -> None:
+    """Join the last output with the one before if both were printed to the same stream.
+
+    A kernel sends what is printed in parts, as it has time; JupyterLab joins them, too.
+    """
+    if len(outs) > 1 and "name" in outs[-1] and outs[-1]["name"] == outs[-2].get("name"):
+        outs[-2]["text"] += outs.pop()["text"]
 
 
 def _size(output: dict) -> int:
