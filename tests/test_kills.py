@@ -51,13 +51,10 @@ BAD_MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", BAD_MOMENTS)
-def test_whenever_an_interrupt_comes_the_command_ends_with_the_documented_code(moment, tmp_path):
+def end_of(tmp_path, code):
+    """Run a command in a process that has run `code` before; return its exit code and errors."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import signal, time, weakref\n"
-        "import imdbclust.commands.diff\n"
-        f"def diff(call): {BAD_MOMENTS[moment]}\n"
-        "imdbclust.commands.diff.execute = diff\n"
+        f"import signal, time, weakref\nfrom imdbclust.commands import cli, diff\n{code}"
     )
     done = subprocess.run(
         [sys.executable, "-m", "imdbclust", "diff", "one", "other"],
@@ -66,8 +63,27 @@ def test_whenever_an_interrupt_comes_the_command_ends_with_the_documented_code(m
         text=True,
         timeout=30,
     )
-    assert re.fullmatch("imdbclust: interrupted.*\n", done.stderr)
-    assert done.returncode == cli.INTERRUPTED
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("moment", BAD_MOMENTS)
+def test_whenever_an_interrupt_comes_the_command_ends_with_the_documented_code(moment, tmp_path):
+    execute = f"def execute(call): {BAD_MOMENTS[moment]}\ndiff.execute = execute\n"
+    code, said = end_of(tmp_path, execute)
+    assert re.fullmatch("imdbclust: interrupted.*\n", said)
+    assert code == cli.INTERRUPTED
+
+
+@pytest.mark.parametrize("code", [cli.DONE, cli.WRONG, cli.INTERRUPTED])
+def test_an_interrupt_after_the_end_of_a_command_changes_nothing(code, tmp_path):
+    execute = "signal.raise_signal(2)" if code == cli.INTERRUPTED else code
+    ended = end_of(
+        tmp_path,
+        f"diff.execute = lambda call: {execute}\n"
+        "usual = cli.main\n"
+        "cli.main = lambda: (usual(), signal.raise_signal(2))[0]\n",
+    )
+    assert ended == (code, "imdbclust: interrupted\n" * (code == cli.INTERRUPTED))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

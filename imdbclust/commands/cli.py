@@ -102,24 +102,27 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:  # the help of a command lists what files say
         return say(str(error), WRONG)
     call.command_line = _to_publish(words)
-    signals: list[int] = []
-    interrupt = partial(_interrupt, signals)
+    interrupt = _Interrupt()
     for number in (signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # ignored in the background
         signal.signal(signal.SIGINT, interrupt)
     try:
-        if not call.light:
-            check_limits()
-        code = call.execute(call) or DONE
-        return code if _flush() else FAILED
+        try:
+            if not call.light:
+                check_limits()
+            code = call.execute(call) or DONE
+            return code if _flush() else FAILED
+        finally:
+            # no call, so no interrupt comes in between; this process ends now
+            interrupt.ended = arguments is None
     except KeyboardInterrupt:
         return _interrupted(call)
     except BrokenPipeError:
         _flush()
         return FAILED
     except Exception as error:
-        if signals:  # a library has turned the interrupt into another error
+        if interrupt.came:  # a library has turned the interrupt into another error
             return _interrupted(call)
         if isinstance(error, UserError):
             return say(str(error), WRONG)
@@ -276,15 +279,22 @@ class _NativeImports:
 _native_imports = _NativeImports()
 
 
-def _interrupt(signals: list[int], number: int, _) -> None:
-    """Raise KeyboardInterrupt, unless one is being handled: cleaning up is not interrupted."""
-    signals.append(number)
-    error = sys.exc_info()[1]
-    while error and not isinstance(error, KeyboardInterrupt):
-        error = error.__context__
-    if error:
-        return
-    if _native_imports.depth:
-        _native_imports.waiting = True
-    else:
-        raise KeyboardInterrupt
+class _Interrupt:
+    """Raises KeyboardInterrupt for a signal, until the program has nothing left but to end.
+
+    Nor is it raised while another one is being handled: cleaning up is not interrupted.
+    """
+
+    came = ended = False
+
+    def __call__(self, *_: object) -> None:
+        self.came = True
+        error = sys.exc_info()[1]
+        while error and not isinstance(error, KeyboardInterrupt):
+            error = error.__context__
+        if error or self.ended:
+            return
+        if _native_imports.depth:
+            _native_imports.waiting = True
+        else:
+            raise KeyboardInterrupt
