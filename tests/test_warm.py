@@ -423,6 +423,24 @@ def test_a_server_that_ends_leaves_the_folders_of_a_user_that_lives(tmp_path, mo
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("name", ["HOME", "MPLCONFIGDIR"])
+def test_a_folder_that_matplotlib_makes_ends_with_the_server(
+    name, no_server, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    for usual in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(usual, raising=False)
+    monkeypatch.setenv(name, "/proc/nowhere")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    found = {answer("import matplotlib; print(matplotlib.get_cachedir())") for _ in range(2)}
+    assert found == {f"{folder}\n" for folder in temporary.iterdir()}  # a kernel removes nothing
+    assert len(found) == 1
+    warm.stop_server()
+    assert not list(temporary.iterdir())
+
+
 def test_kernels_of_several_threads_share_one_server():
     with ThreadPoolExecutor(4) as pool:
         printed = list(pool.map(lambda _: answer("import os; print(os.getppid())"), range(4)))

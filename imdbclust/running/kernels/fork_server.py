@@ -16,6 +16,7 @@ A request is one datagram of JSON on the control socket, with file descriptors i
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -66,7 +67,7 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.libc = ctypes.CDLL(None)
         self.pools = []
-        self.added: dict[str, str] = {}
+        self.environment = dict(os.environ)
 
     # start
 
@@ -74,13 +75,11 @@ class Server:
         """Import what kernels need; exit at once if the user dies meanwhile."""
         signal.signal(signal.SIGALRM, lambda *_: self.leave_if_orphaned())
         signal.setitimer(signal.ITIMER_REAL, CHECK_INTERVAL, CHECK_INTERVAL)
-        before = dict(os.environ)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for name in PRELOAD:
                 with contextlib.suppress(ModuleNotFoundError):
                     importlib.import_module(name)
-        self.added = {name: os.environ[name] for name in os.environ.keys() - before.keys()}
         if "threadpoolctl" in sys.modules:
             controller = sys.modules["threadpoolctl"].ThreadpoolController
             # the same library as by a search, which starts a program and may write a file
@@ -90,6 +89,11 @@ class Server:
         gc.freeze()  # so that garbage collection in a kernel does not copy shared memory
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def set_by_libraries(self) -> dict[str, str]:
+        """Return the environment variables that libraries set when they were imported."""
+        before = self.environment
+        return {name: text for name, text in os.environ.items() if before.get(name) != text}
 
     # requests
 
@@ -193,6 +197,9 @@ class Server:
             time.sleep(0.01)  # the socket of a process that is killed is closed before its end
         for folder in self.held if os.getppid() != self.user else ():
             shutil.rmtree(folder, ignore_errors=True)
+        # matplotlib makes a folder of its own where that of the user cannot be written to
+        if own := self.set_by_libraries().get("MPLCONFIGDIR"):
+            shutil.rmtree(own, ignore_errors=True)
         os._exit(0)
 
     # in a new kernel
@@ -247,9 +254,10 @@ def become(kernel: Kernel, server: Server) -> None:
         os.dup2(stream, number)
         os.close(stream)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))
+    atexit.unregister(shutil.rmtree)  # the folder of matplotlib is the server's
+    environment = server.set_by_libraries() | request["env"]
     os.environ.clear()
-    # libraries set the added variables when they are imported
-    os.environ.update(server.added | request["env"], JPY_PARENT_PID=str(os.getppid()))
+    os.environ.update(environment, JPY_PARENT_PID=str(os.getppid()))
     os.chdir(request["cwd"])
     time.tzset()
     tempfile.tempdir = None
